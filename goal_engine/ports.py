@@ -1,0 +1,79 @@
+"""Where the engine meets the world: everything a function needs from outside is handed to it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from goal_engine.proof.gate import GateSpec
+from goal_engine.runtime.environment import Environment
+from goal_engine.runtime.repository import EvidenceRepository
+from goal_engine.state.commands import Command
+from goal_engine.state.model import GoalState
+from goal_engine.state.store import Clock, GoalStateStore, Publisher, transact
+from goal_engine.task_graph.graph import GoalTask
+from goal_engine.types import GoalId
+
+
+class Ids(Protocol):
+    """Where chance comes from."""
+
+    def entropy(self) -> int:
+        """Return 32 random bits."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerTurn:
+    """What a worker is given for one attempt."""
+
+    task: GoalTask
+    workspace: Path
+    environment: Environment
+    gates: tuple[GateSpec, ...]
+    log: Path
+
+
+@dataclass(frozen=True, slots=True)
+class TurnResult:
+    """How a turn ended.  It speaks of the turn: what the task is worth, the engine finds out."""
+
+    ended: bool
+    """Whether the worker came to its own end."""
+    reason: str = ""
+
+
+class Worker(Protocol):
+    """Somebody who works in a workspace.  Nothing it started is alive once `run` has returned."""
+
+    async def run(self, turn: WorkerTurn) -> TurnResult:
+        """Work until done.  Cancellation kills everything first."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """The world as the engine's functions see it."""
+
+    store: GoalStateStore
+    clock: Clock
+    ids: Ids
+    checkout: Path
+    """The root of the person's working tree."""
+    state_dir: Path
+    """Where this workspace's evidence repository and workspaces are: outside the checkout."""
+    open_repository: Callable[[], EvidenceRepository]
+    """Opens the evidence repository, once; runs git, so only where that is trusted."""
+    workers: Mapping[str, Worker]
+    publish: Publisher
+
+    async def transact(self, goal_id: GoalId, command: Command) -> GoalState:
+        """Change a goal: see `goal_engine.state.store.transact`."""
+        return await transact(self.store, goal_id, command, self.clock, self.publish)
+
+    async def read(self, goal_id: GoalId) -> GoalState:
+        """Return the goal as it stands."""
+        state, _ = await self.store.head(goal_id)
+        return state

@@ -1,0 +1,81 @@
+"""What a status bar shows: one small snapshot, made from the state alone."""
+
+from __future__ import annotations
+
+from goal_engine.budget import Spend
+from goal_engine.proof.gate import GateStage
+from goal_engine.state.model import GoalState
+from goal_engine.types import Frozen, GoalId, GoalPhase, GoalStatus, TaskStatus
+
+MARKS = {
+    TaskStatus.PENDING: "·",
+    TaskStatus.RUNNING: "▸",
+    TaskStatus.DONE: "✓",
+    TaskStatus.FAILED: "✗",
+    TaskStatus.BLOCKED: "–",
+    TaskStatus.CANCELLED: "–",
+}
+
+
+class GoalProgressSnapshot(Frozen):
+    """Point-in-time progress (seed: `GoalProgressSnapshot`).  A lower `rev` is an older one."""
+
+    goal_id: GoalId
+    rev: int
+    text: str
+    status: GoalStatus
+    phase: GoalPhase
+    done: int
+    """Tasks and proving gates that are finished."""
+    total: int
+    lines: tuple[str, ...]
+    spend: Spend
+    blocker: str = ""
+    """Why it does not go on, empty while it does."""
+
+    @property
+    def percentage(self) -> int:
+        """0 to 100, whole."""
+        return 100 * self.done // self.total if self.total else 0
+
+
+def render_progress(state: GoalState) -> GoalProgressSnapshot:
+    """Return the snapshot of a goal."""
+    proven = [
+        run.result
+        for run in state.gates_run.values()
+        if run.result.stage is GateStage.PROVING and run.result.tree == state.tree
+    ]
+    over = (TaskStatus.DONE, TaskStatus.FAILED, TaskStatus.BLOCKED)
+    tasks_over = sum(task.status in over for task in state.tasks.values())
+    titles = {task.id: task.title for task in state.graph}
+    lines = [
+        f"{MARKS[task.status]} {titles[task_id]}{f' ({task.reason})' if task.reason else ''}"
+        for task_id, task in state.tasks.items()
+    ]
+    lines += [f"{'✓' if result.green else '✗'} gate {result.gate}" for result in proven]
+    return GoalProgressSnapshot(
+        goal_id=state.goal_id,
+        rev=state.seq,
+        text=state.created.text,
+        status=state.status,
+        phase=state.phase,
+        done=tasks_over + len(proven),
+        total=len(state.tasks) + len(state.gates),
+        lines=tuple(lines),
+        spend=state.spend,
+        blocker=find_blocker(state),
+    )
+
+
+def find_blocker(state: GoalState) -> str:
+    """Return why a goal stands still, empty when it does not."""
+    match state.status:
+        case GoalStatus.PAUSED:
+            return state.pause_reason or "paused"
+        case GoalStatus.NOT_READY if state.judgement:
+            return "; ".join(state.judgement.reasons)
+        case _ if state.blocked:
+            return state.blocked.reason
+        case _:
+            return ""

@@ -1,0 +1,99 @@
+"""A gate and what it said: the engine runs it, and its bar decides what counts as met."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import Field, StringConstraints
+
+from goal_engine.types import Frozen, GitOid, Sha256
+
+GateName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
+REPORT = "{report}"
+"""Stands in `argv` for the JUnit file; its path is the engine's and outside the workspace."""
+
+
+class GateReport(StrEnum):
+    """How a gate tells its result."""
+
+    JUNIT = "junit"
+    EXIT = "exit"
+
+
+class GateSpec(Frozen):
+    """One check, as locked when the goal was created.  A worker's tree never supplies it."""
+
+    name: GateName
+    argv: tuple[str, ...] = Field(min_length=1)
+    cwd: str = "."
+    env: dict[str, str] = Field(default_factory=dict)
+    timeout: float = Field(default=600, gt=0)
+    """Seconds until the gate's process tree is killed."""
+    required: bool = True
+    parallel: bool = True
+    report: GateReport = GateReport.EXIT
+    fix: tuple[str, ...] | None = None
+    """The command that repairs what this gate finds, for recipe workers."""
+    tests: tuple[str, ...] = ()
+    """Globs of the files that are tests; the default ones when empty."""
+    reason: str = ""
+    """Why this gate was chosen: configuration or what detection saw."""
+
+
+class TestOutcome(StrEnum):
+    """What one test said.  `FAILED` is an assertion; `ERROR` is anything that kept it from one."""
+
+    __test__ = False
+
+    PASSED = "passed"
+    FAILED = "failed"
+    ERROR = "error"
+    SKIPPED = "skipped"
+
+
+class GateOutcome(StrEnum):
+    """How one run of a gate ended."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    TIMEOUT = "timeout"
+    ERROR = "error"
+    """It could not answer: no report, a report that is no report, no such tool."""
+    WRONG_TREE = "wrong_tree"
+    """It would have judged other files than the workspace's; counts for nothing."""
+
+
+class GateStage(StrEnum):
+    """Which tree a gate ran on."""
+
+    BASELINE = "baseline"
+    PROVING = "proving"
+    COUNTERFACTUAL = "counterfactual"
+
+
+class GateResult(Frozen):
+    """One run of one gate on one tree."""
+
+    gate: GateName
+    stage: GateStage
+    tree: GitOid
+    outcome: GateOutcome
+    exit_code: int | None = None
+    tests: dict[str, TestOutcome] = Field(default_factory=dict)
+    """Per test id, for gates with a report."""
+    duration_ms: int = 0
+    log: Sha256 | None = None
+    """The object that holds the gate's output."""
+    message: str = ""
+
+    @property
+    def green(self) -> bool:
+        """Whether the gate passed."""
+        return self.outcome is GateOutcome.PASSED
+
+    @property
+    def failing(self) -> frozenset[str]:
+        """Ids of the tests that did not pass and were not skipped."""
+        bad = (TestOutcome.FAILED, TestOutcome.ERROR)
+        return frozenset(test for test, outcome in self.tests.items() if outcome in bad)

@@ -1,0 +1,281 @@
+"""`ready` is decided here: bars, criteria and the verdict, from what the engine itself saw.
+
+Every required gate met its bar, every criterion has evidence of its kind, and at least one flips
+or is accepted.  No word of a worker is among the inputs (DESIGN §8).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+from pydantic import Field
+
+from goal_engine.decision import Acceptance, Criterion, CriterionState, EvidenceKind
+from goal_engine.proof.gate import (
+    GateOutcome,
+    GateReport,
+    GateResult,
+    GateSpec,
+    TestOutcome,
+)
+from goal_engine.types import Frozen, GitOid
+
+PROTECTED = "protected-paths"
+"""The criterion that stands for changes to files which can change what the gates mean."""
+REMOVED = "removed-tests"
+"""The criterion that stands for tests which the change makes disappear or be skipped."""
+
+RED = (TestOutcome.FAILED, TestOutcome.ERROR)
+
+
+class Verdict(StrEnum):
+    """What the evidence amounts to."""
+
+    READY = "ready"
+    NEEDS_PERSON = "needs_person"
+    NOT_READY = "not_ready"
+
+
+class Bar(StrEnum):
+    """What a gate has to reach."""
+
+    PASS = "pass"
+    NO_NEW_FAILURES = "no_new_failures"
+
+
+class GateVerdict(Frozen):
+    """One gate against its bar."""
+
+    gate: str
+    required: bool
+    bar: Bar
+    met: bool
+    reason: str
+    gaps: tuple[str, ...] = ()
+    """Tests that failed on the base already and still do."""
+
+
+class CriterionVerdict(Frozen):
+    """One criterion and the evidence for it."""
+
+    criterion: Criterion
+    state: CriterionState
+    reason: str
+
+
+class Judgement(Frozen):
+    """All gates and criteria of one tree, and what they amount to."""
+
+    tree: GitOid
+    verdict: Verdict
+    gates: tuple[GateVerdict, ...]
+    criteria: tuple[CriterionVerdict, ...]
+    reasons: tuple[str, ...] = ()
+    """Why it is not ready, one sentence each, none when it is."""
+
+
+class Observations(Frozen):
+    """Everything a judgement is made from.  The mappings go by gate name."""
+
+    tree: GitOid
+    baseline: dict[str, GateResult] = Field(default_factory=dict)
+    proving: dict[str, GateResult] = Field(default_factory=dict)
+    counterfactual: dict[str, GateResult] = Field(default_factory=dict)
+    """The tree without its non-test changes."""
+    protected: tuple[str, ...] = ()
+    """Changed paths that can change what a gate means."""
+    unfinished: tuple[str, ...] = ()
+    """Tasks that did not end well, a phrase each."""
+
+
+def judge(
+    gates: tuple[GateSpec, ...],
+    criteria: tuple[Criterion, ...],
+    acceptances: tuple[Acceptance, ...],
+    seen: Observations,
+) -> Judgement:
+    """Return what `seen` amounts to for a goal with these gates and criteria."""
+    accepted = {a.criterion: a for a in acceptances if a.tree == seen.tree}
+    gate_verdicts = tuple(judge_gate(spec, criteria, seen) for spec in gates)
+    met = {verdict.gate: verdict.met for verdict in gate_verdicts}
+    criterion_verdicts = tuple(
+        _judge_criterion(criterion, accepted, met, seen)
+        for criterion in (*criteria, *_find_extra_criteria(gates, seen))
+    )
+    refusals = _find_refusals(gate_verdicts, criterion_verdicts, seen)
+    waiting = tuple(
+        f"{item.criterion.id}: {item.reason}"
+        for item in criterion_verdicts
+        if item.state is CriterionState.IMPLEMENTED_UNVERIFIED
+    )
+    strong = any(
+        item.state is CriterionState.VERIFIED
+        and item.criterion.evidence in (EvidenceKind.FLIPS, EvidenceKind.ACCEPTED)
+        for item in criterion_verdicts
+    )
+    if not refusals and not waiting and not strong:
+        refusals = ("no criterion flips and none was accepted: nothing shows that this change matters",)
+    return Judgement(
+        tree=seen.tree,
+        verdict=Verdict.NOT_READY if refusals else Verdict.NEEDS_PERSON if waiting else Verdict.READY,
+        gates=gate_verdicts,
+        criteria=criterion_verdicts,
+        reasons=(*refusals, *waiting),
+    )
+
+
+def choose_bar(spec: GateSpec, base: GateResult | None) -> Bar:
+    """Return the bar of a gate: only a red base that tells its tests apart lowers it."""
+    if base is None or base.green or spec.report is GateReport.EXIT or not base.tests:
+        return Bar.PASS
+    return Bar.NO_NEW_FAILURES
+
+
+def judge_gate(
+    spec: GateSpec, criteria: tuple[Criterion, ...], seen: Observations
+) -> GateVerdict:
+    """Return whether a gate met its bar on the proven tree."""
+    base, now = seen.baseline.get(spec.name), seen.proving.get(spec.name)
+    bar = choose_bar(spec, base)
+
+    def say(met: bool, reason: str, gaps: tuple[str, ...] = ()) -> GateVerdict:
+        return GateVerdict(
+            gate=spec.name, required=spec.required, bar=bar, met=met, reason=reason, gaps=gaps
+        )
+
+    if now is None:
+        return say(False, "it was not run on the result")
+    if now.green:
+        return say(True, "it passes")
+    if now.outcome is not GateOutcome.FAILED:
+        return say(False, now.message or f"it ended as {now.outcome}")
+    if bar is Bar.PASS or base is None:
+        named = ", ".join(sorted(now.failing)[:5])
+        return say(False, f"it fails: {named}" if named else f"it fails with exit code {now.exit_code}")
+    wanted = {test for c in criteria if c.gate == spec.name for test in c.tests}
+    new = now.failing - base.failing
+    named_failures = now.failing & wanted
+    if not now.tests or not now.failing:
+        return say(False, f"it fails with exit code {now.exit_code} and names no failing test")
+    if new:
+        return say(False, f"tests fail that did not fail on the base: {', '.join(sorted(new)[:5])}")
+    if named_failures:
+        return say(False, f"tests of this goal fail: {', '.join(sorted(named_failures)[:5])}")
+    vanished = set(base.tests) - set(now.tests)
+    if vanished:
+        return say(False, f"tests are gone: {', '.join(sorted(vanished)[:5])}")
+    return say(True, "nothing fails that did not fail on the base", tuple(sorted(now.failing)))
+
+
+def _find_extra_criteria(
+    gates: tuple[GateSpec, ...], seen: Observations
+) -> tuple[Criterion, ...]:
+    """Changes that can make a gate lie need a person, whatever the plan says."""
+    extra = []
+    if seen.protected:
+        extra.append((PROTECTED, f"Changes to protected files: {', '.join(seen.protected[:10])}"))
+    removed = sorted(test for spec in gates for test in _find_removed(spec.name, seen))
+    if removed:
+        extra.append((REMOVED, f"Tests that no longer run: {', '.join(removed[:10])}"))
+    return tuple(
+        Criterion(id=name, text=text, evidence=EvidenceKind.ACCEPTED) for name, text in extra
+    )
+
+
+def _find_removed(gate: str, seen: Observations) -> set[str]:
+    base, now = seen.baseline.get(gate), seen.proving.get(gate)
+    if base is None or now is None:
+        return set()
+    ran = {test for test, outcome in base.tests.items() if outcome is not TestOutcome.SKIPPED}
+    runs = {test for test, outcome in now.tests.items() if outcome is not TestOutcome.SKIPPED}
+    return ran - runs
+
+
+def _judge_criterion(
+    criterion: Criterion,
+    accepted: Mapping[str, Acceptance],
+    met: Mapping[str, bool],
+    seen: Observations,
+) -> CriterionVerdict:
+    if criterion.id in accepted:
+        decision = accepted[criterion.id].decision
+        state, reason = CriterionState.VERIFIED, f"accepted by {decision.actor}: {decision.reason}"
+    elif criterion.evidence is EvidenceKind.ACCEPTED:
+        state, reason = CriterionState.IMPLEMENTED_UNVERIFIED, "a person has to accept it"
+    elif criterion.gate is None or criterion.gate not in seen.proving:
+        state, reason = CriterionState.NOT_ADDRESSED, "no gate has spoken for it"
+    elif criterion.evidence is EvidenceKind.HOLDS:
+        state, reason = _judge_holds(criterion, met, seen)
+    else:
+        state, reason = _judge_flips(criterion, seen)
+    return CriterionVerdict(criterion=criterion, state=state, reason=reason)
+
+
+def _judge_holds(
+    criterion: Criterion, met: Mapping[str, bool], seen: Observations
+) -> tuple[CriterionState, str]:
+    gate = criterion.gate or ""
+    base, now = seen.baseline.get(gate), seen.proving[gate]
+    if criterion.tests:
+        lost = [t for t in criterion.tests if now.tests.get(t) is not TestOutcome.PASSED]
+        never = [
+            t for t in criterion.tests if base and base.tests.get(t) is not TestOutcome.PASSED
+        ]
+        if lost:
+            return CriterionState.PARTIAL, f"no longer green: {', '.join(lost[:5])}"
+        if base is None or never:
+            return CriterionState.PARTIAL, f"was not green before: {', '.join(never[:5])}"
+        return CriterionState.VERIFIED, "green before and after"
+    if not met.get(gate, False):
+        return CriterionState.PARTIAL, f"gate {gate} did not meet its bar"
+    if base is None or not (base.green or base.tests):
+        return CriterionState.PARTIAL, f"gate {gate} was not green before"
+    return CriterionState.VERIFIED, "green before and after" if base.green else "nothing was lost"
+
+
+def _judge_flips(criterion: Criterion, seen: Observations) -> tuple[CriterionState, str]:
+    gate = criterion.gate or ""
+    base, now, without = (
+        stage.get(gate) for stage in (seen.baseline, seen.proving, seen.counterfactual)
+    )
+    if now is None or not _is_green(now, criterion.tests):
+        return CriterionState.PARTIAL, f"gate {gate} is not green for it"
+    if base is None or not _is_red(base, criterion.tests, absent=True):
+        return CriterionState.NOT_ADDRESSED, f"gate {gate} was green before the change as well"
+    if without is None:
+        return CriterionState.IMPLEMENTED_UNVERIFIED, "it was not tried without the change"
+    if not _is_red(without, criterion.tests, absent=True):
+        return CriterionState.NOT_ADDRESSED, "it stays green when the change is taken away"
+    if not _is_red(without, criterion.tests, absent=False):
+        weak = "without the change its tests cannot even run, which shows little"
+        return CriterionState.IMPLEMENTED_UNVERIFIED, weak
+    return CriterionState.VERIFIED, "red before, green now, red again without the change"
+
+
+def _is_green(result: GateResult, tests: tuple[str, ...]) -> bool:
+    if not tests:
+        return result.green
+    return all(result.tests.get(test) is TestOutcome.PASSED for test in tests)
+
+
+def _is_red(result: GateResult, tests: tuple[str, ...], *, absent: bool) -> bool:
+    """Whether each of `tests` is red; `absent` counts errors and missing tests as well."""
+    if not tests:
+        said_no = result.outcome is GateOutcome.FAILED
+        if absent or not said_no or not result.tests:
+            return said_no or (absent and result.outcome is GateOutcome.ERROR)
+        return TestOutcome.FAILED in result.tests.values()
+    bad = (*RED, None) if absent else (TestOutcome.FAILED,)
+    return all(result.tests.get(test) in bad for test in tests)
+
+
+def _find_refusals(
+    gates: tuple[GateVerdict, ...], criteria: tuple[CriterionVerdict, ...], seen: Observations
+) -> tuple[str, ...]:
+    hopeless = (CriterionState.PARTIAL, CriterionState.BLOCKED, CriterionState.NOT_ADDRESSED)
+    return (
+        *seen.unfinished,
+        *(f"gate {v.gate}: {v.reason}" for v in gates if v.required and not v.met),
+        *(f"criterion {v.criterion.id}: {v.reason}" for v in criteria if v.state in hopeless),
+    )

@@ -1,0 +1,103 @@
+"""What may be asked of a goal: each may be refused, none does anything itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from goal_engine.budget import GoalBudget, Spend
+from goal_engine.decision import Acceptance, Question
+from goal_engine.proof.verdict import Judgement
+from goal_engine.state import events as e
+from goal_engine.types import Decision
+
+
+@dataclass(frozen=True, slots=True)
+class CreateGoal:
+    """Bring a goal into being, with its plan or with the questions that come first."""
+
+    created: e.GoalCreated
+    planned: e.GoalPlanned | None
+    questions: tuple[Question, ...] = ()
+    blocked: e.GoalBlocked | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerQuestion:
+    """Record what a person said, and the plan or the waiver that follows from it."""
+
+    question: str
+    text: str
+    decision: Decision
+    planned: e.GoalPlanned | None = None
+    questions: tuple[Question, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class StartGoal:
+    """Take a goal up for the first time or, after a judgement, again."""
+
+
+@dataclass(frozen=True, slots=True)
+class ResumeGoal:
+    """Let a waiting goal go on, with other limits if given."""
+
+    budget: GoalBudget | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RequestControl:
+    """Ask whoever runs the goal to pause or cancel."""
+
+    kind: e.ControlKind
+    decision: Decision
+
+
+@dataclass(frozen=True, slots=True)
+class StopGoal:
+    """Record that everything is dead: the receipt of a pause or cancel, or an interruption."""
+
+    kind: e.ControlKind
+    reason: str
+    spent: Spend = Spend()
+
+
+@dataclass(frozen=True, slots=True)
+class NoticeInterruption:
+    """Record that a running goal has no runner."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """Record facts that the runner saw."""
+
+    events: tuple[e.GoalEvent, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class JudgeGoal:
+    """Record what the evidence amounts to."""
+
+    judgement: Judgement
+    spent: Spend = Spend()
+
+
+@dataclass(frozen=True, slots=True)
+class AcceptCriterion:
+    """Record a person's word for a criterion and the judgement that follows."""
+
+    acceptance: Acceptance
+    judgement: Judgement
+
+
+Command = (
+    CreateGoal
+    | AnswerQuestion
+    | StartGoal
+    | ResumeGoal
+    | RequestControl
+    | StopGoal
+    | NoticeInterruption
+    | Record
+    | JudgeGoal
+    | AcceptCriterion
+)

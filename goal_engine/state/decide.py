@@ -1,0 +1,157 @@
+"""`decide` turns a command into events or refuses it; it reads no clock and touches nothing."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import assert_never
+
+from goal_engine.budget import find_exceeded
+from goal_engine.decision import Answer
+from goal_engine.errors import GoalNotFound, NotPossibleNow
+from goal_engine.proof.verdict import Judgement, Verdict
+from goal_engine.state import commands as c
+from goal_engine.state import events as e
+from goal_engine.state.evolve import ImpossibleEvent, fold
+from goal_engine.state.model import GoalState
+from goal_engine.state.transitions import POSSIBLE
+from goal_engine.types import GoalStatus
+
+S = GoalStatus
+WAIVE = "gate:"
+"""A question with this prefix asks whether a gate is required; the answer `optional` waives it."""
+
+
+def decide(
+    state: GoalState | None, command: c.Command, now: datetime
+) -> tuple[e.GoalEvent, ...]:
+    """Return the events that `command` causes at `now`.
+
+    Raises `NotPossibleNow` when the goal's status has no entry for one of them, naming what is
+    possible instead, and `GoalNotFound` for a question or criterion that the goal does not have.
+    """
+    events = _events(state, command)
+    try:
+        fold(events, state)
+    except ImpossibleEvent as error:
+        raise refusal(state, _verb(command)) from error
+    return events
+
+
+def refusal(state: GoalState | None, verb: str, why: str = "") -> NotPossibleNow:
+    """Return the paragraph that says what is possible instead."""
+    if state is None:
+        return NotPossibleNow(f"There is no such goal to {verb}; `goalproof list` shows them.")
+    instead = ", ".join(POSSIBLE[state.status])
+    return NotPossibleNow(
+        f"{state.goal_id} is {state.status}, so it cannot {verb} now{f': {why}' if why else ''}."
+        f" Possible: {instead}."
+    )
+
+
+def _verb(command: c.Command) -> str:
+    if isinstance(command, c.Record):
+        return f"record {command.events[0].type}"
+    return {
+        c.StartGoal: "execute",
+        c.ResumeGoal: "resume",
+        c.AnswerQuestion: "answer",
+        c.AcceptCriterion: "accept",
+    }.get(type(command), getattr(command, "kind", "go on"))
+
+
+def _events(state: GoalState | None, command: c.Command) -> tuple[e.GoalEvent, ...]:
+    match command:
+        case c.CreateGoal():
+            follows = (
+                command.planned,
+                e.QuestionsAsked(questions=command.questions) if command.questions else None,
+                command.blocked,
+            )
+            return (command.created, *(event for event in follows if event is not None))
+        case c.StartGoal():
+            return (e.GoalStarted(),)
+        case c.StopGoal(kind=e.ControlKind.PAUSE):
+            return (e.GoalPaused(reason=command.reason, spent=command.spent),)
+        case c.StopGoal():
+            return (e.GoalCancelled(reason=command.reason, spent=command.spent),)
+        case c.NoticeInterruption():
+            return (e.GoalInterrupted(),)
+        case c.Record():
+            return command.events
+    if state is None:
+        raise refusal(state, _verb(command))
+    match command:
+        case c.AnswerQuestion():
+            return _answer(state, command)
+        case c.ResumeGoal():
+            return _resume(state, command)
+        case c.RequestControl():
+            return (e.ControlRequested(kind=command.kind, decision=command.decision),)
+        case c.JudgeGoal():
+            judged = e.GoalJudged(judgement=command.judgement, spent=command.spent)
+            return (judged, *_follow(command.judgement))
+        case c.AcceptCriterion():
+            judged = e.GoalJudged(judgement=command.judgement)
+            accepted = e.CriterionAccepted(acceptance=command.acceptance)
+            return (accepted, judged, *_follow(command.judgement))
+        case _:
+            assert_never(command)
+
+
+def _follow(judgement: Judgement) -> tuple[e.GoalEvent, ...]:
+    match judgement.verdict:
+        case Verdict.READY:
+            return (e.GoalReady(),)
+        case Verdict.NOT_READY:
+            return (e.GoalNotReady(),)
+        case Verdict.NEEDS_PERSON:
+            return (
+                e.GoalBlocked(
+                    on="human",
+                    reason="; ".join(judgement.reasons),
+                    next="look at `diff`, then `accept` each criterion with a reason",
+                ),
+            )
+        case _:
+            assert_never(judgement.verdict)
+
+
+def _answer(state: GoalState, command: c.AnswerQuestion) -> tuple[e.GoalEvent, ...]:
+    if command.question not in {question.id for question in state.open_questions}:
+        waiting = ", ".join(question.id for question in state.open_questions) or "none"
+        raise GoalNotFound(
+            f"{state.goal_id} has no open question {command.question!r}; open: {waiting}."
+        )
+    answer = Answer(question=command.question, text=command.text, decision=command.decision)
+    events: list[e.GoalEvent] = [e.QuestionAnswered(answer=answer)]
+    if command.question.startswith(WAIVE) and command.text.strip().casefold() == "optional":
+        gate = command.question.removeprefix(WAIVE)
+        events.append(e.GateWaived(gate=gate, decision=command.decision))
+    if command.questions:
+        events.append(e.QuestionsAsked(questions=command.questions))
+    if command.planned is not None:
+        events.append(command.planned)
+    return tuple(events)
+
+
+def _resume(state: GoalState, command: c.ResumeGoal) -> tuple[e.GoalEvent, ...]:
+    why = _find_obstacle(state, command)
+    if why:
+        raise refusal(state, "resume", why)
+    return (e.GoalResumed(budget=command.budget),)
+
+
+def _find_obstacle(state: GoalState, command: c.ResumeGoal) -> str:
+    """`resume` is refused until the recorded cause is gone."""
+    match state.status:
+        case S.BLOCKED_ON_HUMAN if state.open_questions:
+            return "answer " + ", ".join(question.id for question in state.open_questions)
+        case S.BLOCKED_ON_HUMAN if state.judgement and state.judgement.tree == state.tree:
+            return "; ".join(state.judgement.reasons)
+        case S.BLOCKED_ON_EXTERNAL if not state.graph.tasks:
+            return state.blocked.next if state.blocked else "it has no tasks"
+        case S.NEEDS_MORE_BUDGET:
+            exceeded = find_exceeded(command.budget or state.budget, state.spend)
+            return f"raise the limit ({'; '.join(exceeded)})" if exceeded else ""
+        case _:
+            return ""

@@ -1,0 +1,331 @@
+"""The journal's vocabulary: facts in the past tense, each worth replaying for ever.
+
+Large things (logs, reports, diffs) are objects named by sha256; token streams never come here.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from goal_engine.budget import GoalBudget, Spend
+from goal_engine.decision import Acceptance, Answer, Criterion, Question
+from goal_engine.evidence import GoalGitEvidence
+from goal_engine.proof.gate import GateResult, GateSpec
+from goal_engine.proof.verdict import Judgement
+from goal_engine.task_graph.graph import GoalTaskGraph
+from goal_engine.types import (
+    DeliveryPolicy,
+    Decision,
+    Frozen,
+    GitOid,
+    GoalId,
+    GoalKind,
+    Person,
+    Sha256,
+    TaskId,
+)
+
+
+class GoalCreated(Frozen):
+    """A goal exists, on a base that will not move."""
+
+    type: Literal["goal.created"] = "goal.created"
+    goal_id: GoalId
+    text: str
+    kind: GoalKind
+    kind_reason: str
+    base_commit: GitOid
+    base_tree: GitOid
+    branch: str | None = None
+    """The branch the checkout was on, `None` when its head was detached."""
+    author: Person
+    gates: tuple[GateSpec, ...]
+    """The gates as the person approved them: locked from here on."""
+    gates_digest: Sha256
+    python: str | None = None
+    """The interpreter that goalproof.toml names for the gates."""
+    copies: tuple[str, ...] = ()
+    """Globs of untracked files that the gates need in a workspace."""
+    budget: GoalBudget
+    delivery: DeliveryPolicy = DeliveryPolicy.LOCAL
+    notices: tuple[str, ...] = ()
+
+
+class GoalPlanned(Frozen):
+    """There are criteria and tasks."""
+
+    type: Literal["goal.planned"] = "goal.planned"
+    planner: Literal["scaffold", "plan"]
+    criteria: tuple[Criterion, ...]
+    graph: GoalTaskGraph
+
+
+class QuestionsAsked(Frozen):
+    """A person has to answer before there can be a plan, or before it can run."""
+
+    type: Literal["questions.asked"] = "questions.asked"
+    questions: tuple[Question, ...] = Field(min_length=1)
+
+
+class QuestionAnswered(Frozen):
+    """A person answered."""
+
+    type: Literal["question.answered"] = "question.answered"
+    answer: Answer
+
+
+class GateWaived(Frozen):
+    """A person said that a gate is not required in this goal."""
+
+    type: Literal["gate.waived"] = "gate.waived"
+    gate: str
+    decision: Decision
+
+
+class GoalBlocked(Frozen):
+    """Nothing goes on until somebody outside does something."""
+
+    type: Literal["goal.blocked"] = "goal.blocked"
+    on: Literal["human", "external", "budget", "infra"]
+    reason: str
+    next: str
+    """What would unblock it."""
+
+
+class GoalStarted(Frozen):
+    """A runner took the goal up."""
+
+    type: Literal["goal.started"] = "goal.started"
+
+
+class GoalResumed(Frozen):
+    """A person lets it go on."""
+
+    type: Literal["goal.resumed"] = "goal.resumed"
+    budget: GoalBudget | None = None
+    """The limits from here on, when the person changed them."""
+
+
+class ControlKind(StrEnum):
+    """What can be asked of a runner."""
+
+    PAUSE = "pause"
+    CANCEL = "cancel"
+
+
+class ControlRequested(Frozen):
+    """Somebody asks the runner to stop; the runner obeys and writes the receipt."""
+
+    type: Literal["control.requested"] = "control.requested"
+    kind: ControlKind
+    decision: Decision
+
+
+class GoalPaused(Frozen):
+    """Every process of the goal is dead and nothing can start: the receipt of a pause."""
+
+    type: Literal["goal.paused"] = "goal.paused"
+    reason: str
+    spent: Spend = Spend()
+
+
+class GoalInterrupted(Frozen):
+    """The runner went away without a word; whoever opened the goal next noticed."""
+
+    type: Literal["goal.interrupted"] = "goal.interrupted"
+
+
+class GoalCancelled(Frozen):
+    """Every process of the goal is dead and it will not go on: the receipt of a cancel."""
+
+    type: Literal["goal.cancelled"] = "goal.cancelled"
+    reason: str
+    spent: Spend = Spend()
+
+
+class GateFinished(Frozen):
+    """The engine ran a gate."""
+
+    type: Literal["gate.finished"] = "gate.finished"
+    result: GateResult
+    """Without its tests, which are in `report`."""
+    report: Sha256 | None = None
+    """The object that holds the outcome of each test."""
+    environment: str = ""
+    """The digest of the environment it ran in."""
+
+
+class TaskStarted(Frozen):
+    """An attempt is about to start: written before its process is."""
+
+    type: Literal["task.started"] = "task.started"
+    task: TaskId
+    attempt: int
+    base_commit: GitOid
+
+
+class TaskFinished(Frozen):
+    """An attempt ended well and left a tree."""
+
+    type: Literal["task.finished"] = "task.finished"
+    task: TaskId
+    attempt: int
+    commit: GitOid
+    evidence: GoalGitEvidence
+    spent: Spend
+    log: Sha256 | None = None
+
+
+class TaskFailed(Frozen):
+    """An attempt did not end well."""
+
+    type: Literal["task.failed"] = "task.failed"
+    task: TaskId
+    attempt: int
+    reason: str
+    spent: Spend
+    log: Sha256 | None = None
+
+
+class TasksBlocked(Frozen):
+    """Tasks cannot run because one they depend on failed."""
+
+    type: Literal["tasks.blocked"] = "tasks.blocked"
+    tasks: tuple[TaskId, ...]
+    by: TaskId
+
+
+class TreeIntegrated(Frozen):
+    """The results of a wave are one tree."""
+
+    type: Literal["tree.integrated"] = "tree.integrated"
+    tasks: tuple[TaskId, ...]
+    commit: GitOid
+    tree: GitOid
+    evidence: GoalGitEvidence
+    """Against the goal's base."""
+
+
+class IntegrationConflicted(Frozen):
+    """A task's result does not merge with what is there."""
+
+    type: Literal["integration.conflicted"] = "integration.conflicted"
+    task: TaskId
+    paths: tuple[str, ...]
+
+
+class VerificationStarted(Frozen):
+    """The gates are about to run on the integrated tree."""
+
+    type: Literal["verification.started"] = "verification.started"
+    tree: GitOid
+
+
+class GoalJudged(Frozen):
+    """The evidence was weighed; the verdict alone decides the status."""
+
+    type: Literal["goal.judged"] = "goal.judged"
+    judgement: Judgement
+    spent: Spend = Spend()
+
+
+class GoalReady(Frozen):
+    """The judgement is `ready`."""
+
+    type: Literal["goal.ready"] = "goal.ready"
+
+
+class GoalNotReady(Frozen):
+    """The judgement is `not_ready`."""
+
+    type: Literal["goal.not_ready"] = "goal.not_ready"
+
+
+class CriterionAccepted(Frozen):
+    """A person gave the evidence for one criterion."""
+
+    type: Literal["criterion.accepted"] = "criterion.accepted"
+    acceptance: Acceptance
+
+
+class ProofRecorded(Frozen):
+    """An immutable bundle stands in the store."""
+
+    type: Literal["proof.recorded"] = "proof.recorded"
+    digest: Sha256
+    tree: GitOid
+
+
+class ChangeApplied(Frozen):
+    """The change was put into the checkout's files."""
+
+    type: Literal["change.applied"] = "change.applied"
+    tree: GitOid
+    files: tuple[str, ...]
+
+
+class DeliveryIntended(Frozen):
+    """A delivery is about to happen; the branch is its idempotency key."""
+
+    type: Literal["delivery.intended"] = "delivery.intended"
+    branch: str
+    commit: GitOid
+
+
+class GoalDelivered(Frozen):
+    """The branch stands in the person's repository."""
+
+    type: Literal["goal.delivered"] = "goal.delivered"
+    branch: str
+    commit: GitOid
+
+
+GoalEvent = Annotated[
+    GoalCreated
+    | GoalPlanned
+    | QuestionsAsked
+    | QuestionAnswered
+    | GateWaived
+    | GoalBlocked
+    | GoalStarted
+    | GoalResumed
+    | ControlRequested
+    | GoalPaused
+    | GoalInterrupted
+    | GoalCancelled
+    | GateFinished
+    | TaskStarted
+    | TaskFinished
+    | TaskFailed
+    | TasksBlocked
+    | TreeIntegrated
+    | IntegrationConflicted
+    | VerificationStarted
+    | GoalJudged
+    | GoalReady
+    | GoalNotReady
+    | CriterionAccepted
+    | ProofRecorded
+    | ChangeApplied
+    | DeliveryIntended
+    | GoalDelivered,
+    Field(discriminator="type"),
+]
+
+
+class JournalEntry(Frozen):
+    """One line of a journal: the events that one command caused, all or none."""
+
+    seq: int = Field(ge=1)
+    """1 for the first entry; the header line is 0."""
+    prev: Sha256
+    """The digest of the line before."""
+    at: datetime
+    """For display; order is by `seq` alone."""
+    cause: str
+    """The name of the command."""
+    events: tuple[GoalEvent, ...] = Field(min_length=1)

@@ -1,0 +1,217 @@
+"""`evolve` applies one event and cannot fail on what `decide` let through; `fold` is a goal's history."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from goal_engine.state import events as e
+from goal_engine.state.model import GateRun, GoalState, ProofPointer, TaskState
+from goal_engine.state.transitions import find_next
+from goal_engine.types import Frozen, GoalPhase, GoalStatus, TaskStatus
+
+
+class ImpossibleEvent(Exception):
+    """The event cannot happen in this status; `decide` turns it into a refusal."""
+
+    def __init__(self, status: GoalStatus | None, event: Frozen) -> None:
+        super().__init__(f"{type(event).__name__} while {status}")
+        self.status, self.event = status, event
+
+
+def evolve(state: GoalState | None, event: e.GoalEvent) -> GoalState:
+    """Return the goal after `event`.  Raises `ImpossibleEvent` where the table has no entry."""
+    status = find_next(state.status if state else None, event)
+    if status is None:
+        raise ImpossibleEvent(state.status if state else None, event)
+    if state is None:
+        assert isinstance(event, e.GoalCreated)
+        return GoalState(status=status, created=event, budget=event.budget)
+    change = CHANGES.get(type(event))
+    changes = change(state, event) if change else {}
+    return state.changed(status=status, **changes)
+
+
+def fold(events: Iterable[e.GoalEvent], state: GoalState | None = None) -> GoalState:
+    """Return the goal after all `events`; raises `ValueError` when there is none to begin with."""
+    for event in events:
+        state = evolve(state, event)
+    if state is None:
+        raise ValueError("a goal begins with an event")
+    return state
+
+
+def fold_entries(entries: Iterable[e.JournalEntry], state: GoalState | None = None) -> GoalState:
+    """Return the goal after all `entries`, with the number and time of the last one."""
+    for entry in entries:
+        state = fold(entry.events, state).changed(seq=entry.seq, updated_at=entry.at)
+    if state is None:
+        raise ValueError("a goal begins with an event")
+    return state
+
+
+Change = Callable[[GoalState, Any], Mapping[str, Any]]
+
+
+def _with_task(state: GoalState, task: str, **changes: Any) -> dict[str, Any]:
+    return {"tasks": {**state.tasks, task: state.tasks[task].changed(**changes)}}
+
+
+def _planned(state: GoalState, event: e.GoalPlanned) -> Mapping[str, Any]:
+    return {
+        "planner": event.planner,
+        "criteria": event.criteria,
+        "graph": event.graph,
+        "tasks": {task.id: TaskState() for task in event.graph},
+        "blocked": None,
+    }
+
+
+def _asked(state: GoalState, event: e.QuestionsAsked) -> Mapping[str, Any]:
+    known = {question.id for question in state.questions}
+    return {"questions": (*state.questions, *(q for q in event.questions if q.id not in known))}
+
+
+def _stopped(state: GoalState, event: e.GoalPaused | e.GoalCancelled) -> Mapping[str, Any]:
+    return {
+        "requests": (),
+        "pause_reason": event.reason,
+        "spend": state.spend.plus(event.spent),
+        "tasks": _released(state),
+    }
+
+
+def _interrupted(state: GoalState, event: e.GoalInterrupted) -> Mapping[str, Any]:
+    return {
+        "requests": (),
+        "interrupted": True,
+        "pause_reason": "interrupted",
+        "tasks": _released(state),
+    }
+
+
+def _released(state: GoalState) -> dict[str, TaskState]:
+    """An attempt that was under way counts for nothing: its task is pending again."""
+    return {
+        task_id: task.changed(status=TaskStatus.PENDING)
+        if task.status is TaskStatus.RUNNING
+        else task
+        for task_id, task in state.tasks.items()
+    }
+
+
+def _started(state: GoalState, event: e.GoalStarted) -> Mapping[str, Any]:
+    """A fresh run after a judgement tries what did not end well again."""
+    again = {
+        task_id: task
+        if task.status is TaskStatus.DONE
+        else TaskState(attempts=task.attempts)
+        for task_id, task in state.tasks.items()
+    }
+    return {"phase": GoalPhase.EXECUTION, "tasks": again, "blocked": None, "conflict": ()}
+
+
+def _resumed(state: GoalState, event: e.GoalResumed) -> Mapping[str, Any]:
+    return {
+        "interrupted": False,
+        "blocked": None,
+        "pause_reason": "",
+        "budget": event.budget or state.budget,
+        "conflict": (),
+    }
+
+
+def _blocked(state: GoalState, event: e.GoalBlocked) -> Mapping[str, Any]:
+    return {"blocked": event, "tasks": _released(state), "requests": ()}
+
+
+def _gate_finished(state: GoalState, event: e.GateFinished) -> Mapping[str, Any]:
+    result = event.result
+    key = f"{result.stage}:{result.tree}:{result.gate}"
+    run = GateRun(result=result, report=event.report, environment=event.environment)
+    return {"gates_run": {**state.gates_run, key: run}}
+
+
+def _task_started(state: GoalState, event: e.TaskStarted) -> Mapping[str, Any]:
+    return _with_task(
+        state, event.task, status=TaskStatus.RUNNING, attempts=event.attempt, reason=""
+    )
+
+
+def _task_finished(state: GoalState, event: e.TaskFinished) -> Mapping[str, Any]:
+    done = _with_task(
+        state,
+        event.task,
+        status=TaskStatus.DONE,
+        commit=event.commit,
+        evidence=event.evidence,
+        log=event.log,
+    )
+    return {**done, "spend": state.spend.plus(event.spent)}
+
+
+def _task_failed(state: GoalState, event: e.TaskFailed) -> Mapping[str, Any]:
+    failed = _with_task(
+        state, event.task, status=TaskStatus.FAILED, reason=event.reason, log=event.log
+    )
+    return {**failed, "spend": state.spend.plus(event.spent)}
+
+
+def _tasks_blocked(state: GoalState, event: e.TasksBlocked) -> Mapping[str, Any]:
+    reason = f"waits for {event.by}, which failed"
+    blocked = {
+        task: state.tasks[task].changed(status=TaskStatus.BLOCKED, reason=reason)
+        for task in event.tasks
+    }
+    return {"tasks": {**state.tasks, **blocked}}
+
+
+def _integrated(state: GoalState, event: e.TreeIntegrated) -> Mapping[str, Any]:
+    return {
+        "integrated": (*state.integrated, *event.tasks),
+        "commit": event.commit,
+        "tree": event.tree,
+        "evidence": event.evidence,
+    }
+
+
+def _conflicted(state: GoalState, event: e.IntegrationConflicted) -> Mapping[str, Any]:
+    reason = f"does not merge: {', '.join(event.paths)}"
+    failed = _with_task(state, event.task, status=TaskStatus.FAILED, commit=None, reason=reason)
+    return {**failed, "conflict": event.paths}
+
+
+CHANGES: Mapping[type[Frozen], Change] = {
+    e.GoalPlanned: _planned,
+    e.QuestionsAsked: _asked,
+    e.QuestionAnswered: lambda s, v: {"answers": (*s.answers, v.answer)},
+    e.GateWaived: lambda s, v: {"waived": (*s.waived, v.gate)},
+    e.GoalBlocked: _blocked,
+    e.GoalStarted: _started,
+    e.GoalResumed: _resumed,
+    e.ControlRequested: lambda s, v: {"requests": (*s.requests, v)},
+    e.GoalPaused: _stopped,
+    e.GoalCancelled: _stopped,
+    e.GoalInterrupted: _interrupted,
+    e.GateFinished: _gate_finished,
+    e.TaskStarted: _task_started,
+    e.TaskFinished: _task_finished,
+    e.TaskFailed: _task_failed,
+    e.TasksBlocked: _tasks_blocked,
+    e.TreeIntegrated: _integrated,
+    e.IntegrationConflicted: _conflicted,
+    e.VerificationStarted: lambda s, v: {"phase": GoalPhase.VERIFICATION},
+    e.GoalJudged: lambda s, v: {"judgement": v.judgement, "spend": s.spend.plus(v.spent)},
+    e.GoalReady: lambda s, v: {"phase": GoalPhase.PROOF, "requests": (), "blocked": None},
+    e.GoalNotReady: lambda s, v: {"phase": GoalPhase.PROOF, "requests": (), "blocked": None},
+    e.CriterionAccepted: lambda s, v: {"acceptances": (*s.acceptances, v.acceptance)},
+    e.ProofRecorded: lambda s, v: {"proof": ProofPointer(digest=v.digest, tree=v.tree)},
+    e.ChangeApplied: lambda s, v: {"applied": v.files},
+    e.DeliveryIntended: lambda s, v: {"delivery_branch": v.branch},
+    e.GoalDelivered: lambda s, v: {
+        "phase": GoalPhase.DELIVERY,
+        "delivered_commit": v.commit,
+        "delivery_branch": v.branch,
+    },
+}
+"""What each event changes beside the status."""

@@ -1,0 +1,109 @@
+"""A goal as it stands: pure data, made by folding its events, with no way to store itself."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from pydantic import Field
+
+from goal_engine.budget import GoalBudget, Spend
+from goal_engine.decision import Acceptance, Answer, Criterion, Question
+from goal_engine.evidence import GoalGitEvidence
+from goal_engine.proof.gate import GateResult, GateSpec
+from goal_engine.proof.verdict import Judgement
+from goal_engine.state.events import ControlRequested, GoalBlocked, GoalCreated
+from goal_engine.task_graph.graph import GoalTaskGraph
+from goal_engine.types import Frozen, GitOid, GoalId, GoalPhase, GoalStatus, Sha256, TaskStatus
+
+
+class TaskState(Frozen):
+    """One task as it stands."""
+
+    status: TaskStatus = TaskStatus.PENDING
+    attempts: int = 0
+    commit: GitOid | None = None
+    """The result of the attempt that ended well."""
+    evidence: GoalGitEvidence | None = None
+    reason: str = ""
+    log: Sha256 | None = None
+
+
+class GateRun(Frozen):
+    """A gate's result and where its tests are."""
+
+    result: GateResult
+    report: Sha256 | None = None
+    environment: str = ""
+
+
+class ProofPointer(Frozen):
+    """Where the proof of a tree is."""
+
+    digest: Sha256
+    tree: GitOid
+
+
+class GoalState(Frozen):
+    """One goal (seed: `GoalState`).  `seq` is the number of the last entry that is folded in."""
+
+    seq: int = 0
+    status: GoalStatus
+    phase: GoalPhase = GoalPhase.PLANNING
+    created: GoalCreated
+    updated_at: datetime | None = None
+    budget: GoalBudget
+    criteria: tuple[Criterion, ...] = ()
+    graph: GoalTaskGraph = GoalTaskGraph()
+    planner: str = ""
+    tasks: dict[str, TaskState] = Field(default_factory=dict)
+    questions: tuple[Question, ...] = ()
+    answers: tuple[Answer, ...] = ()
+    waived: tuple[str, ...] = ()
+    blocked: GoalBlocked | None = None
+    requests: tuple[ControlRequested, ...] = ()
+    """Requests that nobody has answered with a receipt."""
+    pause_reason: str = ""
+    interrupted: bool = False
+    integrated: tuple[str, ...] = ()
+    """Ids of the tasks whose results are in `commit`."""
+    commit: GitOid | None = None
+    tree: GitOid | None = None
+    evidence: GoalGitEvidence | None = None
+    conflict: tuple[str, ...] = ()
+    gates_run: dict[str, GateRun] = Field(default_factory=dict)
+    """By `stage:tree:gate`."""
+    judgement: Judgement | None = None
+    acceptances: tuple[Acceptance, ...] = ()
+    proof: ProofPointer | None = None
+    applied: tuple[str, ...] = ()
+    delivery_branch: str | None = None
+    delivered_commit: GitOid | None = None
+    spend: Spend = Spend()
+
+    @property
+    def goal_id(self) -> GoalId:
+        """The goal's id."""
+        return self.created.goal_id
+
+    @property
+    def gates(self) -> tuple[GateSpec, ...]:
+        """The locked gates, those a person waived no longer required."""
+        return tuple(
+            gate.changed(required=False) if gate.name in self.waived else gate
+            for gate in self.created.gates
+        )
+
+    @property
+    def open_questions(self) -> tuple[Question, ...]:
+        """The questions without an answer."""
+        answered = {answer.question for answer in self.answers}
+        return tuple(question for question in self.questions if question.id not in answered)
+
+    @property
+    def statuses(self) -> dict[str, TaskStatus]:
+        """Each task's status by id."""
+        return {task_id: task.status for task_id, task in self.tasks.items()}
+
+    def find_run(self, stage: str, tree: str, gate: str) -> GateRun | None:
+        """Return what a gate said on a tree, if it ran there."""
+        return self.gates_run.get(f"{stage}:{tree}:{gate}")

@@ -1,0 +1,136 @@
+"""The one way to change a goal: load, decide, append, publish."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from goal_engine.errors import GoalNotFound, JournalConflict
+from goal_engine.state.commands import Command, CreateGoal
+from goal_engine.state.decide import decide
+from goal_engine.state.events import GoalEvent, JournalEntry
+from goal_engine.state.evolve import fold_entries
+from goal_engine.state.journal import header_digest
+from goal_engine.state.model import GoalState
+from goal_engine.types import GoalId
+
+ATTEMPTS = 50
+"""How often a command is decided again when others append first."""
+
+
+class Clock(Protocol):
+    """Where the time comes from."""
+
+    def now(self) -> datetime:
+        """Return the aware time."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What a list shows of one goal; `damage` says why it cannot be read."""
+
+    goal_id: str
+    state: GoalState | None
+    damage: str = ""
+
+
+class Publisher(Protocol):
+    """Who hears of what was appended, after it was."""
+
+    def __call__(self, state: GoalState, entry: JournalEntry) -> None: ...
+
+
+class GoalStateStore(Protocol):
+    """Where journals are kept (seed: `GoalStateStore`).
+
+    Every method may raise `JournalDamaged` or `StoreUnwritable`; the others are named.
+    """
+
+    async def create(self, goal_id: GoalId, entry: JournalEntry) -> None:
+        """Begin a journal with its first entry.  Raises `JournalConflict` when there is one."""
+        ...
+
+    async def append(self, goal_id: GoalId, entry: JournalEntry) -> None:
+        """Append durably.  Raises `JournalConflict` unless `entry` follows the last one."""
+        ...
+
+    async def head(self, goal_id: GoalId) -> tuple[GoalState, str]:
+        """Return the goal and the digest of its last line.  Raises `GoalNotFound`."""
+        ...
+
+    async def entries(self, goal_id: GoalId, after: int = 0) -> Sequence[JournalEntry]:
+        """Return the entries with a `seq` above `after`.  Raises `GoalNotFound`."""
+        ...
+
+    async def list(self) -> Sequence[Summary]:
+        """Return every goal, oldest first, damaged ones too."""
+        ...
+
+    async def write_object(self, data: bytes) -> str:
+        """Keep `data` and return its sha256."""
+        ...
+
+    async def read_object(self, sha256: str) -> bytes:
+        """Return what was kept.  Raises `GoalNotFound` or `JournalDamaged`."""
+        ...
+
+
+async def transact(
+    store: GoalStateStore,
+    goal_id: GoalId,
+    command: Command,
+    clock: Clock,
+    publish: Publisher | None = None,
+) -> GoalState:
+    """Decide `command` on the goal as it stands, append the events, tell, and return the goal.
+
+    Raises what `decide` raises; a goal that somebody else changes meanwhile is decided again.
+    """
+    for _ in range(ATTEMPTS):
+        try:
+            return await _try(store, goal_id, command, clock, publish)
+        except JournalConflict:
+            if isinstance(command, CreateGoal):
+                raise
+    raise JournalConflict(f"{goal_id} is changed too often by others; try again.")
+
+
+async def _try(
+    store: GoalStateStore,
+    goal_id: GoalId,
+    command: Command,
+    clock: Clock,
+    publish: Publisher | None,
+) -> GoalState:
+    state, digest = await _load(store, goal_id, command)
+    now = clock.now()
+    events: tuple[GoalEvent, ...] = decide(state, command, now)
+    entry = JournalEntry(
+        seq=state.seq + 1 if state else 1,
+        prev=digest,
+        at=now,
+        cause=type(command).__name__,
+        events=events,
+    )
+    if state is None:
+        await store.create(goal_id, entry)
+    else:
+        await store.append(goal_id, entry)
+    after = fold_entries((entry,), state)
+    if publish is not None:
+        publish(after, entry)
+    return after
+
+
+async def _load(
+    store: GoalStateStore, goal_id: GoalId, command: Command
+) -> tuple[GoalState | None, str]:
+    try:
+        return await store.head(goal_id)
+    except GoalNotFound:
+        if isinstance(command, CreateGoal):
+            return None, header_digest(goal_id)
+        raise

@@ -1,0 +1,131 @@
+"""Every status change is in `TRANSITIONS`, nowhere else.
+
+An event that has no entry under a status cannot happen there: `decide` refuses what would cause it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from goal_engine.state import events as e
+from goal_engine.types import Frozen, GoalStatus
+
+S = GoalStatus
+Moves = Mapping[type[Frozen], GoalStatus]
+
+
+def _stays(status: GoalStatus, *facts: type[Frozen]) -> dict[type[Frozen], GoalStatus]:
+    return dict.fromkeys(facts, status)
+
+
+BLOCKED_ON: Mapping[str, GoalStatus] = {
+    "human": S.BLOCKED_ON_HUMAN,
+    "external": S.BLOCKED_ON_EXTERNAL,
+    "budget": S.NEEDS_MORE_BUDGET,
+    "infra": S.FAILED_INFRA,
+}
+"""Where `goal.blocked` leads, by what it waits for; the one event whose content chooses."""
+
+_WORK = (
+    e.ControlRequested,
+    e.GateFinished,
+    e.TaskStarted,
+    e.TaskFinished,
+    e.TaskFailed,
+    e.TasksBlocked,
+    e.TreeIntegrated,
+    e.IntegrationConflicted,
+    e.VerificationStarted,
+    e.GoalJudged,
+    e.ProofRecorded,
+    e.QuestionsAsked,
+)
+_RESUME: Moves = {e.GoalResumed: S.RUNNING, e.GoalCancelled: S.CANCELLED}
+_START: Moves = {e.GoalStarted: S.RUNNING, e.GoalCancelled: S.CANCELLED}
+
+TRANSITIONS: Mapping[GoalStatus | None, Moves] = {
+    None: {e.GoalCreated: S.PLANNED},
+    S.PLANNED: {
+        **_START,
+        **_stays(S.PLANNED, e.GoalPlanned, e.QuestionsAsked),
+        e.GoalBlocked: S.BLOCKED_ON_HUMAN,
+    },
+    S.RUNNING: {
+        **_stays(S.RUNNING, *_WORK),
+        e.GoalPaused: S.PAUSED,
+        e.GoalInterrupted: S.PAUSED,
+        e.GoalBlocked: S.BLOCKED_ON_HUMAN,
+        e.GoalReady: S.READY,
+        e.GoalNotReady: S.NOT_READY,
+        e.GoalCancelled: S.CANCELLED,
+    },
+    S.PAUSED: dict(_RESUME),
+    S.BLOCKED_ON_HUMAN: {
+        **_RESUME,
+        **_stays(
+            S.BLOCKED_ON_HUMAN,
+            e.QuestionsAsked,
+            e.QuestionAnswered,
+            e.GateWaived,
+            e.CriterionAccepted,
+            e.GoalJudged,
+            e.ProofRecorded,
+        ),
+        e.GoalPlanned: S.PLANNED,
+        e.GoalBlocked: S.BLOCKED_ON_HUMAN,
+        e.GoalReady: S.READY,
+        e.GoalNotReady: S.NOT_READY,
+    },
+    S.BLOCKED_ON_EXTERNAL: dict(_RESUME),
+    S.NEEDS_MORE_BUDGET: dict(_RESUME),
+    S.FAILED_INFRA: dict(_RESUME),
+    S.NOT_READY: {
+        **_START,
+        **_stays(S.NOT_READY, e.CriterionAccepted, e.GoalJudged, e.ProofRecorded, e.GoalNotReady),
+        e.GoalReady: S.READY,
+    },
+    S.READY: {
+        **_START,
+        **_stays(S.READY, e.ProofRecorded, e.ChangeApplied, e.DeliveryIntended),
+        e.GoalDelivered: S.DELIVERED,
+    },
+    S.DELIVERED: _stays(S.DELIVERED, e.ChangeApplied),
+    S.CANCELLED: {},
+}
+
+
+def find_next(status: GoalStatus | None, event: Frozen) -> GoalStatus | None:
+    """Return the status after `event`, or `None` where it cannot happen."""
+    target = TRANSITIONS[status].get(type(event))
+    if target is not None and isinstance(event, e.GoalBlocked):
+        return BLOCKED_ON[event.on]
+    return target
+
+
+POSSIBLE: Mapping[GoalStatus, tuple[str, ...]] = {
+    S.PLANNED: ("execute", "cancel"),
+    S.RUNNING: ("pause", "cancel", "show"),
+    S.PAUSED: ("resume", "cancel"),
+    S.BLOCKED_ON_HUMAN: ("answer", "accept", "resume", "cancel"),
+    S.BLOCKED_ON_EXTERNAL: ("resume", "cancel"),
+    S.NEEDS_MORE_BUDGET: ("resume", "cancel"),
+    S.FAILED_INFRA: ("resume", "cancel"),
+    S.NOT_READY: ("execute", "accept", "diff", "proof", "cancel"),
+    S.READY: ("diff", "apply", "deliver", "proof", "execute", "cancel"),
+    S.DELIVERED: ("apply", "diff", "proof"),
+    S.CANCELLED: ("show",),
+}
+"""The operations to name when another one is refused."""
+
+
+def render_mermaid() -> str:
+    """Return the state diagram of a goal, as ARCHITECTURE.md shows it."""
+    lines = ["stateDiagram-v2"]
+    for status, moves in TRANSITIONS.items():
+        for event, target in moves.items():
+            if target is status:
+                continue
+            name = event.model_fields["type"].default
+            targets = BLOCKED_ON.values() if event is e.GoalBlocked and status is S.RUNNING else (target,)
+            lines += [f"    {status or '[*]'} --> {to}: {name}" for to in targets if to is not status]
+    return "\n".join(lines)

@@ -1,0 +1,251 @@
+"""What is to be done, in which order: a graph that is checked whole, on load and on save."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from graphlib import CycleError, TopologicalSorter
+from itertools import combinations
+from pathlib import PurePosixPath
+from typing import Annotated, Any
+
+from pydantic import ConfigDict, Discriminator, Field, Tag
+from pydantic.dataclasses import dataclass
+
+from goal_engine.task_graph.globs import match_glob
+from goal_engine.types import Frozen, TaskId, TaskStatus, WorkerName
+
+
+class RunStep(Frozen):
+    """Run a command in the workspace; anything but exit code 0 fails the task."""
+
+    run: tuple[str, ...] = Field(min_length=1)
+    timeout: float = Field(default=600, gt=0)
+    """Seconds."""
+
+
+class ReplaceStep(Frozen):
+    """Put `new` in the place of `old`, which must stand in the file exactly `count` times."""
+
+    replace: str
+    old: str = Field(min_length=1)
+    new: str
+    count: int = Field(default=1, gt=0)
+
+
+class WriteStep(Frozen):
+    """Write a whole file."""
+
+    write: str
+    content: str
+
+
+class FixStep(Frozen):
+    """Run the fix that a gate brings along."""
+
+    fix: str
+
+
+STEPS: Mapping[str, type[Frozen]] = {
+    "run": RunStep,
+    "replace": ReplaceStep,
+    "write": WriteStep,
+    "fix": FixStep,
+}
+
+
+def _kind_of_step(value: Any) -> str | None:
+    has = value.__contains__ if isinstance(value, dict) else lambda key: hasattr(value, key)
+    return next((key for key in STEPS if has(key)), None)
+
+
+Step = Annotated[
+    Annotated[RunStep, Tag("run")]
+    | Annotated[ReplaceStep, Tag("replace")]
+    | Annotated[WriteStep, Tag("write")]
+    | Annotated[FixStep, Tag("fix")],
+    Discriminator(
+        _kind_of_step,
+        custom_error_type="step",
+        custom_error_message="a step has one of the keys run, replace, write, fix",
+    ),
+]
+
+
+class GoalTask(Frozen):
+    """One piece of work: who does it, after what, and what it may change."""
+
+    id: TaskId
+    title: str
+    deps: tuple[TaskId, ...] = ()
+    reads: tuple[str, ...] = ()
+    writes: tuple[str, ...] = Field(default=("**",))
+    """Globs of the paths it may change; the engine checks them on the resulting tree."""
+    worker: WorkerName = "recipe"
+    steps: tuple[Step, ...] = ()
+
+
+class GraphProblem(Frozen):
+    """One rule that a graph breaks, with the ids concerned."""
+
+    rule: str
+    ids: tuple[str, ...]
+    message: str
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class GoalTaskGraph:
+    """Tasks and their dependencies (seed: `GoalTaskGraph`)."""
+
+    tasks: tuple[GoalTask, ...] = ()
+
+    def __iter__(self) -> Iterator[GoalTask]:
+        return iter(self.tasks)
+
+    def validate(self) -> tuple[GraphProblem, ...]:
+        """Return every problem there is, none for a graph that can be run."""
+        problems = [*_find_bad_fields(self.tasks), *_find_bad_dependencies(self.tasks)]
+        if not problems:
+            problems += _find_cycle(self.tasks)
+        if not problems:
+            problems += _find_write_conflicts(self.tasks)
+        return tuple(problems)
+
+    def order(self) -> tuple[str, ...]:
+        """Return the ids so that each comes after its dependencies; ties in the order written."""
+        sorter = TopologicalSorter({task.id: task.deps for task in self.tasks})
+        return tuple(sorter.static_order())
+
+    def ready(self, statuses: Mapping[str, TaskStatus]) -> tuple[GoalTask, ...]:
+        """Return the pending tasks whose dependencies are all done, in the order written."""
+        return tuple(
+            task
+            for task in self.tasks
+            if statuses[task.id] is TaskStatus.PENDING
+            and all(statuses[dep] is TaskStatus.DONE for dep in task.deps)
+        )
+
+    def dependents(self, task_id: str) -> tuple[str, ...]:
+        """Return the ids that depend on `task_id`, directly or not."""
+        found = {task_id}
+        for candidate in self.order():
+            if found.intersection(self._by_id[candidate].deps):
+                found.add(candidate)
+        return tuple(task.id for task in self.tasks if task.id in found - {task_id})
+
+    @property
+    def _by_id(self) -> dict[str, GoalTask]:
+        return {task.id: task for task in self.tasks}
+
+
+def is_safe_path(path: str) -> bool:
+    """Whether `path` stays inside the tree and out of git's and our own folders."""
+    parts = PurePosixPath(path).parts
+    return (
+        bool(parts)
+        and "\0" not in path
+        and "\\" not in path
+        and not path.startswith(("/", "~"))
+        and ".." not in parts
+        and parts[0].casefold() not in (".git", ".goalproof")
+        and not any(part.casefold() == ".git" for part in parts)
+    )
+
+
+def _find_bad_fields(tasks: Iterable[GoalTask]) -> Iterator[GraphProblem]:
+    for task in tasks:
+        if not task.title.strip():
+            yield GraphProblem(rule="empty", ids=(task.id,), message="has no title")
+        if not task.steps:
+            yield GraphProblem(rule="empty", ids=(task.id,), message="has no steps")
+        if not task.writes:
+            yield GraphProblem(rule="empty", ids=(task.id,), message="may write nothing")
+        named = [getattr(step, "replace", None) or getattr(step, "write", None) for step in task.steps]
+        for path in (*task.reads, *task.writes, *filter(None, named)):
+            if not is_safe_path(path):
+                yield GraphProblem(
+                    rule="unsafe path", ids=(task.id,), message=f"names the path {path!r}"
+                )
+        for path in filter(None, named):
+            if not any(match_glob(path, pattern) for pattern in task.writes):
+                yield GraphProblem(
+                    rule="write set",
+                    ids=(task.id,),
+                    message=f"has a step that changes {path!r}, which its write set leaves out",
+                )
+
+
+def _find_bad_dependencies(tasks: tuple[GoalTask, ...]) -> Iterator[GraphProblem]:
+    seen: set[str] = set()
+    for task in tasks:
+        if task.id in seen:
+            yield GraphProblem(rule="duplicate", ids=(task.id,), message="is there more than once")
+        seen.add(task.id)
+    for task in tasks:
+        for dep in task.deps:
+            if dep == task.id:
+                yield GraphProblem(rule="self", ids=(task.id,), message="depends on itself")
+            elif dep not in seen:
+                yield GraphProblem(
+                    rule="missing",
+                    ids=(task.id, dep),
+                    message=f"depends on {dep!r}, which is not in the plan",
+                )
+
+
+def _find_cycle(tasks: tuple[GoalTask, ...]) -> Iterator[GraphProblem]:
+    try:
+        TopologicalSorter({task.id: task.deps for task in tasks}).prepare()
+    except CycleError as error:
+        cycle = tuple(error.args[1][:-1])
+        yield GraphProblem(rule="cycle", ids=cycle, message=f"wait for each other: {' → '.join(cycle)}")
+
+
+def _find_write_conflicts(tasks: tuple[GoalTask, ...]) -> Iterator[GraphProblem]:
+    """Two tasks that may run at once must not be allowed to change the same path."""
+    literal: dict[str, list[GoalTask]] = {}
+    patterns: list[tuple[str, GoalTask]] = []
+    for task in tasks:
+        for path in dict.fromkeys(task.writes):
+            if any(char in path for char in "*?["):
+                patterns.append((path, task))
+            else:
+                literal.setdefault(path, []).append(task)
+    pairs = {(a.id, b.id) for same in literal.values() for a, b in combinations(same, 2)}
+    for pattern, task in patterns:
+        pairs |= {
+            (task.id, other.id)
+            for path, others in literal.items()
+            if match_glob(path, pattern)
+            for other in others
+            if other.id != task.id
+        }
+    pairs |= {
+        (a.id, b.id)
+        for (one, a), (two, b) in combinations(patterns, 2)
+        if a.id != b.id and _may_overlap(one, two)
+    }
+    if not pairs:
+        return
+    before = _ancestors(tasks)
+    for first, second in sorted({(min(pair), max(pair)) for pair in pairs}):
+        if first not in before[second] and second not in before[first]:
+            yield GraphProblem(
+                rule="write conflict",
+                ids=(first, second),
+                message="may change the same files and neither waits for the other; "
+                "add a dependency or narrow their `writes`",
+            )
+
+
+def _may_overlap(one: str, two: str) -> bool:
+    """Whether two globs could name one path, judged by what stands before their first wildcard."""
+    first, second = (pattern.split("*")[0].split("?")[0].split("[")[0] for pattern in (one, two))
+    return first.startswith(second) or second.startswith(first)
+
+
+def _ancestors(tasks: tuple[GoalTask, ...]) -> dict[str, set[str]]:
+    deps = {task.id: task.deps for task in tasks}
+    before: dict[str, set[str]] = {}
+    for task_id in TopologicalSorter(deps).static_order():
+        before[task_id] = set(deps[task_id]).union(*(before[dep] for dep in deps[task_id]))
+    return before

@@ -1,0 +1,131 @@
+"""Values that everything else shares: they know no file, no clock and no process."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, StringConstraints
+from pydantic_core import CoreSchema, core_schema
+
+GOAL_ID = re.compile(r"goal-\d{8}-\d{6}-\d{3}-[0-9a-f]{8}")
+"""`goal-` + UTC time to the millisecond + 32 random bits: sorts by time, safe in paths and refs."""
+
+
+class Frozen(BaseModel):
+    """A value: changed by making a new one, and refusing names it does not know."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    def changed(self, **changes: Any) -> Self:
+        """Return a copy with `changes`; the values are trusted to be of the right type."""
+        return self.model_copy(update=changes)
+
+
+class GoalId(str):
+    """The unique name of one goal.  Raises `ValueError` for any other text (seed: `GoalId`)."""
+
+    __slots__ = ()
+
+    def __new__(cls, text: str) -> Self:
+        if not GOAL_ID.fullmatch(text):
+            raise ValueError(f"{text[:80]!r} is not a goal id")
+        return super().__new__(cls, text)
+
+    @classmethod
+    def made_of(cls, now: datetime, entropy: int) -> Self:
+        """Return the id for a goal created at `now` (aware), told apart by 32 bits of `entropy`."""
+        at = now.astimezone(UTC)
+        return cls(f"goal-{at:%Y%m%d-%H%M%S}-{at.microsecond // 1000:03d}-{entropy:08x}")
+
+    @classmethod
+    def __get_pydantic_core_schema__(
+        cls, source: type[Any], handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        make: Callable[[str], GoalId] = cls
+        return core_schema.no_info_after_validator_function(make, core_schema.str_schema())
+
+
+TaskId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")]
+Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+GitOid = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{40}([0-9a-f]{24})?$")]
+"""A git object name, SHA-1 or SHA-256."""
+
+WorkerName = Literal["recipe"]
+"""The workers there are.  More are added here as they are built."""
+
+
+class GoalKind(StrEnum):
+    """What sort of goal it is: decides the evidence that is asked for (seed: `GoalKind`)."""
+
+    FEATURE = "feature"
+    FIX = "fix"
+    REFACTOR = "refactor"
+    MIGRATION = "migration"
+    PERFORMANCE = "performance"
+    SECURITY = "security"
+    DOCS = "docs"
+    TEST = "test"
+    CHORE = "chore"
+    MIXED = "mixed"
+
+
+class GoalStatus(StrEnum):
+    """Where a goal stands.  `TRANSITIONS` says how it moves."""
+
+    PLANNED = "planned"
+    RUNNING = "running"
+    PAUSED = "paused"
+    BLOCKED_ON_HUMAN = "blocked_on_human"
+    BLOCKED_ON_EXTERNAL = "blocked_on_external"
+    NEEDS_MORE_BUDGET = "needs_more_budget"
+    FAILED_INFRA = "failed_infra"
+    NOT_READY = "not_ready"
+    READY = "ready"
+    DELIVERED = "delivered"
+    CANCELLED = "cancelled"
+
+
+class GoalPhase(StrEnum):
+    """What a goal is busy with, for display; nothing is decided by it."""
+
+    INTAKE = "intake"
+    PLANNING = "planning"
+    EXECUTION = "execution"
+    VERIFICATION = "verification"
+    PROOF = "proof"
+    DELIVERY = "delivery"
+
+
+class TaskStatus(StrEnum):
+    """Where one task of a goal stands."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+    BLOCKED = "blocked"
+    CANCELLED = "cancelled"
+
+
+class DeliveryPolicy(StrEnum):
+    """How a finished goal reaches the person (seed: `GoalDeliveryPolicy`)."""
+
+    LOCAL = "local"
+
+
+class Person(Frozen):
+    """The author that a goal's commits carry, as the person's git knew them at creation."""
+
+    name: str
+    email: str
+
+
+class Decision(Frozen):
+    """Who decided something, and why."""
+
+    actor: str
+    reason: str

@@ -1,0 +1,101 @@
+"""The worker that needs no model: it carries out the steps of its task, one after the other."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import assert_never
+
+from goal_engine.errors import ToolMissing
+from goal_engine.ports import TurnResult, WorkerTurn
+from goal_engine.runtime.process import run_process
+from goal_engine.task_graph.graph import FixStep, ReplaceStep, RunStep, Step, WriteStep, is_safe_path
+
+FIX_TIMEOUT = 600.0
+"""Seconds that the fix of a gate may take."""
+
+
+class StepFailed(Exception):
+    """A step could not be carried out; the message says why."""
+
+
+class RecipeWorker:
+    """Runs, replaces, writes and fixes: the same tree every time."""
+
+    async def run(self, turn: WorkerTurn) -> TurnResult:
+        """Carry out the steps; the first that fails ends the turn."""
+        for number, step in enumerate(turn.task.steps, start=1):
+            try:
+                await _carry_out(step, turn)
+            except (StepFailed, ToolMissing) as error:
+                return TurnResult(ended=False, reason=f"step {number}: {error}")
+        return TurnResult(ended=True)
+
+
+async def _carry_out(step: Step, turn: WorkerTurn) -> None:
+    match step:
+        case RunStep():
+            await _run(step.run, step.timeout, turn)
+        case FixStep():
+            await _fix(step, turn)
+        case ReplaceStep():
+            await asyncio.to_thread(_replace, step, turn.workspace)
+        case WriteStep():
+            await asyncio.to_thread(_write, step, turn.workspace)
+        case _:
+            assert_never(step)
+
+
+async def _run(
+    argv: tuple[str, ...], timeout: float, turn: WorkerTurn, *, ok: tuple[int, ...] = (0,)
+) -> None:
+    ended = await run_process(
+        argv,
+        cwd=turn.workspace,
+        env=turn.environment.variables,
+        log=turn.log,
+        timeout=timeout,
+    )
+    if ended.timed_out:
+        raise StepFailed(f"{argv[0]} was killed after {timeout:g} s")
+    if ended.exit_code not in ok:
+        raise StepFailed(f"{argv[0]} ended with exit code {ended.exit_code}")
+
+
+async def _fix(step: FixStep, turn: WorkerTurn) -> None:
+    """A fixer may leave findings it cannot repair and say so with 1: the gate has the last word."""
+    argv = next((gate.fix for gate in turn.gates if gate.name == step.fix), None)
+    if argv is None:
+        raise StepFailed(f"gate {step.fix} has no fix")
+    await _run(argv, FIX_TIMEOUT, turn, ok=(0, 1))
+
+
+def _replace(step: ReplaceStep, workspace: Path) -> None:
+    path = _inside(workspace, step.replace)
+    try:
+        text = path.read_bytes().decode()
+    except (OSError, UnicodeDecodeError) as error:
+        raise StepFailed(f"{step.replace} cannot be read: {error}") from error
+    found = text.count(step.old)
+    if found != step.count:
+        raise StepFailed(
+            f"{step.replace} has the text to replace {found} times, expected {step.count}"
+        )
+    path.write_bytes(text.replace(step.old, step.new).encode())
+
+
+def _write(step: WriteStep, workspace: Path) -> None:
+    path = _inside(workspace, step.write)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(step.content.encode())
+    except OSError as error:
+        raise StepFailed(f"{step.write} cannot be written: {error}") from error
+
+
+def _inside(workspace: Path, path: str) -> Path:
+    """A symbolic link in the tree must not lead a step out of the workspace."""
+    target = workspace / path
+    if not is_safe_path(path) or not target.resolve().is_relative_to(workspace.resolve()):
+        raise StepFailed(f"{path} leads out of the workspace")
+    return target
