@@ -41,6 +41,11 @@ class GoalId(str):
         at = now.astimezone(UTC)
         return cls(f"goal-{at:%Y%m%d-%H%M%S}-{at.microsecond // 1000:03d}-{entropy:08x}")
 
+    @property
+    def created_at(self) -> datetime:
+        """When the goal was created: commits made for it carry this date, so they can be remade."""
+        return datetime.strptime(self[5:24] + "000+0000", "%Y%m%d-%H%M%S-%f%z")
+
     @classmethod
     def __get_pydantic_core_schema__(
         cls, source: type[Any], handler: GetCoreSchemaHandler

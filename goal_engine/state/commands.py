@@ -8,7 +8,7 @@ from goal_engine.budget import GoalBudget, Spend
 from goal_engine.decision import Acceptance, Question
 from goal_engine.proof.verdict import Judgement
 from goal_engine.state import events as e
-from goal_engine.types import Decision
+from goal_engine.types import Decision, Sha256
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +78,8 @@ class JudgeGoal:
     """Record what the evidence amounts to."""
 
     judgement: Judgement
+    proof: Sha256
+    """The bundle that was made of it: no judgement without one."""
     spent: Spend = Spend()
 
 
@@ -87,6 +89,7 @@ class AcceptCriterion:
 
     acceptance: Acceptance
     judgement: Judgement
+    proof: Sha256
 
 
 Command = (

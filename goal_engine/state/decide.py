@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import assert_never
 
-from goal_engine.budget import find_exceeded
+from goal_engine.budget import Spend, find_exceeded
 from goal_engine.decision import Answer
 from goal_engine.errors import GoalNotFound, NotPossibleNow
 from goal_engine.proof.verdict import Judgement, Verdict
@@ -88,14 +88,20 @@ def _events(state: GoalState | None, command: c.Command) -> tuple[e.GoalEvent, .
         case c.RequestControl():
             return (e.ControlRequested(kind=command.kind, decision=command.decision),)
         case c.JudgeGoal():
-            judged = e.GoalJudged(judgement=command.judgement, spent=command.spent)
-            return (judged, *_follow(command.judgement))
+            return _judged(command.judgement, command.proof, command.spent)
         case c.AcceptCriterion():
-            judged = e.GoalJudged(judgement=command.judgement)
             accepted = e.CriterionAccepted(acceptance=command.acceptance)
-            return (accepted, judged, *_follow(command.judgement))
+            return (accepted, *_judged(command.judgement, command.proof, Spend()))
         case _:
             assert_never(command)
+
+
+def _judged(judgement: Judgement, proof: str, spent: Spend) -> tuple[e.GoalEvent, ...]:
+    return (
+        e.GoalJudged(judgement=judgement, spent=spent),
+        e.ProofRecorded(digest=proof, tree=judgement.tree),
+        *_follow(judgement),
+    )
 
 
 def _follow(judgement: Judgement) -> tuple[e.GoalEvent, ...]:

@@ -94,6 +94,7 @@ class GoalBlocked(Frozen):
     reason: str
     next: str
     """What would unblock it."""
+    spent: Spend = Spend()
 
 
 class GoalStarted(Frozen):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from goal_engine.proof.gate import GateStage
 from goal_engine.state import events as e
 from goal_engine.state.model import GateRun, GoalState, ProofPointer, TaskState
 from goal_engine.state.transitions import find_next
@@ -101,14 +102,25 @@ def _released(state: GoalState) -> dict[str, TaskState]:
 
 
 def _started(state: GoalState, event: e.GoalStarted) -> Mapping[str, Any]:
-    """A fresh run after a judgement tries what did not end well again."""
+    """A fresh run tries what did not end well again and proves with fresh gates."""
     again = {
         task_id: task
         if task.status is TaskStatus.DONE
         else TaskState(attempts=task.attempts)
         for task_id, task in state.tasks.items()
     }
-    return {"phase": GoalPhase.EXECUTION, "tasks": again, "blocked": None, "conflict": ()}
+    baseline = {
+        key: run
+        for key, run in state.gates_run.items()
+        if run.result.stage is GateStage.BASELINE
+    }
+    return {
+        "phase": GoalPhase.EXECUTION,
+        "tasks": again,
+        "blocked": None,
+        "conflict": (),
+        "gates_run": baseline,
+    }
 
 
 def _resumed(state: GoalState, event: e.GoalResumed) -> Mapping[str, Any]:
@@ -122,7 +134,12 @@ def _resumed(state: GoalState, event: e.GoalResumed) -> Mapping[str, Any]:
 
 
 def _blocked(state: GoalState, event: e.GoalBlocked) -> Mapping[str, Any]:
-    return {"blocked": event, "tasks": _released(state), "requests": ()}
+    return {
+        "blocked": event,
+        "tasks": _released(state),
+        "requests": (),
+        "spend": state.spend.plus(event.spent),
+    }
 
 
 def _gate_finished(state: GoalState, event: e.GateFinished) -> Mapping[str, Any]:

@@ -104,6 +104,14 @@ class GoalState(Frozen):
         """Each task's status by id."""
         return {task_id: task.status for task_id, task in self.tasks.items()}
 
+    def find_waiting(self, task: str) -> tuple[str, ...]:
+        """Return the pending tasks that cannot run without `task`."""
+        return tuple(
+            dependent
+            for dependent in self.graph.dependents(task)
+            if self.tasks[dependent].status is TaskStatus.PENDING
+        )
+
     def find_run(self, stage: str, tree: str, gate: str) -> GateRun | None:
         """Return what a gate said on a tree, if it ran there."""
         return self.gates_run.get(f"{stage}:{tree}:{gate}")

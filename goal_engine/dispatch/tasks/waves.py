@@ -1,0 +1,105 @@
+"""Carries out a wave: each attempt is recorded before its process starts and judged by its tree."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+from goal_engine.budget import Spend
+from goal_engine.dispatch.tasks.scheduler import Wave
+from goal_engine.dispatch.workspaces import Workbench
+from goal_engine.errors import GoalError
+from goal_engine.evidence import GoalGitEvidence
+from goal_engine.ports import Ports, WorkerTurn
+from goal_engine.state import events as e
+from goal_engine.state.commands import Record
+from goal_engine.state.model import GoalState
+from goal_engine.task_graph.globs import match_glob
+from goal_engine.task_graph.graph import GoalTask
+from goal_engine.types import TaskStatus
+
+ONE_ATTEMPT = Spend(attempts=1)
+
+
+async def run_wave(ports: Ports, bench: Workbench, state: GoalState, wave: Wave) -> GoalState:
+    """Run the tasks of `wave`, at most `max_agents` at once, and return the goal afterwards.
+
+    Cancelled, it returns only when every process is dead; what was under way is not recorded.
+    """
+    slots = asyncio.Semaphore(state.budget.max_agents)
+    async with asyncio.TaskGroup() as group:
+        for task in wave.tasks:
+            group.create_task(_attempt(ports, bench, state, task, slots))
+    after = await ports.read(state.goal_id)
+    facts = tuple(
+        e.TasksBlocked(tasks=blocked, by=task.id)
+        for task in wave.tasks
+        if after.tasks[task.id].status is TaskStatus.FAILED
+        and (blocked := after.find_waiting(task.id))
+    )
+    return await ports.transact(state.goal_id, Record(facts)) if facts else after
+
+
+async def _attempt(
+    ports: Ports, bench: Workbench, state: GoalState, task: GoalTask, slots: asyncio.Semaphore
+) -> None:
+    async with slots:
+        base = state.commit or state.created.base_commit
+        attempt = state.tasks[task.id].attempts + 1
+        begun = e.TaskStarted(task=task.id, attempt=attempt, base_commit=base)
+        await ports.transact(state.goal_id, Record((begun,)))
+        async with bench.workspace(task.id, base) as workspace:
+            ended = await _work(ports, bench, state, task, attempt, base, workspace)
+        await ports.transact(state.goal_id, Record((ended,)))
+
+
+async def _work(
+    ports: Ports,
+    bench: Workbench,
+    state: GoalState,
+    task: GoalTask,
+    attempt: int,
+    base: str,
+    workspace: Path,
+) -> e.TaskFinished | e.TaskFailed:
+    log = bench.log_path(task.id)
+    environment = await bench.environment(workspace)
+    turn = WorkerTurn(
+        task=task, workspace=workspace, environment=environment, gates=state.gates, log=log
+    )
+    result = await ports.workers[task.worker].run(turn)
+    kept = await bench.keep_log(ports.store, log)
+
+    def failed(reason: str) -> e.TaskFailed:
+        return e.TaskFailed(
+            task=task.id, attempt=attempt, reason=reason, spent=ONE_ATTEMPT, log=kept
+        )
+
+    if not result.ended:
+        return failed(result.reason)
+    try:
+        commit, evidence = await asyncio.to_thread(
+            bench.take_result, workspace, task.id, base, environment
+        )
+    except GoalError as error:
+        return failed(error.paragraph)
+    outside = find_outside(evidence, task)
+    if outside:
+        return failed(f"it changed what its write set leaves out: {', '.join(outside[:5])}")
+    return e.TaskFinished(
+        task=task.id,
+        attempt=attempt,
+        commit=commit,
+        evidence=evidence,
+        spent=ONE_ATTEMPT,
+        log=kept,
+    )
+
+
+def find_outside(evidence: GoalGitEvidence, task: GoalTask) -> tuple[str, ...]:
+    """Return the changed paths that no glob of the task's write set names."""
+    return tuple(
+        path
+        for path in sorted(evidence.paths)
+        if not any(match_glob(path, pattern) for pattern in task.writes)
+    )

@@ -1,0 +1,84 @@
+"""Where a goal's work happens: clean workspaces outside the checkout, gone when they are left."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from goal_engine.evidence import GoalGitEvidence
+from goal_engine.runtime.environment import Environment, UserEnvironment, view_environment
+from goal_engine.runtime.repository import EvidenceRepository
+from goal_engine.state.store import GoalStateStore
+from goal_engine.types import GoalId, Person
+
+
+@dataclass(frozen=True, slots=True)
+class Workbench:
+    """What is needed to work on one goal: its repository, its folder and the person's tools."""
+
+    repository: EvidenceRepository
+    checkout: Path
+    folder: Path
+    """Holds the workspaces; made when first needed."""
+    user: UserEnvironment
+    goal_id: GoalId
+    author: Person
+
+    @asynccontextmanager
+    async def workspace(self, name: str, commit: str) -> AsyncIterator[Path]:
+        """Make a workspace of `commit` and remove it with all that was made in it."""
+        path = self.folder / name
+        await asyncio.to_thread(self._clear, path)
+        try:
+            await asyncio.to_thread(self.repository.make_workspace, path, commit)
+            yield path
+        finally:
+            await asyncio.shield(asyncio.to_thread(self._clear, path))
+
+    async def environment(self, workspace: Path) -> Environment:
+        """Return a view of the person's environment that judges `workspace`."""
+        return await asyncio.to_thread(view_environment, self.user, self.checkout, workspace)
+
+    def log_path(self, name: str) -> Path:
+        """Return where a process called `name` writes."""
+        return self.folder / f"{name}.log"
+
+    async def keep_log(self, store: GoalStateStore, log: Path) -> str | None:
+        """Move a log into the store, if anything was written."""
+        if not log.exists():
+            return None
+        data = await asyncio.to_thread(log.read_bytes)
+        log.unlink()
+        return await store.write_object(data) if data else None
+
+    def take_result(
+        self, workspace: Path, name: str, base: str, environment: Environment
+    ) -> tuple[str, GoalGitEvidence]:
+        """Return the commit and evidence of what stands in `workspace`.
+
+        The same files give the same commit, so that a repeated attempt ends where the first did.
+        """
+        tree = self.repository.snapshot(workspace, base, environment.exclude)
+        commit = self.commit(tree, base, name)
+        self.repository.keep(self.goal_id, f"task-{name}", commit)
+        return commit, self.repository.evidence(self.repository.tree_of(base), tree)
+
+    def commit(self, tree: str, parent: str, message: str) -> str:
+        """Return the commit that has these files on top of `parent`."""
+        return self.repository.commit(
+            tree, (parent,), author=self.author, at=self.goal_id.created_at, message=message
+        )
+
+    def clear(self) -> None:
+        """Remove every workspace of the goal."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _clear(self, path: Path) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        for left in (path, path.with_name(f"{path.name}.env")):
+            if left.exists():
+                self.repository.remove_workspace(left)

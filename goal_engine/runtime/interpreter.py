@@ -1,0 +1,136 @@
+"""The user's Python is asked once what it is; it is never written to and never guessed at.
+
+Asking starts a program of the checkout (`.venv/bin/python`), so only a trusted workspace is asked.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from goal_engine.errors import EnvironmentUnusable
+
+QUESTION = """
+import json, os, platform, site, sys, sysconfig
+scheme = "venv" if "venv" in sysconfig.get_scheme_names() else "posix_prefix"
+library = os.path.relpath(sysconfig.get_path("purelib", scheme, vars={"base": "/v"}), "/v")
+base = getattr(sys, "_base_executable", None) or sys.executable
+sites = site.getsitepackages()
+venv = sys.prefix != sys.base_prefix
+if not venv or len(site.PREFIXES) > 1:
+    sites = [site.getusersitepackages()] + sites
+print(json.dumps({
+    "prefix": sys.prefix, "venv": venv, "sites": sites, "library": library,
+    "base_python": base if os.path.exists(base) else os.path.realpath(sys.executable),
+    "version": platform.python_version(), "implementation": sys.implementation.name,
+    "scripts": sysconfig.get_path("scripts"),
+}))
+"""
+"""Run with `-I`, so neither the folder nor PYTHON* variables nor the user site can colour it."""
+
+ANSWER_SECONDS = 30
+
+
+@dataclass(frozen=True, slots=True)
+class UserEnvironment:
+    """The Python that the user works with, as it described itself.
+
+    `sites` are its existing site-packages directories in import order.
+    """
+
+    python: Path | None
+    """What was found: `.venv/bin/python`, say; None when there is no Python at all."""
+    base_python: Path
+    """The interpreter below any venv: what a view links to."""
+    prefix: Path
+    venv: bool
+    version: str
+    implementation: str
+    library: Path
+    """Where a venv of this interpreter keeps site-packages, relative to the venv."""
+    sites: tuple[Path, ...]
+    scripts: Path
+
+
+NO_PYTHON = UserEnvironment(
+    None, Path(), Path(), venv=False, version="", implementation="", library=Path(), sites=(),
+    scripts=Path(),
+)  # fmt: skip
+"""For a machine without Python: gates that need none still run."""
+
+
+def find_environment(checkout: Path, configured: str | None = None) -> UserEnvironment:
+    """Find and ask the Python that `checkout` is worked on with.
+
+    The order: `configured` (a venv or an interpreter, relative to the checkout), `.venv` or `venv`
+    in the checkout, `$VIRTUAL_ENV`, `python3` on PATH.  Raises `EnvironmentUnusable` when the first
+    that is there does not answer: falling through would test with another set of packages.
+    """
+    python = find_python(checkout, configured)
+    if python is None:
+        return NO_PYTHON
+    answer = ask(python, QUESTION, cwd=checkout)
+    return UserEnvironment(
+        python=python,
+        base_python=Path(answer["base_python"]),
+        prefix=Path(answer["prefix"]),
+        venv=answer["venv"],
+        version=answer["version"],
+        implementation=answer["implementation"],
+        library=Path(answer["library"]),
+        sites=tuple(dict.fromkeys(Path(site) for site in answer["sites"] if os.path.isdir(site))),
+        scripts=Path(answer["scripts"]),
+    )
+
+
+def find_python(checkout: Path, configured: str | None) -> Path | None:
+    """Return the interpreter's path without starting it; None when there is none."""
+    if configured is not None:
+        named = checkout / Path(configured).expanduser()
+        python = _venv_python(named) if named.is_dir() else named
+        if not python.is_file():
+            raise EnvironmentUnusable(
+                f"The configured Python {configured!r} is not there ({python}); name an "
+                "interpreter or a virtual environment, relative to the repository."
+            )
+        return python
+    places = [checkout / ".venv", checkout / "venv"]
+    if active := os.environ.get("VIRTUAL_ENV"):
+        places.append(Path(active))
+    for place in places:
+        if (place / "pyvenv.cfg").is_file() or (place / "conda-meta").is_dir():
+            return _venv_python(place)
+    found = shutil.which("python3") or shutil.which("python")
+    return Path(found).absolute() if found else None
+
+
+def ask(python: Path, question: str, *, cwd: Path, arguments: tuple[str, ...] = ()) -> dict:  # type: ignore[type-arg]
+    """Run `question` in isolated mode and return the JSON object on its last line.
+
+    The working directory is off the import path (`-I`), yet matters: version managers choose the
+    interpreter by a file in it.  `-B`, because an environment that is only read has no new files.
+    """
+    try:
+        done = subprocess.run(
+            [python, "-I", "-B", "-c", question, *arguments],
+            cwd=cwd, stdin=subprocess.DEVNULL, capture_output=True, timeout=ANSWER_SECONDS,
+            check=True, start_new_session=True,
+        )  # fmt: skip
+        answer = json.loads(done.stdout.splitlines()[-1])
+    except (OSError, subprocess.SubprocessError, ValueError, IndexError) as error:
+        said = getattr(error, "stderr", None) or str(error).encode()
+        last = said.decode(errors="replace").strip().splitlines()[-1:]
+        raise EnvironmentUnusable(
+            f"The Python at {python} does not answer ({' '.join(last) or 'no output'}); recreate "
+            "that environment, or name another with `python` under `[workspace]`."
+        ) from error
+    assert isinstance(answer, dict)
+    return answer
+
+
+def _venv_python(venv: Path) -> Path:
+    return venv / "bin" / "python"

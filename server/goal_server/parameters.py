@@ -1,0 +1,127 @@
+"""What each operation takes: the CLI's arguments and the wire's params are these models.
+
+Descriptions are the help texts.  `cli` in the schema's extras says how the command line spells a
+field: `argument`, `words` (the rest of the line, quoted or not) or `path`; all others are options.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+
+class Params(BaseModel):
+    """What is asked for; camelCase on the wire."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", alias_generator=to_camel, validate_by_name=True,
+        validate_by_alias=True,
+    )  # fmt: skip
+
+
+def _argument(description: str, **more: Any) -> Any:
+    extra = {"cli": more.pop("cli", "argument")}
+    return Field(description=description, json_schema_extra=extra, **more)
+
+
+def _goal() -> Any:
+    return _argument("The goal's id, or the beginning of one.", min_length=1, max_length=200)
+
+
+class NoParams(Params):
+    """Nothing."""
+
+
+class GoalParams(Params):
+    """One goal."""
+
+    goal: str = _goal()
+
+
+class ListParams(Params):
+    """Which goals."""
+
+    status: tuple[str, ...] = Field(default=(), description="Only goals with this status.")
+
+
+class Limits(Params):
+    """Limits of a goal; what is not given is not limited."""
+
+    wall_seconds: int | None = Field(
+        default=None, gt=0, description="Seconds of work, pauses not counted."
+    )
+    attempts: int | None = Field(default=None, gt=0, description="Task attempts in all.")
+    changed_lines: int | None = Field(
+        default=None, gt=0, description="Lines added plus lines deleted."
+    )
+
+
+class PlanParams(Limits):
+    """A new goal."""
+
+    text: str = _argument(
+        "What is to be true afterwards, in a sentence; may be left out with --plan.",
+        default="", cli="words",
+    )  # fmt: skip
+    plan: str | None = _argument("A plan to follow (TOML file).", default=None, cli="path")
+    include_uncommitted: bool = Field(
+        default=False, description="Start from the files as they are, not from the last commit."
+    )
+    max_agents: int | None = Field(
+        default=None, gt=0, le=64, description="Tasks that run at the same time (4)."
+    )
+
+
+class RunParams(PlanParams):
+    """A new goal that is worked on at once."""
+
+
+class ResumeParams(Limits):
+    """A goal that goes on."""
+
+    goal: str = _goal()
+
+
+class StopParams(Params):
+    """A goal to stop."""
+
+    goal: str = _goal()
+    reason: str = Field(default="", description="Why, for the record.")
+
+
+class DiffParams(Params):
+    """A change to print."""
+
+    goal: str = _goal()
+    task: str | None = Field(default=None, description="Only what this task changed.")
+
+
+class AnswerParams(Params):
+    """An answer to a goal's question."""
+
+    goal: str = _goal()
+    question: str = _argument("The question's id, as `show` prints it.", min_length=1)
+    text: str = _argument("The answer.", min_length=1, cli="words")
+
+
+class AcceptParams(Params):
+    """A person's word for one criterion."""
+
+    goal: str = _goal()
+    criterion: str = _argument("The criterion's id, as `show` prints it.", min_length=1)
+    reason: str = Field(min_length=1, description="Why it is met; it stands in the proof.")
+
+
+class VerifyProofParams(Params):
+    """A proof to check."""
+
+    proof: str = _argument("A proof bundle (folder), or a goal's id.", min_length=1)
+    run: bool = Field(default=False, description="Re-execute the gates that it prints.")
+    python: str | None = Field(
+        default=None, description="The Python whose packages the gates need."
+    )
+    repository: str | None = _argument(
+        "The repository that has the proof's base; this one by default.", default=None, cli="path"
+    )

@@ -1,0 +1,147 @@
+"""Everything that can be asked for is one row of `OPERATIONS`; both front ends are made from it.
+
+The table is plain: it imports neither pydantic nor the engine, so that `--help` and the start of
+the language server cost nothing.  Handlers and models are named, and imported when first used.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any, Literal
+
+Effect = Literal["read", "write", "execute", "network"]
+"""What an operation may do: read or write goals, run code of the workspace, reach the network."""
+
+NEEDS_TRUST: frozenset[Effect] = frozenset({"execute", "network"})
+"""The effects that an untrusted workspace does not get."""
+
+READ: tuple[Effect, ...] = ("read",)
+WRITE: tuple[Effect, ...] = ("read", "write")
+EXECUTE: tuple[Effect, ...] = ("read", "write", "execute")
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One thing a person or an editor can ask for."""
+
+    name: str
+    """The CLI's verb."""
+    title: str
+    """What it does, for help and palettes."""
+    group: str
+    """Where the CLI's help lists it."""
+    effects: tuple[Effect, ...]
+    handler: str
+    """`module:function`, an async function of a context and the parameters."""
+    params: str
+    """`module:Model` of what it takes."""
+    result: str
+    """`module:Model` of what it returns."""
+    cancellable: bool = False
+    progress: bool = False
+    """Whether it works on a goal for long enough to report on."""
+    exits_by_status: bool = False
+    """Whether the CLI's exit code tells the goal's status, instead of that the request was done."""
+    executes_if: str = ""
+    """The parameter that asks for the execute effect; without it the operation only reads."""
+
+    @property
+    def camel(self) -> str:
+        """The name on the wire: `verifyProof`."""
+        first, *rest = self.name.split("-")
+        return first + "".join(word.capitalize() for word in rest)
+
+    @property
+    def command(self) -> str:
+        """The id of the server's command: `goal.verifyProof`."""
+        return f"goal.{self.camel}"
+
+
+@dataclass(frozen=True, slots=True)
+class CliCommand:
+    """A verb of the command line alone: it works on no workspace of the person."""
+
+    name: str
+    title: str
+    group: str
+
+
+def _row(
+    name: str,
+    title: str,
+    group: str,
+    effects: tuple[Effect, ...],
+    names: tuple[str, str, str],
+    **more: Any,
+) -> Operation:
+    function, params, result = names
+    return Operation(
+        name=name,
+        title=title,
+        group=group,
+        effects=effects,
+        handler=f"goal_server.operations:{function}",
+        params=f"goal_server.parameters:{params}",
+        result=f"goal_server.results:{result}",
+        **more,
+    )
+
+
+WORK, LOOK, DECIDE, DELIVER, ABOUT = "Work", "Look", "Decide", "Deliver and check", "About"
+_LONG = {"cancellable": True, "progress": True, "exits_by_status": True}
+
+OPERATIONS: tuple[Operation, ...] = (
+    _row("run", "Plan a goal, work on it and judge the result.", WORK, EXECUTE,
+         ("run_goal", "RunParams", "GoalView"), **_LONG),
+    _row("plan", "Plan a goal and start nothing.", WORK, EXECUTE,
+         ("plan_goal", "PlanParams", "GoalView"), exits_by_status=True),
+    _row("execute", "Work on a planned goal, or again on one that was judged.", WORK, EXECUTE,
+         ("execute_goal", "GoalParams", "GoalView"), **_LONG),
+    _row("pause", "Stop a running goal; it can go on later.", WORK, WRITE,
+         ("pause_goal", "StopParams", "GoalView")),
+    _row("resume", "Let a waiting goal go on, with other limits if given.", WORK, EXECUTE,
+         ("resume_goal", "ResumeParams", "GoalView"), **_LONG),
+    _row("cancel", "End a goal for good.", WORK, WRITE,
+         ("cancel_goal", "StopParams", "GoalView")),
+    _row("list", "List the goals of this workspace.", LOOK, READ,
+         ("list_goals", "ListParams", "GoalList")),
+    _row("show", "Show a goal: criteria, gates, spend, proof and what to do next.", LOOK, READ,
+         ("show_goal", "GoalParams", "GoalView")),
+    _row("diff", "Print the change of a goal, or of one of its tasks.", LOOK, READ,
+         ("show_diff", "DiffParams", "DiffView")),
+    _row("proof", "Say where the proof of a goal is and what it states.", LOOK, READ,
+         ("show_proof", "GoalParams", "ProofView")),
+    _row("answer", "Answer a question that a goal asks.", DECIDE, WRITE,
+         ("answer_question", "AnswerParams", "GoalView")),
+    _row("accept", "Accept a criterion that only a person can judge.", DECIDE, WRITE,
+         ("accept_criterion", "AcceptParams", "GoalView")),
+    _row("apply", "Put the change of a ready goal into the checkout's files.", DELIVER, WRITE,
+         ("apply_change", "GoalParams", "GoalView")),
+    _row("deliver", "Make one branch of a ready goal; the network is not used.", DELIVER, WRITE,
+         ("deliver_goal", "GoalParams", "GoalView")),
+    _row("verify-proof", "Check a proof; with --run, re-execute it in a clean checkout.", DELIVER,
+         ("read", "execute"), ("verify_proof", "VerifyProofParams", "ReverificationView"),
+         cancellable=True, executes_if="run"),
+    _row("gates", "Show the gates of this workspace and why each was chosen.", ABOUT, EXECUTE,
+         ("show_gates", "NoParams", "GatesView")),
+    _row("agents", "Show the workers that can do a task.", ABOUT, READ,
+         ("show_agents", "NoParams", "AgentsView")),
+)  # fmt: skip
+"""Every operation, in the order in which help shows them."""
+
+CLI_COMMANDS: tuple[CliCommand, ...] = (
+    CliCommand("demo", "Watch a real goal from plan to re-executed proof, in a folder of its own.", ABOUT),
+    CliCommand("lsp", "Serve an editor over standard input and output.", ABOUT),
+)
+
+
+def find_operation(name: str) -> Operation | None:
+    """Return the operation called `name`, as the CLI or the wire spells it."""
+    return next((row for row in OPERATIONS if name in (row.name, row.camel, row.command)), None)
+
+
+def load(reference: str) -> Any:
+    """Return what `module:name` stands for, importing the module."""
+    module, _, name = reference.partition(":")
+    return getattr(import_module(module), name)

@@ -1,0 +1,424 @@
+"""What each operation returns: typed views of the engine's values, camelCase on the wire.
+
+Nothing is decided here: a view is a picture of a state, for a person or an editor.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+from goal_engine.budget import GoalBudget, Spend
+from goal_engine.progress import find_blocker
+from goal_engine.proof.gate import GateResult, GateSpec, GateStage
+from goal_engine.proof.verdict import CriterionVerdict
+from goal_engine.state.model import GoalState
+from goal_engine.state.store import Summary
+from goal_engine.state.transitions import POSSIBLE
+from goal_engine.types import GoalStatus, TaskStatus
+
+S = GoalStatus
+
+
+class View(BaseModel):
+    """What is answered."""
+
+    model_config = ConfigDict(
+        frozen=True, alias_generator=to_camel, validate_by_name=True, validate_by_alias=True
+    )
+
+
+class TaskView(View):
+    """One task."""
+
+    id: str
+    title: str
+    status: str
+    worker: str
+    attempts: int
+    deps: tuple[str, ...]
+    files: tuple[str, ...]
+    reason: str
+
+
+class GateView(View):
+    """One gate; `met` is `None` until the result was judged."""
+
+    name: str
+    argv: tuple[str, ...]
+    required: bool
+    reason: str
+    """Why it was chosen."""
+    bar: str | None = None
+    met: bool | None = None
+    verdict: str = ""
+    """Why it met its bar or did not."""
+    gaps: tuple[str, ...] = ()
+    baseline: str | None = None
+    outcome: str | None = None
+    trusted: bool | None = None
+
+
+class CriterionView(View):
+    """One criterion; `state` is that of the last judgement."""
+
+    id: str
+    text: str
+    evidence: str
+    gate: str | None
+    tests: tuple[str, ...]
+    state: str
+    reason: str
+
+
+class SpendView(View):
+    """What was used.  `tokens` and `usd` are `None` when nobody could tell, never zero for it."""
+
+    wall_ms: int
+    attempts: int
+    changed_lines: int
+    tokens: int | None
+    usd: str | None
+    source: str
+
+
+class BudgetView(View):
+    """The goal's limits; `None` is no limit."""
+
+    wall_seconds: int | None
+    attempts: int | None
+    changed_lines: int | None
+    max_agents: int
+
+
+class QuestionView(View):
+    """Something a person has to say."""
+
+    id: str
+    text: str
+
+
+class ProofPlace(View):
+    """Where a proof is."""
+
+    digest: str
+    tree: str
+    path: str
+
+
+class ChangeView(View):
+    """How large the change is."""
+
+    files: tuple[str, ...]
+    additions: int
+    deletions: int
+
+
+class GoalView(View):
+    """One goal as it stands."""
+
+    id: str
+    text: str
+    kind: str
+    kind_reason: str
+    status: str
+    phase: str
+    created_at: datetime
+    updated_at: datetime | None
+    base_commit: str
+    base_tree: str
+    base_branch: str | None
+    tree: str | None
+    change: ChangeView | None
+    tasks: tuple[TaskView, ...]
+    gates: tuple[GateView, ...]
+    criteria: tuple[CriterionView, ...]
+    spend: SpendView
+    budget: BudgetView
+    proof: ProofPlace | None
+    questions: tuple[QuestionView, ...]
+    blocker: str
+    reasons: tuple[str, ...]
+    """Why the judgement is not `ready`, one sentence each."""
+    next: tuple[str, ...]
+    """Commands that make sense now."""
+    notices: tuple[str, ...]
+    branch: str | None
+    """The branch that delivery made."""
+    applied: tuple[str, ...]
+
+
+class GoalLine(View):
+    """One goal in a list.  A damaged one has `damage` and little else."""
+
+    id: str
+    text: str = ""
+    status: str = "damaged"
+    created_at: datetime | None = None
+    done: int = 0
+    total: int = 0
+    blocker: str = ""
+    damage: str = ""
+
+
+class GoalList(View):
+    """Every goal of a workspace, newest first."""
+
+    goals: tuple[GoalLine, ...]
+
+
+class DiffView(View):
+    """A change as git prints it."""
+
+    goal: str
+    task: str | None
+    patch: str
+    """Text; bytes that are no UTF-8 are escaped, so apply the proof's bundle rather than this."""
+    raw: bytes = Field(default=b"", exclude=True, repr=False)
+    """The exact bytes, for a pipe."""
+
+
+class GatesView(View):
+    """The gates that a goal created now would have."""
+
+    gates: tuple[GateView, ...]
+    configuration: str | None
+    """The configuration file, `None` when the gates were detected."""
+
+
+class WorkerView(View):
+    """Somebody who can do a task."""
+
+    name: str
+    title: str
+    available: bool
+
+
+class AgentsView(View):
+    """The workers there are."""
+
+    workers: tuple[WorkerView, ...]
+    note: str
+
+
+class ProofView(View):
+    """A proof and what it states."""
+
+    goal: str
+    status: str
+    proof: ProofPlace
+    criteria: tuple[CriterionView, ...]
+    gates: tuple[GateView, ...]
+    signed: bool = False
+    next: tuple[str, ...]
+
+
+class ReverificationView(View):
+    """What checking a proof found.  `outcome` is INSPECTED when nothing was run."""
+
+    bundle: str
+    outcome: str
+    gates: tuple[str, ...]
+    differences: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+    note: str = ""
+
+
+def render_goal(state: GoalState, proof_path: Path | None) -> GoalView:
+    """Return the view of a goal whose current proof lies at `proof_path`."""
+    return GoalView(
+        id=state.goal_id,
+        text=state.created.text,
+        kind=state.created.kind,
+        kind_reason=state.created.kind_reason,
+        status=state.status,
+        phase=state.phase,
+        created_at=state.goal_id.created_at,
+        updated_at=state.updated_at,
+        base_commit=state.created.base_commit,
+        base_tree=state.created.base_tree,
+        base_branch=state.created.branch,
+        tree=state.tree,
+        change=_render_change(state),
+        tasks=_render_tasks(state),
+        gates=_render_gates(state),
+        criteria=_render_criteria(state),
+        spend=_render_spend(state.spend),
+        budget=_render_budget(state.budget),
+        proof=_render_place(state, proof_path),
+        questions=tuple(QuestionView(id=q.id, text=q.text) for q in state.open_questions),
+        blocker=find_blocker(state),
+        reasons=state.judgement.reasons if state.judgement else (),
+        next=find_next_steps(state),
+        notices=state.created.notices,
+        branch=state.delivery_branch,
+        applied=state.applied,
+    )
+
+
+def render_line(summary: Summary) -> GoalLine:
+    """Return one line of a list."""
+    state = summary.state
+    if state is None:
+        return GoalLine(id=summary.goal_id, damage=summary.damage or "it cannot be read")
+    return GoalLine(
+        id=summary.goal_id,
+        text=state.created.text,
+        status=state.status,
+        created_at=state.goal_id.created_at,
+        done=sum(task.status is TaskStatus.DONE for task in state.tasks.values()),
+        total=len(state.tasks),
+        blocker=find_blocker(state),
+        damage=summary.damage,
+    )
+
+
+def render_proof(state: GoalState, proof_path: Path) -> ProofView:
+    """Return what the current proof of a goal states."""
+    place = _render_place(state, proof_path)
+    assert place is not None
+    return ProofView(
+        goal=state.goal_id,
+        status=state.status,
+        proof=place,
+        criteria=_render_criteria(state),
+        gates=_render_gates(state),
+        next=(f"goalproof verify-proof {proof_path} --run",),
+    )
+
+
+def render_gate(spec: GateSpec, trusted: bool | None = None) -> GateView:
+    """Return the view of a gate that has not run."""
+    return GateView(
+        name=spec.name,
+        argv=spec.argv,
+        required=spec.required,
+        reason=spec.reason,
+        trusted=trusted,
+    )
+
+
+def find_next_steps(state: GoalState) -> tuple[str, ...]:
+    """Return the commands that make sense now, the most likely one first."""
+    goal = state.goal_id
+    steps = [f"goalproof answer {goal} {q.id} TEXT" for q in state.open_questions]
+    if state.status in (S.BLOCKED_ON_HUMAN, S.NOT_READY):
+        steps += [
+            f"goalproof accept {goal} {verdict.criterion.id} --reason TEXT"
+            for verdict in _find_acceptable(state)
+        ]
+    usual = [verb for verb in POSSIBLE[state.status] if verb not in ("answer", "accept")]
+    if state.status is S.NEEDS_MORE_BUDGET:
+        steps.append(f"goalproof resume {goal} --wall-seconds N --attempts N --changed-lines N")
+        usual.remove("resume")
+    if state.tree is None:
+        usual = [verb for verb in usual if verb not in ("diff", "proof")]
+    return (*steps, *(f"goalproof {verb} {goal}" for verb in usual))
+
+
+def _find_acceptable(state: GoalState) -> tuple[CriterionVerdict, ...]:
+    verdicts = state.judgement.criteria if state.judgement else ()
+    return tuple(v for v in verdicts if v.state == "implemented_unverified")
+
+
+def _render_change(state: GoalState) -> ChangeView | None:
+    if state.evidence is None:
+        return None
+    return ChangeView(
+        files=tuple(sorted(file.path for file in state.evidence.files)),
+        additions=state.evidence.additions,
+        deletions=state.evidence.deletions,
+    )
+
+
+def _render_tasks(state: GoalState) -> tuple[TaskView, ...]:
+    views = []
+    for task in state.graph:
+        at = state.tasks[task.id]
+        views.append(
+            TaskView(
+                id=task.id,
+                title=task.title,
+                status=at.status,
+                worker=task.worker,
+                attempts=at.attempts,
+                deps=task.deps,
+                files=tuple(sorted(at.evidence.paths)) if at.evidence else (),
+                reason=at.reason,
+            )
+        )
+    return tuple(views)
+
+
+def _render_gates(state: GoalState) -> tuple[GateView, ...]:
+    verdicts = {v.gate: v for v in state.judgement.gates} if state.judgement else {}
+    ran = {(run.result.stage, run.result.gate): run.result for run in state.gates_run.values()}
+    views = []
+    for spec in state.gates:
+        view = render_gate(spec)
+        found: dict[str, object] = {
+            "baseline": _outcome(ran.get((GateStage.BASELINE, spec.name))),
+            "outcome": _outcome(ran.get((GateStage.PROVING, spec.name))),
+        }
+        if verdict := verdicts.get(spec.name):
+            found |= {
+                "bar": verdict.bar.value,
+                "met": verdict.met,
+                "verdict": verdict.reason,
+                "gaps": verdict.gaps,
+            }
+        views.append(view.model_copy(update=found))
+    return tuple(views)
+
+
+def _outcome(result: GateResult | None) -> str | None:
+    return result.outcome.value if result else None
+
+
+def _render_criteria(state: GoalState) -> tuple[CriterionView, ...]:
+    """The judged ones when there is a judgement: it may ask for more than the plan did."""
+    judged = state.judgement.criteria if state.judgement else ()
+    found = [(v.criterion, v.state.value, v.reason) for v in judged]
+    if not judged:
+        found = [(c, "not_addressed", "not judged yet") for c in state.criteria]
+    return tuple(
+        CriterionView(
+            id=criterion.id,
+            text=criterion.text,
+            evidence=criterion.evidence,
+            gate=criterion.gate,
+            tests=criterion.tests,
+            state=standing,
+            reason=reason,
+        )
+        for criterion, standing, reason in found
+    )
+
+
+def _render_spend(spend: Spend) -> SpendView:
+    return SpendView(
+        wall_ms=spend.wall_ms,
+        attempts=spend.attempts,
+        changed_lines=spend.changed_lines,
+        tokens=spend.tokens,
+        usd=None if spend.usd is None else str(spend.usd),
+        source=spend.source,
+    )
+
+
+def _render_budget(budget: GoalBudget) -> BudgetView:
+    return BudgetView(
+        wall_seconds=budget.wall_seconds,
+        attempts=budget.attempts,
+        changed_lines=budget.changed_lines,
+        max_agents=budget.max_agents,
+    )
+
+
+def _render_place(state: GoalState, path: Path | None) -> ProofPlace | None:
+    if state.proof is None or path is None:
+        return None
+    return ProofPlace(digest=state.proof.digest, tree=state.proof.tree, path=str(path))
