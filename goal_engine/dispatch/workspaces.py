@@ -27,6 +27,8 @@ class Workbench:
     user: UserEnvironment
     goal_id: GoalId
     author: Person
+    copies: tuple[str, ...] = ()
+    """Globs of untracked files that the gates need."""
 
     @asynccontextmanager
     async def workspace(self, name: str, commit: str) -> AsyncIterator[Path]:

@@ -30,6 +30,7 @@ class AnswerQuestion:
     decision: Decision
     planned: e.GoalPlanned | None = None
     questions: tuple[Question, ...] = ()
+    blocked: e.GoalBlocked | None = None
 
 
 @dataclass(frozen=True, slots=True)

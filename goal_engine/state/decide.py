@@ -135,8 +135,7 @@ def _answer(state: GoalState, command: c.AnswerQuestion) -> tuple[e.GoalEvent, .
         events.append(e.GateWaived(gate=gate, decision=command.decision))
     if command.questions:
         events.append(e.QuestionsAsked(questions=command.questions))
-    if command.planned is not None:
-        events.append(command.planned)
+    events += [event for event in (command.planned, command.blocked) if event is not None]
     return tuple(events)
 
 

@@ -86,11 +86,15 @@ class GateWaived(Frozen):
     decision: Decision
 
 
+BlockedOn = Literal["human", "external", "budget", "infra"]
+"""Whom a goal waits for."""
+
+
 class GoalBlocked(Frozen):
     """Nothing goes on until somebody outside does something."""
 
     type: Literal["goal.blocked"] = "goal.blocked"
-    on: Literal["human", "external", "budget", "infra"]
+    on: BlockedOn
     reason: str
     next: str
     """What would unblock it."""

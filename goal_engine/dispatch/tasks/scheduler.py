@@ -17,18 +17,18 @@ class Wave:
     exceeded: tuple[str, ...] = ()
 
 
-def next_wave(state: GoalState) -> Wave:
-    """Return the ready tasks that fit the budget; no tasks and no limits means there is no more.
+def next_wave(state: GoalState, spent: Spend) -> Wave:
+    """Return the ready tasks that fit the budget after `spent`; no tasks and no limits means there is no more.
 
     A wave holds every ready task: `max_agents` bounds how many of them run at once, not its size.
     """
     ready = state.graph.ready(state.statuses)
     if not ready:
         return Wave()
-    exceeded = find_exceeded(state.budget, state.spend)
-    room = _room(state.budget, state.spend)
+    exceeded = find_exceeded(state.budget, spent)
+    room = _room(state.budget, spent)
     if exceeded or room == 0:
-        attempts = f"attempts: {state.spend.attempts} of {state.budget.attempts}"
+        attempts = f"attempts: {spent.attempts} of {state.budget.attempts}"
         return Wave(exceeded=exceeded or (attempts,))
     return Wave(tasks=ready[:room])
 

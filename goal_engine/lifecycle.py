@@ -1,0 +1,253 @@
+"""One goal from where it stands to a judgement: baseline, waves, integration, proof.
+
+Whoever runs a goal holds its runner lock.  Each step reads the journal, so a goal that was
+interrupted anywhere goes on at the last step that was recorded.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from goal_engine.budget import GoalBudget, Spend, find_exceeded
+from goal_engine.decision import EvidenceKind, Question
+from goal_engine.dispatch.merge import integrate
+from goal_engine.dispatch.tasks.scheduler import next_wave
+from goal_engine.dispatch.tasks.waves import run_wave
+from goal_engine.dispatch.workspaces import Workbench
+from goal_engine.errors import GoalError
+from goal_engine.ports import Ports
+from goal_engine.proof.gate import GateOutcome, GateStage
+from goal_engine.proof.verdict import judge
+from goal_engine.runtime.environment import find_environment
+from goal_engine.state import events as e
+from goal_engine.state.commands import (
+    JudgeGoal,
+    NoticeInterruption,
+    Record,
+    ResumeGoal,
+    StartGoal,
+    StopGoal,
+)
+from goal_engine.state.decide import WAIVE, refusal
+from goal_engine.state.model import GoalState
+from goal_engine.types import GoalId, GoalStatus
+from goal_engine.verifier.bundle import write_bundle
+from goal_engine.verifier.observe import observe
+from goal_engine.verifier.stages import run_counterfactual, run_stage
+
+WATCH = 0.05
+"""Seconds between two looks at the journal for requests to stop."""
+
+
+async def execute_goal(ports: Ports, goal_id: GoalId) -> GoalState:
+    """Run a planned or judged goal until it is judged, stopped or blocked, and return it.
+
+    Raises `NotPossibleNow`, `GoalBusy` when another process runs it, and what its tools raise
+    before anything has started.  Cancelled, it kills what it started and records a pause.
+    """
+    return await _run(ports, goal_id, StartGoal())
+
+
+async def resume_goal(
+    ports: Ports, goal_id: GoalId, budget: GoalBudget | None = None
+) -> GoalState:
+    """Let a waiting goal go on, with other limits if given; otherwise like `execute_goal`."""
+    return await _run(ports, goal_id, ResumeGoal(budget=budget))
+
+
+async def recover_goal(ports: Ports, goal_id: GoalId) -> GoalState:
+    """Record that a running goal has no runner any more, if that is so, and return the goal."""
+    state = await ports.read(goal_id)
+    if state.status is not GoalStatus.RUNNING or await ports.store.is_running(goal_id):
+        return state
+    with ports.store.runner_lock(goal_id):
+        return await _recover(ports, goal_id)
+
+
+async def _recover(ports: Ports, goal_id: GoalId) -> GoalState:
+    state = await ports.read(goal_id)
+    if state.status is GoalStatus.RUNNING:
+        return await ports.transact(goal_id, NoticeInterruption())
+    return state
+
+
+async def _run(ports: Ports, goal_id: GoalId, command: StartGoal | ResumeGoal) -> GoalState:
+    with ports.store.runner_lock(goal_id):
+        state = await _recover(ports, goal_id)
+        if isinstance(command, StartGoal) and not state.graph.tasks:
+            raise refusal(state, "execute", state.blocked.next if state.blocked else "no tasks")
+        bench = await asyncio.to_thread(open_bench, ports, state)
+        await ports.transact(goal_id, command)
+        meter = _Meter(asyncio.get_running_loop().time)
+        try:
+            await _run_watched(ports, bench, goal_id, meter)
+        except asyncio.CancelledError:
+            await asyncio.shield(_stop(ports, goal_id, e.ControlKind.PAUSE, "stopped", meter))
+            raise
+        finally:
+            await asyncio.shield(asyncio.to_thread(bench.clear))
+        return await ports.read(goal_id)
+
+
+def open_bench(ports: Ports, state: GoalState) -> Workbench:
+    """Return what is needed to work on a goal.  Raises when git or its tools are missing."""
+    return Workbench(
+        repository=ports.open_repository(),
+        checkout=ports.checkout,
+        folder=ports.state_dir / "workspaces" / state.goal_id,
+        user=find_environment(ports.checkout, state.created.python),
+        goal_id=state.goal_id,
+        author=state.created.author,
+        copies=state.created.copies,
+    )
+
+
+class _Meter:
+    """How long a goal has been active, in this run."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._begun = clock()
+
+    @property
+    def spent(self) -> Spend:
+        return Spend(wall_ms=round((self._clock() - self._begun) * 1000))
+
+
+async def _run_watched(
+    ports: Ports, bench: Workbench, goal_id: GoalId, meter: _Meter
+) -> None:
+    """Work, and stop when the journal asks for it or the time is up."""
+    state = await ports.read(goal_id)
+    left = state.budget.wall_seconds
+    seconds = None if left is None else max(0.0, left - state.spend.wall_ms / 1000)
+    asked: list[e.ControlRequested] = []
+    try:
+        async with asyncio.timeout(seconds) as limit, asyncio.TaskGroup() as group:
+            work = group.create_task(_work(ports, bench, goal_id, meter))
+            watch = group.create_task(_watch(ports, goal_id, work, asked))
+            work.add_done_callback(lambda _: watch.cancel())
+    except TimeoutError:
+        if not limit.expired():
+            raise
+        await _block(
+            ports, goal_id, "budget", f"wall_seconds: {left} used up", "resume with more", meter
+        )
+    except* GoalError as group_error:
+        reasons = "; ".join(dict.fromkeys(_paragraphs(group_error)))
+        await _block(ports, goal_id, "infra", reasons, "repair that, then `resume`", meter)
+    if asked:
+        request = asked[0]
+        await _stop(ports, goal_id, request.kind, request.decision.reason, meter)
+
+
+def _paragraphs(group: BaseExceptionGroup[GoalError]) -> list[str]:
+    found: list[str] = []
+    for error in group.exceptions:
+        if isinstance(error, BaseExceptionGroup):
+            found += _paragraphs(error)
+        else:
+            found.append(error.paragraph)
+    return found
+
+
+async def _watch(
+    ports: Ports,
+    goal_id: GoalId,
+    work: asyncio.Task[None],
+    asked: list[e.ControlRequested],
+) -> None:
+    while not asked:
+        await asyncio.sleep(WATCH)
+        state = await ports.read(goal_id)
+        asked.extend(state.requests)
+    work.cancel()
+
+
+async def _stop(
+    ports: Ports, goal_id: GoalId, kind: e.ControlKind, reason: str, meter: _Meter
+) -> None:
+    """Write the receipt, unless the work came to its end first."""
+    state = await ports.read(goal_id)
+    if state.status is GoalStatus.RUNNING:
+        await ports.transact(goal_id, StopGoal(kind, reason or str(kind), meter.spent))
+
+
+async def _block(
+    ports: Ports, goal_id: GoalId, on: e.BlockedOn, reason: str, after: str, meter: _Meter
+) -> None:
+    fact = e.GoalBlocked(on=on, reason=reason, next=after, spent=meter.spent)
+    await ports.transact(goal_id, Record((fact,)))
+
+
+async def _work(ports: Ports, bench: Workbench, goal_id: GoalId, meter: _Meter) -> None:
+    state = await ports.read(goal_id)
+    base = state.created.base_commit
+    state = await run_stage(ports, bench, state, GateStage.BASELINE, base, state.gates)
+    questions = find_gate_questions(state)
+    if questions:
+        await ports.transact(goal_id, Record((e.QuestionsAsked(questions=questions),)))
+        names = ", ".join(question.id for question in questions)
+        text = "; ".join(question.text for question in questions)
+        await _block(ports, goal_id, "human", text, f"`answer` {names}, then `resume`", meter)
+        return
+    state = await integrate(ports, bench, state)
+    while True:
+        spent = state.spend.plus(meter.spent)
+        wave = next_wave(state, spent)
+        if wave.exceeded:
+            reason = "; ".join(wave.exceeded)
+            await _block(ports, goal_id, "budget", reason, "`resume` with more", meter)
+            return
+        if not wave.tasks:
+            break
+        state = await integrate(ports, bench, await run_wave(ports, bench, state, wave))
+    await _verify(ports, bench, state, meter)
+
+
+async def _verify(ports: Ports, bench: Workbench, state: GoalState, meter: _Meter) -> None:
+    goal_id, created = state.goal_id, state.created
+    lines = state.evidence.additions + state.evidence.deletions if state.evidence else 0
+    used = Spend(changed_lines=lines)
+    exceeded = find_exceeded(state.budget, used)
+    if exceeded:
+        await _block(ports, goal_id, "budget", "; ".join(exceeded), "`resume` with more", meter)
+        return
+    tree = state.tree or created.base_tree
+    state = await ports.transact(goal_id, Record((e.VerificationStarted(tree=tree),)))
+    commit = state.commit or created.base_commit
+    state = await run_stage(ports, bench, state, GateStage.PROVING, commit, state.gates)
+    state, without = await run_counterfactual(ports, bench, state)
+    seen = await observe(ports, state, without)
+    judgement = judge(state.gates, state.criteria, state.acceptances, seen)
+    spent = meter.spent.changed(changed_lines=lines - state.spend.changed_lines)
+    proven = state.changed(spend=state.spend.plus(spent))
+    digest = await write_bundle(ports, bench, proven, seen, judgement)
+    await ports.transact(goal_id, JudgeGoal(judgement, digest, spent))
+
+
+def find_gate_questions(state: GoalState) -> tuple[Question, ...]:
+    """Return what a person must say about gates that are red on the base and cannot be compared.
+
+    An exit code alone does not tell old failures from new ones, unless the goal is to flip it.
+    """
+    flips = {c.gate for c in state.criteria if c.evidence is EvidenceKind.FLIPS}
+    asked = {question.id for question in state.questions}
+    questions = []
+    for gate in state.gates:
+        run = state.find_run(GateStage.BASELINE, state.created.base_tree, gate.name)
+        comparable = run is None or run.result.green or run.report is not None
+        if comparable or not gate.required or gate.name in flips or WAIVE + gate.name in asked:
+            continue
+        assert run is not None
+        said = "is red" if run.result.outcome is GateOutcome.FAILED else f"is {run.result.outcome}"
+        questions.append(
+            Question(
+                id=WAIVE + gate.name,
+                text=f"gate {gate.name} {said} on the base already and does not tell its tests"
+                f" apart ({run.result.message}): answer `optional` to go on without requiring it,"
+                " or cancel and make it the goal to turn it green",
+            )
+        )
+    return tuple(questions)

@@ -1,0 +1,211 @@
+"""From a text to a goal with criteria and tasks; nothing is started here.
+
+The scaffold planner is deterministic: it knows what a gate's own fix can do, and says so when no
+worker there is can do what was asked.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from dataclasses import dataclass
+
+from goal_engine.budget import GoalBudget
+from goal_engine.decision import Answer, Criterion, EvidenceKind, Question
+from goal_engine.document import GoalPlan, check_against_gates, check_graph
+from goal_engine.errors import BadConfiguration, RepositoryUnusable
+from goal_engine.gates.select import find_digest
+from goal_engine.oracle import find_kind, find_questions, parse_goal_text
+from goal_engine.ports import Ports
+from goal_engine.proof.gate import GateSpec
+from goal_engine.runtime.repository import CheckoutStatus, read_checkout
+from goal_engine.state import events as e
+from goal_engine.state.commands import CreateGoal
+from goal_engine.state.model import GoalState
+from goal_engine.task_graph.graph import FixStep, GoalTask, GoalTaskGraph
+from goal_engine.types import DeliveryPolicy, GoalId
+
+PROGRAMS: tuple[tuple[re.Pattern[str], frozenset[str]], ...] = (
+    (re.compile(r"\b(lint\w*|ruff|flake8|pylint)\b", re.I), frozenset({"lint", "ruff", "check"})),
+    (re.compile(r"\b(format\w*|black|style)\b", re.I), frozenset({"format", "black"})),
+)
+"""Words of a goal, and the words in a gate's name or command that they mean."""
+
+NO_WORKER = (
+    "No worker that is installed can do this from words alone: give a plan (`--plan FILE`, TOML "
+    "with tasks and criteria), or name a gate that can fix itself (`goalproof gates` shows them)."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class CreateGoalOptions:
+    """What goes with a goal's text (seed: `CreateGoalOptions`)."""
+
+    gates: tuple[GateSpec, ...]
+    """The gates to lock, as the person approved them."""
+    plan: GoalPlan | None = None
+    budget: GoalBudget | None = None
+    delivery: DeliveryPolicy = DeliveryPolicy.LOCAL
+    python: str | None = None
+    copies: tuple[str, ...] = ()
+    until_ready: bool = True
+    """Whether the caller means to execute it next; recorded nowhere, decides nothing here."""
+
+
+async def create_goal(ports: Ports, text: str, options: CreateGoalOptions) -> GoalState:
+    """Create a goal on the checkout's present commit and return it: planned, or blocked with the
+    questions or the reason that come first.
+
+    Raises `BadGoal`, `BadPlan`, `BadConfiguration` without gates, and `RepositoryUnusable`.
+    """
+    text = parse_goal_text(options.plan.goal if options.plan and not text else text)
+    if not options.gates:
+        raise BadConfiguration(
+            "There is no gate, so nothing could show that a goal is reached: write a `[[gate]]` "
+            "with `name` and `argv` in goalproof.toml, or add tests; `goalproof gates` shows "
+            "what is found."
+        )
+    repository = await asyncio.to_thread(ports.open_repository)
+    status = await asyncio.to_thread(read_checkout, ports.checkout)
+    goal_id = GoalId.made_of(ports.clock.now(), ports.ids.entropy())
+    created = _created(goal_id, text, status, options)
+    command = _plan(created, options.plan)
+    await asyncio.to_thread(repository.pin, status.commit, goal_id)
+    return await ports.transact(goal_id, command)
+
+
+async def plan_goal(ports: Ports, text: str, options: CreateGoalOptions) -> GoalState:
+    """Create a goal that is only to be looked at (seed: `plan_goal`, `until_ready = false`)."""
+    return await create_goal(ports, text, options)
+
+
+def _created(
+    goal_id: GoalId, text: str, status: CheckoutStatus, options: CreateGoalOptions
+) -> e.GoalCreated:
+    if status.operation:
+        raise RepositoryUnusable(
+            f"{status.root} is in the middle of a {status.operation}: finish or abort it, then "
+            "try again, so that the goal starts from a commit you mean."
+        )
+    choice = find_kind(text)
+    plan = options.plan
+    chosen = plan.kind if plan else None
+    count = len(status.dirty)
+    notices = (
+        (f"{count} changed file{'s are' if count > 1 else ' is'} not included: the goal starts"
+         f" from the last commit ({status.commit[:12]}).",)
+        if count
+        else ()
+    )  # fmt: skip
+    return e.GoalCreated(
+        goal_id=goal_id,
+        text=text,
+        kind=chosen or choice.kind,
+        kind_reason="the plan says so" if chosen else choice.reason,
+        base_commit=status.commit,
+        base_tree=status.tree,
+        branch=status.branch,
+        author=status.author,
+        gates=options.gates,
+        gates_digest=find_digest(options.gates),
+        python=options.python,
+        copies=options.copies,
+        budget=options.budget or (plan.budget if plan else GoalBudget()),
+        delivery=options.delivery,
+        notices=notices,
+    )
+
+
+def _plan(created: e.GoalCreated, plan: GoalPlan | None) -> CreateGoal:
+    if plan is not None and plan.tasks:
+        return CreateGoal(created, _from_plan(created.gates, plan))
+    questions = find_questions(created.text)
+    if questions:
+        return CreateGoal(created, None, questions, _ask(questions))
+    planned = plan_scaffold(created.text, created.gates)
+    return CreateGoal(created, planned, (), None if planned else _no_worker())
+
+
+def _from_plan(gates: tuple[GateSpec, ...], plan: GoalPlan) -> e.GoalPlanned:
+    names = tuple(gate.name for gate in gates)
+    check_against_gates(plan, names, tuple(gate.name for gate in gates if gate.fix))
+    check_graph(plan.graph, "The plan")
+    criteria = plan.criteria or tuple(
+        Criterion(id=f"{name}-holds", text=f"Gate {name} holds", evidence="holds", gate=name)
+        for name in names
+    )
+    return e.GoalPlanned(planner="plan", criteria=criteria, graph=plan.graph)
+
+
+def plan_scaffold(text: str, gates: tuple[GateSpec, ...]) -> e.GoalPlanned | None:
+    """Return the plan of a goal that a gate's own fix may reach, `None` for any other."""
+    wanted = [gate for gate in gates if gate.fix and _means(text, gate)]
+    if not wanted:
+        return None
+    tasks, before = [], ()
+    for gate in wanted:
+        tasks.append(
+            GoalTask(
+                id=f"fix-{gate.name.replace('.', '-').replace('_', '-')}",
+                title=f"Run the fix of gate {gate.name}",
+                deps=before,
+                steps=(FixStep(fix=gate.name),),
+            )
+        )
+        before = (tasks[-1].id,)
+    flips = [
+        Criterion(
+            id=f"{gate.name}-passes",
+            text=f"Gate {gate.name} passes",
+            evidence=EvidenceKind.FLIPS,
+            gate=gate.name,
+        )
+        for gate in wanted
+    ]
+    holds = [
+        Criterion(
+            id=f"{gate.name}-holds",
+            text=f"Gate {gate.name} holds",
+            evidence=EvidenceKind.HOLDS,
+            gate=gate.name,
+        )
+        for gate in gates
+        if gate not in wanted and gate.required
+    ]
+    graph = GoalTaskGraph(tasks=tuple(tasks))
+    return e.GoalPlanned(planner="scaffold", criteria=(*flips, *holds), graph=graph)
+
+
+def _means(text: str, gate: GateSpec) -> bool:
+    words = {gate.name, *gate.name.replace("_", "-").split("-"), *gate.argv[:4]}
+    if re.search(rf"\bgate {re.escape(gate.name)}\b", text):
+        return True
+    hits = [pattern.search(text) is not None and bool(names & words) for pattern, names in PROGRAMS]
+    formats = "format" in words or "black" in words
+    return hits[1] if formats else hits[0]
+
+
+def _ask(questions: tuple[Question, ...]) -> e.GoalBlocked:
+    names = ", ".join(question.id for question in questions)
+    reason = "; ".join(question.text for question in questions)
+    return e.GoalBlocked(on="human", reason=reason, next=f"`answer` {names}")
+
+
+def _no_worker() -> e.GoalBlocked:
+    return e.GoalBlocked(on="external", reason=NO_WORKER, next="give a plan or name a gate")
+
+
+def replan(
+    state: GoalState, answer: Answer
+) -> tuple[e.GoalPlanned | None, e.GoalBlocked | None, tuple[Question, ...]]:
+    """Return the plan that an answer makes possible, what blocks instead, or further questions.
+
+    A goal that has tasks keeps its plan, and one with other open questions waits for them.
+    """
+    others = [question for question in state.open_questions if question.id != answer.question]
+    if state.graph.tasks or others:
+        return None, None, ()
+    said = [item.text for item in state.answers]
+    text = "\n".join((state.created.text, *said, answer.text))
+    planned = plan_scaffold(text, state.created.gates)
+    return planned, None if planned else _no_worker(), ()

@@ -1,0 +1,51 @@
+"""The proof as a page for people, made from the statement alone."""
+
+from __future__ import annotations
+
+from goal_engine.proof.statement import GoalProof
+
+
+def render_proof_page(proof: GoalProof, digest: str) -> str:
+    """Return Markdown that says what the statement says, in the order a reader asks for it."""
+    judgement = proof.judgement
+    lines = [
+        f"# Proof of {proof.goal_id}",
+        "",
+        f"> {_cell(proof.text)}",
+        "",
+        f"Verdict: **{judgement.verdict}**" + "".join(f"\n- {_cell(r)}" for r in judgement.reasons),
+        "",
+        f"- statement: `{digest}` (**unsigned**: only running it again convinces)",
+        f"- tree: `{proof.tree}`",
+        f"- base: `{proof.base_commit}`",
+        f"- change: {len(proof.evidence.files)} files, "
+        f"+{proof.evidence.additions} −{proof.evidence.deletions}",
+        f"- sandbox: {proof.sandbox}",
+        "",
+        "| criterion | evidence | state | why |",
+        "| --- | --- | --- | --- |",
+        *(
+            f"| {_cell(item.criterion.text)} | {item.criterion.evidence} | {item.state} "
+            f"| {_cell(item.reason)} |"
+            for item in judgement.criteria
+        ),
+        "",
+        "| gate | bar | met | why | command |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    specs = {gate.name: gate for gate in proof.gates}
+    for gate in judgement.gates:
+        command = _cell(" ".join(specs[gate.gate].argv))
+        met = "yes" if gate.met else "no"
+        lines.append(f"| {gate.gate} | {gate.bar} | {met} | {_cell(gate.reason)} | `{command}` |")
+        lines += [f"| | | gap | {_cell(gap)} failed before as well | |" for gap in gate.gaps]
+    lines += ["", "Run it again: `goalproof verify-proof BUNDLE --run`", ""]
+    return "\n".join(lines)
+
+
+def _cell(text: str) -> str:
+    """Make text from outside harmless in a Markdown table."""
+    plain = "".join(char if char.isprintable() else " " for char in text)
+    for char in "\\`*_[]<>|":
+        plain = plain.replace(char, f"\\{char}")
+    return plain

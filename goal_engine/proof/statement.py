@@ -1,0 +1,101 @@
+"""The proof: an in-toto Statement about a tree and its base, named by the digest of its bytes.
+
+It is not signed, and says so: whoever made it could have made another.  Running it again is what
+convinces (DESIGN §8).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any, Literal
+
+from pydantic import Field, ValidationError
+
+from goal_engine.budget import Spend
+from goal_engine.decision import Acceptance, Answer
+from goal_engine.errors import ProofRefused
+from goal_engine.evidence import GoalGitEvidence
+from goal_engine.proof.gate import GateResult, GateSpec
+from goal_engine.proof.verdict import Judgement
+from goal_engine.types import Frozen, GitOid, GoalId, GoalKind, Sha256
+
+STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
+PREDICATE_TYPE = "urn:goalproof:goal-proof:v1"
+
+
+class ProvenEnvironment(Frozen):
+    """Where the gates ran."""
+
+    python: str
+    """The interpreter's version, empty when none was found."""
+    platform: str
+    git: str
+    digest: str
+    """Of everything that the view of the environment was made from."""
+    notes: tuple[str, ...] = ()
+
+
+class GoalProof(Frozen):
+    """What the engine saw of one tree (seed: `GoalProof`).  Immutable; the statement's predicate."""
+
+    goal_id: GoalId
+    text: str
+    kind: GoalKind
+    base_commit: GitOid
+    base_tree: GitOid
+    tree: GitOid
+    judgement: Judgement
+    evidence: GoalGitEvidence
+    gates: tuple[GateSpec, ...]
+    runs: tuple[GateResult, ...]
+    protected: tuple[str, ...]
+    unfinished: tuple[str, ...]
+    environment: ProvenEnvironment
+    spend: Spend
+    workers: tuple[str, ...]
+    acceptances: tuple[Acceptance, ...] = ()
+    answers: tuple[Answer, ...] = ()
+    waived: tuple[str, ...] = ()
+    sandbox: Literal["none"] = "none"
+    signature: Literal["unsigned"] = "unsigned"
+    key_exposed: Literal[True] = True
+    """There is no key that a worker could not have used."""
+    journal_seq: int
+    journal_head: Sha256
+    """The digest of the journal's last line before this proof."""
+    files: dict[str, Sha256] = Field(default_factory=dict)
+    """Every other file of the bundle and its digest."""
+
+
+def render_statement(proof: GoalProof) -> bytes:
+    """Return the bytes that are the proof; the same proof gives the same bytes."""
+    statement = {
+        "_type": STATEMENT_TYPE,
+        "subject": [
+            {"name": "tree", "digest": {"gitTree": proof.tree}},
+            {"name": "base", "digest": {"gitCommit": proof.base_commit}},
+        ],
+        "predicateType": PREDICATE_TYPE,
+        "predicate": proof.model_dump(mode="json"),
+    }
+    return json.dumps(statement, sort_keys=True, separators=(",", ":")).encode() + b"\n"
+
+
+def parse_statement(data: bytes) -> GoalProof:
+    """Return the proof in `data`.  Raises `ProofRefused` unless it is a statement of ours, as is."""
+    try:
+        statement: Any = json.loads(data)
+        proof = GoalProof.model_validate(statement["predicate"])
+    except (ValueError, KeyError, TypeError, ValidationError, RecursionError) as error:
+        raise ProofRefused(f"statement.json is no goal proof: {str(error)[:300]}.") from error
+    if render_statement(proof) != data:
+        raise ProofRefused(
+            "statement.json says its proof in another way than Goalproof writes it; refused."
+        )
+    return proof
+
+
+def find_digest(data: bytes) -> str:
+    """Return the name of a proof: the sha256 of its statement's bytes."""
+    return hashlib.sha256(data).hexdigest()

@@ -1,0 +1,175 @@
+"""Writes a proof's bundle: a folder named by the digest of its statement, never changed again."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import platform
+import shutil
+import tempfile
+from pathlib import Path
+
+from goal_engine.dispatch.workspaces import Workbench
+from goal_engine.errors import ProofRefused
+from goal_engine.ports import Ports
+from goal_engine.proof.report import render_proof_page
+from goal_engine.proof.statement import (
+    GoalProof,
+    ProvenEnvironment,
+    find_digest,
+    parse_statement,
+    render_statement,
+)
+from goal_engine.proof.verdict import Judgement, Observations
+from goal_engine.runtime.atomic import fsync_dir
+from goal_engine.runtime.git import require_git
+from goal_engine.state.model import GoalState
+from goal_engine.types import GoalId
+
+STATEMENT = "statement.json"
+NAME = "statement.sha256"
+PAGE = "proof.md"
+CHANGE = "change.bundle"
+
+
+def proofs_folder(checkout: Path, goal_id: GoalId) -> Path:
+    """Return where a goal's bundles are."""
+    return checkout / ".goalproof" / "goals" / goal_id / "proofs"
+
+
+async def write_bundle(
+    ports: Ports, bench: Workbench, state: GoalState, seen: Observations, judgement: Judgement
+) -> str:
+    """Write the bundle of `judgement` and return its digest."""
+    _, head = await ports.store.head(state.goal_id)
+    logs = {}
+    for run in state.gates_run.values():
+        if run.result.log:
+            logs[f"logs/{run.result.log}"] = await ports.store.read_object(run.result.log)
+    return await asyncio.to_thread(
+        _write, ports.checkout, bench, state, seen, judgement, head, logs
+    )
+
+
+def _write(
+    checkout: Path,
+    bench: Workbench,
+    state: GoalState,
+    seen: Observations,
+    judgement: Judgement,
+    head: str,
+    logs: dict[str, bytes],
+) -> str:
+    folder = proofs_folder(checkout, state.goal_id)
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".new-", dir=folder) as made:
+        new = Path(made) / "bundle"
+        new.mkdir()
+        files = dict(logs)
+        if state.commit is not None and state.tree != state.created.base_tree:
+            bench.repository.write_bundle(new / CHANGE, state.commit, state.created.base_commit)
+            files[CHANGE] = (new / CHANGE).read_bytes()
+        digests = {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
+        proof = make_proof(bench, state, seen, judgement, head, digests)
+        statement = render_statement(proof)
+        digest = find_digest(statement)
+        page = render_proof_page(proof, digest).encode()
+        extra = {STATEMENT: statement, NAME: f"{digest}\n".encode(), PAGE: page}
+        for name, data in {**files, **extra}.items():
+            _put(new / name, data)
+        fsync_dir(new)
+        target = folder / digest
+        if not target.exists():
+            shutil.move(new, target)
+            fsync_dir(folder)
+    return digest
+
+
+def _put(path: Path, data: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data)
+    path.chmod(0o444)
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+
+
+def make_proof(
+    bench: Workbench,
+    state: GoalState,
+    seen: Observations,
+    judgement: Judgement,
+    head: str,
+    files: dict[str, str],
+) -> GoalProof:
+    """Return the proof of a judgement: what was seen, not what was said."""
+    created = state.created
+    stages = (seen.baseline, seen.proving, seen.counterfactual)
+    evidence = state.evidence or bench.repository.evidence(created.base_tree, created.base_tree)
+    return GoalProof(
+        goal_id=state.goal_id,
+        text=created.text,
+        kind=created.kind,
+        base_commit=created.base_commit,
+        base_tree=created.base_tree,
+        tree=seen.tree,
+        judgement=judgement,
+        evidence=evidence,
+        gates=state.gates,
+        runs=tuple(result for stage in stages for result in stage.values()),
+        protected=seen.protected,
+        unfinished=seen.unfinished,
+        environment=ProvenEnvironment(
+            python=bench.user.version,
+            platform=platform.platform(terse=True),
+            git=".".join(str(part) for part in require_git()),
+            digest=next((run.environment for run in state.gates_run.values()), ""),
+            notes=(),
+        ),
+        spend=state.spend,
+        workers=tuple(sorted({task.worker for task in state.graph})),
+        acceptances=state.acceptances,
+        answers=state.answers,
+        waived=state.waived,
+        journal_seq=state.seq,
+        journal_head=head,
+        files=files,
+    )
+
+
+def read_bundle(folder: Path) -> tuple[GoalProof, str]:
+    """Return the proof in `folder` and its digest.
+
+    Raises `ProofRefused`, naming the file, unless every byte is what the statement says.
+    """
+    try:
+        statement = (folder / STATEMENT).read_bytes()
+        name = (folder / NAME).read_bytes()
+        page = (folder / PAGE).read_bytes()
+    except OSError as error:
+        raise ProofRefused(
+            f"{folder} is no proof bundle: {error.filename} cannot be read ({error.strerror}). "
+            "Give the folder that `goalproof proof` names."
+        ) from error
+    digest = find_digest(statement)
+    if name != f"{digest}\n".encode():
+        raise ProofRefused(f"{folder / STATEMENT} does not have the digest that {NAME} says.")
+    if len(folder.name) == len(digest) and folder.name != digest:
+        raise ProofRefused(f"{folder} is named after another proof than it holds ({digest}).")
+    proof = parse_statement(statement)
+    if page != render_proof_page(proof, digest).encode():
+        raise ProofRefused(f"{folder / PAGE} does not say what the statement says.")
+    _check_files(folder, proof)
+    return proof, digest
+
+
+def _check_files(folder: Path, proof: GoalProof) -> None:
+    own = {STATEMENT, NAME, PAGE}
+    there = {str(path.relative_to(folder)) for path in folder.rglob("*") if not path.is_dir()}
+    for name in sorted(there - own - set(proof.files)):
+        raise ProofRefused(f"{folder / name} is in the bundle, but the statement does not name it.")
+    for name, digest in proof.files.items():
+        if name not in there:
+            raise ProofRefused(f"{folder / name} is missing from the bundle.")
+        if hashlib.sha256((folder / name).read_bytes()).hexdigest() != digest:
+            raise ProofRefused(f"{folder / name} is not the file that the statement names.")

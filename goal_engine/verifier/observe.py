@@ -1,0 +1,61 @@
+"""Collects what the engine saw of a goal's tree, from the journal and its objects alone."""
+
+from __future__ import annotations
+
+import json
+
+from goal_engine.gates.protected import find_protected
+from goal_engine.ports import Ports
+from goal_engine.proof.gate import GateResult, GateStage, TestOutcome
+from goal_engine.proof.verdict import Observations
+from goal_engine.state.model import GateRun, GoalState
+from goal_engine.types import TaskStatus
+
+
+async def observe(ports: Ports, state: GoalState, counterfactual_tree: str | None) -> Observations:
+    """Return everything that the judgement of the goal's tree is made from."""
+    tree = state.tree or state.created.base_tree
+    paths = state.evidence.paths if state.evidence else frozenset()
+    return Observations(
+        tree=tree,
+        baseline=await _read(ports, state, GateStage.BASELINE, state.created.base_tree),
+        proving=await _read(ports, state, GateStage.PROVING, tree),
+        counterfactual=await _read(ports, state, GateStage.COUNTERFACTUAL, counterfactual_tree),
+        protected=find_protected(tuple(sorted(paths)), state.gates),
+        unfinished=find_unfinished(state),
+    )
+
+
+def find_unfinished(state: GoalState) -> tuple[str, ...]:
+    """Return a phrase for each task that did not end well."""
+    return tuple(
+        f"task {task_id} {task.status}{f': {task.reason}' if task.reason else ''}"
+        for task_id, task in state.tasks.items()
+        if task.status is not TaskStatus.DONE
+    )
+
+
+def find_counterfactual_tree(state: GoalState) -> str | None:
+    """Return the tree that the journal's counterfactual runs were made on."""
+    stages = [run.result for run in state.gates_run.values()]
+    return next((r.tree for r in stages if r.stage is GateStage.COUNTERFACTUAL), None)
+
+
+async def _read(
+    ports: Ports, state: GoalState, stage: GateStage, tree: str | None
+) -> dict[str, GateResult]:
+    runs = (state.find_run(stage, tree, gate.name) for gate in state.gates if tree)
+    return {run.result.gate: await read_run(ports, run) for run in runs if run}
+
+
+async def read_run(ports: Ports, run: GateRun) -> GateResult:
+    """Return a recorded result with the outcome of each test."""
+    if run.report is None:
+        return run.result
+    table = json.loads(await ports.store.read_object(run.report))
+    return run.result.changed(tests={test: TestOutcome(said) for test, said in table.items()})
+
+
+def render_report(result: GateResult) -> bytes:
+    """Return the outcomes as they are kept: canonical, so that equal ones have one name."""
+    return json.dumps(result.tests, sort_keys=True, separators=(",", ":")).encode()

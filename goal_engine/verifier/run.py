@@ -1,0 +1,112 @@
+"""Runs a gate on the exact tree: a clean workspace for each run, and the engine reads the result."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from goal_engine.dispatch.workspaces import Workbench
+from goal_engine.gates.junit import BadReport, parse_junit
+from goal_engine.proof.gate import (
+    REPORT,
+    GateOutcome,
+    GateReport,
+    GateResult,
+    GateSpec,
+    GateStage,
+    TestOutcome,
+)
+from goal_engine.runtime.environment import Environment, probe_origin
+from goal_engine.runtime.process import Finished, run_process
+
+LINES_SHOWN = 6
+"""Lines of a red gate's output that its message quotes."""
+
+
+@dataclass(frozen=True, slots=True)
+class GateRunOutput:
+    """A gate's result and what it printed."""
+
+    result: GateResult
+    log: bytes
+    environment: Environment
+
+
+async def run_gate(
+    bench: Workbench, spec: GateSpec, stage: GateStage, tree: str, commit: str
+) -> GateRunOutput:
+    """Run `spec` on `commit`, whose tree is `tree`, in a workspace of its own.
+
+    Raises `ToolMissing` when the gate's program does not exist.  Cancelled, it returns only when
+    the gate's processes are dead.
+    """
+    name = f"{stage}-{spec.name}"
+    async with bench.workspace(name, commit) as workspace:
+        environment = await bench.environment(workspace)
+        strangers = await probe_origin(environment, workspace)
+        if strangers:
+            result = GateResult(
+                gate=spec.name,
+                stage=stage,
+                tree=tree,
+                outcome=GateOutcome.WRONG_TREE,
+                message="it would judge other files than the workspace's: "
+                f"{', '.join(strangers)} would be imported from outside it",
+            )
+            return GateRunOutput(result, b"", environment)
+        log, report = bench.log_path(name), bench.folder / f"{name}.xml"
+        report.unlink(missing_ok=True)
+        ended = await run_process(
+            [part.replace(REPORT, str(report)) for part in spec.argv],
+            cwd=workspace / spec.cwd,
+            env={**environment.variables, **spec.env},
+            log=log,
+            timeout=spec.timeout,
+        )
+        output = log.read_bytes() if log.exists() else b""
+        log.unlink(missing_ok=True)
+        outcome, tests, message = _read_outcome(spec, ended, report, output)
+        result = GateResult(
+            gate=spec.name,
+            stage=stage,
+            tree=tree,
+            outcome=outcome,
+            exit_code=ended.exit_code,
+            tests=tests,
+            duration_ms=ended.duration_ms,
+            message=message,
+        )
+        return GateRunOutput(result, output, environment)
+
+
+def _read_outcome(
+    spec: GateSpec, ended: Finished, report: Path, output: bytes
+) -> tuple[GateOutcome, dict[str, TestOutcome], str]:
+    """The exit code and the report must agree: a gate that contradicts itself has not answered."""
+    if ended.timed_out:
+        return GateOutcome.TIMEOUT, {}, f"it was killed after {spec.timeout:g} s"
+    tests: dict[str, TestOutcome] = {}
+    if spec.report is GateReport.JUNIT:
+        try:
+            tests = parse_junit(report.read_bytes())
+        except FileNotFoundError:
+            return GateOutcome.ERROR, {}, f"it wrote no report; {quote(output)}"
+        except BadReport as error:
+            return GateOutcome.ERROR, {}, f"its report cannot be read: {error}"
+        finally:
+            report.unlink(missing_ok=True)
+        if not tests:
+            return GateOutcome.ERROR, {}, f"its report holds no tests; {quote(output)}"
+    red = {TestOutcome.FAILED, TestOutcome.ERROR}.intersection(tests.values())
+    if ended.exit_code == 0 and red:
+        return GateOutcome.ERROR, tests, "it ended with exit code 0 although tests failed"
+    if ended.exit_code == 0:
+        return GateOutcome.PASSED, tests, ""
+    return GateOutcome.FAILED, tests, "" if red else quote(output)
+
+
+def quote(output: bytes) -> str:
+    """Return the first lines of an output, for a message."""
+    lines = [line.strip() for line in output.decode("utf-8", "replace").splitlines()]
+    told = [line for line in lines if line][:LINES_SHOWN]
+    return f"it said: {' | '.join(told)}"[:1000] if told else "it said nothing"

@@ -1,0 +1,102 @@
+"""Runs the gates stage by stage and records each result before anything is made of it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Iterable
+
+from goal_engine.decision import EvidenceKind
+from goal_engine.dispatch.workspaces import Workbench
+from goal_engine.gates.protected import is_test
+from goal_engine.ports import Ports
+from goal_engine.proof.gate import GateResult, GateSpec, GateStage
+from goal_engine.state import events as e
+from goal_engine.state.commands import Record
+from goal_engine.state.model import GoalState
+from goal_engine.verifier.observe import read_run, render_report
+from goal_engine.verifier.run import run_gate
+
+
+async def run_stage(
+    ports: Ports,
+    bench: Workbench,
+    state: GoalState,
+    stage: GateStage,
+    commit: str,
+    gates: Iterable[GateSpec],
+) -> GoalState:
+    """Run those of `gates` that have not run on this tree at this stage; the parallel ones together."""
+    tree = await asyncio.to_thread(bench.repository.tree_of, commit)
+    todo = [gate for gate in gates if state.find_run(stage, tree, gate.name) is None]
+    slots = asyncio.Semaphore(max(2, os.cpu_count() or 1))
+
+    async def run(spec: GateSpec) -> None:
+        async with slots:
+            ran = await run_gate(bench, spec, stage, tree, commit)
+            log = await ports.store.write_object(ran.log) if ran.log else None
+            await record(ports, state, ran.result.changed(log=log), ran.environment.key)
+
+    async with asyncio.TaskGroup() as group:
+        for spec in todo:
+            if spec.parallel:
+                group.create_task(run(spec))
+    for spec in todo:
+        if not spec.parallel:
+            await run(spec)
+    return await ports.read(state.goal_id)
+
+
+async def record(ports: Ports, state: GoalState, result: GateResult, environment: str) -> None:
+    """Record a result; the outcome of each test is kept as an object."""
+    report = await ports.store.write_object(render_report(result)) if result.tests else None
+    fact = e.GateFinished(
+        result=result.changed(tests={}), report=report, environment=environment
+    )
+    await ports.transact(state.goal_id, Record((fact,)))
+
+
+async def run_counterfactual(
+    ports: Ports, bench: Workbench, state: GoalState
+) -> tuple[GoalState, str | None]:
+    """Run the gates that must flip on the tree without its non-test changes, and return that tree.
+
+    Where that tree is the base or the result itself, what was seen there is what is recorded.
+    """
+    bound = {c.gate for c in state.criteria if c.evidence is EvidenceKind.FLIPS}
+    gates = [gate for gate in state.gates if gate.name in bound]
+    base, tree = state.created.base_tree, state.tree
+    if not gates or tree is None:
+        return state, None
+    without = await asyncio.to_thread(find_counterfactual, bench, state)
+    same = {base: GateStage.BASELINE, tree: GateStage.PROVING}.get(without)
+    if same is None:
+        commit = await asyncio.to_thread(
+            bench.commit, without, state.created.base_commit, "without the non-test changes"
+        )
+        stage = GateStage.COUNTERFACTUAL
+        return await run_stage(ports, bench, state, stage, commit, gates), without
+    for gate in gates:
+        run = state.find_run(same, without, gate.name)
+        if run is not None and state.find_run("counterfactual", without, gate.name) is None:
+            seen = await read_run(ports, run)
+            said = seen.changed(
+                stage=GateStage.COUNTERFACTUAL, message=f"same tree as the {same} run"
+            )
+            await record(ports, state, said, run.environment)
+    return await ports.read(state.goal_id), without
+
+
+def find_counterfactual(bench: Workbench, state: GoalState) -> str:
+    """Return the tree that has the change's test files and nothing else of it."""
+    assert state.tree is not None and state.evidence is not None
+    globs = tuple(glob for gate in state.gates for glob in gate.tests)
+    return overlay_tests(bench, state.created.base_tree, state.tree, state.evidence.paths, globs)
+
+
+def overlay_tests(
+    bench: Workbench, base_tree: str, tree: str, paths: Iterable[str], globs: tuple[str, ...]
+) -> str:
+    """Return `base_tree` with those of `paths` that are tests taken from `tree`."""
+    tests = tuple(path for path in sorted(paths) if is_test(path, globs))
+    return bench.repository.overlay(base_tree, tree, tests)
