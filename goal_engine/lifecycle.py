@@ -19,7 +19,6 @@ from goal_engine.errors import GoalError
 from goal_engine.ports import Ports
 from goal_engine.proof.gate import GateOutcome, GateStage
 from goal_engine.proof.verdict import judge
-from goal_engine.runtime.environment import find_environment
 from goal_engine.state import events as e
 from goal_engine.state.commands import (
     JudgeGoal,
@@ -32,6 +31,7 @@ from goal_engine.state.commands import (
 from goal_engine.state.decide import WAIVE, refusal
 from goal_engine.state.model import GoalState
 from goal_engine.types import GoalId, GoalStatus
+from goal_engine.verifier.bench import open_bench
 from goal_engine.verifier.bundle import write_bundle
 from goal_engine.verifier.observe import observe
 from goal_engine.verifier.stages import run_counterfactual, run_stage
@@ -90,19 +90,6 @@ async def _run(ports: Ports, goal_id: GoalId, command: StartGoal | ResumeGoal) -
         return await ports.read(goal_id)
 
 
-def open_bench(ports: Ports, state: GoalState) -> Workbench:
-    """Return what is needed to work on a goal.  Raises when git or its tools are missing."""
-    return Workbench(
-        repository=ports.open_repository(),
-        checkout=ports.checkout,
-        folder=ports.state_dir / "workspaces" / state.goal_id,
-        user=find_environment(ports.checkout, state.created.python),
-        goal_id=state.goal_id,
-        author=state.created.author,
-        copies=state.created.copies,
-    )
-
-
 class _Meter:
     """How long a goal has been active, in this run."""
 
@@ -119,27 +106,38 @@ async def _run_watched(
     ports: Ports, bench: Workbench, goal_id: GoalId, meter: _Meter
 ) -> None:
     """Work, and stop when the journal asks for it or the time is up."""
-    state = await ports.read(goal_id)
-    left = state.budget.wall_seconds
-    seconds = None if left is None else max(0.0, left - state.spend.wall_ms / 1000)
     asked: list[e.ControlRequested] = []
     try:
-        async with asyncio.timeout(seconds) as limit, asyncio.TaskGroup() as group:
+        await _run_limited(ports, bench, goal_id, meter, asked)
+    except* GoalError as group:
+        reasons = "; ".join(dict.fromkeys(_paragraphs(group)))
+        await _block(ports, goal_id, "infra", reasons, "repair that, then `resume`", meter)
+    if asked:
+        request = asked[0]
+        await _stop(ports, goal_id, request.kind, request.decision.reason, meter)
+
+
+async def _run_limited(
+    ports: Ports,
+    bench: Workbench,
+    goal_id: GoalId,
+    meter: _Meter,
+    asked: list[e.ControlRequested],
+) -> None:
+    state = await ports.read(goal_id)
+    wall = state.budget.wall_seconds
+    left = None if wall is None else max(0.0, wall - state.spend.wall_ms / 1000)
+    limit = asyncio.timeout(left)
+    try:
+        async with limit, asyncio.TaskGroup() as group:
             work = group.create_task(_work(ports, bench, goal_id, meter))
             watch = group.create_task(_watch(ports, goal_id, work, asked))
             work.add_done_callback(lambda _: watch.cancel())
     except TimeoutError:
         if not limit.expired():
             raise
-        await _block(
-            ports, goal_id, "budget", f"wall_seconds: {left} used up", "resume with more", meter
-        )
-    except* GoalError as group_error:
-        reasons = "; ".join(dict.fromkeys(_paragraphs(group_error)))
-        await _block(ports, goal_id, "infra", reasons, "repair that, then `resume`", meter)
-    if asked:
-        request = asked[0]
-        await _stop(ports, goal_id, request.kind, request.decision.reason, meter)
+        reason = f"wall_seconds: {wall} used up"
+        await _block(ports, goal_id, "budget", reason, "`resume` with more", meter)
 
 
 def _paragraphs(group: BaseExceptionGroup[GoalError]) -> list[str]:

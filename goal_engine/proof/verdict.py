@@ -26,6 +26,9 @@ PROTECTED = "protected-paths"
 REMOVED = "removed-tests"
 """The criterion that stands for tests which the change makes disappear or be skipped."""
 
+EXTRA_CRITERIA = frozenset({PROTECTED, REMOVED})
+"""Ids of the criteria that the engine itself adds."""
+
 RED = (TestOutcome.FAILED, TestOutcome.ERROR)
 
 

@@ -82,7 +82,7 @@ def find_environment(checkout: Path, configured: str | None = None) -> UserEnvir
         version=answer["version"],
         implementation=answer["implementation"],
         library=Path(answer["library"]),
-        sites=tuple(dict.fromkeys(Path(site) for site in answer["sites"] if os.path.isdir(site))),
+        sites=tuple(dict.fromkeys(site for site in map(Path, answer["sites"]) if site.is_dir())),
         scripts=Path(answer["scripts"]),
     )
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import ast
 import re
+import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -36,21 +37,23 @@ class Rerooting:
     def path(self, path: Path) -> Path | None:
         """Return where `path` lies in the workspace, or None when it is not the checkout's."""
         for root in self._spellings():
-            if path.is_relative_to(root) and not path.is_relative_to(self.kept):
+            if path.is_relative_to(root) and not self._is_kept(path, root):
                 return self.workspace / path.relative_to(root)
         return None
 
     def text(self, text: str) -> str:
         """Return `text` with every path of the checkout replaced; neighbours stay as they are."""
         for root in self._spellings():
-            inner = (
-                f"(?!/{re.escape(str(self.kept.relative_to(root)))}(?![\\w.-]))"
-                if self.kept.is_relative_to(root)
-                else ""
-            )
-            pattern = rf"(?<![\w./-]){re.escape(str(root))}{inner}(?![\w.-])"
+            kept = ""
+            if self._is_kept(self.kept, root):
+                kept = rf"(?!/{re.escape(str(self.kept.relative_to(root)))}(?![\w.-]))"
+            pattern = rf"(?<![\w./-]){re.escape(str(root))}{kept}(?![\w.-])"
             text = re.sub(pattern, lambda _: str(self.workspace), text)
         return text
+
+    def _is_kept(self, path: Path, root: Path) -> bool:
+        inside = self.kept != root and self.kept.is_relative_to(root)
+        return inside and path.is_relative_to(self.kept)
 
     def _spellings(self) -> tuple[Path, ...]:
         return tuple(dict.fromkeys((self.checkout, self.checkout.resolve())))
@@ -83,7 +86,7 @@ def read_path_files(sites: Iterable[Path], rerooting: Rerooting) -> PathFiles:
                 for line in text.splitlines():
                     _read_line(found, line.rstrip(), site, rerooting)
     for directory in found.rerooted:
-        found.packages.update(top_level(directory, rerooting))
+        found.packages.update(top_level(directory, rerooting.workspace))
     return found
 
 
@@ -121,6 +124,13 @@ def _mapped(finder: str, workspace: Path) -> Mapping[str, Path]:
     }
 
 
-def top_level(directory: Path, rerooting: Rerooting) -> Mapping[str, Path]:
-    """Return the regular packages directly in a re-rooted `directory`, by name."""
-    return {file.parent.name: file.parent for file in directory.glob("*/__init__.py")}
+def top_level(directory: Path, workspace: Path) -> Mapping[str, Path]:
+    """Return what a re-rooted `directory` lets one import, by name.
+
+    Loose modules count unless the directory is the workspace itself, where they are `setup.py` and
+    the like; names that the standard library has never come from here.
+    """
+    found = {file.parent.name: file.parent for file in directory.glob("*/__init__.py")}
+    if directory != workspace:
+        found |= {file.stem: file for file in directory.glob("*.py")}
+    return {name: at for name, at in found.items() if name not in sys.stdlib_module_names}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from goal_engine import errors as e
 from goal_engine.types import GoalStatus
 
@@ -54,3 +56,14 @@ BY_ERROR: dict[type[e.GoalError], int] = {
 def find_exit_code(error: e.GoalError) -> int:
     """Return the code for `error`, that of the nearest class above it."""
     return next(BY_ERROR[kind] for kind in type(error).__mro__ if kind in BY_ERROR)
+
+
+def find_status_code(status: str) -> int:
+    """Return the code for a goal that stands at `status`."""
+    return BY_STATUS[GoalStatus(status)]
+
+
+def render_error_json(code: int, name: str, message: str) -> str:
+    """Return an error as `--json` prints it: the code, the class and the paragraph."""
+    error = {"code": code, "class": name, "message": message}
+    return json.dumps({"error": error}, ensure_ascii=False)

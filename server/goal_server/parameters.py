@@ -66,9 +66,6 @@ class PlanParams(Limits):
         default="", cli="words",
     )  # fmt: skip
     plan: str | None = _argument("A plan to follow (TOML file).", default=None, cli="path")
-    include_uncommitted: bool = Field(
-        default=False, description="Start from the files as they are, not from the last commit."
-    )
     max_agents: int | None = Field(
         default=None, gt=0, le=64, description="Tasks that run at the same time (4)."
     )

@@ -131,7 +131,7 @@ OPERATIONS: tuple[Operation, ...] = (
 """Every operation, in the order in which help shows them."""
 
 CLI_COMMANDS: tuple[CliCommand, ...] = (
-    CliCommand("demo", "Watch a real goal from plan to re-executed proof, in a folder of its own.", ABOUT),
+    CliCommand("demo", "Watch a real goal, from plan to re-executed proof.", ABOUT),
     CliCommand("lsp", "Serve an editor over standard input and output.", ABOUT),
 )
 

@@ -227,6 +227,16 @@ class ReverificationView(View):
     note: str = ""
 
 
+class DemoView(View):
+    """What the demo showed."""
+
+    goal: GoalView
+    reverification: ReverificationView
+    seconds: float
+    folder: str | None
+    """Where everything is, `None` when it was removed."""
+
+
 def render_goal(state: GoalState, proof_path: Path | None) -> GoalView:
     """Return the view of a goal whose current proof lies at `proof_path`."""
     return GoalView(

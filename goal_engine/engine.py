@@ -1,0 +1,112 @@
+"""The composition root: builds the ports for one workspace and holds what is open."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import Callable
+from pathlib import Path
+from threading import Lock
+
+from goal_engine.errors import RepositoryUnusable
+from goal_engine.gates.choose import GateChoice, choose_gates
+from goal_engine.gates.trust import Trust
+from goal_engine.ports import Ports
+from goal_engine.runtime.clock import SystemClock
+from goal_engine.runtime.config import workspace_state
+from goal_engine.runtime.environment import find_environment
+from goal_engine.runtime.repository import EvidenceRepository, read_checkout
+from goal_engine.state.events import JournalEntry
+from goal_engine.state.model import GoalState
+from goal_engine.state.persistence import FileSystemGoalStateStore
+from goal_engine.workers.recipe import RecipeWorker
+
+Subscriber = Callable[[GoalState, JournalEntry], None]
+log = logging.getLogger(__name__)
+
+
+class SystemIds:
+    """Chance, from the operating system."""
+
+    def entropy(self) -> int:
+        """Return 32 random bits."""
+        return secrets.randbits(32)
+
+
+class Engine:
+    """One workspace's ports and subscribers.  Opening it runs no git and nothing of the workspace."""
+
+    def __init__(self, checkout: Path) -> None:
+        self.checkout = checkout
+        self.state_dir = workspace_state(checkout)
+        self.trust = Trust(self.state_dir)
+        self._subscribers: list[Subscriber] = []
+        self._repository: EvidenceRepository | None = None
+        self._opening = Lock()
+        self._store = FileSystemGoalStateStore(checkout / ".goalproof")
+        self.ports = Ports(
+            store=self._store,
+            clock=SystemClock(),
+            ids=SystemIds(),
+            checkout=checkout,
+            state_dir=self.state_dir,
+            open_repository=self._open_repository,
+            workers={"recipe": RecipeWorker()},
+            publish=self._publish,
+        )
+
+    @classmethod
+    def open(cls, path: Path) -> Engine:
+        """Return the engine of the repository that `path` is in.  Raises `RepositoryUnusable`."""
+        return cls(find_root(path))
+
+    def choose_gates(self) -> GateChoice:
+        """Return the gates a goal would get now.  Asks the person's interpreter what it has."""
+        head = read_checkout(self.checkout)
+        files = self._open_repository().list_files(head.tree)
+        return choose_gates(self.checkout, files, find_environment)
+
+    def subscribe(self, subscriber: Subscriber) -> Callable[[], None]:
+        """Tell `subscriber` of every change made through these ports; return how to stop that."""
+        self._subscribers.append(subscriber)
+        return lambda: self._subscribers.remove(subscriber)
+
+    def close(self) -> None:
+        """Let go of what is open."""
+        if self._repository is not None:
+            self._repository.close()
+        self._store.close()
+
+    def _publish(self, state: GoalState, entry: JournalEntry) -> None:
+        for subscriber in tuple(self._subscribers):
+            try:
+                subscriber(state, entry)
+            except Exception:  # one of the three boundaries: a subscriber stops nobody else
+                log.exception("a subscriber failed on %s", entry.cause)
+
+    def _open_repository(self) -> EvidenceRepository:
+        with self._opening:
+            if self._repository is None:
+                status = read_checkout(self.checkout)
+                self._repository = EvidenceRepository.open(
+                    self.state_dir / "evidence", status.git_dir
+                )
+            return self._repository
+
+
+def find_root(path: Path) -> Path:
+    """Return the root of the working tree that `path` is in, without asking git."""
+    start = path.resolve()
+    if not start.is_dir():
+        raise RepositoryUnusable(f"{path} is no folder; give the checkout to work on with `-C`.")
+    for folder in (start, *start.parents):
+        if (folder / ".git").exists():
+            return folder
+    if (start / "HEAD").is_file() and (start / "objects").is_dir():
+        raise RepositoryUnusable(
+            f"{path} is a bare repository: clone it and give the clone with `-C`."
+        )
+    raise RepositoryUnusable(
+        f"{path} is not in a git repository: `git init` and commit there, or give another folder "
+        "with `-C`."
+    )

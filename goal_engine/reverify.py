@@ -1,0 +1,202 @@
+"""Runs a proof again, in clean workspaces, and compares: the only thing that convinces.
+
+What a bundle says is data from a stranger: its commands run only when the caller says so.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from collections.abc import Callable
+from enum import StrEnum
+from pathlib import Path
+
+from goal_engine.dispatch.workspaces import Workbench
+from goal_engine.errors import (
+    EnvironmentUnusable,
+    ProofRefused,
+    RepositoryUnusable,
+    ToolMissing,
+)
+from goal_engine.gates.protected import find_protected
+from goal_engine.proof.gate import GateOutcome, GateResult, GateStage
+from goal_engine.proof.statement import GoalProof
+from goal_engine.proof.verdict import EXTRA_CRITERIA, Observations, judge
+from goal_engine.runtime.environment import find_environment
+from goal_engine.runtime.repository import EvidenceRepository, read_checkout
+from goal_engine.types import Frozen, Person, Sha256
+from goal_engine.verifier.bundle import CHANGE, read_bundle
+from goal_engine.verifier.run import run_gate
+from goal_engine.verifier.stages import overlay_tests
+
+Say = Callable[[str], None]
+
+
+class ReverifyOutcome(StrEnum):
+    """What running a proof again amounts to."""
+
+    REPRODUCED = "REPRODUCED"
+    NOT_REPRODUCED = "NOT REPRODUCED"
+    NOT_REPRODUCIBLE_HERE = "NOT REPRODUCIBLE HERE"
+
+
+class Reverification(Frozen):
+    """The answer, and each field that differs or thing that is missing."""
+
+    digest: Sha256
+    outcome: ReverifyOutcome
+    differences: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+
+
+def inspect_bundle(bundle: Path) -> tuple[GoalProof, str]:
+    """Return the proof in a bundle and its digest; runs nothing.  Raises `ProofRefused`."""
+    return read_bundle(bundle)
+
+
+def plan_commands(proof: GoalProof) -> tuple[str, ...]:
+    """Return a line for each command that running the proof again would execute."""
+    specs = {gate.name: gate for gate in proof.gates}
+    return tuple(
+        f"{run.stage} · {run.gate}: {' '.join(specs[run.gate].argv)}"
+        f" (in {specs[run.gate].cwd}, at most {specs[run.gate].timeout:g} s"
+        f"{', sets ' + ', '.join(specs[run.gate].env) if specs[run.gate].env else ''})"
+        for run in proof.runs
+        if run.gate in specs
+    )
+
+
+async def verify_proof(
+    bundle: Path, repository: Path, *, python: str | None = None, say: Say = lambda _: None
+) -> Reverification:
+    """Run every gate of the proof in `bundle` again and compare outcomes, tests and verdict.
+
+    `repository` is a checkout that has the base commit; it is only read.  `python` is the
+    interpreter to use, the repository's own when not given.  Raises `ProofRefused`.
+    """
+    proof, digest = await asyncio.to_thread(read_bundle, bundle)
+    with tempfile.TemporaryDirectory(prefix="goalproof-verify-") as scratch:
+        try:
+            bench, commits = await asyncio.to_thread(
+                _open, proof, bundle, repository, Path(scratch), python
+            )
+            differences = await _rerun(proof, bench, commits, say)
+        except (RepositoryUnusable, ToolMissing, EnvironmentUnusable) as error:
+            return Reverification(
+                digest=digest,
+                outcome=ReverifyOutcome.NOT_REPRODUCIBLE_HERE,
+                missing=(error.paragraph,),
+            )
+    outcome = ReverifyOutcome.NOT_REPRODUCED if differences else ReverifyOutcome.REPRODUCED
+    return Reverification(digest=digest, outcome=outcome, differences=differences)
+
+
+def _open(
+    proof: GoalProof, bundle: Path, repository: Path, scratch: Path, python: str | None
+) -> tuple[Workbench, dict[str, str]]:
+    """Return a workbench and the commit of each tree that gates ran on."""
+    status = read_checkout(repository)
+    evidence = EvidenceRepository.open(scratch / "evidence", status.git_dir)
+    bench = Workbench(
+        repository=evidence,
+        checkout=status.root,
+        folder=scratch / "workspaces",
+        user=find_environment(status.root, python),
+        goal_id=proof.goal_id,
+        author=Person(name="Goalproof", email="goalproof@localhost"),
+    )
+    if not evidence.has_commit(proof.base_commit):
+        raise RepositoryUnusable(
+            f"{repository} does not have the base commit {proof.base_commit}: fetch it, or give "
+            "another clone with `--repository`."
+        )
+    if evidence.tree_of(proof.base_commit) != proof.base_tree:
+        raise ProofRefused("base_tree is not the tree of base_commit.")
+    commits = {proof.base_tree: proof.base_commit}
+    if CHANGE in proof.files:
+        commits[proof.tree] = evidence.read_bundle(bundle / CHANGE)
+        if evidence.tree_of(commits[proof.tree]) != proof.tree:
+            raise ProofRefused(f"{CHANGE} holds another tree than the statement names.")
+    elif proof.tree != proof.base_tree:
+        raise ProofRefused(f"{CHANGE} is missing although the change is not empty.")
+    if evidence.evidence(proof.base_tree, proof.tree) != proof.evidence:
+        raise ProofRefused("evidence is not what git says about the two trees.")
+    globs = tuple(glob for gate in proof.gates for glob in gate.tests)
+    without = overlay_tests(bench, proof.base_tree, proof.tree, proof.evidence.paths, globs)
+    if without not in commits:
+        commits[without] = bench.commit(without, proof.base_commit, "without the change")
+    return bench, commits
+
+
+async def _rerun(
+    proof: GoalProof, bench: Workbench, commits: dict[str, str], say: Say
+) -> tuple[str, ...]:
+    specs = {gate.name: gate for gate in proof.gates}
+    fresh: dict[tuple[str, str], GateResult] = {}
+    differences: list[str] = []
+    stages: dict[GateStage, dict[str, GateResult]] = {stage: {} for stage in GateStage}
+    for run in proof.runs:
+        if run.gate not in specs or run.tree not in commits:
+            differences.append(f"runs[{run.stage} {run.gate}].tree: not a tree of this change")
+            continue
+        if (run.tree, run.gate) not in fresh:
+            spec, commit = specs[run.gate], commits[run.tree]
+            ran = await run_gate(bench, spec, run.stage, run.tree, commit)
+            fresh[run.tree, run.gate] = ran.result
+        result = fresh[run.tree, run.gate].changed(stage=run.stage)
+        if result.outcome is GateOutcome.WRONG_TREE is not run.outcome:
+            raise EnvironmentUnusable(f"Gate {run.gate} cannot be judged here: {result.message}.")
+        found = compare(run, result)
+        say(f"{run.stage} · {run.gate}: {result.outcome}{' — differs' if found else ''}")
+        differences += found
+        stages[run.stage][run.gate] = result
+    differences += _compare_judgement(proof, stages)
+    return tuple(differences)
+
+
+def compare(said: GateResult, found: GateResult) -> list[str]:
+    """Return each field in which a repeated run differs; times and messages do not count."""
+    where = f"runs[{said.stage} {said.gate}]"
+    differences = []
+    if said.outcome is not found.outcome:
+        differences.append(f"{where}.outcome: {said.outcome} there, {found.outcome} here")
+    if (said.exit_code == 0) != (found.exit_code == 0):
+        differences.append(f"{where}.exit_code: {said.exit_code} there, {found.exit_code} here")
+    for test in sorted(said.tests.keys() | found.tests.keys()):
+        there, here = said.tests.get(test), found.tests.get(test)
+        if there is not here:
+            differences.append(
+                f"{where}.tests[{test}]: {there or 'absent'} there, {here or 'absent'} here"
+            )
+    return differences
+
+
+def _compare_judgement(
+    proof: GoalProof, stages: dict[GateStage, dict[str, GateResult]]
+) -> list[str]:
+    """The verdict must follow from what was seen here, by the engine's own rule."""
+    criteria = tuple(
+        item.criterion
+        for item in proof.judgement.criteria
+        if item.criterion.id not in EXTRA_CRITERIA
+    )
+    seen = Observations(
+        tree=proof.tree,
+        baseline=stages[GateStage.BASELINE],
+        proving=stages[GateStage.PROVING],
+        counterfactual=stages[GateStage.COUNTERFACTUAL],
+        protected=find_protected(tuple(sorted(proof.evidence.paths)), proof.gates),
+        unfinished=proof.unfinished,
+    )
+    judgement = judge(proof.gates, criteria, proof.acceptances, seen)
+    differences = []
+    if judgement.verdict is not proof.judgement.verdict:
+        differences.append(f"verdict: {proof.judgement.verdict} there, {judgement.verdict} here")
+    said = {item.criterion.id: item.state for item in proof.judgement.criteria}
+    found = {item.criterion.id: item.state for item in judgement.criteria}
+    differences += [
+        f"criteria[{name}].state: {said.get(name, 'absent')} there, {found.get(name, 'absent')} here"
+        for name in sorted(said.keys() | found.keys())
+        if said.get(name) is not found.get(name)
+    ]
+    return differences

@@ -1,0 +1,77 @@
+"""Files that are there whole or not at all, and directories that remember them."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from goal_engine.errors import StoreUnwritable
+
+REFUSALS = frozenset(
+    {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.ENOTDIR}
+)
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Turn what a disk refuses into `StoreUnwritable`."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in REFUSALS:
+            raise
+        raise StoreUnwritable(
+            f"{path} cannot be written: {error.strerror}. Free space there or make it writable, "
+            "then try again; what was recorded before is kept."
+        ) from error
+
+
+def write_atomic(path: Path, data: bytes, mode: int = 0o600) -> None:
+    """Put `data` at `path`, durably; a reader sees the old file or the new one."""
+    temporary = path.with_name(f".tmp-{os.getpid()}-{os.urandom(4).hex()}-{path.name[:80]}")
+    with writing(path):
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                os.fchmod(file.fileno(), mode)
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+        fsync_dir(path.parent)
+
+
+def fsync_dir(path: Path) -> None:
+    """Make the names in a directory durable."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def make_dirs(path: Path) -> None:
+    """Make a directory and its parents, durably, for the person alone."""
+    with writing(path):
+        if path.is_dir():
+            return
+        make_dirs(path.parent)
+        path.mkdir(mode=0o700, exist_ok=True)
+        fsync_dir(path.parent)
+
+
+def write_object(folder: Path, data: bytes) -> str:
+    """Keep `data` under its sha256 in `folder` and return that name; the same data is kept once."""
+    name = hashlib.sha256(data).hexdigest()
+    path = folder / name
+    if not path.exists():
+        make_dirs(folder)
+        write_atomic(path, data, 0o444)
+    return name

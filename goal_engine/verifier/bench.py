@@ -1,0 +1,21 @@
+"""Brings together what is needed to work on one goal."""
+
+from __future__ import annotations
+
+from goal_engine.dispatch.workspaces import Workbench
+from goal_engine.ports import Ports
+from goal_engine.runtime.environment import find_environment
+from goal_engine.state.model import GoalState
+
+
+def open_bench(ports: Ports, state: GoalState) -> Workbench:
+    """Return what is needed to work on a goal.  Raises when git or its tools are missing."""
+    return Workbench(
+        repository=ports.open_repository(),
+        checkout=ports.checkout,
+        folder=ports.state_dir / "workspaces" / state.goal_id,
+        user=find_environment(ports.checkout, state.created.python),
+        goal_id=state.goal_id,
+        author=state.created.author,
+        copies=state.created.copies,
+    )

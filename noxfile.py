@@ -1,0 +1,74 @@
+"""What a change must pass: `nox` runs it all, with the Python that runs nox."""
+
+from __future__ import annotations
+
+import nox
+
+nox.needs_version = ">=2025.2"
+nox.options.default_venv_backend = "venv"
+nox.options.reuse_existing_virtualenvs = True
+nox.options.error_on_external_run = True
+
+LOCK = "requirements-dev.lock"
+SOURCES = ("goal_engine", "server", "tests", "noxfile.py")
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Style, formatting and banned calls."""
+    install(session)
+    session.run("ruff", "check", *SOURCES)
+    session.run("ruff", "format", "--check", *SOURCES)
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Types of both packages, strictly."""
+    install(session)
+    session.run("mypy")
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """Every test in order from pure to end-to-end; arguments go to pytest."""
+    install(session)
+    session.run("pytest", "--ignore=tests/bet", "--ignore=tests/bench", *session.posargs)
+
+
+@nox.session
+def bet(session: nox.Session) -> None:
+    """Gates in a workspace answer as in the user's environment, on three real projects."""
+    install(session)
+    session.run("pytest", "-s", "tests/bet", *session.posargs)
+
+
+@nox.session(default=False)
+def bench(session: nox.Session) -> None:
+    """Print the table of times; nothing is asserted."""
+    install(session)
+    session.run("python", "tests/bench/run.py", *session.posargs)
+
+
+@nox.session(default=False)
+def lock(session: nox.Session) -> None:
+    """Write the lock file anew; `-- --upgrade` takes the newest versions."""
+    session.install("uv")
+    session.run(
+        *("uv", "pip", "compile", "pyproject.toml", "--group", "dev", "--output-file", LOCK),
+        *("--universal", "--python-version", "3.11", "--generate-hashes", "--no-annotate"),
+        *("--no-emit-index-url", "--custom-compile-command", "nox -s lock", "--quiet"),
+        *session.posargs,
+    )
+
+
+@nox.session(default=False)
+def diagram(session: nox.Session) -> None:
+    """Draw the state diagram in ARCHITECTURE.md anew."""
+    install(session)
+    session.run("python", "-m", "tests.architecture.diagram")
+
+
+def install(session: nox.Session) -> None:
+    """Install what the lock file names, then the project itself as it stands."""
+    session.install("--quiet", "-r", LOCK)
+    session.install("--quiet", "--no-deps", "-e", ".")

@@ -1,0 +1,86 @@
+"""One line for each fact that a person who watches wants to know; all other events are silent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from goal_engine.state import events as e
+from goal_engine.state.model import GoalState
+from goal_engine.task_graph.graph import GoalTask
+from goal_server.plain import plain_line
+
+Say = Callable[[GoalState, Any], str]
+
+
+def render_facts(state: GoalState, entry: e.JournalEntry) -> tuple[str, ...]:
+    """Return the lines for one journal entry; `state` is the goal after it."""
+    said = (FACTS[type(event)](state, event) for event in entry.events if type(event) in FACTS)
+    return tuple(plain_line(line) for line in said if line)
+
+
+def _created(state: GoalState, event: e.GoalCreated) -> str:
+    return f"goal {event.goal_id}: {event.text} ({event.kind}: {event.kind_reason})"
+
+
+def _planned(state: GoalState, event: e.GoalPlanned) -> str:
+    tasks, criteria = len(event.graph.tasks), len(event.criteria)
+    return f"planned: {tasks} tasks, {criteria} criteria ({event.planner})"
+
+
+def _gate(state: GoalState, event: e.GateFinished) -> str:
+    result = event.result
+    seconds = result.duration_ms / 1000
+    message = f": {result.message}" if result.message and not result.green else ""
+    return f"gate {result.gate} ({result.stage}) {result.outcome} in {seconds:.1f} s{message}"
+
+
+def _task(state: GoalState, task_id: str) -> GoalTask | None:
+    return next((task for task in state.graph if task.id == task_id), None)
+
+
+def _task_started(state: GoalState, event: e.TaskStarted) -> str:
+    task = _task(state, event.task)
+    again = f", attempt {event.attempt}" if event.attempt > 1 else ""
+    return f"task {event.task} started{again}: {task.title if task else ''}"
+
+
+def _task_finished(state: GoalState, event: e.TaskFinished) -> str:
+    evidence = event.evidence
+    return f"task {event.task} done: +{evidence.additions} −{evidence.deletions}"
+
+
+def _integrated(state: GoalState, event: e.TreeIntegrated) -> str:
+    if not event.tasks:
+        return ""
+    return f"merged {', '.join(event.tasks)} into tree {event.tree[:12]}"
+
+
+FACTS: Mapping[type, Say] = {
+    e.GoalCreated: _created,
+    e.GoalPlanned: _planned,
+    e.QuestionsAsked: lambda _, event: "asked: " + "; ".join(q.text for q in event.questions),
+    e.QuestionAnswered: lambda _, event: f"answered: {event.answer.question}",
+    e.GateWaived: lambda _, event: f"gate {event.gate} is not required any more",
+    e.GoalBlocked: lambda _, event: f"blocked ({event.on}): {event.reason}",
+    e.GoalResumed: lambda _, event: "resumed",
+    e.ControlRequested: lambda _, event: f"asked to {event.kind}",
+    e.GoalPaused: lambda _, event: f"paused: {event.reason}",
+    e.GoalInterrupted: lambda _, event: "the run before was interrupted",
+    e.GoalCancelled: lambda _, event: f"cancelled: {event.reason}",
+    e.GateFinished: _gate,
+    e.TaskStarted: _task_started,
+    e.TaskFinished: _task_finished,
+    e.TaskFailed: lambda _, event: f"task {event.task} failed: {event.reason}",
+    e.TasksBlocked: lambda _, event: f"not run for want of {event.by}: {', '.join(event.tasks)}",
+    e.TreeIntegrated: _integrated,
+    e.IntegrationConflicted: lambda _, event: (
+        f"task {event.task} does not merge: {', '.join(event.paths)}"
+    ),
+    e.VerificationStarted: lambda _, event: f"verifying tree {event.tree[:12]}",
+    e.CriterionAccepted: lambda _, event: f"accepted: {event.acceptance.criterion}",
+    e.ProofRecorded: lambda _, event: f"proof {event.digest[:16]}",
+    e.GoalReady: lambda _, event: "ready",
+    e.GoalNotReady: lambda _, event: "not ready",
+    e.GoalDelivered: lambda _, event: f"delivered as {event.branch}",
+}

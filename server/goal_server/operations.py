@@ -1,0 +1,320 @@
+"""Convert in, one engine call, convert out; trust is decided in `dispatch` before any of it.
+
+A handler never decides anything about a goal: the engine does, and its refusals pass through.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from goal_engine import control, integration, lifecycle, planner, queries, reverify
+from goal_engine.budget import GoalBudget
+from goal_engine.delivery import local
+from goal_engine.document import GoalPlan, parse_plan
+from goal_engine.engine import Engine
+from goal_engine.errors import BadGoal, BadInput, BadPlan, GoalNotFound, NotTrusted
+from goal_engine.proof.gate import GateSpec
+from goal_engine.state.model import GoalState
+from goal_engine.types import Decision, GoalStatus
+from goal_engine.verifier.bundle import proofs_folder
+from goal_server import parameters as p
+from goal_server import results as r
+from goal_server.registry import NEEDS_TRUST, Operation, load
+
+Say = Callable[[str], None]
+Approve = Callable[[tuple[GateSpec, ...]], bool]
+
+NO_AGENTS = (
+    "No agent workers exist yet: `recipe` does what a plan spells out (run, replace, write, fix)."
+    " A `run` step may call any command, an agent's headless mode too, for example"
+    ' ["claude", "-p", "…"]; what it changes is judged like everything else.'
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """Who asks, for which workspace, and how far it is trusted."""
+
+    engine: Engine
+    say: Say
+    """Told what is going on, one line at a time."""
+    trusted: bool
+    actor: str
+    approve: Approve = lambda _: False
+    """Asked whether gates that were not approved may run; the answer is remembered."""
+
+
+async def dispatch(context: Context, operation: Operation, params: p.Params) -> r.View:
+    """Carry out `operation`.
+
+    Raises `NotTrusted` when it would execute something in an untrusted workspace, and whatever
+    the engine refuses with.
+    """
+    if needs_trust(operation, params) and not context.trusted:
+        raise NotTrusted(
+            f"`{operation.name}` would run code of {context.engine.checkout}, which is not"
+            " trusted. Look at its gates and configuration, then repeat with --trust, or trust the"
+            " workspace in the editor."
+        )
+    handler = load(operation.handler)
+    result: r.View = await handler(context, params)
+    return result
+
+
+def needs_trust(operation: Operation, params: p.Params) -> bool:
+    """Whether `operation`, asked with `params`, would execute code or reach the network."""
+    if operation.executes_if and not getattr(params, operation.executes_if):
+        return False
+    return bool(NEEDS_TRUST.intersection(operation.effects))
+
+
+# Work
+
+
+async def run_goal(context: Context, params: p.RunParams) -> r.GoalView:
+    """Create a goal and work on it until a judgement or a stop."""
+    state = await _create(context, params)
+    if state.status is GoalStatus.PLANNED:
+        state = await lifecycle.execute_goal(context.engine.ports, state.goal_id)
+    return _view(context, state)
+
+
+async def plan_goal(context: Context, params: p.PlanParams) -> r.GoalView:
+    """Create a goal and start nothing."""
+    return _view(context, await _create(context, params))
+
+
+async def execute_goal(context: Context, params: p.GoalParams) -> r.GoalView:
+    """Work on a goal until a judgement or a stop."""
+    state = await _find(context, params.goal)
+    await _check_gates(context, state.created.gates)
+    return _view(context, await lifecycle.execute_goal(context.engine.ports, state.goal_id))
+
+
+async def resume_goal(context: Context, params: p.ResumeParams) -> r.GoalView:
+    """Let a waiting goal go on and work on it."""
+    state = await _find(context, params.goal)
+    await _check_gates(context, state.created.gates)
+    changes = params.model_dump(exclude={"goal"}, exclude_none=True)
+    budget = state.budget.changed(**changes) if changes else None
+    return _view(
+        context, await lifecycle.resume_goal(context.engine.ports, state.goal_id, budget)
+    )
+
+
+async def pause_goal(context: Context, params: p.StopParams) -> r.GoalView:
+    """Stop a goal and wait until all of it is dead."""
+    state = await _find(context, params.goal)
+    decision = Decision(actor=context.actor, reason=params.reason or "paused")
+    return _view(context, await control.pause_goal(context.engine.ports, state.goal_id, decision))
+
+
+async def cancel_goal(context: Context, params: p.StopParams) -> r.GoalView:
+    """End a goal and wait until all of it is dead."""
+    state = await _find(context, params.goal)
+    decision = Decision(actor=context.actor, reason=params.reason or "cancelled")
+    return _view(context, await control.cancel_goal(context.engine.ports, state.goal_id, decision))
+
+
+# Look
+
+
+async def list_goals(context: Context, params: p.ListParams) -> r.GoalList:
+    """List every goal, damaged ones too, newest first."""
+    known = {status.value for status in GoalStatus}
+    unknown = set(params.status) - known
+    if unknown:
+        there = ", ".join(sorted(known))
+        raise BadInput(f"There is no status {min(unknown)!r}; there are {there}.")
+    summaries = await queries.list_goals(context.engine.ports)
+    lines = [r.render_line(summary) for summary in summaries]
+    wanted = params.status
+    return r.GoalList(
+        goals=tuple(line for line in reversed(lines) if not wanted or line.status in wanted)
+    )
+
+
+async def show_goal(context: Context, params: p.GoalParams) -> r.GoalView:
+    """Show one goal."""
+    return _view(context, await _find(context, params.goal))
+
+
+async def show_diff(context: Context, params: p.DiffParams) -> r.DiffView:
+    """Return the change of a goal or of one task."""
+    state = await _find(context, params.goal)
+    raw = await local.read_diff(context.engine.ports, state.goal_id, params.task)
+    text = raw.decode("utf-8", "backslashreplace")
+    return r.DiffView(goal=state.goal_id, task=params.task, patch=text, raw=raw)
+
+
+async def show_proof(context: Context, params: p.GoalParams) -> r.ProofView:
+    """Say where the proof is and what it states."""
+    state = await _find(context, params.goal)
+    path = await _find_proof(context, state)
+    return r.render_proof(state, path)
+
+
+# Decide
+
+
+async def answer_question(context: Context, params: p.AnswerParams) -> r.GoalView:
+    """Record an answer."""
+    state = await _find(context, params.goal)
+    decision = Decision(actor=context.actor, reason="answered")
+    ports = context.engine.ports
+    answered = await control.answer_question(
+        ports, state.goal_id, params.question, params.text, decision
+    )
+    return _view(context, answered)
+
+
+async def accept_criterion(context: Context, params: p.AcceptParams) -> r.GoalView:
+    """Record a person's word for a criterion."""
+    state = await _find(context, params.goal)
+    decision = Decision(actor=context.actor, reason=params.reason)
+    ports = context.engine.ports
+    accepted = await integration.accept_criterion(
+        ports, state.goal_id, params.criterion, decision
+    )
+    return _view(context, accepted)
+
+
+# Deliver and check
+
+
+async def apply_change(context: Context, params: p.GoalParams) -> r.GoalView:
+    """Put the change into the checkout's files."""
+    state = await _find(context, params.goal)
+    return _view(context, await local.apply_change(context.engine.ports, state.goal_id))
+
+
+async def deliver_goal(context: Context, params: p.GoalParams) -> r.GoalView:
+    """Make one branch of the change."""
+    state = await _find(context, params.goal)
+    return _view(context, await local.deliver_local(context.engine.ports, state.goal_id))
+
+
+async def verify_proof(context: Context, params: p.VerifyProofParams) -> r.ReverificationView:
+    """Check a bundle's digests and, if asked, re-execute its gates in a clean checkout."""
+    bundle = await _find_bundle(context, params.proof)
+    proof, _ = await asyncio.to_thread(reverify.inspect_bundle, bundle)
+    commands = reverify.plan_commands(proof)
+    if not params.run:
+        return r.ReverificationView(
+            bundle=str(bundle),
+            outcome="INSPECTED",
+            gates=commands,
+            note="Every file is what the proof says. Nothing was run: --run re-executes the gates.",
+        )
+    for command in commands:
+        context.say(f"will run {command}")
+    repository = Path(params.repository) if params.repository else context.engine.checkout
+    found = await reverify.verify_proof(
+        bundle, repository, python=params.python, say=context.say
+    )
+    return r.ReverificationView(
+        bundle=str(bundle),
+        outcome=found.outcome,
+        gates=commands,
+        differences=found.differences,
+        missing=found.missing,
+    )
+
+
+# About
+
+
+async def show_gates(context: Context, params: p.NoParams) -> r.GatesView:
+    """Show the gates that a goal created now would have."""
+    choice = await asyncio.to_thread(context.engine.choose_gates)
+    trusted = context.engine.trust.is_trusted
+    return r.GatesView(
+        gates=tuple(r.render_gate(spec, trusted(spec)) for spec in choice.specs),
+        configuration=str(choice.path) if choice.path else None,
+    )
+
+
+async def show_agents(context: Context, params: p.NoParams) -> r.AgentsView:
+    """Show the workers there are."""
+    titles = {"recipe": "does what a plan spells out: run, replace, write, fix"}
+    workers = tuple(
+        r.WorkerView(name=name, title=titles.get(name, ""), available=True)
+        for name in context.engine.ports.workers
+    )
+    return r.AgentsView(workers=workers, note=NO_AGENTS)
+
+
+async def _create(context: Context, params: p.PlanParams) -> GoalState:
+    plan = await asyncio.to_thread(_read_plan, context, params.plan) if params.plan else None
+    text = params.text.strip() or (plan.goal if plan else "")
+    if not text:
+        raise BadGoal('Say what is to be true afterwards: goalproof run "Make the linter pass".')
+    choice = await asyncio.to_thread(context.engine.choose_gates)
+    await _check_gates(context, choice.specs)
+    limits = params.model_dump(
+        include={"wall_seconds", "attempts", "changed_lines", "max_agents"}, exclude_none=True
+    )
+    options = planner.CreateGoalOptions(
+        plan=plan,
+        budget=(plan.budget if plan else GoalBudget()).changed(**limits),
+        gates=choice.specs,
+    )
+    create = planner.create_goal if isinstance(params, p.RunParams) else planner.plan_goal
+    return await create(context.engine.ports, text, options)
+
+
+def _read_plan(context: Context, name: str) -> GoalPlan:
+    path = context.engine.checkout / name
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise BadPlan(f"The plan {name} cannot be read: {why}. Name a TOML file.") from error
+    return parse_plan(text, name)
+
+
+async def _check_gates(context: Context, gates: tuple[GateSpec, ...]) -> None:
+    """Gates are trusted by content: what the person approved is what runs."""
+    trust = context.engine.trust
+    unknown = tuple(spec for spec in gates if not trust.is_trusted(spec))
+    if unknown and await asyncio.to_thread(context.approve, unknown):
+        await asyncio.to_thread(trust.approve, unknown)
+    elif unknown:
+        listed = "; ".join(f"{spec.name}: {' '.join(spec.argv)}" for spec in unknown)
+        raise NotTrusted(
+            f"These gates were not approved, or changed since: {listed}. Look at them, then repeat"
+            " with --trust, or approve them in the editor."
+        )
+
+
+async def _find(context: Context, reference: str) -> GoalState:
+    """A goal whose runner went away is shown as what it is: interrupted."""
+    ports = context.engine.ports
+    state = await queries.resolve_goal(ports, reference)
+    return await lifecycle.recover_goal(ports, state.goal_id)
+
+
+async def _find_proof(context: Context, state: GoalState) -> Path:
+    path: Path | None = await queries.resolve_goal_proof(context.engine.ports, state.goal_id)
+    if state.proof is None or path is None:
+        raise GoalNotFound(
+            f"{state.goal_id} has no proof yet: it is {state.status}. A proof is made with every"
+            f" judgement; `goalproof show {state.goal_id}` says what is next."
+        )
+    return path
+
+
+async def _find_bundle(context: Context, reference: str) -> Path:
+    """A path wins over a goal's id: a bundle may come from anywhere."""
+    for path in (Path(reference), context.engine.checkout / reference):
+        if await asyncio.to_thread(path.is_dir):
+            return path
+    return await _find_proof(context, await _find(context, reference))
+
+
+def _view(context: Context, state: GoalState) -> r.GoalView:
+    folder = proofs_folder(context.engine.checkout, state.goal_id)
+    return r.render_goal(state, folder / state.proof.digest if state.proof else None)

@@ -1,0 +1,30 @@
+"""What comes from agents, repositories, gates and files is data: a terminal obeys none of it."""
+
+from __future__ import annotations
+
+HIDDEN = {
+    *range(0x00, 0x20),
+    *range(0x7F, 0xA0),
+    0x061C,
+    *range(0x200B, 0x2010),
+    *range(0x2028, 0x202F),
+    *range(0x2060, 0x2070),
+    0xFEFF,
+    *range(0xFFF9, 0xFFFC),
+    *range(0xD800, 0xE000),
+    *range(0xE0000, 0xE0080),
+}
+"""Control, bidi, zero-width, tag and surrogate code points."""
+
+_TEXT = dict.fromkeys(HIDDEN - {0x09, 0x0A})
+_LINE = dict.fromkeys(HIDDEN)
+
+
+def plain_text(text: str) -> str:
+    """Return `text` without what a terminal would obey; newlines and tabs stay."""
+    return text.translate(_TEXT)
+
+
+def plain_line(text: str) -> str:
+    """Return `text` as one line without what a terminal would obey."""
+    return " ".join(text.replace("\n", " ").replace("\t", " ").translate(_LINE).split())

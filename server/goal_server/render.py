@@ -1,0 +1,227 @@
+"""Results as text for people; all that comes from outside is stripped of controls first.
+
+Pure: results in, lines out.  Colour is added only as click's styles, which a pipe strips.
+"""
+
+from __future__ import annotations
+
+import shutil
+import textwrap
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
+
+import click
+
+from goal_server import results as r
+from goal_server.plain import plain_line, plain_text
+
+COLOURS = {
+    "ready": "green",
+    "delivered": "green",
+    "verified": "green",
+    "passed": "green",
+    "done": "green",
+    "REPRODUCED": "green",
+    "not_ready": "red",
+    "failed": "red",
+    "failed_infra": "red",
+    "partial": "red",
+    "not_addressed": "red",
+    "damaged": "red",
+    "NOT REPRODUCED": "red",
+}
+"""Words that mean good or bad; all others that are styled are yellow."""
+
+
+def render_result(result: r.View) -> str:
+    """Return the text for any result, with a newline at its end."""
+    render = RENDERERS[type(result)]
+    return "\n".join(render(result)) + "\n"
+
+
+def _goal(goal: r.GoalView) -> Iterator[str]:
+    yield f"{render_word(goal.status)}  {click.style(plain_line(goal.text), bold=True)}"
+    branch = f" ({goal.base_branch})" if goal.base_branch else ""
+    yield f"{goal.id}  {goal.kind}  base {goal.base_commit[:12]}{plain_line(branch)}"
+    if goal.change:
+        change = goal.change
+        yield f"change  {len(change.files)} files, +{change.additions} −{change.deletions} lines"
+    if goal.blocker and not goal.reasons:
+        yield from _wrap(goal.blocker, "why     ")
+    if goal.reasons and goal.status != "ready":
+        for reason in goal.reasons:
+            yield from _wrap(reason, "why     ")
+    for notice in goal.notices:
+        yield from _wrap(notice, "note    ")
+    if goal.tasks:
+        yield from _section("Tasks", (_task(task) for task in goal.tasks))
+    if goal.gates:
+        yield from _section("Gates", (_gate(gate) for gate in goal.gates))
+    if goal.criteria:
+        yield from _section("Criteria", (_criterion(item) for item in goal.criteria))
+    if goal.questions:
+        yield from _section("Questions", ((q.id, plain_line(q.text)) for q in goal.questions))
+    yield ""
+    yield f"spend   {render_spend(goal.spend)}"
+    if goal.proof:
+        yield f"proof   {goal.proof.digest[:16]}  {plain_line(goal.proof.path)}"
+    if goal.applied:
+        yield f"applied {len(goal.applied)} files in the checkout"
+    if goal.branch:
+        yield f"branch  {plain_line(goal.branch)}"
+    if goal.next:
+        yield from ("", "Next:", *(f"  {step}" for step in goal.next))
+
+
+def render_spend(spend: r.SpendView) -> str:
+    """Return what was used, in words; unknown is said, not shown as zero."""
+    tokens = "unknown" if spend.tokens is None else str(spend.tokens)
+    usd = "unknown" if spend.usd is None else spend.usd
+    return (
+        f"{spend.wall_ms / 1000:.1f} s, {spend.attempts} attempts, {spend.changed_lines} lines,"
+        f" {tokens} tokens, {usd} USD ({spend.source})"
+    )
+
+
+def render_criteria(criteria: Iterable[r.CriterionView]) -> Iterator[str]:
+    """Yield the criteria table."""
+    yield from _table(_criterion(item) for item in criteria)
+
+
+def _task(task: r.TaskView) -> tuple[str, ...]:
+    return (render_word(task.status), task.id, plain_line(task.title), plain_line(task.reason))
+
+
+def _gate(gate: r.GateView) -> tuple[str, ...]:
+    standing = {True: "met", False: "not met", None: "not judged"}[gate.met]
+    colour = {True: "green", False: "red", None: "yellow"}[gate.met]
+    before = f"{gate.baseline or '·'} → {gate.outcome or '·'}"
+    gaps = f" ({len(gate.gaps)} failed before as well)" if gate.gaps else ""
+    optional = "" if gate.required else " (optional)"
+    reason = f"{plain_line(gate.verdict)}{gaps}{optional}"
+    return (click.style(standing, fg=colour), gate.name, before, reason)
+
+
+def _criterion(item: r.CriterionView) -> tuple[str, ...]:
+    text = f"{plain_line(item.text)} — {plain_line(item.reason)}"
+    return (render_word(item.state), item.id, item.evidence, text)
+
+
+def _list(goals: r.GoalList) -> Iterator[str]:
+    if not goals.goals:
+        yield 'No goals here yet. Begin with: goalproof run "Make the linter pass"'
+        return
+    yield from _table(
+        (
+            render_word(line.status),
+            plain_line(line.id),
+            f"{line.done}/{line.total}" if line.total else "",
+            plain_line(line.damage or line.text),
+        )
+        for line in goals.goals
+    )
+
+
+def _diff(diff: r.DiffView) -> Iterator[str]:
+    if not diff.patch:
+        yield "No change."
+    colours = {"+": "green", "-": "red", "@": "cyan"}
+    for line in plain_text(diff.patch).splitlines():
+        header = line.startswith(("+++", "---"))
+        colour = None if header else colours.get(line[:1])
+        yield click.style(line, fg=colour) if colour else line
+
+
+def _gates(view: r.GatesView) -> Iterator[str]:
+    source = view.configuration
+    yield f"from {plain_line(source)}" if source else "detected; goalproof.toml would decide"
+    if not view.gates:
+        yield "No gates. Write a [[gate]] with name and argv in goalproof.toml."
+    for gate in view.gates:
+        trust = {True: "approved", False: "not approved", None: ""}[gate.trusted]
+        optional = "" if gate.required else "  optional"
+        yield f"{click.style(gate.name, bold=True)}  {trust}{optional}"
+        yield f"  {plain_line(' '.join(gate.argv))}"
+        if gate.reason:
+            yield from _wrap(gate.reason, "  why: ")
+
+
+def _agents(view: r.AgentsView) -> Iterator[str]:
+    yield from _table((worker.name, plain_line(worker.title)) for worker in view.workers)
+    yield from ("", *_wrap(view.note, ""))
+
+
+def _proof(view: r.ProofView) -> Iterator[str]:
+    yield f"{render_word(view.status)}  {view.goal}"
+    yield f"digest  {view.proof.digest}"
+    yield f"tree    {view.proof.tree}"
+    yield f"path    {plain_line(view.proof.path)}"
+    yield from _wrap(
+        "It is not signed: whoever made it could have made another. Running it again convinces.",
+        "signed  no. ",
+    )
+    yield from _section("Gates", (_gate(gate) for gate in view.gates))
+    yield from _section("Criteria", (_criterion(item) for item in view.criteria))
+    yield from ("", "Next:", *(f"  {plain_line(step)}" for step in view.next))
+
+
+def _reverification(view: r.ReverificationView) -> Iterator[str]:
+    yield f"{render_word(view.outcome)}  {plain_line(view.bundle)}"
+    yield from (f"gate    {plain_line(gate)}" for gate in view.gates)
+    for difference in view.differences:
+        yield from _wrap(difference, "differs ")
+    for missing in view.missing:
+        yield from _wrap(missing, "missing ")
+    if view.note:
+        yield from _wrap(view.note, "")
+
+
+RENDERERS: dict[type[r.View], Callable[[Any], Iterator[str]]] = {
+    r.GoalView: _goal,
+    r.GoalList: _list,
+    r.DiffView: _diff,
+    r.GatesView: _gates,
+    r.AgentsView: _agents,
+    r.ProofView: _proof,
+    r.ReverificationView: _reverification,
+}
+
+
+def render_word(word: str) -> str:
+    """Return a status, state or outcome in its colour."""
+    return click.style(plain_line(word), fg=COLOURS.get(word, "yellow"))
+
+
+def _section(title: str, rows: Iterable[Sequence[str]]) -> Iterator[str]:
+    yield from ("", title)
+    yield from (f"  {line}" for line in _table(rows, indent=2))
+
+
+def _table(rows: Iterable[Sequence[str]], indent: int = 0) -> Iterator[str]:
+    """Align columns; the last one is wrapped to the width of the terminal."""
+    lines = [tuple(row) for row in rows]
+    if not lines:
+        return
+    columns = zip(*lines, strict=True)
+    widths = [max(len(click.unstyle(cell)) for cell in column) for column in columns]
+    left = sum(widths[:-1]) + 2 * (len(widths) - 1)
+    room = max(_width() - left - indent, 24)
+    for row in lines:
+        head = "  ".join(
+            cell + " " * (width - len(click.unstyle(cell)))
+            for cell, width in zip(row[:-1], widths[:-1], strict=True)
+        )
+        first, *rest = textwrap.wrap(row[-1], room) or [""]
+        yield f"{head}  {first}".rstrip()
+        yield from (" " * left + line for line in rest)
+
+
+def _wrap(text: str, label: str) -> Iterator[str]:
+    room, after = max(_width(), 40), " " * len(label)
+    yield from textwrap.wrap(
+        plain_line(text), room, initial_indent=label, subsequent_indent=after
+    )
+
+
+def _width() -> int:
+    return min(shutil.get_terminal_size((100, 24)).columns, 120)

@@ -1,0 +1,195 @@
+"""One request of the command line: open the workspace, carry it out, print, and give a code.
+
+Ctrl-C pauses what runs; a second one ends the process at once, and everything it started with it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import getpass
+import os
+import signal
+import sys
+from collections.abc import Coroutine
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import click
+
+from goal_engine.engine import Engine
+from goal_engine.proof.gate import GateSpec
+from goal_engine.state.events import JournalEntry
+from goal_engine.state.model import GoalState
+from goal_server import exit_codes
+from goal_server import results as r
+from goal_server.operations import Context, dispatch, needs_trust
+from goal_server.parameters import Params
+from goal_server.plain import plain_line
+from goal_server.registry import Operation
+from goal_server.render import render_result
+from goal_server.reporter import Reporter, open_reporter
+from goal_server.settings import Settings
+
+T = TypeVar("T")
+
+
+class Interrupted(Exception):
+    """The person pressed Ctrl-C; everything is dead and recorded."""
+
+
+@dataclass
+class Watched:
+    """The goal that this process works on, once there is one."""
+
+    goal: str = ""
+
+
+def perform(settings: Settings, operation: Operation, params: Params) -> int:
+    """Carry out `operation` and return the exit code.  Raises what the engine refuses with."""
+    engine = Engine.open(settings.path)
+    watched = Watched()
+    try:
+        quiet = settings.json or not (operation.progress or operation.cancellable)
+        trusted = settle_trust(engine, settings, operation, params)
+        with open_reporter(quiet=quiet) as reporter:
+            result = run_interruptible(
+                _dispatch(engine, settings, operation, params, reporter, watched, trusted)
+            )
+    except Interrupted:
+        _say_interrupted(settings, watched)
+        return exit_codes.INTERRUPTED
+    finally:
+        engine.close()
+    print_result(settings, result)
+    return find_code(operation, result)
+
+
+async def _dispatch(
+    engine: Engine,
+    settings: Settings,
+    operation: Operation,
+    params: Params,
+    reporter: Reporter,
+    watched: Watched,
+    trusted: bool,
+) -> r.View:
+    def see(state: GoalState, entry: JournalEntry) -> None:
+        watched.goal = state.goal_id
+        reporter.see(state, entry)
+
+    unsubscribe = engine.subscribe(see)
+    try:
+        context = Context(
+            engine=engine,
+            say=reporter.say,
+            trusted=trusted,
+            actor=find_actor(),
+            approve=lambda gates: _ask_gates(settings, reporter, gates),
+        )
+        return await dispatch(context, operation, params)
+    finally:
+        unsubscribe()
+
+
+def run_interruptible(work: Coroutine[Any, Any, T]) -> T:
+    """Run `work`; SIGINT and SIGTERM cancel it once, and a second one ends the process at once."""
+
+    async def watch() -> T:
+        task = asyncio.current_task()
+        assert task is not None
+        loop = asyncio.get_running_loop()
+        seen: list[int] = []
+
+        def stop(number: int) -> None:
+            if seen:
+                os._exit(exit_codes.INTERRUPTED)
+            seen.append(number)
+            click.echo("\nstopping; again to leave at once", err=True)
+            task.cancel()
+
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, stop, number)
+        try:
+            return await work
+        except asyncio.CancelledError as error:
+            raise Interrupted from error
+        finally:
+            for number in (signal.SIGINT, signal.SIGTERM):
+                loop.remove_signal_handler(number)
+
+    return asyncio.run(watch())
+
+
+def settle_trust(
+    engine: Engine, settings: Settings, operation: Operation, params: Params
+) -> bool:
+    """Whether code of this workspace may run: by `--trust`, by an earlier answer, or by asking."""
+    if not needs_trust(operation, params) or settings.trust or operation.executes_if:
+        return True  # `--run` is typed by the person, who is shown what it will run
+    if engine.trust.is_workspace_trusted():
+        return True
+    if not can_ask():
+        return False
+    click.echo(
+        f"{plain_line(str(engine.checkout))} is not trusted yet. Goalproof will ask its Python"
+        " which tools it has, and run its gates in workspaces of their own, as you.",
+        err=True,
+    )
+    if not click.confirm("Trust this workspace?", default=False, err=True):
+        return False
+    engine.trust.trust_workspace()
+    return True
+
+
+def _ask_gates(settings: Settings, reporter: Reporter, gates: tuple[GateSpec, ...]) -> bool:
+    lines = [f"  {plain_line(spec.name)}: {plain_line(' '.join(spec.argv))}" for spec in gates]
+    if settings.trust or not can_ask():
+        return settings.trust
+    with reporter.aside():
+        click.echo("\n".join(("These gates were not approved yet:", *lines)), err=True)
+        return click.confirm("Run them?", default=False, err=True)
+
+
+def can_ask() -> bool:
+    """Whether a person is there to answer."""
+    return sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def find_actor() -> str:
+    """Return who decides: the name of the account."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "unknown"
+
+
+def print_result(settings: Settings, result: r.View) -> None:
+    """Print a result: JSON, or text; a diff goes to a pipe byte for byte."""
+    if settings.json:
+        click.echo(result.model_dump_json(by_alias=True, indent=2))
+    elif isinstance(result, r.DiffView) and not sys.stdout.isatty():
+        click.get_binary_stream("stdout").write(result.raw)
+    else:
+        click.echo(render_result(result), nl=False)
+
+
+def find_code(operation: Operation, result: r.View) -> int:
+    """Return the exit code that `result` means."""
+    if isinstance(result, r.ReverificationView):
+        return exit_codes.BY_OUTCOME[result.outcome]
+    if isinstance(result, r.GoalView) and operation.exits_by_status:
+        return exit_codes.find_status_code(result.status)
+    return exit_codes.OK
+
+
+def _say_interrupted(settings: Settings, watched: Watched) -> None:
+    goal = watched.goal
+    text = (
+        f"{goal} is paused; everything it started is dead. `goalproof resume {goal}` goes on."
+        if goal
+        else "Stopped before anything was started."
+    )
+    if settings.json:
+        click.echo(exit_codes.render_error_json(exit_codes.INTERRUPTED, "Interrupted", text))
+    else:
+        click.echo(f"goalproof: {text}", err=True)

@@ -1,0 +1,100 @@
+"""What every test stands on: a home of its own, no git settings of the person, repositories on demand.
+
+Folders run in the order of `ORDER`, cheap before dear, so that a broken core is the first thing seen.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+ORDER = (
+    "architecture",
+    "engine",
+    "golden",
+    "server",
+    "integration",
+    "hostile",
+    "cheats",
+    "e2e",
+    "bet",
+)
+SCRUBBED = ("GIT_", "GOALPROOF_", "XDG_")
+COLOURS = ("CLICOLOR", "CLICOLOR_FORCE", "FORCE_COLOR", "NO_COLOR", "PY_COLORS")
+GIT_CONFIG = """\
+[user]
+	name = Ada Tester
+	email = ada@example.org
+[init]
+	defaultBranch = main
+[commit]
+	gpgSign = false
+[gc]
+	auto = 0
+[maintenance]
+	auto = false
+"""
+
+Repository = Callable[[Mapping[str, str | bytes]], Path]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run the folders in their order; within a folder nothing moves."""
+    root = Path(__file__).parent
+
+    def rank(item: pytest.Item) -> int:
+        folder = item.path.relative_to(root).parts[0] if item.path.is_relative_to(root) else ""
+        return ORDER.index(folder) if folder in ORDER else len(ORDER)
+
+    items.sort(key=rank)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep the person's home, settings and state out of reach, of child processes too."""
+    home = tmp_path_factory.mktemp("home")
+    (home / ".gitconfig").write_text(GIT_CONFIG)
+    with pytest.MonkeyPatch.context() as patch:
+        for name in list(os.environ):
+            if name.startswith(SCRUBBED) or name in COLOURS:
+                patch.delenv(name)
+        patch.setenv("HOME", str(home))
+        for name in ("CONFIG", "CACHE", "DATA", "STATE", "RUNTIME"):
+            folder = home / "xdg" / name.lower()
+            folder.mkdir(parents=True, mode=0o700)
+            patch.setenv(
+                "XDG_RUNTIME_DIR" if name == "RUNTIME" else f"XDG_{name}_HOME", str(folder)
+            )
+        patch.setenv("GOALPROOF_STATE_DIR", str(home / "state"))
+        yield
+
+
+@pytest.fixture(autouse=True)
+def _own_state(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give each test a state directory that nobody wrote to."""
+    monkeypatch.setenv("GOALPROOF_STATE_DIR", str(tmp_path_factory.mktemp("state")))
+
+
+@pytest.fixture
+def a_repository(tmp_path_factory: pytest.TempPathFactory) -> Repository:
+    """Return a builder: `a_repository({"app.py": "x = 1\\n"})` is the root of a repository with one commit."""
+
+    def build(files: Mapping[str, str | bytes]) -> Path:
+        root = tmp_path_factory.mktemp("repository")
+        for name, content in files.items():
+            path = root / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        for arguments in (
+            ("init", "--quiet"),
+            ("add", "--all", "--force"),
+            ("commit", "--quiet", "--allow-empty", "--message", "base"),
+        ):
+            subprocess.run(("git", *arguments), cwd=root, check=True, stdin=subprocess.DEVNULL)
+        return root
+
+    return build
