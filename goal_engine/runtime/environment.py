@@ -18,7 +18,8 @@ from typing import Literal
 
 from goal_engine.errors import EnvironmentUnusable
 from goal_engine.runtime.entry_points import read_entry_points, write_scripts
-from goal_engine.runtime.generated_files import list_ignored, view_generated
+from goal_engine.runtime.generated_files import view_generated
+from goal_engine.runtime.git import list_ignored
 from goal_engine.runtime.interpreter import UserEnvironment, find_environment
 from goal_engine.runtime.origin import find_strays
 from goal_engine.runtime.rerooting import PathFiles, Rerooting, read_path_files

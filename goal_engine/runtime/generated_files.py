@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-import subprocess
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
@@ -18,14 +17,6 @@ STAMPS = frozenset({"_version.py", "version.py", "__version__.py"})
 COMPILED = frozenset({".so", ".pyd"})
 LARGEST = 64 * 2**20
 """Bytes in one file; a bigger one is named in a note and not copied."""
-
-
-def list_ignored(checkout: Path) -> tuple[str, ...]:
-    done = subprocess.run(
-        ["git", "ls-files", "-z", "--others", "--ignored", "--exclude-standard", "--directory"],
-        cwd=checkout, capture_output=True, check=True,
-    )  # fmt: skip
-    return tuple(done.stdout.decode("utf-8", "surrogateescape").split("\0")[:-1])
 
 
 def is_generated(path: str) -> bool:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from goal_engine.errors import EnvironmentUnusable
+from goal_engine.runtime.process import clean_environment
 
 QUESTION = """
 import json, os, platform, site, sys, sysconfig

@@ -100,9 +100,7 @@ async def resume_goal(context: Context, params: p.ResumeParams) -> r.GoalView:
     await _check_gates(context, state.created.gates)
     changes = params.model_dump(exclude={"goal"}, exclude_none=True)
     budget = state.budget.changed(**changes) if changes else None
-    return _view(
-        context, await lifecycle.resume_goal(context.engine.ports, state.goal_id, budget)
-    )
+    return _view(context, await lifecycle.resume_goal(context.engine.ports, state.goal_id, budget))
 
 
 async def pause_goal(context: Context, params: p.StopParams) -> r.GoalView:
@@ -176,9 +174,7 @@ async def accept_criterion(context: Context, params: p.AcceptParams) -> r.GoalVi
     state = await _find(context, params.goal)
     decision = Decision(actor=context.actor, reason=params.reason)
     ports = context.engine.ports
-    accepted = await integration.accept_criterion(
-        ports, state.goal_id, params.criterion, decision
-    )
+    accepted = await integration.accept_criterion(ports, state.goal_id, params.criterion, decision)
     return _view(context, accepted)
 
 
@@ -212,9 +208,7 @@ async def verify_proof(context: Context, params: p.VerifyProofParams) -> r.Rever
     for command in commands:
         context.say(f"will run {command}")
     repository = Path(params.repository) if params.repository else context.engine.checkout
-    found = await reverify.verify_proof(
-        bundle, repository, python=params.python, say=context.say
-    )
+    found = await reverify.verify_proof(bundle, repository, python=params.python, say=context.say)
     return r.ReverificationView(
         bundle=str(bundle),
         outcome=found.outcome,
@@ -280,14 +274,16 @@ async def _check_gates(context: Context, gates: tuple[GateSpec, ...]) -> None:
     """Gates are trusted by content: what the person approved is what runs."""
     trust = context.engine.trust
     unknown = tuple(spec for spec in gates if not trust.is_trusted(spec))
-    if unknown and await asyncio.to_thread(context.approve, unknown):
-        await asyncio.to_thread(trust.approve, unknown)
-    elif unknown:
+    if not unknown:
+        return
+    approved = await asyncio.to_thread(context.approve, unknown)
+    if not approved:
         listed = "; ".join(f"{spec.name}: {' '.join(spec.argv)}" for spec in unknown)
         raise NotTrusted(
             f"These gates were not approved, or changed since: {listed}. Look at them, then repeat"
             " with --trust, or approve them in the editor."
         )
+    await asyncio.to_thread(trust.approve, unknown)
 
 
 async def _find(context: Context, reference: str) -> GoalState:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 HIDDEN = {
-    *range(0x00, 0x20),
+    *range(0x20),
     *range(0x7F, 0xA0),
     0x061C,
     *range(0x200B, 0x2010),

@@ -218,9 +218,7 @@ def _table(rows: Iterable[Sequence[str]], indent: int = 0) -> Iterator[str]:
 
 def _wrap(text: str, label: str) -> Iterator[str]:
     room, after = max(_width(), 40), " " * len(label)
-    yield from textwrap.wrap(
-        plain_line(text), room, initial_indent=label, subsequent_indent=after
-    )
+    yield from textwrap.wrap(plain_line(text), room, initial_indent=label, subsequent_indent=after)
 
 
 def _width() -> int:

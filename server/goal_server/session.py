@@ -120,9 +120,7 @@ def run_interruptible(work: Coroutine[Any, Any, T]) -> T:
     return asyncio.run(watch())
 
 
-def settle_trust(
-    engine: Engine, settings: Settings, operation: Operation, params: Params
-) -> bool:
+def settle_trust(engine: Engine, settings: Settings, operation: Operation, params: Params) -> bool:
     """Whether code of this workspace may run: by `--trust`, by an earlier answer, or by asking."""
     if not needs_trust(operation, params) or settings.trust or operation.executes_if:
         return True  # `--run` is typed by the person, who is shown what it will run
@@ -168,7 +166,7 @@ def print_result(settings: Settings, result: r.View) -> None:
     if settings.json:
         click.echo(result.model_dump_json(by_alias=True, indent=2))
     elif isinstance(result, r.DiffView) and not sys.stdout.isatty():
-        click.get_binary_stream("stdout").write(result.raw)
+        sys.stdout.buffer.write(result.raw)
     else:
         click.echo(render_result(result), nl=False)
 

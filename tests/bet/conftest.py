@@ -29,6 +29,8 @@ class Project:
     source: str
     line: str
     broken: str
+    compiled: str = ""
+    """A module that must be there in its compiled form."""
 
     @property
     def name(self) -> str:
@@ -46,8 +48,7 @@ PROJECTS = (
     ),
     Project(  # compiled: a C module built in the source tree, tested beside its Python twin
         "markupsafe==3.0.2", (), "tests", "src/markupsafe/__init__.py",
-        "return self.__class__(super().__add__(self.escape(value)))",
-        "return self.__class__(super().__add__(value))",
+        "return unescape(str(self))", "return str(self)", "markupsafe._speedups",
     ),
 )  # fmt: skip
 

@@ -15,6 +15,7 @@ import pytest
 
 from goal_engine.runtime.environment import Environment, find_environment, probe_origin
 from goal_engine.runtime.environment import view_environment
+from goal_engine.runtime.process import clean_environment
 from tests.bet.conftest import Checkout, run
 
 pytestmark = [pytest.mark.bet, pytest.mark.timeout(180)]
@@ -31,7 +32,7 @@ def run_tests(cwd: Path, tests: str, variables: Mapping[str, str], report: Path)
     """Run the project's tests by the bare command `pytest` and return the outcome of each."""
     subprocess.run(
         ["pytest", "-q", "-p", "no:cacheprovider", f"--junitxml={report}", tests],
-        cwd=cwd, env=os.environ | variables, stdout=subprocess.DEVNULL, check=False, timeout=120,
+        cwd=cwd, env=clean_environment(variables), stdout=subprocess.DEVNULL, check=False, timeout=120,
     )  # fmt: skip
     outcomes = {}
     for case in ElementTree.parse(report).iter("testcase"):
@@ -52,6 +53,13 @@ def digest(root: Path) -> str:
             content = os.readlink(path).encode() if path.is_symlink() else path.read_bytes()
             total.update(hashlib.sha256(content).digest())
     return total.hexdigest()
+
+
+def find_module(environment: Environment, name: str) -> Path:
+    """Return the file that `name` is really imported from."""
+    assert environment.python is not None
+    code = f"import {name} as module; print(module.__file__)"
+    return Path(run(environment.python, "-I", "-B", "-c", code, cwd=Path("/")).strip())
 
 
 def breakage(checkout: Checkout, root: Path) -> tuple[Path, str, str]:
@@ -89,6 +97,8 @@ def test_a_gate_answers_in_a_workspace_as_in_place_and_judges_only_the_workspace
     ended = time.perf_counter()
 
     assert strays == ()
+    if checkout.project.compiled:
+        assert find_module(environment, checkout.project.compiled).is_relative_to(workspace)
     assert in_workspace == in_place
     assert set(in_place.values()) <= {"passed", "skipped"} and len(in_place) > 50
     assert digest(root) == untouched
@@ -110,8 +120,8 @@ def test_a_gate_answers_in_a_workspace_as_in_place_and_judges_only_the_workspace
     assert digest(root) == untouched
 
     print(
-        f"\n{checkout.project.requirement}: {len(in_place)} tests, {len(red)} of them when broken "
-        f"({sum(outcome == 'failure' for outcome in red.values())} red); in place "
+        f"\n{checkout.project.requirement}: {len(in_place)} tests, "
+        f"{sum(outcome == 'failure' for outcome in red.values())} red when broken; in place "
         f"{in_place_seconds:.2f} s, in the workspace {ended - probed:.2f} s after clone "
         f"{1000 * (cloned - started):.0f} ms + ask {1000 * (asked - cloned):.0f} ms + view "
         f"{1000 * (viewed - asked):.0f} ms + probe {1000 * (probed - viewed):.0f} ms"

@@ -1,0 +1,95 @@
+"""Text for people: what comes from outside cannot steer the terminal."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+import pytest
+from goal_server import results as r
+from goal_server.facts import render_facts
+from goal_server.plain import plain_line, plain_text
+from goal_server.render import RENDERERS, render_result
+
+from goal_engine.proof.verdict import Verdict
+from goal_engine.state import events as e
+
+from .fakes import asked, created, entry, judged, planned, state_of
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        "\x1b[31m",
+        "\x9b2J",
+        "\r",
+        "\x07",
+        "\u202e",
+        "\u2066",
+        "\u200b",
+        "\u2028",
+        "\U000e0041",
+        "\x7f",
+        "\ud800",
+    ],
+)
+def test_what_a_terminal_would_obey_is_gone(hostile: str) -> None:
+    assert plain_text(f"a{hostile}b").isprintable()
+    assert plain_line(f"a{hostile}b").startswith("a")
+
+
+def test_letters_of_all_scripts_stay() -> None:
+    assert plain_line("Größe 大きさ гд\té\n−3") == "Größe 大きさ гд é −3"
+
+
+def test_a_goal_that_names_escapes_is_shown_as_text() -> None:
+    state = state_of(created(text="Fix \x1b]0;gotcha\x07 \u202egnihton"), planned())
+    text = click.unstyle(render_result(r.render_goal(state, None)))
+    assert "\x1b" not in text
+    assert "\u202e" not in text
+    assert "Fix ]0;gotcha gnihton" in text
+
+
+def test_every_result_has_a_text() -> None:
+    results = {kind for kind in r.View.__subclasses__() if kind.__name__.endswith(("View", "List"))}
+    parts = {r.TaskView, r.GateView, r.CriterionView, r.SpendView, r.BudgetView, r.QuestionView}
+    rendered_elsewhere = {r.ChangeView, r.WorkerView, r.DemoView}
+    assert set(RENDERERS) == results - parts - rendered_elsewhere
+
+
+def test_a_ready_goal_shows_spend_proof_and_next_steps() -> None:
+    state = state_of(created(), planned(), e.GoalStarted(), *judged(Verdict.READY))
+    text = click.unstyle(render_result(r.render_goal(state, Path("/proofs/d"))))
+    assert "unknown tokens" in text
+    assert f"proof   {'d' * 16}  /proofs/d" in text
+    assert f"goalproof deliver {state.goal_id}" in text
+
+
+def test_a_goal_that_asks_says_how_to_answer() -> None:
+    blocked = e.GoalBlocked(on="human", reason="vague", next="answer")
+    state = state_of(created(), asked("scope"), blocked)
+    view = r.render_goal(state, None)
+    assert view.next[0] == f"goalproof answer {state.goal_id} scope TEXT"
+    assert "What of scope?" in render_result(view)
+
+
+def test_a_damaged_goal_stays_in_the_list() -> None:
+    line = r.GoalLine(id="goal-x", damage="line 3 does not verify")
+    text = click.unstyle(render_result(r.GoalList(goals=(line,))))
+    assert text.startswith("damaged  goal-x")
+    assert "line 3" in text
+
+
+def test_an_entry_is_told_as_one_line_for_each_fact() -> None:
+    state = state_of(created(text="Fix\nit"), planned())
+    lines = render_facts(state, entry(1, created(text="Fix\nit"), planned(), e.GoalStarted()))
+    assert lines == (
+        f"goal {state.goal_id}: Fix it (fix: it says fix)",
+        "planned: 1 tasks, 1 criteria (plan)",
+    )
+
+
+def test_views_are_camel_case_on_the_wire() -> None:
+    wire = r.render_goal(state_of(created(), planned()), None).model_dump(by_alias=True)
+    assert wire["baseCommit"] == "a" * 40
+    assert wire["spend"]["wallMs"] == 0

@@ -1,0 +1,249 @@
+"""The command line as a person types it, against an engine that is a script."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from goal_server import cli, session
+
+from goal_engine.errors import JournalDamaged
+from goal_engine.proof.verdict import Verdict
+from goal_engine.state import events as e
+
+from .fakes import TESTS, FakeEngine, asked, created, goal_id, install, judged, planned
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def engine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> FakeEngine:
+    fake = install(monkeypatch, FakeEngine(tmp_path))
+    opener = type("Opener", (), {"open": staticmethod(lambda path: fake)})
+    monkeypatch.setattr(session, "Engine", opener)
+    monkeypatch.setenv("GOALPROOF_STATE_DIR", str(tmp_path / "state"))
+    return fake
+
+
+@pytest.fixture
+def run(engine: FakeEngine, capfd: pytest.CaptureFixture[str]) -> Run:
+    def type_line(*args: str) -> tuple[int, str, str]:
+        code = cli.run(list(args))
+        out, err = capfd.readouterr()
+        return code, out, err
+
+    return type_line
+
+
+def test_a_goal_runs_to_ready(run: Run, engine: FakeEngine) -> None:
+    code, out, err = run("run", "Fix", "the", "login", "--trust")
+    assert code == 0
+    assert out.startswith("ready  Fix the login")
+    assert "planned: 1 tasks" in err
+    assert engine.closed
+
+
+def test_options_may_stand_on_either_side_of_the_verb(run: Run) -> None:
+    before = run("--json", "--trust", "run", "Fix it")
+    after = run("run", "Fix it", "--trust", "--json")
+    assert before == after
+    assert json.loads(after[1])["status"] == "ready"
+
+
+def test_json_leaves_stderr_alone(run: Run) -> None:
+    assert run("run", "Fix it", "--trust", "--json")[2] == ""
+
+
+@pytest.mark.parametrize(
+    ("ending", "code"),
+    [
+        ((e.GoalStarted(), *judged(Verdict.NOT_READY, "gate tests: it fails")), 1),
+        ((e.GoalStarted(), *judged(Verdict.NEEDS_PERSON, "accept it")), 3),
+        ((e.GoalStarted(), e.GoalPaused(reason="lunch")), 4),
+        ((e.GoalStarted(), e.GoalBlocked(on="budget", reason="used up", next="more")), 4),
+        ((e.GoalStarted(), e.GoalCancelled(reason="no")), 5),
+        ((e.GoalStarted(), e.GoalBlocked(on="infra", reason="no git", next="git")), 6),
+    ],
+)
+def test_the_exit_code_tells_the_status(
+    run: Run, engine: FakeEngine, ending: tuple[e.GoalEvent, ...], code: int
+) -> None:
+    engine.work = ending
+    assert run("run", "Fix it", "--trust")[0] == code
+
+
+def test_looking_at_a_goal_that_failed_is_no_failure(run: Run, engine: FakeEngine) -> None:
+    engine.add(created(), planned(), e.GoalStarted(), *judged(Verdict.NOT_READY, "red"))
+    code, out, _ = run("show", goal_id())
+    assert code == 0
+    assert out.startswith("not_ready")
+    assert "why     red" in out
+
+
+def test_an_untrusted_workspace_runs_nothing(run: Run, engine: FakeEngine) -> None:
+    code, out, err = run("run", "Fix it")
+    assert code == 7
+    assert out == ""
+    assert err.startswith("goalproof: `run` would run code of ")
+    assert engine.calls == []
+
+
+def test_an_untrusted_workspace_can_be_looked_at(run: Run, engine: FakeEngine) -> None:
+    engine.add(created(), planned())
+    assert run("list")[0] == 0
+
+
+def test_trust_approves_the_gates_as_they_are(run: Run, engine: FakeEngine) -> None:
+    run("run", "Fix it", "--trust")
+    assert engine.trust.approved == [TESTS]
+
+
+def test_gates_that_changed_are_named_before_they_run(run: Run, engine: FakeEngine) -> None:
+    engine.trust.workspace = True
+    code, _, err = run("run", "Fix it")
+    assert code == 7
+    assert "tests: python -m pytest" in err
+    assert engine.calls == []
+
+
+def test_a_person_at_a_terminal_is_asked_once(
+    run: Run, engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    questions: list[str] = []
+
+    def confirm(text: str, **more: Any) -> bool:
+        questions.append(text)
+        return True
+
+    monkeypatch.setattr(session, "can_ask", lambda: True)
+    monkeypatch.setattr("click.confirm", confirm)
+    assert run("run", "Fix it")[0] == 0
+    count = len(questions)
+    assert count
+    assert run("run", "Fix it")[0] == 0
+    assert len(questions) == count
+
+
+def test_an_unknown_goal_is_one_paragraph(run: Run) -> None:
+    code, out, err = run("show", "goal-nope")
+    assert (code, out) == (2, "")
+    assert err == "goalproof: No goal is called goal-nope; `goalproof list` shows them.\n"
+
+
+def test_a_refusal_is_json_when_asked_for(run: Run) -> None:
+    code, out, err = run("show", "goal-nope", "--json")
+    error = json.loads(out)["error"]
+    assert (code, error["code"], error["class"], err) == (2, 2, "GoalNotFound", "")
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        (["frobnicate"], "There is no verb 'frobnicate'."),
+        (["shwo", "x"], "Did you mean 'show'?"),
+        (["show"], "Missing"),
+        (["run", "x", "--wall-seconds", "no"], "--wall-seconds"),
+        (["run", "x", "--wall-seconds", "0"], "wall-seconds: Input should be greater than 0"),
+        (["accept", "g", "c"], "--reason"),
+        (["list", "--status", "happy"], "no status 'happy'"),
+        (["run", "--trust"], "Say what is to be true afterwards"),
+        (["run", "--trust", "--plan", "absent.toml"], "cannot be read: No such file"),
+    ],
+)
+def test_bad_input_is_named(run: Run, line: list[str], said: str) -> None:
+    code, out, err = run(*line)
+    assert (code, out) == (2, "")
+    assert err.startswith("goalproof: ")
+    assert said in err
+    assert "Traceback" not in err
+
+
+def test_limits_reach_the_goal(run: Run, engine: FakeEngine, tmp_path: Path) -> None:
+    plan = tmp_path / "plan.toml"
+    plan.write_text(
+        'goal = "Do it"\n[budget]\nattempts = 9\nwall_seconds = 60\n'
+        '[[task]]\nid = "a"\ntitle = "A"\nsteps = [{ run = ["true"] }]\n'
+    )
+    assert run("run", "--plan", str(plan), "--wall-seconds", "5", "--trust")[0] == 0
+    options = engine.calls[0][1]
+    assert (options.budget.wall_seconds, options.budget.attempts) == (5, 9)
+    assert options.plan.goal == "Do it"
+
+
+def test_resume_without_limits_keeps_them(run: Run, engine: FakeEngine) -> None:
+    engine.add(created(), planned())
+    run("resume", goal_id(), "--trust")
+    assert engine.calls == [("execute", (None,))]
+
+
+def test_a_diff_reaches_a_pipe_byte_for_byte(
+    engine: FakeEngine, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    engine.add(created(), planned())
+    assert cli.run(["diff", goal_id()]) == 0
+    assert b"-caf\xe9\n+\x1b[31mred" in capfdbinary.readouterr().out
+
+
+def test_damaged_goals_are_listed(run: Run, engine: FakeEngine) -> None:
+    engine.add(created(), planned())
+    engine.damaged = ("goal-broken",)
+    code, out, _ = run("list", "--json")
+    goals = json.loads(out)["goals"]
+    assert code == 0
+    assert [goal["status"] for goal in goals] == ["damaged", "planned"]
+
+
+def test_questions_are_shown_with_the_way_to_answer(run: Run, engine: FakeEngine) -> None:
+    engine.add(created(), asked("scope"), e.GoalBlocked(on="human", reason="vague", next="answer"))
+    assert f"goalproof answer {goal_id()} scope TEXT" in run("show", goal_id())[1]
+
+
+def test_a_reason_for_stopping_is_recorded(run: Run, engine: FakeEngine) -> None:
+    engine.add(created(), planned())
+    assert run("cancel", goal_id(), "--reason", "changed my mind")[0] == 0
+    assert engine.calls[0][1].reason == "changed my mind"
+
+
+def test_agents_says_plainly_that_there_are_none_yet(run: Run) -> None:
+    _, out, _ = run("agents")
+    assert "recipe" in out
+    assert "No agent workers exist yet" in out
+
+
+def test_ctrl_c_pauses_and_says_how_to_go_on(run: Run, engine: FakeEngine) -> None:
+    async def press() -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        await asyncio.Event().wait()
+
+    engine.execute = press
+    code, _, err = run("run", "Fix it", "--trust")
+    assert code == 130
+    assert f"`goalproof resume {goal_id()}` goes on" in err
+
+
+def test_a_fault_of_ours_is_a_paragraph_and_a_log(
+    run: Run, engine: FakeEngine, tmp_path: Path
+) -> None:
+    async def fail() -> None:
+        raise RuntimeError("wires crossed")
+
+    engine.execute = fail
+    code, _, err = run("run", "Fix it", "--trust")
+    assert code == 70
+    assert "Traceback" not in err
+    assert str(tmp_path / "state" / "crash.log") in err
+    assert "wires crossed" in (tmp_path / "state" / "crash.log").read_text()
+
+
+def test_a_damaged_journal_is_infrastructure(run: Run, engine: FakeEngine) -> None:
+    async def fail() -> None:
+        raise JournalDamaged("Line 3 of the journal does not verify.")
+
+    engine.execute = fail
+    assert run("run", "Fix it", "--trust")[0] == 6
