@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -75,6 +76,14 @@ class GoalStateStore(Protocol):
 
     async def read_object(self, sha256: str) -> bytes:
         """Return what was kept.  Raises `GoalNotFound` or `JournalDamaged`."""
+        ...
+
+    def runner_lock(self, goal_id: GoalId) -> AbstractContextManager[None]:
+        """Hold the right to run a goal.  Raises `GoalBusy` while another has it."""
+        ...
+
+    async def is_running(self, goal_id: GoalId) -> bool:
+        """Whether somebody holds the runner lock."""
         ...
 
 

@@ -41,8 +41,8 @@ def render_result(result: r.View) -> str:
 
 def _goal(goal: r.GoalView) -> Iterator[str]:
     yield f"{render_word(goal.status)}  {click.style(plain_line(goal.text), bold=True)}"
-    branch = f" ({goal.base_branch})" if goal.base_branch else ""
-    yield f"{goal.id}  {goal.kind}  base {goal.base_commit[:12]}{plain_line(branch)}"
+    branch = f" ({plain_line(goal.base_branch)})" if goal.base_branch else ""
+    yield f"{goal.id}  {goal.kind}  base {goal.base_commit[:12]}{branch}"
     if goal.change:
         change = goal.change
         yield f"change  {len(change.files)} files, +{change.additions} −{change.deletions} lines"

@@ -8,10 +8,12 @@ from __future__ import annotations
 import asyncio
 import getpass
 import os
+import shlex
 import signal
 import sys
 from collections.abc import Coroutine
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
@@ -39,9 +41,12 @@ class Interrupted(Exception):
 
 @dataclass
 class Watched:
-    """The goal that this process works on, once there is one."""
+    """What this process is at."""
 
     goal: str = ""
+    """The goal that it works on, once there is one."""
+    asking: bool = False
+    """Whether a person is asked something: nothing runs, so Ctrl-C may end the process."""
 
 
 def perform(settings: Settings, operation: Operation, params: Params) -> int:
@@ -53,7 +58,8 @@ def perform(settings: Settings, operation: Operation, params: Params) -> int:
         trusted = settle_trust(engine, settings, operation, params)
         with open_reporter(quiet=quiet) as reporter:
             result = run_interruptible(
-                _dispatch(engine, settings, operation, params, reporter, watched, trusted)
+                _dispatch(engine, settings, operation, params, reporter, watched, trusted),
+                watched,
             )
     except Interrupted:
         _say_interrupted(settings, watched)
@@ -84,14 +90,14 @@ async def _dispatch(
             say=reporter.say,
             trusted=trusted,
             actor=find_actor(),
-            approve=lambda gates: _ask_gates(settings, reporter, gates),
+            approve=lambda gates: _ask_gates(settings, reporter, watched, gates),
         )
         return await dispatch(context, operation, params)
     finally:
         unsubscribe()
 
 
-def run_interruptible(work: Coroutine[Any, Any, T]) -> T:
+def run_interruptible(work: Coroutine[Any, Any, T], watched: Watched) -> T:
     """Run `work`; SIGINT and SIGTERM cancel it once, and a second one ends the process at once."""
 
     async def watch() -> T:
@@ -101,7 +107,7 @@ def run_interruptible(work: Coroutine[Any, Any, T]) -> T:
         seen: list[int] = []
 
         def stop(number: int) -> None:
-            if seen:
+            if seen or watched.asking:
                 os._exit(exit_codes.INTERRUPTED)
             seen.append(number)
             click.echo("\nstopping; again to leave at once", err=True)
@@ -139,13 +145,19 @@ def settle_trust(engine: Engine, settings: Settings, operation: Operation, param
     return True
 
 
-def _ask_gates(settings: Settings, reporter: Reporter, gates: tuple[GateSpec, ...]) -> bool:
-    lines = [f"  {plain_line(spec.name)}: {plain_line(' '.join(spec.argv))}" for spec in gates]
+def _ask_gates(
+    settings: Settings, reporter: Reporter, watched: Watched, gates: tuple[GateSpec, ...]
+) -> bool:
     if settings.trust or not can_ask():
         return settings.trust
+    watched.asking = True
     with reporter.aside():
-        click.echo("\n".join(("These gates were not approved yet:", *lines)), err=True)
-        return click.confirm("Run them?", default=False, err=True)
+        click.echo("These gates were not approved yet:", err=True)
+        for spec in gates:
+            click.echo(f"  {plain_line(spec.name)}: {plain_line(' '.join(spec.argv))}", err=True)
+        said = click.confirm("Run them?", default=False, err=True)
+    watched.asking = False
+    return said
 
 
 def can_ask() -> bool:
@@ -168,7 +180,16 @@ def print_result(settings: Settings, result: r.View) -> None:
     elif isinstance(result, r.DiffView) and not sys.stdout.isatty():
         sys.stdout.buffer.write(result.raw)
     else:
-        click.echo(render_result(result), nl=False)
+        click.echo(render_result(with_place(settings, result)), nl=False)
+
+
+def with_place(settings: Settings, result: r.View) -> r.View:
+    """Return `result` with next steps that can be pasted where the person is."""
+    if not isinstance(result, r.GoalView | r.ProofView) or settings.path == Path():
+        return result
+    here = f"goalproof -C {shlex.quote(str(settings.path))} "
+    steps = tuple(step.replace("goalproof ", here, 1) for step in result.next)
+    return result.model_copy(update={"next": steps})
 
 
 def find_code(operation: Operation, result: r.View) -> int:

@@ -8,11 +8,16 @@ import pytest
 
 from tests.architecture.source import Module, find_imports, is_within, read_project
 
+TERMINAL = tuple(
+    f"goal_server.{name}" for name in ("cli", "demo", "failure", "render", "reporter", "session")
+)
+"""The command line's own modules."""
+
 PLACES = {
     "pygls": ("goal_server.lsp",),
     "lsprotocol": ("goal_server.lsp",),
-    "click": ("goal_server.cli",),
-    "rich": ("goal_server.cli", "goal_server.render"),
+    "click": TERMINAL,
+    "rich": TERMINAL,
     "git": ("goal_engine.runtime.objects",),
     "subprocess": ("goal_engine.runtime",),
     "multiprocessing": (),
@@ -134,6 +139,7 @@ def test_the_project_keeps_to_its_places(check):
         (find_foreign_imports, "goal_engine.lifecycle", "import pygls"),
         (find_foreign_imports, "goal_server.cli", "from lsprotocol import types"),
         (find_foreign_imports, "goal_server.lsp", "import click"),
+        (find_foreign_imports, "goal_server.operations", "import click"),
         (find_foreign_imports, "goal_server.registry", "def f():\n    import rich.table"),
         (find_foreign_imports, "goal_engine.runtime.git", "import git"),
         (find_foreign_imports, "goal_engine.verifier.run", "import subprocess"),

@@ -18,9 +18,9 @@ CONTRACTS = {contract["id"]: contract for contract in SETTINGS["contracts"]}
 VIOLATIONS = [
     ("packages", "goal_engine.types", "import goal_server"),
     ("engine", "goal_engine.budget", "import goal_engine.state.model"),
-    ("engine", "goal_engine.verifier.judge", "import goal_engine.delivery"),
+    ("engine", "goal_engine.verifier.observe", "import goal_engine.delivery"),
     ("engine", "goal_engine.runtime.git", "import goal_engine.state.model"),
-    ("engine", "goal_engine.runtime.git", "import goal_engine.evidence"),
+    ("engine", "goal_engine.evidence", "import goal_engine.runtime.git"),
     ("engine", "goal_engine.workers.recipe", "import goal_engine.dispatch"),
     ("engine", "goal_engine.nowhere", ""),
     ("pure-core", "goal_engine.state.model", "import subprocess"),

@@ -15,6 +15,8 @@ LIMITS = {
 
 WITHOUT_REEXPORTS = ("goal_engine.dispatch", "goal_engine.dispatch.tasks")
 WITH_STORE = "_with_store"
+EFFECTS = ("append", "load", "open", "read", "run", "save", "write")
+"""Verbs that touch the world.  A property may begin with one as an adjective (`open_questions`)."""
 
 
 def find_storefront_problems(module: Module) -> list[str]:
@@ -59,7 +61,8 @@ def find_effects(module: Module) -> list[str]:
         if isinstance(node, ast.AsyncFunctionDef)
         or (
             isinstance(node, ast.FunctionDef)
-            and node.name.startswith(("read", "write", "load", "save", "append", "run", "open"))
+            and not any(ast.unparse(how) == "property" for how in node.decorator_list)
+            and node.name.partition("_")[0] in EFFECTS
         )
     ]
 
@@ -96,3 +99,5 @@ def test_a_state_that_saves_itself_is_found():
     assert find_effects(Module("model", "class GoalState:\n    def save(self): ..."))
     assert find_effects(Module("model", "class GoalState:\n    async def refresh(self): ..."))
     assert not find_effects(Module("model", "class GoalState:\n    def ready(self): ..."))
+    question = "class GoalState:\n    @property\n    def open_questions(self): ..."
+    assert not find_effects(Module("model", question))

@@ -204,6 +204,11 @@ def test_questions_are_shown_with_the_way_to_answer(run: Run, engine: FakeEngine
     assert f"goalproof answer {goal_id()} scope TEXT" in run("show", goal_id())[1]
 
 
+def test_next_steps_can_be_pasted_where_the_person_is(run: Run, engine: FakeEngine) -> None:
+    engine.add(created(), planned())
+    assert f"goalproof -C sub execute {goal_id()}" in run("-C", "sub", "show", goal_id())[1]
+
+
 def test_a_reason_for_stopping_is_recorded(run: Run, engine: FakeEngine) -> None:
     engine.add(created(), planned())
     assert run("cancel", goal_id(), "--reason", "changed my mind")[0] == 0

@@ -26,7 +26,7 @@ from goal_server.plain import plain_line
 from goal_server.registry import Operation, find_operation
 from goal_server.render import render_criteria, render_spend, render_word
 from goal_server.reporter import Reporter, open_reporter
-from goal_server.session import Interrupted, run_interruptible
+from goal_server.session import Interrupted, Watched, run_interruptible
 from goal_server.settings import Settings
 
 OPENING = (
@@ -89,7 +89,7 @@ def _show(settings: Settings, home: Path) -> tuple[r.GoalView, r.ReverificationV
     engine = Engine.open(shop)
     try:
         with open_reporter(quiet=settings.json) as reporter:
-            return run_interruptible(_play(engine, reporter, plan))
+            return run_interruptible(_play(engine, reporter, plan), Watched())
     finally:
         engine.close()
 

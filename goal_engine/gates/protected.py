@@ -1,0 +1,111 @@
+"""Paths that always need a person: what others execute, and what decides whether a gate is green.
+
+The list is of names, at any depth, compared as a careless file system would: without case, in one
+normal form, without trailing dots and spaces.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator
+from fnmatch import fnmatchcase
+
+from goal_engine.proof.gate import REPORT, GateSpec
+from goal_engine.task_graph.globs import match_any
+
+OTHERS_EXECUTE = (
+    *(".git*", "git~[0-9]", ".hg", ".hgrc", ".goalproof"),
+    *(".vscode", "*.code-workspace", ".idea", ".devcontainer", ".devcontainer.json"),
+    *(".nvim.lua", ".nvimrc", ".exrc", ".vimrc", ".lvimrc", ".editorconfig"),
+    *(".env*", ".direnv", ".tool-versions", "mise.toml", ".mise.toml"),
+    *(".claude", ".codex", ".cursor", ".cursorrules", ".kimi", ".gemini", ".amazonq", ".mcp.json"),
+    *("agents.md", "claude.md", "gemini.md"),
+    *(".ci", ".circleci", ".travis.yml", "azure-pipelines.yml", "jenkinsfile"),
+    *(".husky", ".pre-commit-config.yaml", ".pre-commit-hooks.yaml", "lefthook.yml"),
+    *("package.json", ".npmrc", ".yarnrc*", "makefile", "gnumakefile", "*.mk", "justfile"),
+    *("taskfile.yml", "taskfile.yaml", "build.rs", "hatch_build.py"),
+)
+"""Configuration that an editor, an agent, git, CI or a build runs without being asked."""
+
+GATES_READ = (
+    *("goalproof.toml", "conftest.py", "pyproject.toml", "setup.cfg", "setup.py", "tox.ini"),
+    *("pytest.ini", ".pytest.ini", "pytest.toml", ".pytest.toml", "noxfile.py"),
+    *("ruff.toml", ".ruff.toml", "mypy.ini", ".mypy.ini", ".coveragerc", ".flake8", ".pylintrc"),
+    *("sitecustomize.py", "usercustomize.py", "*.pth", "*.egg-info", "*.dist-info", "*.egg-link"),
+)
+"""What decides how a gate answers; a `.dist-info` in the tree can register a pytest plugin."""
+
+PATTERNS = OTHERS_EXECUTE + GATES_READ
+
+SHADOWS = {
+    "pytest": ("_pytest", "pluggy", "iniconfig"),
+    "unittest": (),
+    "ruff": (),
+    "mypy": ("mypyc", "mypy_extensions"),
+}
+"""Modules that a tool imports: one of that name in the tree would be run in its place."""
+
+DEFAULT_TESTS = (
+    *("tests/**", "test/**", "**/test_*.py", "**/*_test.py", "**/conftest.py"),
+    *("**/tests/**", "**/test/**"),
+)
+"""What counts as a test when a gate does not say."""
+
+INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff]")
+"""Characters that some file systems leave out when they compare names."""
+
+
+def find_protected(paths: Iterable[str], specs: Iterable[GateSpec]) -> tuple[str, ...]:
+    """Return those of `paths` that need a person, in their order.
+
+    Beside the list: every path that a gate's command names, and what `-m name` would run.
+    """
+    named = frozenset(fold for spec in specs for fold in map(_fold, _find_named(spec)))
+    return tuple(path for path in paths if _is_protected(_fold(path), named))
+
+
+def is_test(path: str, globs: tuple[str, ...] = ()) -> bool:
+    """Whether `path` is a test, by the gate's `globs` or the default ones."""
+    return match_any(path, globs or DEFAULT_TESTS)
+
+
+def _is_protected(path: str, named: frozenset[str]) -> bool:
+    if path in named:
+        return True
+    return any(fnmatchcase(part, pattern) for part in path.split("/") for pattern in PATTERNS)
+
+
+def _fold(path: str) -> str:
+    """Return `path` as the most forgiving of file systems would compare it."""
+    shown = INVISIBLE.sub("", unicodedata.normalize("NFKC", path)).replace("\\", "/")
+    parts = (unicodedata.normalize("NFC", part.casefold()) for part in shown.split("/"))
+    return "/".join(part.rstrip(". ") or part for part in parts)
+
+
+def _find_named(spec: GateSpec) -> Iterator[str]:
+    """Paths that the gate's command may mean, relative to the root of the tree."""
+    words = [word for arg in spec.argv if REPORT not in arg for word in arg.split()]
+    for word, following in zip(words, [*words[1:], ""], strict=True):
+        module = following if word == "-m" else word[2:] if re.match(r"-m\w", word) else ""
+        names = [*_find_modules(module)] if module else _find_paths(word)
+        yield from (posixpath.normpath(posixpath.join(spec.cwd, name)) for name in names)
+
+
+def _find_paths(word: str) -> list[str]:
+    """`x`, `--option=x` and `-ox` may all name the file x; a folder may be run by its main."""
+    plain = word.split("::")[0]
+    spellings = {plain, plain.partition("=")[2], plain[2:] if plain.startswith("-") else ""}
+    inside = [name.strip("'\";&|()") for name in spellings]
+    return [path for name in inside if name for path in (name, f"{name}/__main__.py")]
+
+
+def _find_modules(module: str) -> Iterator[str]:
+    """Files that `python -m module` would run, were they in the tree."""
+    parts = module.split(".")
+    for name in (parts, *((shadow,) for shadow in SHADOWS.get(parts[0], ()))):
+        base = "/".join(name)
+        yield from (f"{base}.py", f"{base}/__main__.py", f"{base}/__init__.py")
+    for depth in range(1, len(parts)):
+        yield "/".join((*parts[:depth], "__init__.py"))

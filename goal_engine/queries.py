@@ -1,0 +1,83 @@
+"""Questions about goals that change nothing; each has a twin that takes a store alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from goal_engine.errors import GoalAmbiguous, GoalNotFound
+from goal_engine.ports import Ports
+from goal_engine.state.model import GoalState
+from goal_engine.state.store import GoalStateStore, Summary
+from goal_engine.types import GoalId
+from goal_engine.verifier.bundle import proofs_folder
+
+LATEST = "latest"
+PREFIX = "goal-"
+SHOWN = 5
+"""Candidates that an ambiguous name lists."""
+
+
+async def list_goals(ports: Ports) -> Sequence[Summary]:
+    """Return every goal, oldest first, damaged ones too."""
+    return await list_goals_with_store(ports.store)
+
+
+async def list_goals_with_store(store: GoalStateStore) -> Sequence[Summary]:
+    """`list_goals` on a store."""
+    return await store.list()
+
+
+async def resolve_goal(ports: Ports, name: str) -> GoalState:
+    """Return the goal that an id, the beginning of one or `latest` means.
+
+    Raises `GoalNotFound`, `GoalAmbiguous` and, for a goal that is damaged, `JournalDamaged`.
+    """
+    return await resolve_goal_with_store(ports.store, name)
+
+
+async def resolve_goal_with_store(store: GoalStateStore, name: str) -> GoalState:
+    """`resolve_goal` on a store."""
+    names = [summary.goal_id for summary in await store.list()]
+    state, _ = await store.head(GoalId(find_goal(names, name)))
+    return state
+
+
+def find_goal(names: Sequence[str], wanted: str) -> str:
+    """Return the one of `names` that `wanted` means; `goal-` may be left out."""
+    wanted = wanted.strip()
+    if wanted == LATEST and names:
+        return max(names)
+    begins = wanted if wanted.startswith(PREFIX) else PREFIX + wanted
+    found = [name for name in names if wanted and name.startswith(begins)]
+    if len(found) == 1 or begins in found:
+        return begins if begins in found else found[0]
+    if not found:
+        raise GoalNotFound(
+            f"No goal is called {wanted[:80]!r}; `goalproof list` shows the ones there are."
+        )
+    listed = ", ".join(found[:SHOWN]) + (", …" if len(found) > SHOWN else "")
+    raise GoalAmbiguous(f"{wanted[:80]!r} could be {listed}: give more of the id.")
+
+
+async def resolve_goal_proof(ports: Ports, name: str) -> Path:
+    """Return the bundle of a goal's latest proof.  Raises `GoalNotFound` when there is none."""
+    return await resolve_goal_proof_with_store(ports.store, ports.checkout, name)
+
+
+async def resolve_goal_proof_with_store(
+    store: GoalStateStore, checkout: Path, name: str
+) -> Path:
+    """`resolve_goal_proof` on a store."""
+    state = await resolve_goal_with_store(store, name)
+    if state.proof is None:
+        raise GoalNotFound(
+            f"{state.goal_id} has no proof yet: it is {state.status}. Every judgement makes one."
+        )
+    bundle = proofs_folder(checkout, state.goal_id) / state.proof.digest
+    if not bundle.is_dir():
+        raise GoalNotFound(
+            f"The bundle {bundle} of {state.goal_id} is gone: put it back from a copy, or "
+            f"`execute` the goal again to make another."
+        )
+    return bundle

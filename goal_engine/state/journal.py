@@ -1,0 +1,116 @@
+"""A journal's bytes: `sha256 SP json LF` a line, each naming the one before it.
+
+A line counts only once its newline is there.  An unfinished last line is a crash and is cut; all
+else that does not verify is damage, which is reported and never repaired.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import ValidationError
+
+from goal_engine.errors import JournalDamaged, NotPossibleNow
+from goal_engine.state.events import JournalEntry
+from goal_engine.types import GoalId
+
+FORMAT = 1
+"""The version that this release writes.  An older one is read for ever, a newer one never."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """What a journal holds."""
+
+    entries: tuple[JournalEntry, ...]
+    digest: str
+    """Of the last whole line."""
+    good: int
+    """Bytes up to the end of the last whole line; what follows is a torn tail."""
+
+
+def header_line(goal_id: GoalId) -> bytes:
+    """Return the first line of a goal's journal."""
+    return _frame({"format": FORMAT, "goal": goal_id})
+
+
+def header_digest(goal_id: GoalId) -> str:
+    """Return the digest that a goal's first entry names as the line before it."""
+    return line_digest(header_line(goal_id))
+
+
+def encode_entry(entry: JournalEntry) -> bytes:
+    """Return the line of an entry."""
+    return _frame(entry.model_dump(mode="json"))
+
+
+def line_digest(line: bytes) -> str:
+    """Return the digest that stands at the start of a line."""
+    return line[:64].decode("ascii")
+
+
+def _frame(content: dict[str, Any]) -> bytes:
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=True).encode()
+    return hashlib.sha256(text).hexdigest().encode() + b" " + text + b"\n"
+
+
+def parse_journal(data: bytes, goal_id: GoalId) -> Parsed:
+    """Return the entries of a whole journal.  Raises `JournalDamaged`; see `parse_entries`."""
+    end = data.find(b"\n") + 1
+    if end == 0:
+        return Parsed((), header_digest(goal_id), 0)
+    content = _unframe(data[:end], goal_id, 1)
+    if content.get("format", 0) > FORMAT:
+        raise NotPossibleNow(
+            f"{goal_id} was written by a newer Goalproof (journal format {content['format']}, "
+            f"this one reads {FORMAT}): update Goalproof to work with it."
+        )
+    if data[:end] != header_line(goal_id):
+        raise _damaged(goal_id, 1, "it is not the header of this goal")
+    tail = parse_entries(data[end:], goal_id, line_digest(data[:end]), 1)
+    return Parsed(tail.entries, tail.digest, end + tail.good)
+
+
+def parse_entries(data: bytes, goal_id: GoalId, digest: str, seq: int) -> Parsed:
+    """Return the entries in `data`, which begins where `digest` ended; the first is number `seq`.
+
+    Raises `JournalDamaged` naming the line unless every whole line verifies and follows the last.
+    """
+    entries: list[JournalEntry] = []
+    good = 0
+    while end := data.find(b"\n", good) + 1:
+        line = data[good:end]
+        content = _unframe(line, goal_id, seq + 1)
+        try:
+            entry = JournalEntry.model_validate(content)
+        except ValidationError as error:
+            why = f"it holds what this version does not know ({error.errors()[0]['msg']})"
+            raise _damaged(goal_id, seq + 1, why) from error
+        if entry.prev != digest or entry.seq != seq:
+            raise _damaged(goal_id, seq + 1, "it does not follow the line before it")
+        entries.append(entry)
+        digest, good, seq = line_digest(line), end, seq + 1
+    return Parsed(tuple(entries), digest, good)
+
+
+def _unframe(line: bytes, goal_id: GoalId, number: int) -> dict[str, Any]:
+    digest, space, text = line[:64], line[64:65], line[65:-1]
+    if space != b" " or hashlib.sha256(text).hexdigest().encode() != digest:
+        raise _damaged(goal_id, number, "its digest is wrong")
+    try:
+        content = json.loads(text)
+    except ValueError as error:
+        raise _damaged(goal_id, number, "it is not JSON") from error
+    if not isinstance(content, dict) or _frame(content) != line:
+        raise _damaged(goal_id, number, "it is not written as Goalproof writes")
+    return content
+
+
+def _damaged(goal_id: GoalId, number: int, why: str) -> JournalDamaged:
+    return JournalDamaged(
+        f"The journal of {goal_id} is damaged in line {number}: {why}. Nothing was changed: put "
+        "back a copy of its events.jsonl if you have one; other goals are not concerned."
+    )

@@ -1,0 +1,79 @@
+"""Goals in memory: the same contract without a disk, for tests (seed: `InMemoryGoalStateStore`)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from hashlib import sha256
+
+from goal_engine.errors import GoalBusy, GoalNotFound, JournalConflict
+from goal_engine.state.evolve import fold_entries
+from goal_engine.state.events import JournalEntry
+from goal_engine.state.journal import encode_entry, header_line, line_digest, parse_journal
+from goal_engine.state.model import GoalState
+from goal_engine.state.store import Summary
+from goal_engine.types import GoalId
+
+
+class InMemoryGoalStateStore:
+    """Journals as bytes in a dictionary."""
+
+    def __init__(self) -> None:
+        self.journals: dict[GoalId, bytes] = {}
+        self.objects: dict[str, bytes] = {}
+        self._running: set[GoalId] = set()
+
+    async def create(self, goal_id: GoalId, entry: JournalEntry) -> None:
+        """Begin a journal."""
+        if goal_id in self.journals:
+            raise JournalConflict(f"{goal_id} is there already; create it again.")
+        self.journals[goal_id] = header_line(goal_id) + encode_entry(entry)
+
+    async def append(self, goal_id: GoalId, entry: JournalEntry) -> None:
+        """Append, if `entry` follows the last one."""
+        state, digest = await self.head(goal_id)
+        if entry.prev != digest or entry.seq != state.seq + 1:
+            raise JournalConflict(f"{goal_id} was changed by somebody else meanwhile.")
+        self.journals[goal_id] += encode_entry(entry)
+
+    async def head(self, goal_id: GoalId) -> tuple[GoalState, str]:
+        """Return the goal and the digest of its last line."""
+        entries = await self.entries(goal_id)
+        return fold_entries(entries), line_digest(self.journals[goal_id].splitlines(True)[-1])
+
+    async def entries(self, goal_id: GoalId, after: int = 0) -> Sequence[JournalEntry]:
+        """Return the entries with a `seq` above `after`."""
+        if goal_id not in self.journals:
+            raise GoalNotFound(f"No goal is called {goal_id}; `goalproof list` shows them.")
+        return parse_journal(self.journals[goal_id], goal_id).entries[after:]
+
+    async def list(self) -> Sequence[Summary]:
+        """Return every goal, oldest first."""
+        return [Summary(name, (await self.head(name))[0]) for name in sorted(self.journals)]
+
+    async def write_object(self, data: bytes) -> str:
+        """Keep `data` and return its sha256."""
+        name = sha256(data).hexdigest()
+        self.objects[name] = data
+        return name
+
+    async def read_object(self, sha: str) -> bytes:
+        """Return what was kept."""
+        if sha not in self.objects:
+            raise GoalNotFound(f"There is no object {sha[:80]}.")
+        return self.objects[sha]
+
+    @contextmanager
+    def runner_lock(self, goal_id: GoalId) -> Iterator[None]:
+        """Hold the right to run a goal."""
+        if goal_id in self._running:
+            raise GoalBusy(f"{goal_id} is being run; `show` it to follow.")
+        self._running.add(goal_id)
+        try:
+            yield
+        finally:
+            self._running.discard(goal_id)
+
+    async def is_running(self, goal_id: GoalId) -> bool:
+        """Whether somebody runs it."""
+        return goal_id in self._running
