@@ -48,8 +48,12 @@ class Spend(Frozen):
             wall_ms=self.wall_ms + other.wall_ms,
             attempts=self.attempts + other.attempts,
             changed_lines=self.changed_lines + other.changed_lines,
-            tokens=None if None in (self.tokens, other.tokens) else (self.tokens or 0) + (other.tokens or 0),
-            usd=None if None in (self.usd, other.usd) else (self.usd or Decimal(0)) + (other.usd or Decimal(0)),
+            tokens=None
+            if None in (self.tokens, other.tokens)
+            else (self.tokens or 0) + (other.tokens or 0),
+            usd=None
+            if None in (self.usd, other.usd)
+            else (self.usd or Decimal(0)) + (other.usd or Decimal(0)),
             source=self.source if self.source == other.source else SpendSource.UNKNOWN,
         )
 

@@ -131,7 +131,7 @@ def _from_plan(gates: tuple[GateSpec, ...], plan: GoalPlan) -> e.GoalPlanned:
     check_against_gates(plan, names, tuple(gate.name for gate in gates if gate.fix))
     check_graph(plan.graph, "The plan")
     criteria = plan.criteria or tuple(
-        Criterion(id=f"{name}-holds", text=f"Gate {name} holds", evidence="holds", gate=name)
+        Criterion(id=f"{name}-holds", text=f"Gate {name} holds", evidence=EvidenceKind.HOLDS, gate=name)
         for name in names
     )
     return e.GoalPlanned(planner="plan", criteria=criteria, graph=plan.graph)
@@ -142,17 +142,16 @@ def plan_scaffold(text: str, gates: tuple[GateSpec, ...]) -> e.GoalPlanned | Non
     wanted = [gate for gate in gates if gate.fix and _means(text, gate)]
     if not wanted:
         return None
-    tasks, before = [], ()
+    tasks: list[GoalTask] = []
     for gate in wanted:
         tasks.append(
             GoalTask(
                 id=f"fix-{gate.name.replace('.', '-').replace('_', '-')}",
                 title=f"Run the fix of gate {gate.name}",
-                deps=before,
+                deps=tuple(task.id for task in tasks[-1:]),
                 steps=(FixStep(fix=gate.name),),
             )
         )
-        before = (tasks[-1].id,)
     flips = [
         Criterion(
             id=f"{gate.name}-passes",

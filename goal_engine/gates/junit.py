@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from xml.parsers import expat
 
-from junitparser import Error, Failure, JUnitXml, JUnitXmlError, Skipped, TestCase, TestSuite
+from junitparser import Error, Failure, JUnitXml, JUnitXmlError, Skipped, TestCase
 
 from goal_engine.proof.gate import TestOutcome
 
@@ -72,15 +72,11 @@ def _refuse_doctype(data: bytes) -> None:
         raise BadReport(f"it is no XML: {error}") from error
 
 
-def _find_cases(root: JUnitXml | TestSuite) -> Iterator[TestCase]:
-    """Every case of every suite, however deep, in document order."""
-    for element in root._elem.iter():
-        if _local_name(element.tag) == TestCase._tag:
-            yield TestCase.fromelem(element)
-
-
-def _local_name(tag: object) -> str:
-    return tag.rpartition("}")[2] if isinstance(tag, str) else ""
+def _find_cases(root: JUnitXml) -> Iterator[TestCase]:
+    """Every case of every suite, however deep; node's runner writes some outside any suite."""
+    yield from root.iterchildren(TestCase)
+    for suite in root:
+        yield from suite
 
 
 def _find_id(case: TestCase) -> str:

@@ -323,7 +323,7 @@ def commit_tree(
 ) -> str:
     """Return the commit of these values: the same values give the same commit."""
     date = f"{int(at.timestamp())} +0000"
-    env = {}
+    env: dict[str, str] = {}
     for role in ("AUTHOR", "COMMITTER"):
         env |= {
             f"GIT_{role}_NAME": author.name,

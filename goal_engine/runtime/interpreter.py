@@ -118,7 +118,7 @@ def ask(python: Path, question: str, *, cwd: Path, arguments: tuple[str, ...] = 
     try:
         done = subprocess.run(
             [python, "-I", "-B", "-c", question, *arguments],
-            cwd=cwd, stdin=subprocess.DEVNULL, capture_output=True, timeout=ANSWER_SECONDS,
+            cwd=cwd, env=clean_environment(), stdin=subprocess.DEVNULL, capture_output=True, timeout=ANSWER_SECONDS,
             check=True, start_new_session=True,
         )  # fmt: skip
         answer = json.loads(done.stdout.splitlines()[-1])

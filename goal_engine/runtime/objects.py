@@ -14,7 +14,7 @@ from git.objects import Tree
 class HardenedGit(Git):
     """GitPython's own processes: none of the caller's `GIT_*` variables, no configuration."""
 
-    def execute(self, command: Any, **kwargs: Any) -> Any:
+    def execute(self, command: Any, *args: Any, **kwargs: Any) -> Any:  # nine overloads
         """Run a command of GitPython's in a clean environment."""
         env = {
             **{name: "" for name in os.environ if name.startswith("GIT_")},
@@ -22,7 +22,7 @@ class HardenedGit(Git):
             "GIT_CONFIG_GLOBAL": os.devnull,
             "GIT_TERMINAL_PROMPT": "0",
         }
-        return super().execute(command, env=env, **kwargs)
+        return super().execute(command, *args, env=env, **kwargs)
 
 
 class EvidenceObjects(Repo):

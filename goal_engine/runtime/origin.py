@@ -26,7 +26,7 @@ for name in sys.argv[1:]:
         places = list(spec.submodule_search_locations or [])
         if spec.has_location and spec.origin:
             places.append(spec.origin)
-        answer["places"][name] = [os.path.realpath(place) for place in places]
+        answer["places"][name] = [os.path.realpath(p) for p in places if os.path.isabs(p)]
 print(json.dumps(answer))
 """
 
@@ -57,7 +57,7 @@ def find_strays(
         elif not places and name in required:
             strays.append(f"{name} (not importable)")
     on_path = [entry for entry in answer["path"] if rerooting.path(Path(entry)) is not None]
-    return (*strays, *(f"the import path names {entry}" for entry in on_path))
+    return (*strays, *(f"the import path names {entry}" for entry in dict.fromkeys(on_path)))
 
 
 def _regular_packages(workspace: Path) -> set[str]:

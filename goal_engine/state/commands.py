@@ -93,15 +93,14 @@ class AcceptCriterion:
     proof: Sha256
 
 
+GoalCommand = AnswerQuestion | ResumeGoal | RequestControl | JudgeGoal | AcceptCriterion
+"""The commands whose events depend on the goal as it stands."""
+
 Command = (
     CreateGoal
-    | AnswerQuestion
     | StartGoal
-    | ResumeGoal
-    | RequestControl
     | StopGoal
     | NoticeInterruption
     | Record
-    | JudgeGoal
-    | AcceptCriterion
+    | GoalCommand
 )

@@ -78,6 +78,11 @@ def _events(state: GoalState | None, command: c.Command) -> tuple[e.GoalEvent, .
             return (e.GoalInterrupted(),)
         case c.Record():
             return command.events
+        case _:
+            return _of_goal(state, command)
+
+
+def _of_goal(state: GoalState | None, command: c.GoalCommand) -> tuple[e.GoalEvent, ...]:
     if state is None:
         raise refusal(state, _verb(command))
     match command:

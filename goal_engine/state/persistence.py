@@ -11,7 +11,7 @@ import os
 import re
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -45,6 +45,8 @@ from goal_engine.types import GOAL_ID, GoalId
 T = TypeVar("T")
 PATIENCE = 30.0
 """Seconds to wait for another process that is appending."""
+PROBE = 0.25
+"""Seconds for which a look at the runner lock may be in the way of who wants to run."""
 SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -105,12 +107,15 @@ class FileSystemGoalStateStore:
         """Return what was kept, if it still is what it was."""
         return await self._do(lambda: self._read_object(sha))
 
-    @contextmanager
-    def runner_lock(self, goal_id: GoalId) -> Iterator[None]:
+    def runner_lock(self, goal_id: GoalId) -> AbstractContextManager[None]:
         """Hold the right to run a goal.  Raises `GoalBusy` while another process has it."""
+        return self._running(goal_id, PROBE)
+
+    @contextmanager
+    def _running(self, goal_id: GoalId, timeout: float) -> Iterator[None]:
         lock = self._lock(goal_id, "runner.lock")
         try:
-            lock.acquire(timeout=0)
+            lock.acquire(timeout=timeout, poll_interval=PROBE / 10)
         except Timeout as error:
             raise GoalBusy(
                 f"{goal_id} is being run by another process: `show` it to follow, or `pause` or "
@@ -124,7 +129,7 @@ class FileSystemGoalStateStore:
     async def is_running(self, goal_id: GoalId) -> bool:
         """Whether somebody holds the runner lock."""
         try:
-            with self.runner_lock(goal_id):
+            with self._running(goal_id, 0):
                 return False
         except GoalBusy:
             return True

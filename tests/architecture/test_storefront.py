@@ -36,18 +36,26 @@ def find_storefront_problems(module: Module) -> list[str]:
 
 
 def find_single_queries(module: Module) -> list[str]:
-    """Return the public functions of `queries` that lack their other half."""
-    names = {
-        node.name
+    """Return the queries that lack their other half: public functions that ask `ports` or a store."""
+    asks = {
+        node.name: node.args.args[0].arg
         for node in module.tree.body
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
         and not node.name.startswith("_")
+        and node.args.args
+        and (isinstance(node, ast.AsyncFunctionDef) or node.args.args[0].arg in ("ports", "store"))
     }
-    plain = {name for name in names if not name.endswith(WITH_STORE)}
-    twins = {name.removesuffix(WITH_STORE) for name in names - plain}
-    return [f"{name} has no {name}{WITH_STORE}" for name in sorted(plain - twins)] + [
-        f"{name}{WITH_STORE} has no {name}" for name in sorted(twins - plain)
-    ]
+    plain = {name for name in asks if not name.endswith(WITH_STORE)}
+    twins = {name.removesuffix(WITH_STORE) for name in asks.keys() - plain}
+    return (
+        [f"{name} has no {name}{WITH_STORE}" for name in sorted(plain - twins)]
+        + [f"{name}{WITH_STORE} has no {name}" for name in sorted(twins - plain)]
+        + [
+            f"{name}{WITH_STORE} takes {asks[name + WITH_STORE]}, not a store"
+            for name in sorted(twins)
+            if asks[name + WITH_STORE] != "store"
+        ]
+    )
 
 
 def find_effects(module: Module) -> list[str]:
@@ -84,10 +92,12 @@ def test_each_query_has_a_twin_that_takes_the_store():
 
 
 def test_a_query_without_its_twin_is_found():
-    assert find_single_queries(Module("queries", "async def list_goals(): ..."))
-    assert find_single_queries(Module("queries", "def list_goals_with_store(): ..."))
-    pair = "def list_goals(): ...\nasync def list_goals_with_store(): ...\ndef _sort(): ..."
-    assert not find_single_queries(Module("queries", pair))
+    plain = "async def list_goals(ports): ...\n"
+    twin = "async def list_goals_with_store(store): ...\n"
+    assert find_single_queries(Module("queries", plain))
+    assert find_single_queries(Module("queries", twin))
+    assert find_single_queries(Module("queries", plain + twin.replace("(store)", "(ports)")))
+    assert not find_single_queries(Module("queries", f"{plain}{twin}def find_goal(names): ..."))
 
 
 def test_the_state_of_a_goal_is_pure_data():

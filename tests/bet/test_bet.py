@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import os
 import subprocess
+import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,19 +14,19 @@ from xml.etree import ElementTree
 
 import pytest
 
-from goal_engine.runtime.environment import Environment, find_environment, probe_origin
-from goal_engine.runtime.environment import view_environment
+from goal_engine.runtime.environment import (
+    Environment,
+    find_environment,
+    probe_origin,
+    view_environment,
+)
 from goal_engine.runtime.process import clean_environment
-from tests.bet.conftest import Checkout, run
+from goal_engine.runtime.repository import EvidenceRepository, read_checkout
+from tests.bet.projects import Checkout, run
 
 pytestmark = [pytest.mark.bet, pytest.mark.timeout(180)]
 
 Outcomes = Mapping[str, str]
-
-
-def make_workspace(checkout: Path, at: Path) -> Path:
-    run("git", "clone", "--quiet", checkout, at, cwd=checkout)
-    return at
 
 
 def run_tests(cwd: Path, tests: str, variables: Mapping[str, str], report: Path) -> Outcomes:
@@ -70,7 +71,7 @@ def breakage(checkout: Checkout, root: Path) -> tuple[Path, str, str]:
 
 
 def test_a_gate_answers_in_a_workspace_as_in_place_and_judges_only_the_workspace(
-    checkout: Checkout, tmp_path: Path
+    checkout: Checkout, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     root, tests, report = checkout.root, checkout.project.tests, tmp_path / "report.xml"
     activated = {
@@ -85,8 +86,11 @@ def test_a_gate_answers_in_a_workspace_as_in_place_and_judges_only_the_workspace
     untouched = digest(root)
 
     started = time.perf_counter()
-    workspace = make_workspace(root, tmp_path.resolve() / "workspace")
-    cloned = time.perf_counter()
+    status = read_checkout(root)
+    evidence = EvidenceRepository.open(tmp_path / "evidence.git", status.git_dir)
+    workspace = tmp_path.resolve() / "workspace"
+    evidence.make_workspace(workspace, status.commit)
+    made = time.perf_counter()
     user = find_environment(root)
     asked = time.perf_counter()
     environment: Environment = view_environment(user, root, workspace)
@@ -100,8 +104,11 @@ def test_a_gate_answers_in_a_workspace_as_in_place_and_judges_only_the_workspace
     if checkout.project.compiled:
         assert find_module(environment, checkout.project.compiled).is_relative_to(workspace)
     assert in_workspace == in_place
-    assert set(in_place.values()) <= {"passed", "skipped"} and len(in_place) > 50
+    assert set(in_place.values()) <= {"passed", "skipped"}
+    assert len(in_place) > 50
     assert digest(root) == untouched
+    tree = evidence.snapshot(workspace, status.commit, environment.exclude)
+    assert tree == status.tree, "the view is part of the result"
 
     file, sound, broken = breakage(checkout, workspace)
     file.write_text(broken)
@@ -119,12 +126,13 @@ def test_a_gate_answers_in_a_workspace_as_in_place_and_judges_only_the_workspace
     assert green == in_place, "a break in the checkout reached the workspace"
     assert digest(root) == untouched
 
-    print(
-        f"\n{checkout.project.requirement}: {len(in_place)} tests, "
+    evidence.close()
+    told = (
+        f"{checkout.project.requirement}: {len(in_place)} tests, "
         f"{sum(outcome == 'failure' for outcome in red.values())} red when broken; in place "
-        f"{in_place_seconds:.2f} s, in the workspace {ended - probed:.2f} s after clone "
-        f"{1000 * (cloned - started):.0f} ms + ask {1000 * (asked - cloned):.0f} ms + view "
+        f"{in_place_seconds:.2f} s, in the workspace {ended - probed:.2f} s after make "
+        f"{1000 * (made - started):.0f} ms + ask {1000 * (asked - made):.0f} ms + view "
         f"{1000 * (viewed - asked):.0f} ms + probe {1000 * (probed - viewed):.0f} ms"
     )
-    for note in environment.notes:
-        print(f"  note: {note}")
+    with capsys.disabled():
+        sys.stdout.write("\n".join(["", told, *(f"  {note}" for note in environment.notes), ""]))

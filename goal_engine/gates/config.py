@@ -1,0 +1,237 @@
+"""`goalproof.toml` as people write it: strict, and every problem reported at once, with its line."""
+
+from __future__ import annotations
+
+import math
+import re
+import tomllib
+from collections import Counter
+from collections.abc import Iterator
+from difflib import get_close_matches
+from pathlib import PurePosixPath
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, ConfigDict, Field, ValidationError
+
+from goal_engine.errors import BadConfiguration
+from goal_engine.gates.locate import Location, find_lines
+from goal_engine.proof.gate import REPORT, GateName, GateReport, GateSpec
+from goal_engine.types import Frozen
+
+NAME = "goalproof.toml"
+LIMIT = 256 * 1024
+"""Characters of a configuration that are read."""
+
+AT_LINE = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
+ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+HIDDEN = ("{", "[")
+
+
+class Configuration(Frozen):
+    """What the person wrote about their workspace."""
+
+    gates: tuple[GateSpec, ...] = ()
+    python: str | None = None
+    """A venv or an interpreter, as written: relative to the checkout or absolute."""
+    copies: tuple[str, ...] = ()
+    """Globs of untracked files that gates need in a workspace (`[workspace] copy`)."""
+
+
+def _check_inside(path: str) -> str:
+    parts = PurePosixPath(path).parts
+    if path.startswith(("/", "~")) or ".." in parts or "\\" in path or not path.strip():
+        raise ValueError("is not a path inside the repository; write it relative, without `..`")
+    if any(part.casefold() in (".git", ".goalproof") for part in parts):
+        raise ValueError("leads into git's or our own folder; give another one")
+    return path
+
+
+def _check_word(word: str) -> str:
+    if "\0" in word:
+        raise ValueError("has a NUL character, which no command can take")
+    return word
+
+
+def _check_argv(argv: list[str]) -> list[str]:
+    if not argv[0].strip():
+        raise ValueError('starts with no program; write the words of a command, ["pytest", "-q"]')
+    return argv
+
+
+def _check_env(env: dict[str, str]) -> dict[str, str]:
+    bad = [name for name in env if not ENV_NAME.fullmatch(name)]
+    if bad:
+        raise ValueError(f"has {bad[0]!r}, which is no name of a variable")
+    return env
+
+
+Inside = Annotated[str, AfterValidator(_check_inside)]
+Word = Annotated[str, AfterValidator(_check_word)]
+Argv = Annotated[list[Word], Field(min_length=1), AfterValidator(_check_argv)]
+Env = Annotated[dict[str, Word], AfterValidator(_check_env)]
+
+
+class _Strict(Frozen):
+    model_config = ConfigDict(strict=True)
+
+
+class _Gate(_Strict):
+    name: GateName
+    argv: Argv
+    cwd: Inside = "."
+    env: Env = Field(default_factory=dict)
+    timeout: float = Field(default=600, gt=0, allow_inf_nan=False)
+    required: bool = True
+    parallel: bool = True
+    report: Literal["junit", "exit"] = "exit"
+    fix: Argv | None = None
+    tests: list[Inside] = Field(default_factory=list)
+
+
+class _Workspace(_Strict):
+    python: Annotated[str, Field(min_length=1), AfterValidator(_check_word)] | None = None
+    copy_: list[Inside] = Field(default_factory=list, alias="copy")
+
+
+class _File(_Strict):
+    gate: list[_Gate] = Field(default_factory=list)
+    workspace: _Workspace = _Workspace()
+
+
+KEYS = {
+    (): ("gate", "workspace"),
+    ("gate",): tuple(_Gate.model_fields),
+    ("workspace",): ("python", "copy"),
+}
+"""Keys that there are, by the table they stand in."""
+
+
+def parse_configuration(text: str, name: str = NAME) -> Configuration:
+    """Return the configuration in `text`, called `name` in messages.
+
+    Raises `BadConfiguration`: one paragraph with the line and key of every problem.
+    """
+    raw = _load(text, name)
+    problems: list[tuple[Location, str]] = []
+    parsed = _File()
+    try:
+        parsed = _File.model_validate(raw)
+    except ValidationError as error:
+        problems += [(_clean(item["loc"]), _say(item)) for item in error.errors()]
+    problems += _find_contradictions(raw)
+    if problems:
+        raise BadConfiguration(_render(problems, text, name))
+    return Configuration(
+        gates=tuple(
+            GateSpec(**gate.model_dump(), reason=f"written in {name}") for gate in parsed.gate
+        ),
+        python=parsed.workspace.python,
+        copies=tuple(parsed.workspace.copy_),
+    )
+
+
+def _load(text: str, name: str) -> dict[str, Any]:
+    if len(text) > LIMIT:
+        raise BadConfiguration(
+            f"{name} is longer than {LIMIT >> 10} KiB; keep only `[[gate]]` and `[workspace]`."
+        )
+    try:
+        return tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        said = str(error) or "it is nested too deeply"
+        at = AT_LINE.search(said)
+        line = at.group(1) if at and at.group(1) else str(max(1, len(text.splitlines())))
+        column = f", column {at.group(2)}" if at and at.group(2) else ""
+        raise BadConfiguration(
+            f"{name}, line {line}{column}: this is not TOML: {AT_LINE.sub('', said)}. "
+            "Correct that place and try again."
+        ) from error
+
+
+def _find_contradictions(raw: dict[str, Any]) -> Iterator[tuple[Location, str]]:
+    """What no single key shows: names that stand twice, reports that nothing writes."""
+    listed = raw.get("gate")
+    gates = [gate if isinstance(gate, dict) else {} for gate in listed] if _is_list(listed) else []
+    count: Counter[str] = Counter()
+    for index, gate in enumerate(gates):
+        name, argv = gate.get("name"), gate.get("argv")
+        if isinstance(name, str):
+            count[name] += 1
+            if count[name] > 1:
+                yield ("gate", index, "name"), f"{name!r} is the name of two gates; rename one"
+        words = [word for word in argv if isinstance(word, str)] if _is_list(argv) else None
+        if not words:
+            continue
+        has_report = any(REPORT in word for word in words)
+        wants = gate.get("report", GateReport.EXIT.value) == GateReport.JUNIT
+        if wants and not has_report:
+            yield (
+                ("gate", index, "argv"),
+                (
+                    f"does not say where the junit report goes; add `--junitxml={REPORT}` (pytest) or "
+                    f'the option of your tool with `{REPORT}` in it, or set `report = "exit"`'
+                ),
+            )
+        if has_report and not wants:
+            yield ("gate", index, "argv"), f'has `{REPORT}`; set `report = "junit"` so it is read'
+
+
+def _is_list(value: object) -> bool:
+    return isinstance(value, list)
+
+
+def _clean(location: tuple[int | str, ...]) -> Location:
+    """The location without the names pydantic gives to members of a union or to a dict's keys."""
+    return tuple(part for part in location if part != "[key]")
+
+
+def _say(item: Any) -> str:
+    """Say what is wrong with one value, and what to write instead."""
+    kind, location = item["type"], _clean(item["loc"])
+    if kind == "extra_forbidden":
+        table = tuple(part for part in location[:-1] if isinstance(part, str))
+        known = KEYS.get(table, ())
+        close = get_close_matches(str(location[-1]), known, n=1)
+        meant = f"did you mean `{close[0]}`?" if close else "remove it"
+        return f"is not a key here; {meant} (known: {', '.join(known)})"
+    if kind == "missing":
+        return f"is missing; add `{location[-1]} = …`"
+    if kind == "value_error":
+        return str(item["ctx"]["error"])
+    if kind == "string_pattern_mismatch":
+        return (
+            f"is {_quote(item['input'])}; use small letters, digits and `._-`, 64 at most, "
+            "starting with a letter or digit"
+        )
+    return f"is {_quote(item['input'])}; {_lower(item['msg'])}"
+
+
+def _lower(message: str) -> str:
+    return message[:1].lower() + message[1:]
+
+
+def _quote(value: object) -> str:
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    shown = ascii(value) if not isinstance(value, bool) else str(value).lower()
+    return shown if len(shown) <= 60 else f"{shown[:57]}..."
+
+
+def _render(problems: list[tuple[Location, str]], text: str, name: str) -> str:
+    lines = find_lines(text)
+    found = sorted({(_line_of(at, lines), _path(at), said) for at, said in problems})
+    listed = "; ".join(f"line {line}, `{path}` {said}" for line, path, said in found)
+    return f"{name} cannot be used: {listed}. Correct this and try again."
+
+
+def _line_of(location: Location, lines: dict[Location, int]) -> int:
+    """The line of a key, or of the nearest table around it."""
+    for length in range(len(location), 0, -1):
+        if location[:length] in lines:
+            return lines[location[:length]]
+    return 1
+
+
+def _path(location: Location) -> str:
+    words = (f"[{part}]" if isinstance(part, int) else f".{part}" for part in location)
+    return ascii("".join(words).removeprefix("."))[1:-1]

@@ -1,0 +1,75 @@
+"""Where in a TOML text a key stands: each statement is read alone, and the first line is its line."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator
+from typing import Any
+
+Location = tuple[str | int, ...]
+"""The way to a value: names of keys, and numbers (from 0) in arrays."""
+
+
+def find_lines(text: str) -> dict[Location, int]:
+    """Return the line (from 1) of every table and key of `text`, which must be valid TOML."""
+    found: dict[Location, int] = {}
+    table: Location = ()
+    count: dict[Location, int] = {}
+    for line, statement, value in _split(text):
+        if statement.startswith("["):
+            names = _find_names(value)
+            if statement.startswith("[["):
+                count[names] = count.get(names, -1) + 1
+            table = _number(names, count)
+            found.setdefault(table, line)
+        else:
+            for location in _walk(value):
+                found.setdefault(table + location, line)
+    return found
+
+
+def _split(text: str) -> Iterator[tuple[int, str, dict[str, Any]]]:
+    """Yield each statement with the line where it starts: the fewest lines that are TOML alone."""
+    start, chunk = 0, ""
+    for number, line in enumerate(text.split("\n"), start=1):
+        if not chunk and (not line.strip() or line.lstrip().startswith("#")):
+            continue
+        start = start if chunk else number
+        chunk += line + "\n"
+        try:
+            value = tomllib.loads(chunk)
+        except tomllib.TOMLDecodeError:
+            continue
+        yield start, chunk.lstrip(), value
+        chunk = ""
+
+
+def _find_names(value: Any) -> Location:
+    """The names in a table's header, which holds nothing yet."""
+    names: list[str] = []
+    while value:
+        if isinstance(value, list):
+            value = value[0]
+        else:
+            [(name, value)] = value.items()
+            names.append(name)
+    return tuple(names)
+
+
+def _number(names: Location, count: dict[Location, int]) -> Location:
+    """A header means the newest element of each array of tables on its way."""
+    found: list[str | int] = []
+    for length in range(1, len(names) + 1):
+        found.append(names[length - 1])
+        if names[:length] in count:
+            found.append(count[names[:length]])
+    return tuple(found)
+
+
+def _walk(value: Any) -> Iterator[Location]:
+    items = value.items() if isinstance(value, dict) else ()
+    if isinstance(value, list):
+        items = enumerate(value)  # type: ignore[assignment]
+    for name, inner in items:
+        yield (name,)
+        yield from ((name, *rest) for rest in _walk(inner))

@@ -1,0 +1,116 @@
+"""Small real repositories for tests, and one call that takes a plan to its end."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+
+from goal_engine.document import GoalPlan, parse_plan
+from goal_engine.engine import Engine
+from goal_engine.lifecycle import execute_goal
+from goal_engine.planner import CreateGoalOptions, create_goal
+from goal_engine.runtime.repository import create_sample_repository
+from goal_engine.state.model import GoalState
+from goal_server.demo.content import write_application
+
+CALC = """
+def add(a, b):
+    return a - b
+
+
+def double(a):
+    return 2 * a
+"""
+TESTS = """
+import unittest
+
+import calc
+
+
+class CalcTest(unittest.TestCase):
+    def test_add(self):
+        self.assertEqual(calc.add(2, 3), 5)
+
+    def test_double(self):
+        self.assertEqual(calc.double(2), 4)
+"""
+ADD, DOUBLE = "tests.test_calc.CalcTest::test_add", "tests.test_calc.CalcTest::test_double"
+FIX = '{ replace = "calc.py", old = "a - b", new = "a + b" }'
+CRITERIA = f"""
+[[criterion]]
+id = "adds"
+text = "Sums are right"
+evidence = "flips"
+gate = "tests"
+tests = ["{ADD}"]
+"""
+GATE = """
+[[gate]]
+name = "tests"
+argv = ["python3", "run_tests.py", "--junit", "{report}"]
+report = "junit"
+timeout = 60
+"""
+
+
+def a_project(path: Path, **files: str) -> Path:
+    """Make a committed project whose one bug is that `calc.add` subtracts."""
+    sample = path.parent / f"{path.name}-sample"
+    write_application(sample)
+    path.mkdir()
+    content = {
+        "calc.py": CALC,
+        "tests/__init__.py": "",
+        "tests/test_calc.py": TESTS,
+        "run_tests.py": (sample / "run_tests.py").read_text(encoding="utf-8"),
+        "goalproof.toml": GATE,
+        ".gitignore": "__pycache__/\n",
+        **files,
+    }
+    for name, text in content.items():
+        (path / name).parent.mkdir(parents=True, exist_ok=True)
+        (path / name).write_text(text, encoding="utf-8")
+    create_sample_repository(path, "a project")
+    return path
+
+
+def a_plan(steps: str, *, writes: str = '"**"', criteria: str = CRITERIA) -> GoalPlan:
+    """Return the plan of one task with `steps`, TOML tables separated by commas."""
+    return parse_plan(
+        f"""
+goal = "Make sums right in calc.py"
+kind = "fix"
+{criteria}
+[[task]]
+id = "fix"
+title = "Fix the sum"
+writes = [{writes}]
+steps = [{steps}]
+""",
+        "plan.toml",
+    )
+
+
+async def create(engine: Engine, plan: GoalPlan) -> GoalState:
+    """Create a goal with the project's own gates."""
+    choice = await engine.choose_gates()
+    options = CreateGoalOptions(gates=choice.specs, plan=plan)
+    return await create_goal(engine.ports, plan.goal, options)
+
+
+async def run(engine: Engine, plan: GoalPlan) -> GoalState:
+    """Create a goal and take it to its end."""
+    state = await create(engine, plan)
+    return await execute_goal(engine.ports, state.goal_id)
+
+
+def fingerprint(path: Path) -> dict[str, str]:
+    """Return a digest of every file of a repository, its `.git` too, but not our own folder."""
+    found = {}
+    for folder, folders, files in os.walk(path):
+        folders[:] = [name for name in folders if name not in (".goalproof", "__pycache__")]
+        for name in files:
+            file = Path(folder) / name
+            found[str(file.relative_to(path))] = hashlib.sha256(file.read_bytes()).hexdigest()
+    return found

@@ -1,0 +1,259 @@
+"""A goal from plan to judgement, with real git, processes and disk; and the workers that lie."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from goal_engine.control import cancel_goal, pause_goal
+from goal_engine.decision import CriterionState
+from goal_engine.delivery.local import apply_change, deliver_local, read_diff
+from goal_engine.engine import Engine
+from goal_engine.errors import ChangeDoesNotFit, NotPossibleNow
+from goal_engine.integration import accept_criterion
+from goal_engine.lifecycle import execute_goal, resume_goal
+from goal_engine.proof.verdict import PROTECTED, REMOVED
+from goal_engine.state.model import GoalState
+from goal_engine.types import Decision, GoalStatus, TaskStatus
+from tests.integration.projects import (
+    CRITERIA,
+    DOUBLE,
+    FIX,
+    TESTS,
+    a_plan,
+    a_project,
+    create,
+    fingerprint,
+    run,
+)
+
+S = GoalStatus
+ME = Decision(actor="me", reason="I looked at it")
+FAKE_RUNNER = """
+import sys
+names = ["test_add", "test_double"]
+cases = "".join(f'<testcase classname="tests.test_calc.CalcTest" name="{n}"/>' for n in names)
+open(sys.argv[2], "w").write(f'<testsuites><testsuite name="x">{cases}</testsuite></testsuites>')
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    return a_project(tmp_path / "project")
+
+
+@pytest.fixture
+def engine(project: Path) -> Iterator[Engine]:
+    opened = Engine.open(project)
+    yield opened
+    opened.close()
+
+
+def reasons(state: GoalState) -> str:
+    assert state.judgement is not None
+    return "; ".join(state.judgement.reasons)
+
+
+async def test_a_fix_that_flips_its_test_is_ready_and_the_checkout_is_untouched(
+    engine: Engine, project: Path
+) -> None:
+    before = fingerprint(project)
+    state = await run(engine, a_plan(FIX))
+    assert state.status is S.READY, reasons(state)
+    assert fingerprint(project) == before
+    assert state.proof is not None and state.proof.tree == state.tree
+    assert b"+    return a + b" in await read_diff(engine.ports, state.goal_id)
+    assert not (engine.state_dir / "workspaces" / state.goal_id).exists()
+
+
+async def test_a_worker_that_claims_success_without_a_change_is_not_ready(engine: Engine) -> None:
+    state = await run(engine, a_plan('{ run = ["echo", "all tests pass now"] }'))
+    assert state.status is S.NOT_READY
+    assert "gate tests is not green" in reasons(state)
+
+
+async def test_a_worker_that_deletes_the_failing_test_is_not_ready(engine: Engine) -> None:
+    start = TESTS.index("    def test_add")
+    without = TESTS[:start] + TESTS[TESTS.index("    def test_double") :]
+    step = f"{{ write = 'tests/test_calc.py', content = '''{without}''' }}"
+    state = await run(engine, a_plan(step))
+    assert state.status is S.NOT_READY
+
+    whole = CRITERIA.replace("tests = [", "# tests = [")
+    state = await run(engine, a_plan(step, criteria=whole))
+    assert state.status is not S.READY
+    assert REMOVED in reasons(state)
+
+
+async def test_a_worker_that_weakens_the_test_is_not_ready(engine: Engine) -> None:
+    step = '{ replace = "tests/test_calc.py", old = "(2, 3), 5", new = "(2, 3), -1" }'
+    state = await run(engine, a_plan(step))
+    assert state.status is S.NOT_READY
+    assert "stays green when the change is taken away" in reasons(state)
+
+
+async def test_a_worker_that_edits_the_gate_waits_for_a_person(engine: Engine) -> None:
+    step = f"{{ write = 'run_tests.py', content = '''{FAKE_RUNNER}''' }}"
+    state = await run(engine, a_plan(step))
+    assert state.status is S.BLOCKED_ON_HUMAN
+    assert PROTECTED in reasons(state)
+    with pytest.raises(NotPossibleNow):
+        await deliver_local(engine.ports, state.goal_id)
+
+
+async def test_a_worker_that_edits_the_configuration_changes_no_locked_gate(
+    engine: Engine,
+) -> None:
+    step = "{ write = 'goalproof.toml', content = '''[[gate]]\nname = \"tests\"\nargv = [\"true\"]''' }"
+    state = await run(engine, a_plan(step))
+    assert state.status is S.NOT_READY
+    assert state.gates[0].argv[0] == "python3"
+
+
+async def test_a_change_outside_the_write_set_fails_its_task(engine: Engine) -> None:
+    steps = f"{FIX}, {{ run = ['sh', '-c', 'echo x > other.py'] }}"
+    state = await run(engine, a_plan(steps, writes='"calc.py"'))
+    assert state.status is S.NOT_READY
+    assert "other.py" in reasons(state)
+
+
+async def test_a_repository_inside_the_workspace_is_not_taken(engine: Engine) -> None:
+    state = await run(engine, a_plan("{ run = ['git', 'init', '-q', 'inner'] }"))
+    assert state.status is S.NOT_READY
+    assert "another git repository in inner" in reasons(state)
+
+
+async def test_commits_in_the_workspace_mean_nothing(engine: Engine) -> None:
+    commit = "git -c user.name=x -c user.email=x commit -qam done && git checkout -q HEAD~1"
+    state = await run(engine, a_plan(f"{FIX}, {{ run = ['sh', '-c', '{commit}'] }}"))
+    assert state.status is S.NOT_READY
+
+
+async def test_an_accepted_criterion_counts_for_its_tree(engine: Engine) -> None:
+    looks = '[[criterion]]\nid = "looks"\ntext = "It reads well"\nevidence = "accepted"\n'
+    state = await run(engine, a_plan(FIX, criteria=CRITERIA + looks))
+    assert state.status is S.BLOCKED_ON_HUMAN
+    first = state.proof
+    state = await accept_criterion(engine.ports, state.goal_id, "looks", ME)
+    assert state.status is S.READY
+    assert state.proof != first
+    with pytest.raises(NotPossibleNow):
+        await accept_criterion(engine.ports, state.goal_id, "looks", ME)
+
+
+async def test_a_red_gate_cannot_be_accepted_away(engine: Engine) -> None:
+    state = await run(engine, a_plan("{ run = ['true'] }"))
+    with pytest.raises(NotPossibleNow):
+        await accept_criterion(engine.ports, state.goal_id, "adds", ME)
+
+
+async def test_old_failures_are_gaps_and_do_not_keep_a_goal_from_ready(tmp_path: Path) -> None:
+    more = TESTS + "\n    def test_old_trouble(self):\n        self.fail('since 2019')\n"
+    project = a_project(tmp_path / "red", **{"tests/test_calc.py": more})
+    engine = Engine.open(project)
+    state = await run(engine, a_plan(FIX))
+    assert state.status is S.READY, reasons(state)
+    assert state.judgement is not None
+    assert state.judgement.gates[0].gaps == ("tests.test_calc.CalcTest::test_old_trouble",)
+    engine.close()
+
+
+async def test_holding_alone_is_not_ready(engine: Engine) -> None:
+    holds = (
+        '[[criterion]]\nid = "keeps"\ntext = "Doubles stay right"\nevidence = "holds"\n'
+        f'gate = "tests"\ntests = ["{DOUBLE}"]\n'
+    )
+    state = await run(engine, a_plan(FIX, criteria=holds))
+    assert state.status is S.NOT_READY
+    assert "nothing shows that this change matters" in reasons(state)
+
+
+SLEEPER = '{ run = ["sh", "-c", "echo $$ > /dev/null; exec sleep 600"] }'
+
+
+async def start_sleeping(engine: Engine) -> tuple[GoalState, asyncio.Task[GoalState]]:
+    """Start a goal whose worker never ends, and return once it works."""
+    working = asyncio.Event()
+    engine.subscribe(
+        lambda state, entry: working.set()
+        if any(event.type == "task.started" for event in entry.events)
+        else None
+    )
+    state = await create(engine, a_plan(SLEEPER))
+    job = asyncio.ensure_future(execute_goal(engine.ports, state.goal_id))
+    await working.wait()
+    return state, job
+
+
+def processes_below(path: Path) -> list[psutil.Process]:
+    return [
+        process
+        for process in psutil.process_iter(["cwd"])
+        if (process.info["cwd"] or "").startswith(str(path))
+    ]
+
+
+async def test_pause_kills_everything_and_resume_goes_on(engine: Engine) -> None:
+    state, job = await start_sleeping(engine)
+    paused = await pause_goal(engine.ports, state.goal_id, ME)
+    assert paused.status is S.PAUSED
+    assert processes_below(engine.state_dir) == []
+    assert (await job).status is S.PAUSED
+    assert paused.tasks["fix"].status is TaskStatus.PENDING
+
+    resumed = asyncio.ensure_future(resume_goal(engine.ports, state.goal_id))
+    while (await engine.ports.read(state.goal_id)).tasks["fix"].attempts < 2:
+        await asyncio.sleep(0)
+    cancelled = await cancel_goal(engine.ports, state.goal_id, ME)
+    assert cancelled.status is S.CANCELLED
+    assert (await resumed).status is S.CANCELLED
+    assert processes_below(engine.state_dir) == []
+    with pytest.raises(NotPossibleNow):
+        await resume_goal(engine.ports, state.goal_id)
+
+
+async def test_a_runner_that_is_cancelled_leaves_a_paused_goal(engine: Engine) -> None:
+    state, job = await start_sleeping(engine)
+    job.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await job
+    assert (await engine.ports.read(state.goal_id)).status is S.PAUSED
+    assert processes_below(engine.state_dir) == []
+
+
+async def test_apply_writes_the_files_once_and_refuses_others_work(
+    engine: Engine, project: Path
+) -> None:
+    state = await run(engine, a_plan(FIX))
+    (project / "calc.py").write_text("# mine\n", encoding="utf-8")
+    with pytest.raises(ChangeDoesNotFit, match=r"calc\.py"):
+        await apply_change(engine.ports, state.goal_id)
+    assert (project / "calc.py").read_text(encoding="utf-8") == "# mine\n"
+
+
+async def test_apply_and_deliver_a_ready_goal(engine: Engine, project: Path) -> None:
+    state = await run(engine, a_plan(FIX))
+    before = fingerprint(project)
+    await apply_change(engine.ports, state.goal_id)
+    after = fingerprint(project)
+    assert {name for name in after if after[name] != before[name]} == {"calc.py"}
+    assert (await apply_change(engine.ports, state.goal_id)).applied == ("calc.py",)
+    delivered = await deliver_local(engine.ports, state.goal_id)
+    assert delivered.status is S.DELIVERED
+    assert delivered.delivery_branch is not None
+    new = set(fingerprint(project)) - set(after)
+    assert {name for name in new if "objects" not in name} == {
+        f".git/refs/heads/{delivered.delivery_branch}"
+    }
+
+
+async def test_a_criterion_without_the_change_is_not_addressed(engine: Engine) -> None:
+    already = CRITERIA.replace("test_add", "test_double")
+    state = await run(engine, a_plan(FIX, criteria=already))
+    assert state.status is S.NOT_READY
+    assert state.judgement is not None
+    assert state.judgement.criteria[0].state is CriterionState.NOT_ADDRESSED
