@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import secrets
 from collections.abc import Callable
@@ -14,8 +15,11 @@ from goal_engine.gates.trust import Trust
 from goal_engine.ports import Ports
 from goal_engine.runtime.clock import SystemClock
 from goal_engine.runtime.config import workspace_state
-from goal_engine.runtime.environment import find_environment
-from goal_engine.runtime.repository import EvidenceRepository, read_checkout
+from goal_engine.runtime.repository import (
+    EvidenceRepository,
+    create_sample_repository,
+    read_checkout,
+)
 from goal_engine.state.events import JournalEntry
 from goal_engine.state.model import GoalState
 from goal_engine.state.persistence import FileSystemGoalStateStore
@@ -60,11 +64,13 @@ class Engine:
         """Return the engine of the repository that `path` is in.  Raises `RepositoryUnusable`."""
         return cls(find_root(path))
 
-    def choose_gates(self) -> GateChoice:
+    async def choose_gates(self) -> GateChoice:
         """Return the gates a goal would get now.  Asks the person's interpreter what it has."""
+        return await asyncio.to_thread(self._choose_gates)
+
+    def _choose_gates(self) -> GateChoice:
         head = read_checkout(self.checkout)
-        files = self._open_repository().list_files(head.tree)
-        return choose_gates(self.checkout, files, find_environment)
+        return choose_gates(self.checkout, self._open_repository().list_files(head.tree))
 
     def subscribe(self, subscriber: Subscriber) -> Callable[[], None]:
         """Tell `subscriber` of every change made through these ports; return how to stop that."""

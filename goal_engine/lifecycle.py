@@ -14,7 +14,7 @@ from goal_engine.decision import EvidenceKind, Question
 from goal_engine.dispatch.merge import integrate
 from goal_engine.dispatch.tasks.scheduler import next_wave
 from goal_engine.dispatch.tasks.waves import run_wave
-from goal_engine.dispatch.workspaces import Workbench
+from goal_engine.worktree import Workbench
 from goal_engine.errors import GoalError
 from goal_engine.ports import Ports
 from goal_engine.proof.gate import GateOutcome, GateStage

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
 
-from goal_engine.dispatch.workspaces import Workbench
+from goal_engine.worktree import Workbench
 from goal_engine.errors import (
     EnvironmentUnusable,
     ProofRefused,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from goal_engine.dispatch.workspaces import Workbench
+from goal_engine.worktree import Workbench
 from goal_engine.ports import Ports
 from goal_engine.state import events as e
 from goal_engine.state.commands import Record

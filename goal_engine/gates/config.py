@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, ConfigDict, Field, ValidationError
 
 from goal_engine.errors import BadConfiguration
-from goal_engine.gates.locate import Location, find_lines
+from goal_engine.gates.locate import Location, find_lines, find_unfinished
 from goal_engine.proof.gate import REPORT, GateName, GateReport, GateSpec
 from goal_engine.types import Frozen
 
@@ -24,7 +24,6 @@ LIMIT = 256 * 1024
 
 AT_LINE = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
 ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-HIDDEN = ("{", "[")
 
 
 class Configuration(Frozen):
@@ -111,6 +110,7 @@ def parse_configuration(text: str, name: str = NAME) -> Configuration:
 
     Raises `BadConfiguration`: one paragraph with the line and key of every problem.
     """
+    text = text.removeprefix("\ufeff")
     raw = _load(text, name)
     problems: list[tuple[Location, str]] = []
     parsed = _File()
@@ -140,7 +140,7 @@ def _load(text: str, name: str) -> dict[str, Any]:
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         said = str(error) or "it is nested too deeply"
         at = AT_LINE.search(said)
-        line = at.group(1) if at and at.group(1) else str(max(1, len(text.splitlines())))
+        line = at.group(1) if at and at.group(1) else find_unfinished(text)
         column = f", column {at.group(2)}" if at and at.group(2) else ""
         raise BadConfiguration(
             f"{name}, line {line}{column}: this is not TOML: {AT_LINE.sub('', said)}. "
@@ -150,8 +150,7 @@ def _load(text: str, name: str) -> dict[str, Any]:
 
 def _find_contradictions(raw: dict[str, Any]) -> Iterator[tuple[Location, str]]:
     """What no single key shows: names that stand twice, reports that nothing writes."""
-    listed = raw.get("gate")
-    gates = [gate if isinstance(gate, dict) else {} for gate in listed] if _is_list(listed) else []
+    gates = [gate if isinstance(gate, dict) else {} for gate in _items(raw.get("gate"))]
     count: Counter[str] = Counter()
     for index, gate in enumerate(gates):
         name, argv = gate.get("name"), gate.get("argv")
@@ -159,7 +158,7 @@ def _find_contradictions(raw: dict[str, Any]) -> Iterator[tuple[Location, str]]:
             count[name] += 1
             if count[name] > 1:
                 yield ("gate", index, "name"), f"{name!r} is the name of two gates; rename one"
-        words = [word for word in argv if isinstance(word, str)] if _is_list(argv) else None
+        words = [word for word in _items(argv) if isinstance(word, str)]
         if not words:
             continue
         has_report = any(REPORT in word for word in words)
@@ -176,8 +175,8 @@ def _find_contradictions(raw: dict[str, Any]) -> Iterator[tuple[Location, str]]:
             yield ("gate", index, "argv"), f'has `{REPORT}`; set `report = "junit"` so it is read'
 
 
-def _is_list(value: object) -> bool:
-    return isinstance(value, list)
+def _items(value: object) -> list[Any]:
+    return value if isinstance(value, list) else []
 
 
 def _clean(location: tuple[int | str, ...]) -> Location:
@@ -194,6 +193,8 @@ def _say(item: Any) -> str:
         close = get_close_matches(str(location[-1]), known, n=1)
         meant = f"did you mean `{close[0]}`?" if close else "remove it"
         return f"is not a key here; {meant} (known: {', '.join(known)})"
+    if location == ("gate",) and kind == "list_type":
+        return "is no list of tables; write `[[gate]]`, with two brackets"
     if kind == "missing":
         return f"is missing; add `{location[-1]} = …`"
     if kind == "value_error":

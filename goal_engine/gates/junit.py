@@ -74,7 +74,7 @@ def _refuse_doctype(data: bytes) -> None:
 
 def _find_cases(root: JUnitXml) -> Iterator[TestCase]:
     """Every case of every suite, however deep; node's runner writes some outside any suite."""
-    yield from root.iterchildren(TestCase)
+    yield from root.iterchildren(TestCase)  # type: ignore[no-untyped-call]
     for suite in root:
         yield from suite
 

@@ -11,11 +11,13 @@ Location = tuple[str | int, ...]
 
 
 def find_lines(text: str) -> dict[Location, int]:
-    """Return the line (from 1) of every table and key of `text`, which must be valid TOML."""
+    """Return the line (from 1) of every table and key of `text`, up to what is no TOML."""
     found: dict[Location, int] = {}
     table: Location = ()
     count: dict[Location, int] = {}
     for line, statement, value in _split(text):
+        if value is None:
+            break
         if statement.startswith("["):
             names = _find_names(value)
             if statement.startswith("[["):
@@ -28,8 +30,16 @@ def find_lines(text: str) -> dict[Location, int]:
     return found
 
 
-def _split(text: str) -> Iterator[tuple[int, str, dict[str, Any]]]:
-    """Yield each statement with the line where it starts: the fewest lines that are TOML alone."""
+def find_unfinished(text: str) -> int:
+    """Return the line (from 1) of the statement that the end of `text` cuts off."""
+    return next((line for line, _, value in _split(text) if value is None), 1)
+
+
+def _split(text: str) -> Iterator[tuple[int, str, dict[str, Any] | None]]:
+    """Yield each statement with the line where it starts: the fewest lines that are TOML alone.
+
+    What is left at the end comes with `None`.
+    """
     start, chunk = 0, ""
     for number, line in enumerate(text.split("\n"), start=1):
         if not chunk and (not line.strip() or line.lstrip().startswith("#")):
@@ -42,6 +52,8 @@ def _split(text: str) -> Iterator[tuple[int, str, dict[str, Any]]]:
             continue
         yield start, chunk.lstrip(), value
         chunk = ""
+    if chunk:
+        yield start, chunk, None
 
 
 def _find_names(value: Any) -> Location:

@@ -11,6 +11,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator
 from fnmatch import fnmatchcase
+from itertools import pairwise
 
 from goal_engine.proof.gate import REPORT, GateSpec
 from goal_engine.task_graph.globs import match_any
@@ -48,8 +49,8 @@ SHADOWS = {
 """Modules that a tool imports: one of that name in the tree would be run in its place."""
 
 DEFAULT_TESTS = (
-    *("tests/**", "test/**", "**/test_*.py", "**/*_test.py", "**/conftest.py"),
-    *("**/tests/**", "**/test/**"),
+    *("tests/**", "test/**", "**/tests/**"),
+    *("**/test_*.py", "**/*_test.py", "**/conftest.py"),
 )
 """What counts as a test when a gate does not say."""
 
@@ -87,18 +88,26 @@ def _fold(path: str) -> str:
 def _find_named(spec: GateSpec) -> Iterator[str]:
     """Paths that the gate's command may mean, relative to the root of the tree."""
     words = [word for arg in spec.argv if REPORT not in arg for word in arg.split()]
-    for word, following in zip(words, [*words[1:], ""], strict=True):
-        module = following if word == "-m" else word[2:] if re.match(r"-m\w", word) else ""
-        names = [*_find_modules(module)] if module else _find_paths(word)
-        yield from (posixpath.normpath(posixpath.join(spec.cwd, name)) for name in names)
+    modules = [name for word, name in pairwise([*words, ""]) if word == "-m"]
+    modules += [word[2:] for word in words if re.match(r"-m\w", word)]
+    places = ["", "src", *filter(None, spec.env.get("PYTHONPATH", "").split(":"))]
+    names = [path for word in words for path in _find_paths(word)]
+    if not modules:
+        names += [posixpath.join(name, "__main__.py") for name in names if name != "."]
+    names += [
+        posixpath.join(place, path)
+        for place in places
+        for module in modules
+        for path in _find_modules(module)
+    ]
+    yield from (posixpath.normpath(posixpath.join(spec.cwd, name)) for name in names)
 
 
-def _find_paths(word: str) -> list[str]:
-    """`x`, `--option=x` and `-ox` may all name the file x; a folder may be run by its main."""
+def _find_paths(word: str) -> Iterator[str]:
+    """`x`, `--option=x`, `-ox` and `x::test` may all name the file x."""
     plain = word.split("::")[0]
-    spellings = {plain, plain.partition("=")[2], plain[2:] if plain.startswith("-") else ""}
-    inside = [name.strip("'\";&|()") for name in spellings]
-    return [path for name in inside if name for path in (name, f"{name}/__main__.py")]
+    spellings = (plain, plain.partition("=")[2], plain[2:] if plain.startswith("-") else "")
+    yield from filter(None, (name.strip("'\";&|()") for name in spellings))
 
 
 def _find_modules(module: str) -> Iterator[str]:

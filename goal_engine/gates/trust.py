@@ -9,6 +9,7 @@ import hashlib
 import json
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Literal
 
 from pydantic import ValidationError
 
@@ -23,7 +24,7 @@ LIMIT = 4 * 1024 * 1024
 class _Record(Frozen):
     """The file's content.  It has no word for a gate but its digest."""
 
-    version: int = 1
+    version: Literal[1] = 1
     workspace: bool = False
     gates: frozenset[Sha256] = frozenset()
 
@@ -43,18 +44,18 @@ class Trust:
 
     def is_trusted(self, *specs: GateSpec) -> bool:
         """Whether each of these gates was approved exactly as it is now."""
-        record = self._read()[0]
-        return record.workspace and all(digest_gate(spec) in record.gates for spec in specs)
+        approved = self._read()[0].gates
+        return all(digest_gate(spec) in approved for spec in specs)
 
     def trust_workspace(self) -> None:
         """Record that code of this workspace may run; its gates are still asked for."""
         self._write(self._read()[0].changed(workspace=True))
 
     def approve(self, specs: Iterable[GateSpec]) -> None:
-        """Record that these gates, and with them the workspace, may run."""
+        """Record that these gates may run; the workspace is another question."""
         record = self._read()[0]
         added = frozenset(digest_gate(spec) for spec in specs)
-        self._write(record.changed(workspace=True, gates=record.gates | added))
+        self._write(record.changed(gates=record.gates | added))
 
     @property
     def problem(self) -> str:

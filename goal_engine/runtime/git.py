@@ -34,6 +34,7 @@ HARDENED = (
     "core.untrackedCache=false",
     "core.quotePath=true",
     "core.autocrlf=false",
+    "core.logAllRefUpdates=false",
     "credential.helper=",
     "diff.external=",
     "commit.gpgSign=false",

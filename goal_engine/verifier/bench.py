@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from goal_engine.dispatch.workspaces import Workbench
+from goal_engine.worktree import Workbench
 from goal_engine.ports import Ports
 from goal_engine.runtime.environment import find_environment
 from goal_engine.state.model import GoalState

@@ -10,7 +10,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from goal_engine.dispatch.workspaces import Workbench
+from goal_engine.worktree import Workbench
 from goal_engine.errors import ProofRefused
 from goal_engine.ports import Ports
 from goal_engine.proof.report import render_proof_page

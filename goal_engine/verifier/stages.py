@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterable
 
 from goal_engine.decision import EvidenceKind
-from goal_engine.dispatch.workspaces import Workbench
+from goal_engine.worktree import Workbench
 from goal_engine.gates.protected import is_test
 from goal_engine.ports import Ports
 from goal_engine.proof.gate import GateResult, GateSpec, GateStage

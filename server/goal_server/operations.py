@@ -15,7 +15,7 @@ from goal_engine.budget import GoalBudget
 from goal_engine.delivery import local
 from goal_engine.document import GoalPlan, parse_plan
 from goal_engine.engine import Engine
-from goal_engine.errors import BadGoal, BadInput, BadPlan, GoalNotFound, NotTrusted
+from goal_engine.errors import BadGoal, BadInput, BadPlan, NotTrusted
 from goal_engine.proof.gate import GateSpec
 from goal_engine.state.model import GoalState
 from goal_engine.types import Decision, GoalStatus
@@ -44,7 +44,7 @@ class Context:
     trusted: bool
     actor: str
     approve: Approve = lambda _: False
-    """Asked whether gates that were not approved may run; the answer is remembered."""
+    """Asked whether gates that were not approved may run; whoever asks a person remembers it."""
 
 
 async def dispatch(context: Context, operation: Operation, params: p.Params) -> r.View:
@@ -248,6 +248,7 @@ async def _create(context: Context, params: p.PlanParams) -> GoalState:
         raise BadGoal('Say what is to be true afterwards: goalproof run "Make the linter pass".')
     choice = await asyncio.to_thread(context.engine.choose_gates)
     await _check_gates(context, choice.specs)
+    configuration = choice.configuration
     limits = params.model_dump(
         include={"wall_seconds", "attempts", "changed_lines", "max_agents"}, exclude_none=True
     )
@@ -255,6 +256,8 @@ async def _create(context: Context, params: p.PlanParams) -> GoalState:
         plan=plan,
         budget=(plan.budget if plan else GoalBudget()).changed(**limits),
         gates=choice.specs,
+        python=configuration.python if configuration else None,
+        copies=configuration.copies if configuration else (),
     )
     create = planner.create_goal if isinstance(params, p.RunParams) else planner.plan_goal
     return await create(context.engine.ports, text, options)
@@ -274,16 +277,13 @@ async def _check_gates(context: Context, gates: tuple[GateSpec, ...]) -> None:
     """Gates are trusted by content: what the person approved is what runs."""
     trust = context.engine.trust
     unknown = tuple(spec for spec in gates if not trust.is_trusted(spec))
-    if not unknown:
-        return
-    approved = await asyncio.to_thread(context.approve, unknown)
+    approved = not unknown or await asyncio.to_thread(context.approve, unknown)
     if not approved:
         listed = "; ".join(f"{spec.name}: {' '.join(spec.argv)}" for spec in unknown)
         raise NotTrusted(
             f"These gates were not approved, or changed since: {listed}. Look at them, then repeat"
             " with --trust, or approve them in the editor."
         )
-    await asyncio.to_thread(trust.approve, unknown)
 
 
 async def _find(context: Context, reference: str) -> GoalState:
@@ -294,13 +294,7 @@ async def _find(context: Context, reference: str) -> GoalState:
 
 
 async def _find_proof(context: Context, state: GoalState) -> Path:
-    path: Path | None = await queries.resolve_goal_proof(context.engine.ports, state.goal_id)
-    if state.proof is None or path is None:
-        raise GoalNotFound(
-            f"{state.goal_id} has no proof yet: it is {state.status}. A proof is made with every"
-            f" judgement; `goalproof show {state.goal_id}` says what is next."
-        )
-    return path
+    return await queries.resolve_goal_proof(context.engine.ports, state.goal_id)
 
 
 async def _find_bundle(context: Context, reference: str) -> Path:

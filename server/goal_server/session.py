@@ -90,7 +90,7 @@ async def _dispatch(
             say=reporter.say,
             trusted=trusted,
             actor=find_actor(),
-            approve=lambda gates: _ask_gates(settings, reporter, watched, gates),
+            approve=lambda gates: _ask_gates(engine, settings, reporter, watched, gates),
         )
         return await dispatch(context, operation, params)
     finally:
@@ -146,8 +146,13 @@ def settle_trust(engine: Engine, settings: Settings, operation: Operation, param
 
 
 def _ask_gates(
-    settings: Settings, reporter: Reporter, watched: Watched, gates: tuple[GateSpec, ...]
+    engine: Engine,
+    settings: Settings,
+    reporter: Reporter,
+    watched: Watched,
+    gates: tuple[GateSpec, ...],
 ) -> bool:
+    """`--trust` is for this once; what a person answers is remembered."""
     if settings.trust or not can_ask():
         return settings.trust
     watched.asking = True
@@ -157,6 +162,8 @@ def _ask_gates(
             click.echo(f"  {plain_line(spec.name)}: {plain_line(' '.join(spec.argv))}", err=True)
         said = click.confirm("Run them?", default=False, err=True)
     watched.asking = False
+    if said:
+        engine.trust.approve(gates)
     return said
 
 

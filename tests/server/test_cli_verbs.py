@@ -99,9 +99,10 @@ def test_an_untrusted_workspace_can_be_looked_at(run: Run, engine: FakeEngine) -
     assert run("list")[0] == 0
 
 
-def test_trust_approves_the_gates_as_they_are(run: Run, engine: FakeEngine) -> None:
-    run("run", "Fix it", "--trust")
-    assert engine.trust.approved == [TESTS]
+def test_trust_on_the_line_is_for_this_once(run: Run, engine: FakeEngine) -> None:
+    assert run("run", "Fix it", "--trust")[0] == 0
+    assert engine.trust.approved == []
+    assert run("run", "Fix it")[0] == 7
 
 
 def test_gates_that_changed_are_named_before_they_run(run: Run, engine: FakeEngine) -> None:
@@ -126,6 +127,7 @@ def test_a_person_at_a_terminal_is_asked_once(
     assert run("run", "Fix it")[0] == 0
     count = len(questions)
     assert count
+    assert engine.trust.approved == [TESTS]
     assert run("run", "Fix it")[0] == 0
     assert len(questions) == count
 

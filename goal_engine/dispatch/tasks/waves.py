@@ -7,7 +7,7 @@ from pathlib import Path
 
 from goal_engine.budget import Spend
 from goal_engine.dispatch.tasks.scheduler import Wave
-from goal_engine.dispatch.workspaces import Workbench
+from goal_engine.worktree import Workbench
 from goal_engine.errors import GoalError
 from goal_engine.evidence import GoalGitEvidence
 from goal_engine.ports import Ports, WorkerTurn

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from goal_engine.evidence import GoalGitEvidence
@@ -43,7 +43,23 @@ class Workbench:
 
     async def environment(self, workspace: Path) -> Environment:
         """Return a view of the person's environment that judges `workspace`."""
-        return await asyncio.to_thread(view_environment, self.user, self.checkout, workspace)
+        return await asyncio.to_thread(self._view, workspace)
+
+    def _view(self, workspace: Path) -> Environment:
+        view = view_environment(self.user, self.checkout, workspace)
+        copied = tuple(self._copy_wanted(workspace))
+        return replace(view, exclude=(*view.exclude, *copied)) if copied else view
+
+    def _copy_wanted(self, workspace: Path) -> Iterator[str]:
+        """Copy the untracked files that the configuration says gates need."""
+        for glob in self.copies:
+            for source in sorted(self.checkout.glob(glob)):
+                path = source.relative_to(self.checkout)
+                target = workspace / path
+                if source.is_file() and not target.exists():
+                    target.parent.mkdir(parents=True, exist_ok=True)
+                    shutil.copyfile(source, target)
+                    yield path.as_posix()
 
     def log_path(self, name: str) -> Path:
         """Return where a process called `name` writes."""
