@@ -23,7 +23,7 @@ from goal_engine.state import events as e
 from goal_engine.state.commands import CreateGoal
 from goal_engine.state.model import GoalState
 from goal_engine.task_graph.graph import FixStep, GoalTask, GoalTaskGraph
-from goal_engine.types import DeliveryPolicy, GoalId
+from goal_engine.types import GoalDeliveryPolicy, GoalId
 
 PROGRAMS: tuple[tuple[re.Pattern[str], frozenset[str]], ...] = (
     (re.compile(r"\b(lint\w*|ruff|flake8|pylint)\b", re.I), frozenset({"lint", "ruff", "check"})),
@@ -45,7 +45,7 @@ class CreateGoalOptions:
     """The gates to lock, as the person approved them."""
     plan: GoalPlan | None = None
     budget: GoalBudget | None = None
-    delivery: DeliveryPolicy = DeliveryPolicy.LOCAL
+    delivery: GoalDeliveryPolicy = GoalDeliveryPolicy.LOCAL
     python: str | None = None
     copies: tuple[str, ...] = ()
     until_ready: bool = True

@@ -116,7 +116,7 @@ class TaskStatus(StrEnum):
     CANCELLED = "cancelled"
 
 
-class DeliveryPolicy(StrEnum):
+class GoalDeliveryPolicy(StrEnum):
     """How a finished goal reaches the person (seed: `GoalDeliveryPolicy`)."""
 
     LOCAL = "local"

@@ -26,7 +26,6 @@ import sys
 from {module} import {first}
 
 if __name__ == "__main__":
-    sys.argv[0] = sys.argv[0].removesuffix(".exe") if hasattr(str, "removesuffix") else sys.argv[0]
     sys.exit({attribute}())
 """
 

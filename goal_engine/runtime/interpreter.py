@@ -11,6 +11,7 @@ import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from goal_engine.errors import EnvironmentUnusable
 from goal_engine.runtime.process import clean_environment
@@ -109,7 +110,9 @@ def find_python(checkout: Path, configured: str | None) -> Path | None:
     return Path(found).absolute() if found else None
 
 
-def ask(python: Path, question: str, *, cwd: Path, arguments: tuple[str, ...] = ()) -> dict:  # type: ignore[type-arg]
+def ask(
+    python: Path, question: str, *, cwd: Path, arguments: tuple[str, ...] = ()
+) -> dict[str, Any]:
     """Run `question` in isolated mode and return the JSON object on its last line.
 
     The working directory is off the import path (`-I`), yet matters: version managers choose the
@@ -118,8 +121,8 @@ def ask(python: Path, question: str, *, cwd: Path, arguments: tuple[str, ...] = 
     try:
         done = subprocess.run(
             [python, "-I", "-B", "-c", question, *arguments],
-            cwd=cwd, env=clean_environment(), stdin=subprocess.DEVNULL, capture_output=True, timeout=ANSWER_SECONDS,
-            check=True, start_new_session=True,
+            cwd=cwd, env=clean_environment(), stdin=subprocess.DEVNULL, capture_output=True,
+            timeout=ANSWER_SECONDS, check=True, start_new_session=True,
         )  # fmt: skip
         answer = json.loads(done.stdout.splitlines()[-1])
     except (OSError, subprocess.SubprocessError, ValueError, IndexError) as error:

@@ -18,7 +18,7 @@ from goal_engine.proof.gate import GateResult, GateSpec
 from goal_engine.proof.verdict import Judgement
 from goal_engine.task_graph.graph import GoalTaskGraph
 from goal_engine.types import (
-    DeliveryPolicy,
+    GoalDeliveryPolicy,
     Decision,
     Frozen,
     GitOid,
@@ -51,7 +51,7 @@ class GoalCreated(Frozen):
     copies: tuple[str, ...] = ()
     """Globs of untracked files that the gates need in a workspace."""
     budget: GoalBudget
-    delivery: DeliveryPolicy = DeliveryPolicy.LOCAL
+    delivery: GoalDeliveryPolicy = GoalDeliveryPolicy.LOCAL
     notices: tuple[str, ...] = ()
 
 

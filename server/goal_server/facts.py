@@ -25,7 +25,7 @@ def _created(state: GoalState, event: e.GoalCreated) -> str:
 
 def _planned(state: GoalState, event: e.GoalPlanned) -> str:
     tasks, criteria = len(event.graph.tasks), len(event.criteria)
-    return f"planned: {tasks} tasks, {criteria} criteria ({event.planner})"
+    return f"planned: {tasks} task{'s' * (tasks != 1)}, {criteria} criteria ({event.planner})"
 
 
 def _gate(state: GoalState, event: e.GateFinished) -> str:
@@ -50,6 +50,11 @@ def _task_finished(state: GoalState, event: e.TaskFinished) -> str:
     return f"task {event.task} done: +{evidence.additions} −{evidence.deletions}"
 
 
+def _blocked(state: GoalState, event: e.GoalBlocked) -> str:
+    why = "it waits for answers" if state.open_questions else event.reason
+    return f"blocked ({event.on}): {why}"
+
+
 def _integrated(state: GoalState, event: e.TreeIntegrated) -> str:
     if not event.tasks:
         return ""
@@ -62,7 +67,7 @@ FACTS: Mapping[type, Say] = {
     e.QuestionsAsked: lambda _, event: "asked: " + "; ".join(q.text for q in event.questions),
     e.QuestionAnswered: lambda _, event: f"answered: {event.answer.question}",
     e.GateWaived: lambda _, event: f"gate {event.gate} is not required any more",
-    e.GoalBlocked: lambda _, event: f"blocked ({event.on}): {event.reason}",
+    e.GoalBlocked: _blocked,
     e.GoalResumed: lambda _, event: "resumed",
     e.ControlRequested: lambda _, event: f"asked to {event.kind}",
     e.GoalPaused: lambda _, event: f"paused: {event.reason}",

@@ -223,7 +223,7 @@ async def verify_proof(context: Context, params: p.VerifyProofParams) -> r.Rever
 
 async def show_gates(context: Context, params: p.NoParams) -> r.GatesView:
     """Show the gates that a goal created now would have."""
-    choice = await asyncio.to_thread(context.engine.choose_gates)
+    choice = await context.engine.choose_gates()
     trusted = context.engine.trust.is_trusted
     return r.GatesView(
         gates=tuple(r.render_gate(spec, trusted(spec)) for spec in choice.specs),
@@ -246,9 +246,8 @@ async def _create(context: Context, params: p.PlanParams) -> GoalState:
     text = params.text.strip() or (plan.goal if plan else "")
     if not text:
         raise BadGoal('Say what is to be true afterwards: goalproof run "Make the linter pass".')
-    choice = await asyncio.to_thread(context.engine.choose_gates)
+    choice = await context.engine.choose_gates()
     await _check_gates(context, choice.specs)
-    configuration = choice.configuration
     limits = params.model_dump(
         include={"wall_seconds", "attempts", "changed_lines", "max_agents"}, exclude_none=True
     )
@@ -256,8 +255,8 @@ async def _create(context: Context, params: p.PlanParams) -> GoalState:
         plan=plan,
         budget=(plan.budget if plan else GoalBudget()).changed(**limits),
         gates=choice.specs,
-        python=configuration.python if configuration else None,
-        copies=configuration.copies if configuration else (),
+        python=choice.python,
+        copies=choice.copies,
     )
     create = planner.create_goal if isinstance(params, p.RunParams) else planner.plan_goal
     return await create(context.engine.ports, text, options)

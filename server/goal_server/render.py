@@ -45,8 +45,9 @@ def _goal(goal: r.GoalView) -> Iterator[str]:
     yield f"{goal.id}  {goal.kind}  base {goal.base_commit[:12]}{branch}"
     if goal.change:
         change = goal.change
-        yield f"change  {len(change.files)} files, +{change.additions} −{change.deletions} lines"
-    if goal.blocker and not goal.reasons:
+        files = _count(len(change.files), "file")
+        yield f"change  {files}, +{change.additions} −{change.deletions} lines"
+    if goal.blocker and not goal.reasons and not goal.questions:
         yield from _wrap(goal.blocker, "why     ")
     if goal.reasons and goal.status != "ready":
         for reason in goal.reasons:
@@ -66,7 +67,7 @@ def _goal(goal: r.GoalView) -> Iterator[str]:
     if goal.proof:
         yield f"proof   {goal.proof.digest[:16]}  {plain_line(goal.proof.path)}"
     if goal.applied:
-        yield f"applied {len(goal.applied)} files in the checkout"
+        yield f"applied {_count(len(goal.applied), 'file')} in the checkout"
     if goal.branch:
         yield f"branch  {plain_line(goal.branch)}"
     if goal.next:
@@ -78,7 +79,8 @@ def render_spend(spend: r.SpendView) -> str:
     tokens = "unknown" if spend.tokens is None else str(spend.tokens)
     usd = "unknown" if spend.usd is None else spend.usd
     return (
-        f"{spend.wall_ms / 1000:.1f} s, {spend.attempts} attempts, {spend.changed_lines} lines,"
+        f"{spend.wall_ms / 1000:.1f} s, {_count(spend.attempts, 'attempt')},"
+        f" {_count(spend.changed_lines, 'changed line')},"
         f" {tokens} tokens, {usd} USD ({spend.source})"
     )
 
@@ -157,8 +159,8 @@ def _proof(view: r.ProofView) -> Iterator[str]:
     yield f"tree    {view.proof.tree}"
     yield f"path    {plain_line(view.proof.path)}"
     yield from _wrap(
-        "It is not signed: whoever made it could have made another. Running it again convinces.",
-        "signed  no. ",
+        "whoever made it could have made another; running it again is what convinces.",
+        "signed  no: ",
     )
     yield from _section("Gates", (_gate(gate) for gate in view.gates))
     yield from _section("Criteria", (_criterion(item) for item in view.criteria))
@@ -167,7 +169,8 @@ def _proof(view: r.ProofView) -> Iterator[str]:
 
 def _reverification(view: r.ReverificationView) -> Iterator[str]:
     yield f"{render_word(view.outcome)}  {plain_line(view.bundle)}"
-    yield from (f"gate    {plain_line(gate)}" for gate in view.gates)
+    if view.outcome == "INSPECTED":
+        yield from (f"gate    {plain_line(gate)}" for gate in view.gates)
     for difference in view.differences:
         yield from _wrap(difference, "differs ")
     for missing in view.missing:
@@ -190,6 +193,10 @@ RENDERERS: dict[type[r.View], Callable[[Any], Iterator[str]]] = {
 def render_word(word: str) -> str:
     """Return a status, state or outcome in its colour."""
     return click.style(plain_line(word), fg=COLOURS.get(word, "yellow"))
+
+
+def _count(number: int, word: str) -> str:
+    return f"{number} {word}" if number == 1 else f"{number} {word}s"
 
 
 def _section(title: str, rows: Iterable[Sequence[str]]) -> Iterator[str]:

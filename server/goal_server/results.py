@@ -314,18 +314,25 @@ def render_gate(spec: GateSpec, trusted: bool | None = None) -> GateView:
 def find_next_steps(state: GoalState) -> tuple[str, ...]:
     """Return the commands that make sense now, the most likely one first."""
     goal = state.goal_id
-    steps = [f"goalproof answer {goal} {q.id} TEXT" for q in state.open_questions]
-    if state.status in (S.BLOCKED_ON_HUMAN, S.NOT_READY):
+    blocked = state.status is S.BLOCKED_ON_HUMAN
+    asked = state.open_questions if blocked else ()
+    steps = [f"goalproof answer {goal} {question.id} TEXT" for question in asked]
+    if blocked or state.status is S.NOT_READY:
         steps += [
             f"goalproof accept {goal} {verdict.criterion.id} --reason TEXT"
             for verdict in _find_acceptable(state)
         ]
-    usual = [verb for verb in POSSIBLE[state.status] if verb not in ("answer", "accept")]
+    unneeded = {"answer", "accept", "show"}
+    if state.status is S.READY:
+        unneeded |= {"execute", "cancel"}
+    if steps or (state.status is S.BLOCKED_ON_EXTERNAL and not state.graph.tasks):
+        unneeded.add("resume")
     if state.status is S.NEEDS_MORE_BUDGET:
         steps.append(f"goalproof resume {goal} --wall-seconds N --attempts N --changed-lines N")
-        usual.remove("resume")
+        unneeded.add("resume")
     if state.tree is None:
-        usual = [verb for verb in usual if verb not in ("diff", "proof")]
+        unneeded |= {"diff", "proof"}
+    usual = [verb for verb in POSSIBLE[state.status] if verb not in unneeded]
     return (*steps, *(f"goalproof {verb} {goal}" for verb in usual))
 
 

@@ -51,7 +51,7 @@ class Watched:
 
 def perform(settings: Settings, operation: Operation, params: Params) -> int:
     """Carry out `operation` and return the exit code.  Raises what the engine refuses with."""
-    engine = Engine.open(settings.path)
+    engine = Engine.open(find_place(settings, params))
     watched = Watched()
     try:
         quiet = settings.json or not (operation.progress or operation.cancellable)
@@ -68,6 +68,12 @@ def perform(settings: Settings, operation: Operation, params: Params) -> int:
         engine.close()
     print_result(settings, result)
     return find_code(operation, result)
+
+
+def find_place(settings: Settings, params: Params) -> Path:
+    """Return where to work; a proof may be checked from anywhere against a named repository."""
+    named: str | None = getattr(params, "repository", None)
+    return Path(named) if named and settings.path == Path() else settings.path
 
 
 async def _dispatch(

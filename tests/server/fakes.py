@@ -119,8 +119,8 @@ class FakeEngine:
         self.workers = {"recipe": object()}
         self.closed = False
 
-    def choose_gates(self) -> Any:
-        return SimpleNamespace(specs=(TESTS,), configuration=None, path=None)
+    async def choose_gates(self) -> Any:
+        return SimpleNamespace(specs=(TESTS,), path=None, python=None, copies=())
 
     def subscribe(self, callback: Callable[[GoalState, e.JournalEntry], None]) -> Any:
         self.subscribers.append(callback)

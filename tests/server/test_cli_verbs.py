@@ -45,7 +45,7 @@ def test_a_goal_runs_to_ready(run: Run, engine: FakeEngine) -> None:
     code, out, err = run("run", "Fix", "the", "login", "--trust")
     assert code == 0
     assert out.startswith("ready  Fix the login")
-    assert "planned: 1 tasks" in err
+    assert "planned: 1 task" in err
     assert engine.closed
 
 

@@ -1,0 +1,147 @@
+"""A proof is run again by a stranger: the same answer, another answer, or what is missing."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from goal_engine.engine import Engine, create_sample_repository
+from goal_engine.errors import ProofRefused
+from goal_engine.proof.statement import find_digest, parse_statement, render_statement
+from goal_engine.proof.gate import GateOutcome
+from goal_engine.queries import resolve_goal_proof
+from goal_engine.reverify import ReverifyOutcome, inspect_bundle, plan_commands, verify_proof
+from goal_engine.runtime.git import safe_git
+from goal_engine.types import GoalStatus
+from tests.integration.projects import FIX, a_plan, a_project, fingerprint, run
+
+
+@pytest.fixture
+async def proven(tmp_path: Path) -> AsyncIterator[tuple[Path, Path]]:
+    """A project and the bundle of a ready goal of it."""
+    project = a_project(tmp_path / "project")
+    engine = Engine.open(project)
+    state = await run(engine, a_plan(FIX))
+    assert state.status is GoalStatus.READY
+    yield project, await resolve_goal_proof(engine.ports, "latest")
+    engine.close()
+
+
+async def test_a_stranger_with_a_clone_reproduces_the_proof(
+    proven: tuple[Path, Path], tmp_path: Path
+) -> None:
+    project, bundle = proven
+    clone = tmp_path / "clone"
+    safe_git(["clone", "--quiet", str(project), str(clone)], cwd=tmp_path)
+    elsewhere = shutil.copytree(bundle, tmp_path / "sent" / bundle.name)
+    before = fingerprint(clone)
+    said: list[str] = []
+    found = await verify_proof(elsewhere, clone, say=said.append)
+    assert found.outcome is ReverifyOutcome.REPRODUCED, found
+    assert len(said) == 3
+    assert fingerprint(clone) == before
+    assert not (clone / ".goalproof").exists()
+
+
+async def test_a_proof_that_claims_more_than_is_there_is_not_reproduced(
+    proven: tuple[Path, Path], tmp_path: Path
+) -> None:
+    project, bundle = proven
+    proof, _ = inspect_bundle(bundle)
+    lies = tuple(
+        run.changed(outcome=GateOutcome.PASSED, exit_code=0) if run.stage == "baseline" else run
+        for run in proof.runs
+    )
+    forged = forge(bundle, tmp_path / "forged", proof.changed(runs=lies))
+    found = await verify_proof(forged, project)
+    assert found.outcome is ReverifyOutcome.NOT_REPRODUCED
+    assert any("runs[baseline tests].outcome" in item for item in found.differences)
+
+
+def forge(bundle: Path, target: Path, proof: object) -> Path:
+    """Write a bundle that is consistent in itself, as a liar would."""
+    from goal_engine.proof.report import render_proof_page
+    from goal_engine.proof.statement import GoalProof
+
+    made = GoalProof.model_validate(proof.model_dump())  # type: ignore[attr-defined]
+    statement = render_statement(made)
+    digest = find_digest(statement)
+    folder = Path(shutil.copytree(bundle, target / digest))
+    for name, data in (
+        ("statement.json", statement),
+        ("statement.sha256", f"{digest}\n".encode()),
+        ("proof.md", render_proof_page(made, digest).encode()),
+    ):
+        (folder / name).chmod(0o644)
+        (folder / name).write_bytes(data)
+    return folder
+
+
+async def test_without_the_base_it_says_what_is_missing(
+    proven: tuple[Path, Path], tmp_path: Path
+) -> None:
+    _, bundle = proven
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "x").write_text("x", encoding="utf-8")
+    create_sample_repository(other, "another project")
+    found = await verify_proof(bundle, other)
+    assert found.outcome is ReverifyOutcome.NOT_REPRODUCIBLE_HERE
+    assert "does not have the base commit" in found.missing[0]
+
+
+async def test_a_flipped_byte_anywhere_is_refused_and_named(
+    proven: tuple[Path, Path], tmp_path: Path
+) -> None:
+    _, bundle = proven
+    copy = Path(shutil.copytree(bundle, tmp_path / "copy" / bundle.name))
+    files = [path for path in copy.rglob("*") if path.is_file()]
+    assert {path.name for path in files} >= {"statement.json", "proof.md", "change.bundle"}
+    for path in files:
+        good = path.read_bytes()
+        path.chmod(0o644)
+        for place in range(0, len(good), max(1, len(good) // 200)):
+            bad = bytearray(good)
+            bad[place] ^= 0x01
+            path.write_bytes(bytes(bad))
+            with pytest.raises(ProofRefused) as refused:
+                inspect_bundle(copy)
+            assert "statement" in str(refused.value) or path.name in str(refused.value)
+        path.write_bytes(good)
+    inspect_bundle(copy)
+
+
+async def test_files_that_are_added_removed_or_renamed_are_named(
+    proven: tuple[Path, Path], tmp_path: Path
+) -> None:
+    _, bundle = proven
+    copy = Path(shutil.copytree(bundle, tmp_path / bundle.name))
+    (copy / "extra").write_text("x", encoding="utf-8")
+    with pytest.raises(ProofRefused, match="extra"):
+        inspect_bundle(copy)
+    (copy / "extra").unlink()
+    (copy / "change.bundle").unlink()
+    with pytest.raises(ProofRefused, match=r"change\.bundle"):
+        inspect_bundle(copy)
+    other = Path(shutil.copytree(bundle, tmp_path / ("0" * 64)))
+    with pytest.raises(ProofRefused, match="named after another proof"):
+        inspect_bundle(other)
+
+
+async def test_the_statement_is_written_in_one_way_only(proven: tuple[Path, Path]) -> None:
+    data = (proven[1] / "statement.json").read_bytes()
+    assert render_statement(parse_statement(data)) == data
+    with pytest.raises(ProofRefused):
+        parse_statement(data.replace(b'"_type"', b' "_type"'))
+
+
+async def test_what_would_run_is_told_before_anything_runs(proven: tuple[Path, Path]) -> None:
+    proof, _ = inspect_bundle(proven[1])
+    commands = plan_commands(proof)
+    assert [line.split(":")[0] for line in commands] == [
+        "baseline · tests", "proving · tests", "counterfactual · tests",
+    ]  # fmt: skip
+    assert all("run_tests.py" in line for line in commands)
