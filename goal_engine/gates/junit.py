@@ -52,7 +52,7 @@ def _refuse_doctype(data: bytes) -> None:
     """A document type can stand before the root element only, and is all that declares entities."""
     started = False
 
-    def refuse(*_: object) -> None:
+    def refuse(*_: object) -> None:  # raising stops the parser before it has read a declaration
         raise BadReport("it declares a document type, which a report has no use for")
 
     def start(*_: object) -> None:
@@ -68,7 +68,9 @@ def _refuse_doctype(data: bytes) -> None:
             if started:
                 return
         parser.Parse(b"", True)
-    except expat.ExpatError as error:
+    except BadReport:
+        raise
+    except (expat.ExpatError, ValueError) as error:
         raise BadReport(f"it is no XML: {error}") from error
 
 

@@ -6,6 +6,9 @@ import tomllib
 from collections.abc import Iterator
 from typing import Any
 
+LONGEST = 500
+"""Lines of one statement that are looked at, so that an unclosed quote costs little."""
+
 Location = tuple[str | int, ...]
 """The way to a value: names of keys, and numbers (from 0) in arrays."""
 
@@ -19,10 +22,7 @@ def find_lines(text: str) -> dict[Location, int]:
         if value is None:
             break
         if statement.startswith("["):
-            names = _find_names(value)
-            if statement.startswith("[["):
-                count[names] = count.get(names, -1) + 1
-            table = _number(names, count)
+            table = _number(_find_names(value), count, statement.startswith("[["))
             found.setdefault(table, line)
         else:
             for location in _walk(value):
@@ -48,7 +48,9 @@ def _split(text: str) -> Iterator[tuple[int, str, dict[str, Any] | None]]:
         chunk += line + "\n"
         try:
             value = tomllib.loads(chunk)
-        except tomllib.TOMLDecodeError:
+        except (tomllib.TOMLDecodeError, RecursionError):
+            if number - start >= LONGEST:
+                break
             continue
         yield start, chunk.lstrip(), value
         chunk = ""
@@ -68,14 +70,16 @@ def _find_names(value: Any) -> Location:
     return tuple(names)
 
 
-def _number(names: Location, count: dict[Location, int]) -> Location:
-    """A header means the newest element of each array of tables on its way."""
-    found: list[str | int] = []
-    for length in range(1, len(names) + 1):
-        found.append(names[length - 1])
-        if names[:length] in count:
-            found.append(count[names[:length]])
-    return tuple(found)
+def _number(names: Location, count: dict[Location, int], is_element: bool) -> Location:
+    """A header means the newest element of each array of tables on its way, or a new last one."""
+    found: Location = ()
+    for depth, name in enumerate(names, start=1):
+        found += (name,)
+        if is_element and depth == len(names):
+            count[found] = count.get(found, -1) + 1
+        if found in count:
+            found += (count[found],)
+    return found
 
 
 def _walk(value: Any) -> Iterator[Location]:

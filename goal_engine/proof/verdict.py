@@ -192,7 +192,12 @@ def _find_removed(gate: str, seen: Observations) -> set[str]:
         return set()
     ran = {test for test, outcome in base.tests.items() if outcome is not TestOutcome.SKIPPED}
     runs = {test for test, outcome in now.tests.items() if outcome is not TestOutcome.SKIPPED}
-    return ran - runs
+    return {test for test in ran - runs if not _was_module(test, runs)}
+
+
+def _was_module(test: str, runs: set[str]) -> bool:
+    """Whether `test` is a module that could not be collected and whose tests run now."""
+    return "::" not in test and any(now.startswith((f"{test}::", f"{test}.")) for now in runs)
 
 
 def _judge_criterion(

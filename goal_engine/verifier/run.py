@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from pathlib import Path
 
 from goal_engine.worktree import Workbench
+from goal_engine.errors import RepositoryUnusable
 from goal_engine.gates.junit import BadReport, parse_junit
 from goal_engine.proof.gate import (
     REPORT,
@@ -17,7 +19,7 @@ from goal_engine.proof.gate import (
     TestOutcome,
 )
 from goal_engine.runtime.environment import Environment, probe_origin
-from goal_engine.runtime.process import Finished, run_process
+from goal_engine.runtime.process import Finished, clean_environment, run_process
 
 LINES_SHOWN = 6
 """Lines of a red gate's output that its message quotes."""
@@ -59,13 +61,20 @@ async def run_gate(
         ended = await run_process(
             [part.replace(REPORT, str(report)) for part in spec.argv],
             cwd=workspace / spec.cwd,
-            env={**environment.variables, **spec.env},
+            env=clean_environment({**environment.variables, **spec.env}),
             log=log,
             timeout=spec.timeout,
         )
         output = log.read_bytes() if log.exists() else b""
         log.unlink(missing_ok=True)
         outcome, tests, message = _read_outcome(spec, ended, report, output)
+        if outcome is GateOutcome.PASSED:
+            changed = await asyncio.to_thread(
+                _find_changed, bench, workspace, tree, commit, environment
+            )
+            if changed:
+                outcome = GateOutcome.ERROR
+                message = f"it changed files that it was to judge: {', '.join(changed[:5])}"
         result = GateResult(
             gate=spec.name,
             stage=stage,
@@ -77,6 +86,18 @@ async def run_gate(
             message=message,
         )
         return GateRunOutput(result, output, environment)
+
+
+def _find_changed(
+    bench: Workbench, workspace: Path, tree: str, commit: str, environment: Environment
+) -> tuple[str, ...]:
+    """A gate that repairs what it finds has not judged the tree that is delivered."""
+    try:
+        after = bench.repository.snapshot(workspace, commit, environment.exclude)
+    except RepositoryUnusable as error:
+        return (error.paragraph,)
+    found = bench.repository.evidence(tree, after).files
+    return tuple(file.path for file in found if file.status != "A")
 
 
 def _read_outcome(

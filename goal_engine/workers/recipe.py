@@ -8,7 +8,7 @@ from typing import assert_never
 
 from goal_engine.errors import ToolMissing
 from goal_engine.ports import TurnResult, WorkerTurn
-from goal_engine.runtime.process import run_process
+from goal_engine.runtime.process import clean_environment, run_process
 from goal_engine.task_graph.graph import FixStep, ReplaceStep, RunStep, Step, WriteStep, is_safe_path
 
 FIX_TIMEOUT = 600.0
@@ -52,7 +52,7 @@ async def _run(
     ended = await run_process(
         argv,
         cwd=turn.workspace,
-        env=turn.environment.variables,
+        env=clean_environment(turn.environment.variables),
         log=turn.log,
         timeout=timeout,
     )

@@ -27,7 +27,9 @@ def _argument(description: str, **more: Any) -> Any:
 
 
 def _goal() -> Any:
-    return _argument("The goal's id, the beginning of one, or `latest`.", min_length=1, max_length=200)
+    return _argument(
+        "The goal's id, the beginning of one, or `latest`.", min_length=1, max_length=200
+    )
 
 
 class NoParams(Params):

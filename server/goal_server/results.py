@@ -316,7 +316,10 @@ def find_next_steps(state: GoalState) -> tuple[str, ...]:
     goal = state.goal_id
     blocked = state.status is S.BLOCKED_ON_HUMAN
     asked = state.open_questions if blocked else ()
-    steps = [f"goalproof answer {goal} {question.id} TEXT" for question in asked]
+    steps = [
+        f"goalproof answer {goal} {q.id} {'optional' if q.id.startswith('gate:') else 'TEXT'}"
+        for q in asked
+    ]
     if blocked or state.status is S.NOT_READY:
         steps += [
             f"goalproof accept {goal} {verdict.criterion.id} --reason TEXT"

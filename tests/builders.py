@@ -1,0 +1,200 @@
+"""Small values for tests of the pure core: a goal, its events, its commands and its journal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from goal_engine.budget import GoalBudget, Spend
+from goal_engine.decision import Acceptance, Answer, Criterion, EvidenceKind, Question
+from goal_engine.evidence import GoalGitEvidence
+from goal_engine.proof.gate import GateOutcome, GateResult, GateSpec, GateStage
+from goal_engine.proof.verdict import Judgement, Verdict
+from goal_engine.state import commands as c
+from goal_engine.state import events as e
+from goal_engine.state.decide import decide
+from goal_engine.state.evolve import fold, fold_entries
+from goal_engine.state.journal import encode_entry, header_digest, header_line, line_digest
+from goal_engine.state.model import GoalState
+from goal_engine.task_graph.graph import GoalTask, GoalTaskGraph, WriteStep
+from goal_engine.types import Decision, GoalId, GoalKind, GoalStatus, Person
+
+NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+GOAL = GoalId.made_of(NOW, 0xABCDEF01)
+BASE, TREE, OTHER = "a" * 40, "b" * 40, "c" * 40
+DIGEST = "d" * 64
+ME = Decision(actor="me", reason="I looked at it")
+NOTHING = GoalGitEvidence(base_tree=BASE, tree=TREE)
+S = GoalStatus
+
+
+class StoppedClock:
+    """Always the same time."""
+
+    def now(self) -> datetime:
+        return NOW
+
+
+def goal_id(number: int) -> GoalId:
+    """Return a goal id that sorts by `number`."""
+    return GoalId.made_of(NOW + timedelta(seconds=number), number)
+
+
+def a_gate(**changes: Any) -> GateSpec:
+    return GateSpec(name="tests", argv=("pytest",), report="junit").changed(**changes)
+
+
+def a_task(task_id: str = "fix", *deps: str, writes: Sequence[str] = ("**",)) -> GoalTask:
+    steps = (WriteStep(write="x.txt", content="x"),) if "**" in writes else ()
+    steps = steps or (WriteStep(write=writes[0], content="x"),) if writes else ()
+    return GoalTask(id=task_id, title=task_id, deps=deps, writes=tuple(writes), steps=steps)
+
+
+def a_goal_created(name: GoalId = GOAL, **changes: Any) -> e.GoalCreated:
+    return e.GoalCreated(
+        goal_id=name,
+        text="Make sums right",
+        kind=GoalKind.FIX,
+        kind_reason="said so",
+        base_commit=BASE,
+        base_tree=BASE,
+        branch="main",
+        author=Person(name="Ada", email="ada@example.org"),
+        gates=(a_gate(),),
+        gates_digest=DIGEST,
+        budget=GoalBudget(),
+    ).changed(**changes)
+
+
+def planned(*tasks: GoalTask) -> e.GoalPlanned:
+    criterion = Criterion(id="adds", text="Sums", evidence=EvidenceKind.FLIPS, gate="tests")
+    graph = GoalTaskGraph(tasks=tasks or (a_task(),))
+    return e.GoalPlanned(planner="plan", criteria=(criterion,), graph=graph)
+
+
+def a_judgement(verdict: Verdict = Verdict.READY) -> Judgement:
+    reasons = () if verdict is Verdict.READY else ("it says so",)
+    return Judgement(tree=TREE, verdict=verdict, gates=(), criteria=(), reasons=reasons)
+
+
+def a_gate_result(stage: GateStage = GateStage.PROVING) -> GateResult:
+    return GateResult(gate="tests", stage=stage, tree=TREE, outcome=GateOutcome.PASSED)
+
+
+def a_question(name: str = "what") -> Question:
+    return Question(id=name, text="What is meant?")
+
+
+def a_block(on: e.BlockedOn = "human") -> e.GoalBlocked:
+    return e.GoalBlocked(on=on, reason="it waits", next="do something")
+
+
+INTEGRATED = e.TreeIntegrated(tasks=("fix",), commit=OTHER, tree=TREE, evidence=NOTHING)
+EVENTS: tuple[e.GoalEvent, ...] = (
+    a_goal_created(),
+    planned(),
+    e.QuestionsAsked(questions=(a_question(),)),
+    e.QuestionAnswered(answer=Answer(question="what", text="this", decision=ME)),
+    e.GateWaived(gate="tests", decision=ME),
+    a_block(),
+    e.GoalStarted(),
+    e.GoalResumed(budget=GoalBudget(attempts=9)),
+    e.ControlRequested(kind=e.ControlKind.PAUSE, decision=ME),
+    e.GoalPaused(reason="asked"),
+    e.GoalInterrupted(),
+    e.GoalCancelled(reason="asked"),
+    e.GateFinished(result=a_gate_result()),
+    e.TaskStarted(task="fix", attempt=1, base_commit=BASE),
+    e.TaskFinished(task="fix", attempt=1, commit=OTHER, evidence=NOTHING, spent=Spend(attempts=1)),
+    e.TaskFailed(task="fix", attempt=1, reason="no", spent=Spend(attempts=1)),
+    e.TasksBlocked(tasks=("fix",), by="fix"),
+    INTEGRATED,
+    e.IntegrationConflicted(task="fix", paths=("a.py",)),
+    e.VerificationStarted(tree=TREE),
+    e.GoalJudged(judgement=a_judgement()),
+    e.GoalReady(),
+    e.GoalNotReady(),
+    e.CriterionAccepted(acceptance=Acceptance(criterion="adds", tree=TREE, decision=ME)),
+    e.ProofRecorded(digest=DIGEST, tree=TREE),
+    e.ChangeApplied(tree=TREE, files=("a.py",)),
+    e.DeliveryIntended(branch="goal/x", commit=OTHER),
+    e.GoalDelivered(branch="goal/x", commit=OTHER),
+)
+"""One of each event."""
+
+HISTORY: dict[GoalStatus, tuple[e.GoalEvent, ...]] = {
+    S.PLANNED: (a_goal_created(), planned()),
+    S.DELIVERED: (e.GoalDelivered(branch="goal/x", commit=OTHER),),
+    S.CANCELLED: (e.GoalCancelled(reason="asked"),),
+    S.READY: (INTEGRATED, e.GoalJudged(judgement=a_judgement()), e.GoalReady()),
+    S.NOT_READY: (
+        INTEGRATED,
+        e.GoalJudged(judgement=a_judgement(Verdict.NOT_READY)),
+        e.GoalNotReady(),
+    ),
+    S.RUNNING: (e.GoalStarted(),),
+    S.PAUSED: (e.GoalPaused(reason="asked"),),
+    S.BLOCKED_ON_HUMAN: (a_block("human"),),
+    S.BLOCKED_ON_EXTERNAL: (a_block("external"),),
+    S.NEEDS_MORE_BUDGET: (a_block("budget"),),
+    S.FAILED_INFRA: (a_block("infra"),),
+}
+
+
+def a_goal(status: GoalStatus = S.PLANNED, *more: e.GoalEvent) -> GoalState:
+    """Return a goal that came to `status` the usual way, and `more` happened to."""
+    events = list(HISTORY[S.PLANNED])
+    if status is not S.PLANNED:
+        events += HISTORY[S.RUNNING]
+    if status is S.DELIVERED:
+        events += HISTORY[S.READY]
+    if status not in (S.PLANNED, S.RUNNING):
+        events += HISTORY[status]
+    return fold((*events, *more))
+
+
+def do(state: GoalState | None, *commands: c.Command) -> GoalState:
+    """Return the goal after `commands`."""
+    for command in commands:
+        state = fold(decide(state, command, NOW), state)
+    assert state is not None
+    return state
+
+
+def entries_of(
+    groups: Iterable[Sequence[e.GoalEvent]], name: GoalId = GOAL
+) -> tuple[e.JournalEntry, ...]:
+    """Return the entries that hold `groups` of events."""
+    digest, entries = header_digest(name), []
+    for seq, events in enumerate(groups, 1):
+        entry = e.JournalEntry(seq=seq, prev=digest, at=NOW, cause="Record", events=tuple(events))
+        digest = line_digest(encode_entry(entry))
+        entries.append(entry)
+    return tuple(entries)
+
+
+def next_entry(state: GoalState, digest: str, *events: e.GoalEvent) -> e.JournalEntry:
+    """Return the entry that follows `state`, whose last line has `digest`."""
+    return e.JournalEntry(seq=state.seq + 1, prev=digest, at=NOW, cause="Record", events=events)
+
+
+def a_first_entry(name: GoalId = GOAL) -> e.JournalEntry:
+    return entries_of([(a_goal_created(name), planned())], name)[0]
+
+
+GROUPS: tuple[tuple[e.GoalEvent, ...], ...] = (
+    (a_goal_created(), planned()),
+    (e.GoalStarted(),),
+    (e.TaskStarted(task="fix", attempt=1, base_commit=BASE),),
+    (e.GoalPaused(reason="asked"),),
+    (e.GoalResumed(),),
+    (e.GoalCancelled(reason="asked"),),
+)
+
+
+def a_journal() -> bytes:
+    """Return the bytes of a journal of six entries."""
+    entries = entries_of(GROUPS)
+    assert fold_entries(entries).status is S.CANCELLED
+    return header_line(GOAL) + b"".join(map(encode_entry, entries))

@@ -1,0 +1,269 @@
+"""What a goal may do when: given a status, when a command comes, then events or a refusal."""
+
+from __future__ import annotations
+
+import typing
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from goal_engine.budget import GoalBudget, Spend
+from goal_engine.decision import Acceptance
+from goal_engine.errors import GoalError, GoalNotFound, NotPossibleNow
+from goal_engine.proof.verdict import Verdict
+from goal_engine.state import commands as c
+from goal_engine.state import events as e
+from goal_engine.state.decide import decide
+from goal_engine.state.evolve import ImpossibleEvent, evolve, fold, fold_entries
+from goal_engine.state.journal import encode_entry, header_line, parse_journal
+from goal_engine.state.transitions import BLOCKED_ON, POSSIBLE, TRANSITIONS
+from goal_engine.types import GoalStatus, TaskStatus
+from tests.builders import (
+    DIGEST,
+    EVENTS,
+    GOAL,
+    ME,
+    NOW,
+    TREE,
+    a_block,
+    a_gate,
+    a_goal,
+    a_goal_created,
+    a_judgement,
+    a_question,
+    do,
+    entries_of,
+    planned,
+)
+
+S = GoalStatus
+PAUSE, CANCEL = e.ControlKind.PAUSE, e.ControlKind.CANCEL
+EVENT_TYPES = typing.get_args(typing.get_args(e.GoalEvent)[0])
+COMMANDS: tuple[c.Command, ...] = (
+    c.StartGoal(),
+    c.ResumeGoal(),
+    c.ResumeGoal(GoalBudget(attempts=5)),
+    c.RequestControl(PAUSE, ME),
+    c.RequestControl(CANCEL, ME),
+    c.StopGoal(PAUSE, "asked", Spend(attempts=1)),
+    c.StopGoal(CANCEL, "asked"),
+    c.NoticeInterruption(),
+    c.AnswerQuestion("what", "this", ME),
+    c.AnswerQuestion("gate:tests", "optional", ME),
+    *(c.JudgeGoal(a_judgement(verdict), DIGEST) for verdict in Verdict),
+    c.AcceptCriterion(
+        Acceptance(criterion="adds", tree=TREE, decision=ME), a_judgement(), DIGEST
+    ),
+    *(c.Record((event,)) for event in EVENTS if not isinstance(event, e.GoalCreated)),
+    c.Record((e.QuestionsAsked(questions=(a_question("gate:tests"),)), a_block())),
+)
+
+
+@pytest.mark.parametrize(
+    ("status", "command", "event", "after"),
+    [
+        (S.PLANNED, c.StartGoal(), e.GoalStarted, S.RUNNING),
+        (S.RUNNING, c.StopGoal(PAUSE, "asked"), e.GoalPaused, S.PAUSED),
+        (S.RUNNING, c.StopGoal(CANCEL, "asked"), e.GoalCancelled, S.CANCELLED),
+        (S.RUNNING, c.NoticeInterruption(), e.GoalInterrupted, S.PAUSED),
+        (S.RUNNING, c.RequestControl(PAUSE, ME), e.ControlRequested, S.RUNNING),
+        (S.PAUSED, c.ResumeGoal(), e.GoalResumed, S.RUNNING),
+        (S.BLOCKED_ON_HUMAN, c.ResumeGoal(), e.GoalResumed, S.RUNNING),
+        (S.BLOCKED_ON_EXTERNAL, c.ResumeGoal(), e.GoalResumed, S.RUNNING),
+        (S.NEEDS_MORE_BUDGET, c.ResumeGoal(), e.GoalResumed, S.RUNNING),
+        (S.FAILED_INFRA, c.ResumeGoal(), e.GoalResumed, S.RUNNING),
+        (S.NOT_READY, c.StartGoal(), e.GoalStarted, S.RUNNING),
+        (S.READY, c.StartGoal(), e.GoalStarted, S.RUNNING),
+        (S.PLANNED, c.StopGoal(CANCEL, "asked"), e.GoalCancelled, S.CANCELLED),
+    ],
+    ids=str,
+)
+def test_a_goal_moves(status, command, event, after):
+    goal = a_goal(status)
+    events = decide(goal, command, NOW)
+    assert [type(one) for one in events] == [event]
+    assert fold(events, goal).status is after
+
+
+@pytest.mark.parametrize(
+    ("status", "command"),
+    [
+        (S.PLANNED, c.ResumeGoal()),
+        (S.PLANNED, c.StopGoal(PAUSE, "asked")),
+        (S.RUNNING, c.StartGoal()),
+        (S.PAUSED, c.StartGoal()),
+        (S.READY, c.ResumeGoal()),
+        (S.NOT_READY, c.StopGoal(PAUSE, "asked")),
+        (S.DELIVERED, c.StopGoal(CANCEL, "asked")),
+        (S.DELIVERED, c.StartGoal()),
+        (S.PAUSED, c.NoticeInterruption()),
+        (S.PLANNED, c.RequestControl(PAUSE, ME)),
+    ],
+    ids=str,
+)
+def test_a_refusal_names_the_goal_its_status_and_what_is_possible(status, command):
+    with pytest.raises(NotPossibleNow) as refusal:
+        decide(a_goal(status), command, NOW)
+    said = str(refusal.value)
+    assert GOAL in said and f"is {status}" in said
+    assert all(operation in said for operation in POSSIBLE[status])
+
+
+def test_the_builders_know_every_event_and_reach_every_status():
+    assert {type(event) for event in EVENTS} == set(EVENT_TYPES)
+    assert {a_goal(status).status for status in S} == set(S)
+    assert set(TRANSITIONS) == {None, *S}
+
+
+@pytest.mark.parametrize("status", list(S))
+@pytest.mark.parametrize("event", EVENTS, ids=lambda event: event.type)
+def test_an_event_is_in_the_table_or_refused_everywhere(status, event):
+    goal = a_goal(status)
+    target = TRANSITIONS[status].get(type(event))
+    if target is None:
+        with pytest.raises(ImpossibleEvent):
+            evolve(goal, event)
+        with pytest.raises(NotPossibleNow, match="Possible: "):
+            decide(goal, c.Record((event,)), NOW)
+    else:
+        if isinstance(event, e.GoalBlocked):
+            target = BLOCKED_ON[event.on]
+        assert evolve(goal, event).status is target
+
+
+@pytest.mark.parametrize("event", EVENTS[1:], ids=lambda event: event.type)
+def test_nothing_but_creation_can_happen_to_no_goal(event):
+    with pytest.raises(ImpossibleEvent):
+        evolve(None, event)
+    with pytest.raises(NotPossibleNow):
+        decide(None, c.Record((event,)), NOW)
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=str)
+def test_a_cancelled_goal_stays_cancelled(command):
+    with pytest.raises(GoalError):
+        decide(a_goal(S.CANCELLED), command, NOW)
+
+
+def test_nothing_leads_out_of_cancelled():
+    assert TRANSITIONS[S.CANCELLED] == {}
+
+
+@pytest.mark.parametrize("status", list(S))
+@pytest.mark.parametrize("command", COMMANDS, ids=str)
+def test_ready_comes_from_a_ready_verdict_alone(status, command):
+    goal = a_goal(status)
+    try:
+        events = decide(goal, command, NOW)
+    except GoalError:
+        return
+    if any(isinstance(event, e.GoalReady) for event in events):
+        assert isinstance(command, c.JudgeGoal | c.AcceptCriterion) or command == c.Record(
+            (e.GoalReady(),)
+        )
+    if isinstance(command, c.JudgeGoal):
+        moves = {
+            Verdict.READY: S.READY,
+            Verdict.NOT_READY: S.NOT_READY,
+            Verdict.NEEDS_PERSON: S.BLOCKED_ON_HUMAN,
+        }
+        assert fold(events, goal).status is moves[command.judgement.verdict]
+        assert any(isinstance(event, e.ProofRecorded) for event in events)
+
+
+@pytest.mark.parametrize("event", [e.GoalReady(), e.GoalNotReady()])
+def test_a_verdict_cannot_be_recorded_without_a_judgement(event):
+    with pytest.raises(NotPossibleNow):
+        decide(a_goal(S.RUNNING), c.Record((event,)), NOW)
+
+
+def test_an_interrupted_goal_is_paused_and_resumes_with_its_task_pending():
+    started = e.TaskStarted(task="fix", attempt=1, base_commit=TREE)
+    running = do(a_goal(S.RUNNING), c.Record((started,)), c.RequestControl(PAUSE, ME))
+    assert running.tasks["fix"].status is TaskStatus.RUNNING
+    interrupted = do(running, c.NoticeInterruption())
+    assert interrupted.status is S.PAUSED and interrupted.interrupted
+    assert interrupted.tasks["fix"].status is TaskStatus.PENDING
+    assert interrupted.requests == ()
+    resumed = do(interrupted, c.ResumeGoal())
+    assert resumed.status is S.RUNNING and not resumed.interrupted
+    assert resumed.tasks["fix"].attempts == 1
+
+
+def asking(*names):
+    asked = tuple(a_question(name) for name in names)
+    return do(None, c.CreateGoal(a_goal_created(), None, asked, a_block()))
+
+
+def test_a_goal_with_questions_waits_until_they_are_answered():
+    goal = asking("what", "where")
+    assert goal.status is S.BLOCKED_ON_HUMAN
+    with pytest.raises(NotPossibleNow, match="answer what, where"):
+        decide(goal, c.ResumeGoal(), NOW)
+    goal = do(goal, c.AnswerQuestion("what", "this", ME))
+    assert goal.status is S.BLOCKED_ON_HUMAN
+    goal = do(goal, c.AnswerQuestion("where", "here", ME, planned()))
+    assert goal.status is S.PLANNED and goal.open_questions == ()
+    assert [answer.text for answer in goal.answers] == ["this", "here"]
+
+
+def test_an_answer_to_no_open_question_names_the_open_ones():
+    with pytest.raises(GoalNotFound, match="open: what"):
+        decide(asking("what"), c.AnswerQuestion("who", "me", ME), NOW)
+    answered = do(asking("what"), c.AnswerQuestion("what", "this", ME))
+    with pytest.raises(GoalNotFound, match="open: none"):
+        decide(answered, c.AnswerQuestion("what", "that", ME), NOW)
+
+
+@pytest.mark.parametrize(("text", "required"), [(" Optional ", False), ("required", True)])
+def test_a_gate_is_waived_by_the_word_optional_alone(text, required):
+    goal = do(asking("gate:tests"), c.AnswerQuestion("gate:tests", text, ME, planned()))
+    assert goal.gates == (a_gate(required=required),)
+    assert goal.waived == (() if required else ("tests",))
+
+
+def test_a_spent_budget_is_resumed_only_with_a_higher_limit():
+    limited = a_goal_created(budget=GoalBudget(attempts=1))
+    spent = Spend(attempts=2)
+    blocked = a_block("budget").changed(spent=spent)
+    goal = fold((limited, planned(), e.GoalStarted(), blocked))
+    for command in (c.ResumeGoal(), c.ResumeGoal(GoalBudget(attempts=1))):
+        with pytest.raises(NotPossibleNow, match="attempts: 2 of 1"):
+            decide(goal, command, NOW)
+    resumed = do(goal, c.ResumeGoal(GoalBudget(attempts=3)))
+    assert resumed.status is S.RUNNING and resumed.budget.attempts == 3
+
+
+def test_a_goal_without_tasks_is_not_resumed():
+    goal = fold((a_goal_created(), e.GoalStarted(), a_block("external")))
+    with pytest.raises(NotPossibleNow, match="do something"):
+        decide(goal, c.ResumeGoal(), NOW)
+
+
+def test_a_judgement_that_waits_for_a_person_is_not_resumed():
+    goal = do(
+        a_goal(S.RUNNING, EVENTS[17]), c.JudgeGoal(a_judgement(Verdict.NEEDS_PERSON), DIGEST)
+    )
+    with pytest.raises(NotPossibleNow, match="it says so"):
+        decide(goal, c.ResumeGoal(), NOW)
+    word = Acceptance(criterion="adds", tree=TREE, decision=ME)
+    accepted = do(goal, c.AcceptCriterion(word, a_judgement(), DIGEST))
+    assert accepted.status is S.READY and accepted.acceptances == (word,)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.sampled_from(COMMANDS), max_size=25))
+def test_a_journal_says_the_same_as_the_goal_that_was_folded(commands):
+    groups = [decide(None, c.CreateGoal(a_goal_created(), planned()), NOW)]
+    goal = fold(groups[0])
+    for command in commands:
+        try:
+            events = decide(goal, command, NOW)
+        except GoalError:
+            continue
+        goal = fold(events, goal)
+        groups.append(events)
+    data = header_line(GOAL) + b"".join(map(encode_entry, entries_of(groups)))
+    read = fold_entries(parse_journal(data, GOAL).entries)
+    assert read == goal.changed(seq=len(groups), updated_at=NOW)
