@@ -41,7 +41,7 @@ _PLACES = {
     "verify_proof": "reverify",
 }
 
-__all__ = sorted(_PLACES)  # noqa: PLE0605 - the table is the list
+__all__ = sorted(_PLACES)
 
 
 def __getattr__(name: str) -> Any:

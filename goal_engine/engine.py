@@ -17,8 +17,10 @@ from goal_engine.runtime.clock import SystemClock
 from goal_engine.runtime.config import workspace_state
 from goal_engine.runtime.repository import (
     EvidenceRepository,
-    create_sample_repository,
     read_checkout,
+)
+from goal_engine.runtime.repository import (
+    create_sample_repository as create_sample_repository,
 )
 from goal_engine.state.events import JournalEntry
 from goal_engine.state.model import GoalState

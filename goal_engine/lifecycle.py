@@ -14,7 +14,6 @@ from goal_engine.decision import EvidenceKind, Question
 from goal_engine.dispatch.merge import integrate
 from goal_engine.dispatch.tasks.scheduler import next_wave
 from goal_engine.dispatch.tasks.waves import run_wave
-from goal_engine.worktree import Workbench
 from goal_engine.errors import GoalError
 from goal_engine.ports import Ports
 from goal_engine.proof.gate import GateOutcome, GateStage
@@ -35,6 +34,7 @@ from goal_engine.verifier.bench import open_bench
 from goal_engine.verifier.bundle import write_bundle
 from goal_engine.verifier.observe import observe
 from goal_engine.verifier.stages import run_counterfactual, run_stage
+from goal_engine.worktree import Workbench
 
 WATCH = 0.05
 """Seconds between two looks at the journal for requests to stop."""
@@ -49,9 +49,7 @@ async def execute_goal(ports: Ports, goal_id: GoalId) -> GoalState:
     return await _run(ports, goal_id, StartGoal())
 
 
-async def resume_goal(
-    ports: Ports, goal_id: GoalId, budget: GoalBudget | None = None
-) -> GoalState:
+async def resume_goal(ports: Ports, goal_id: GoalId, budget: GoalBudget | None = None) -> GoalState:
     """Let a waiting goal go on, with other limits if given; otherwise like `execute_goal`."""
     return await _run(ports, goal_id, ResumeGoal(budget=budget))
 
@@ -102,9 +100,7 @@ class _Meter:
         return Spend(wall_ms=round((self._clock() - self._begun) * 1000))
 
 
-async def _run_watched(
-    ports: Ports, bench: Workbench, goal_id: GoalId, meter: _Meter
-) -> None:
+async def _run_watched(ports: Ports, bench: Workbench, goal_id: GoalId, meter: _Meter) -> None:
     """Work, and stop when the journal asks for it or the time is up."""
     asked: list[e.ControlRequested] = []
     try:

@@ -65,9 +65,7 @@ async def resolve_goal_proof(ports: Ports, name: str) -> Path:
     return await resolve_goal_proof_with_store(ports.store, ports.checkout, name)
 
 
-async def resolve_goal_proof_with_store(
-    store: GoalStateStore, checkout: Path, name: str
-) -> Path:
+async def resolve_goal_proof_with_store(store: GoalStateStore, checkout: Path, name: str) -> Path:
     """`resolve_goal_proof` on a store."""
     state = await resolve_goal_with_store(store, name)
     if state.proof is None:

@@ -11,7 +11,6 @@ from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
 
-from goal_engine.worktree import Workbench
 from goal_engine.errors import (
     EnvironmentUnusable,
     ProofRefused,
@@ -28,6 +27,7 @@ from goal_engine.types import Frozen, Person, Sha256
 from goal_engine.verifier.bundle import CHANGE, read_bundle
 from goal_engine.verifier.run import run_gate
 from goal_engine.verifier.stages import overlay_tests
+from goal_engine.worktree import Workbench
 
 Say = Callable[[str], None]
 

@@ -123,9 +123,7 @@ async def deliver_local(ports: Ports, goal_id: GoalId) -> GoalState:
         await ports.transact(goal_id, Record((fact,)))
     status = await asyncio.to_thread(read_checkout, ports.checkout)
     await asyncio.to_thread(repository.deliver, status.git_dir, commit, branch)
-    return await ports.transact(
-        goal_id, Record((e.GoalDelivered(branch=branch, commit=commit),))
-    )
+    return await ports.transact(goal_id, Record((e.GoalDelivered(branch=branch, commit=commit),)))
 
 
 def name_branch(state: GoalState) -> str:

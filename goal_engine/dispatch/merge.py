@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 
-from goal_engine.worktree import Workbench
 from goal_engine.ports import Ports
 from goal_engine.state import events as e
 from goal_engine.state.commands import Record
 from goal_engine.state.model import GoalState
 from goal_engine.types import TaskStatus
+from goal_engine.worktree import Workbench
 
 
 async def integrate(ports: Ports, bench: Workbench, state: GoalState) -> GoalState:

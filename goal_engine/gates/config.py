@@ -197,6 +197,8 @@ def _say(item: Any) -> str:
         return "is no list of tables; write `[[gate]]`, with two brackets"
     if kind == "missing":
         return f"is missing; add `{location[-1]} = …`"
+    if kind in ("too_short", "string_too_short"):
+        return "is empty; write at least one word, or leave the key out if it may be"
     if kind == "value_error":
         return str(item["ctx"]["error"])
     if kind == "string_pattern_mismatch":

@@ -118,10 +118,16 @@ def judge(
         for item in criterion_verdicts
     )
     if not refusals and not waiting and not strong:
-        refusals = ("no criterion flips and none was accepted: nothing shows that this change matters",)
+        refusals = (
+            "no criterion flips and none was accepted: nothing shows that this change matters",
+        )
     return Judgement(
         tree=seen.tree,
-        verdict=Verdict.NOT_READY if refusals else Verdict.NEEDS_PERSON if waiting else Verdict.READY,
+        verdict=Verdict.NOT_READY
+        if refusals
+        else Verdict.NEEDS_PERSON
+        if waiting
+        else Verdict.READY,
         gates=gate_verdicts,
         criteria=criterion_verdicts,
         reasons=(*refusals, *waiting),
@@ -135,9 +141,7 @@ def choose_bar(spec: GateSpec, base: GateResult | None) -> Bar:
     return Bar.NO_NEW_FAILURES
 
 
-def judge_gate(
-    spec: GateSpec, criteria: tuple[Criterion, ...], seen: Observations
-) -> GateVerdict:
+def judge_gate(spec: GateSpec, criteria: tuple[Criterion, ...], seen: Observations) -> GateVerdict:
     """Return whether a gate met its bar on the proven tree."""
     base, now = seen.baseline.get(spec.name), seen.proving.get(spec.name)
     bar = choose_bar(spec, base)
@@ -155,7 +159,9 @@ def judge_gate(
         return say(False, now.message or f"it ended as {now.outcome}")
     if bar is Bar.PASS or base is None:
         named = ", ".join(sorted(now.failing)[:5])
-        return say(False, f"it fails: {named}" if named else f"it fails with exit code {now.exit_code}")
+        return say(
+            False, f"it fails: {named}" if named else f"it fails with exit code {now.exit_code}"
+        )
     wanted = {test for c in criteria if c.gate == spec.name for test in c.tests}
     new = now.failing - base.failing
     named_failures = now.failing & wanted
@@ -171,9 +177,7 @@ def judge_gate(
     return say(True, "nothing fails that did not fail on the base", tuple(sorted(now.failing)))
 
 
-def _find_extra_criteria(
-    gates: tuple[GateSpec, ...], seen: Observations
-) -> tuple[Criterion, ...]:
+def _find_extra_criteria(gates: tuple[GateSpec, ...], seen: Observations) -> tuple[Criterion, ...]:
     """Changes that can make a gate lie need a person, whatever the plan says."""
     extra = []
     if seen.protected:
@@ -227,9 +231,7 @@ def _judge_holds(
     base, now = seen.baseline.get(gate), seen.proving[gate]
     if criterion.tests:
         lost = [t for t in criterion.tests if now.tests.get(t) is not TestOutcome.PASSED]
-        never = [
-            t for t in criterion.tests if base and base.tests.get(t) is not TestOutcome.PASSED
-        ]
+        never = [t for t in criterion.tests if base and base.tests.get(t) is not TestOutcome.PASSED]
         if lost:
             return CriterionState.PARTIAL, f"no longer green: {', '.join(lost[:5])}"
         if base is None or never:

@@ -248,7 +248,9 @@ def add_branch(top: Path, source: Path, ref: str, branch: str) -> None:
 
 def is_branch_name(branch: str) -> bool:
     """Whether git takes `branch` as a name."""
-    return safe_git(["check-ref-format", "--branch", branch], cwd=Path("/"), ok=(0, 1, 128)).code == 0
+    return (
+        safe_git(["check-ref-format", "--branch", branch], cwd=Path("/"), ok=(0, 1, 128)).code == 0
+    )
 
 
 # The evidence repository, which is ours.
@@ -301,7 +303,13 @@ def read_tree(git_dir: Path, index: Path, tree: str) -> None:
 
 def add_all(git_dir: Path, index: Path, work_tree: Path) -> None:
     """Take every file of a working tree that is not ignored into an index."""
-    safe_git(["add", "--all", "--", "."], git_dir=git_dir, index=index, work_tree=work_tree, cwd=work_tree)
+    safe_git(
+        ["add", "--all", "--", "."],
+        git_dir=git_dir,
+        index=index,
+        work_tree=work_tree,
+        cwd=work_tree,
+    )
 
 
 def write_tree(git_dir: Path, index: Path) -> str:
@@ -345,7 +353,16 @@ def merge_trees(git_dir: Path, ours: str, theirs: str) -> GitOutput:
 
 def diff_records(git_dir: Path, base: str, tree: str) -> bytes:
     """Return the raw and counted records of a change."""
-    options = ["--raw", "--numstat", "-z", "-r", "-M", "--no-ext-diff", "--no-textconv", "--full-index"]
+    options = [
+        "--raw",
+        "--numstat",
+        "-z",
+        "-r",
+        "-M",
+        "--no-ext-diff",
+        "--no-textconv",
+        "--full-index",
+    ]
     return safe_git(["diff-tree", *options, base, tree], git_dir=git_dir).stdout
 
 

@@ -13,12 +13,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from threading import Lock
+from typing import TYPE_CHECKING
 
 from goal_engine.errors import ChangeDoesNotFit, ProofRefused, RepositoryUnusable
 from goal_engine.evidence import GITLINK, GoalGitEvidence, parse_diff
 from goal_engine.runtime import git
-from goal_engine.runtime.objects import EvidenceObjects, open_objects, read_blob
 from goal_engine.types import GoalId, Person
+
+if TYPE_CHECKING:
+    from goal_engine.runtime.objects import EvidenceObjects
 
 REFS = "refs/goalproof"
 OPERATIONS = {
@@ -239,6 +242,8 @@ class EvidenceRepository:
 
     def read_blob(self, tree: str, path: str) -> bytes | None:
         """Return the content of a file of a tree, `None` where there is none."""
+        from goal_engine.runtime.objects import open_objects, read_blob  # costs time, needs git
+
         with self._reading:
             if self._objects is None:
                 self._objects = open_objects(self.path)
@@ -306,9 +311,13 @@ def _make_private(private: Path, evidence: Path) -> None:
 def _refuse_nested(workspace: Path, links: dict[str, str], exclude: Sequence[str]) -> None:
     """Git would run the filters of a repository that a worker left inside the workspace."""
     skipped = {path.strip("/") for path in exclude}
-    for folder, folders, files in workspace.walk() if hasattr(workspace, "walk") else _walk(workspace):
+    for folder, folders, files in (
+        workspace.walk() if hasattr(workspace, "walk") else _walk(workspace)
+    ):
         here = folder.relative_to(workspace)
-        folders[:] = [n for n in folders if not (folder / n).is_symlink() and str(here / n) not in skipped]
+        folders[:] = [
+            n for n in folders if not (folder / n).is_symlink() and str(here / n) not in skipped
+        ]
         if here == Path():
             folders[:] = [name for name in folders if name != ".git"]
             continue

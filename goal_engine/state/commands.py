@@ -96,11 +96,4 @@ class AcceptCriterion:
 GoalCommand = AnswerQuestion | ResumeGoal | RequestControl | JudgeGoal | AcceptCriterion
 """The commands whose events depend on the goal as it stands."""
 
-Command = (
-    CreateGoal
-    | StartGoal
-    | StopGoal
-    | NoticeInterruption
-    | Record
-    | GoalCommand
-)
+Command = CreateGoal | StartGoal | StopGoal | NoticeInterruption | Record | GoalCommand

@@ -17,13 +17,13 @@ from goal_engine.state.transitions import POSSIBLE
 from goal_engine.types import GoalStatus
 
 S = GoalStatus
+JUDGED = (e.GoalJudged, e.GoalReady, e.GoalNotReady)
+"""What follows from a judgement alone; nobody records it as a fact."""
 WAIVE = "gate:"
 """A question with this prefix asks whether a gate is required; the answer `optional` waives it."""
 
 
-def decide(
-    state: GoalState | None, command: c.Command, now: datetime
-) -> tuple[e.GoalEvent, ...]:
+def decide(state: GoalState | None, command: c.Command, now: datetime) -> tuple[e.GoalEvent, ...]:
     """Return the events that `command` causes at `now`.
 
     Raises `NotPossibleNow` when the goal's status has no entry for one of them, naming what is
@@ -77,6 +77,8 @@ def _events(state: GoalState | None, command: c.Command) -> tuple[e.GoalEvent, .
         case c.NoticeInterruption():
             return (e.GoalInterrupted(),)
         case c.Record():
+            if any(isinstance(event, JUDGED) for event in command.events):
+                raise refusal(state, _verb(command), "only a judgement decides that")
             return command.events
         case _:
             return _of_goal(state, command)

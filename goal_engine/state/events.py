@@ -18,10 +18,10 @@ from goal_engine.proof.gate import GateResult, GateSpec
 from goal_engine.proof.verdict import Judgement
 from goal_engine.task_graph.graph import GoalTaskGraph
 from goal_engine.types import (
-    GoalDeliveryPolicy,
     Decision,
     Frozen,
     GitOid,
+    GoalDeliveryPolicy,
     GoalId,
     GoalKind,
     Person,

@@ -104,15 +104,11 @@ def _released(state: GoalState) -> dict[str, TaskState]:
 def _started(state: GoalState, event: e.GoalStarted) -> Mapping[str, Any]:
     """A fresh run tries what did not end well again and proves with fresh gates."""
     again = {
-        task_id: task
-        if task.status is TaskStatus.DONE
-        else TaskState(attempts=task.attempts)
+        task_id: task if task.status is TaskStatus.DONE else TaskState(attempts=task.attempts)
         for task_id, task in state.tasks.items()
     }
     baseline = {
-        key: run
-        for key, run in state.gates_run.items()
-        if run.result.stage is GateStage.BASELINE
+        key: run for key, run in state.gates_run.items() if run.result.stage is GateStage.BASELINE
     }
     return {
         "phase": GoalPhase.EXECUTION,

@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from hashlib import sha256
 
 from goal_engine.errors import GoalBusy, GoalNotFound, JournalConflict
-from goal_engine.state.evolve import fold_entries
 from goal_engine.state.events import JournalEntry
+from goal_engine.state.evolve import fold_entries
 from goal_engine.state.journal import encode_entry, header_line, line_digest, parse_journal
 from goal_engine.state.model import GoalState
 from goal_engine.state.store import Summary

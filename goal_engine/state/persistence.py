@@ -11,7 +11,7 @@ import os
 import re
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -28,8 +28,8 @@ from goal_engine.errors import (
     StoreUnwritable,
 )
 from goal_engine.runtime.atomic import fsync_dir, make_dirs, write_object, writing
-from goal_engine.state.evolve import fold_entries
 from goal_engine.state.events import JournalEntry
+from goal_engine.state.evolve import fold_entries
 from goal_engine.state.journal import (
     Parsed,
     encode_entry,
@@ -221,9 +221,7 @@ class FileSystemGoalStateStore:
                     if known.size == there.st_size:
                         return known
                     file.seek(known.size)
-                    parsed = parse_entries(
-                        file.read(), goal_id, known.digest, known.state.seq + 1
-                    )
+                    parsed = parse_entries(file.read(), goal_id, known.digest, known.state.seq + 1)
                     size, before, state = known.size, known.entries, known.state
                     return self._remember(goal_id, there.st_ino, parsed, size, before, state)
                 parsed = parse_journal(file.read(), goal_id)
@@ -287,10 +285,8 @@ def _write_durably(descriptor: int, data: bytes) -> None:
 
 
 def _cut(descriptor: int, size: int) -> None:
-    try:
+    with suppress(OSError):  # what is left is a torn tail, which the next opener cuts
         os.ftruncate(descriptor, size)
-    except OSError:
-        pass  # what is left is a torn tail, which the next opener cuts
 
 
 def _not_found(goal_id: str) -> GoalNotFound:

@@ -126,6 +126,10 @@ def render_mermaid() -> str:
             if target is status:
                 continue
             name = event.model_fields["type"].default
-            targets = BLOCKED_ON.values() if event is e.GoalBlocked and status is S.RUNNING else (target,)
-            lines += [f"    {status or '[*]'} --> {to}: {name}" for to in targets if to is not status]
+            targets = (
+                BLOCKED_ON.values() if event is e.GoalBlocked and status is S.RUNNING else (target,)
+            )
+            lines += [
+                f"    {status or '[*]'} --> {to}: {name}" for to in targets if to is not status
+            ]
     return "\n".join(lines)

@@ -159,7 +159,9 @@ def _find_bad_fields(tasks: Iterable[GoalTask]) -> Iterator[GraphProblem]:
             yield GraphProblem(rule="empty", ids=(task.id,), message="has no steps")
         if not task.writes:
             yield GraphProblem(rule="empty", ids=(task.id,), message="may write nothing")
-        named = [getattr(step, "replace", None) or getattr(step, "write", None) for step in task.steps]
+        named = [
+            getattr(step, "replace", None) or getattr(step, "write", None) for step in task.steps
+        ]
         for path in (*task.reads, *task.writes, *filter(None, named)):
             if not is_safe_path(path):
                 yield GraphProblem(
@@ -197,7 +199,9 @@ def _find_cycle(tasks: tuple[GoalTask, ...]) -> Iterator[GraphProblem]:
         TopologicalSorter({task.id: task.deps for task in tasks}).prepare()
     except CycleError as error:
         cycle = tuple(error.args[1][:-1])
-        yield GraphProblem(rule="cycle", ids=cycle, message=f"wait for each other: {' → '.join(cycle)}")
+        yield GraphProblem(
+            rule="cycle", ids=cycle, message=f"wait for each other: {' → '.join(cycle)}"
+        )
 
 
 def _find_write_conflicts(tasks: tuple[GoalTask, ...]) -> Iterator[GraphProblem]:

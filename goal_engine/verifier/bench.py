@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from goal_engine.worktree import Workbench
 from goal_engine.ports import Ports
 from goal_engine.runtime.environment import find_environment
 from goal_engine.state.model import GoalState
+from goal_engine.worktree import Workbench
 
 
 def open_bench(ports: Ports, state: GoalState) -> Workbench:

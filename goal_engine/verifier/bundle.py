@@ -10,7 +10,6 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from goal_engine.worktree import Workbench
 from goal_engine.errors import ProofRefused
 from goal_engine.ports import Ports
 from goal_engine.proof.report import render_proof_page
@@ -26,6 +25,7 @@ from goal_engine.runtime.atomic import fsync_dir
 from goal_engine.runtime.git import require_git
 from goal_engine.state.model import GoalState
 from goal_engine.types import GoalId
+from goal_engine.worktree import Workbench
 
 STATEMENT = "statement.json"
 NAME = "statement.sha256"

@@ -6,7 +6,6 @@ import asyncio
 from dataclasses import dataclass
 from pathlib import Path
 
-from goal_engine.worktree import Workbench
 from goal_engine.errors import RepositoryUnusable
 from goal_engine.gates.junit import BadReport, parse_junit
 from goal_engine.proof.gate import (
@@ -20,6 +19,7 @@ from goal_engine.proof.gate import (
 )
 from goal_engine.runtime.environment import Environment, probe_origin
 from goal_engine.runtime.process import Finished, clean_environment, run_process
+from goal_engine.worktree import Workbench
 
 LINES_SHOWN = 6
 """Lines of a red gate's output that its message quotes."""

@@ -7,7 +7,6 @@ import os
 from collections.abc import Iterable
 
 from goal_engine.decision import EvidenceKind
-from goal_engine.worktree import Workbench
 from goal_engine.gates.protected import is_test
 from goal_engine.ports import Ports
 from goal_engine.proof.gate import GateResult, GateSpec, GateStage
@@ -16,6 +15,7 @@ from goal_engine.state.commands import Record
 from goal_engine.state.model import GoalState
 from goal_engine.verifier.observe import read_run, render_report
 from goal_engine.verifier.run import run_gate
+from goal_engine.worktree import Workbench
 
 
 async def run_stage(
@@ -50,9 +50,7 @@ async def run_stage(
 async def record(ports: Ports, state: GoalState, result: GateResult, environment: str) -> None:
     """Record a result; the outcome of each test is kept as an object."""
     report = await ports.store.write_object(render_report(result)) if result.tests else None
-    fact = e.GateFinished(
-        result=result.changed(tests={}), report=report, environment=environment
-    )
+    fact = e.GateFinished(result=result.changed(tests={}), report=report, environment=environment)
     await ports.transact(state.goal_id, Record((fact,)))
 
 

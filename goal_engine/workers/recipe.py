@@ -9,7 +9,14 @@ from typing import assert_never
 from goal_engine.errors import ToolMissing
 from goal_engine.ports import TurnResult, WorkerTurn
 from goal_engine.runtime.process import clean_environment, run_process
-from goal_engine.task_graph.graph import FixStep, ReplaceStep, RunStep, Step, WriteStep, is_safe_path
+from goal_engine.task_graph.graph import (
+    FixStep,
+    ReplaceStep,
+    RunStep,
+    Step,
+    WriteStep,
+    is_safe_path,
+)
 
 FIX_TIMEOUT = 600.0
 """Seconds that the fix of a gate may take."""

@@ -114,7 +114,7 @@ OPERATIONS: tuple[Operation, ...] = (
          ("show_proof", "GoalParams", "ProofView")),
     _row("answer", "Answer a question that a goal asks.", DECIDE, WRITE,
          ("answer_question", "AnswerParams", "GoalView")),
-    _row("accept", "Accept a criterion that only a person can judge.", DECIDE, WRITE,
+    _row("accept", "Accept a criterion that only a person can judge.", DECIDE, EXECUTE,
          ("accept_criterion", "AcceptParams", "GoalView")),
     _row("apply", "Put the change of a ready goal into the checkout's files.", DELIVER, WRITE,
          ("apply_change", "GoalParams", "GoalView")),

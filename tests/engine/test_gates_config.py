@@ -93,7 +93,7 @@ SCHEMA = [
     (gate('cwd = ".git"'), "line 4, `gate[0].cwd` leads into"),
     (gate('report = "xml"'), "line 4, `gate[0].report` is 'xml'"),
     (gate('report = "junit"'), "line 3, `gate[0].argv` does not say where the junit report goes"),
-    (gate("fix = []"), "line 4, `gate[0].fix` is []"),
+    (gate("fix = []"), "line 4, `gate[0].fix` is empty"),
     (gate("env = {A = 1}"), "line 4, `gate[0].env.A` is 1"),
     (gate('env = {"A B" = "1"}'), "line 4, `gate[0].env` has 'A B'"),
     (gate("timout = 3"), "line 4, `gate[0].timout` is not a key here; did you mean `timeout`?"),
@@ -102,7 +102,7 @@ SCHEMA = [
     ('[[gate]]\nname = "a"\n', "line 1, `gate[0].argv` is missing"),
     ('[[gate]]\nargv = ["x"]\n', "line 1, `gate[0].name` is missing"),
     ('[[gate]]\nname = "A b"\nargv = ["x"]\n', "line 2, `gate[0].name` is 'A b'; use small"),
-    ('[[gate]]\nname = "a"\nargv = []\n', "line 3, `gate[0].argv` is []"),
+    ('[[gate]]\nname = "a"\nargv = []\n', "line 3, `gate[0].argv` is empty"),
     ('[[gate]]\nname = "a"\nargv = [" "]\n', "line 3, `gate[0].argv` starts with no program"),
     ('[[gate]]\nname = "a"\nargv = "x y"\n', "line 3, `gate[0].argv` is 'x y'"),
     ('[[gate]]\nname = "a"\nargv = ["x\\u0000"]\n', "line 3, `gate[0].argv[0]` has a NUL"),
@@ -149,8 +149,8 @@ timeout = -1
 """
     said = refusal(text)
     places = ["line 3, `gate[0].argv`", "line 7, `gate[1].argv[1]`", "line 11, `gate[1].cwd`"]
-    places += ["line 13, `gate[1].note`", "line 18, `gate[2].name` 'a' is the name of two gates"]
-    places += ["line 20, `gate[2].timeout`"]
+    places += ["line 13, `gate[1].note`", "line 19, `gate[2].name` 'a' is the name of two gates"]
+    places += ["line 21, `gate[2].timeout`"]
     found = [said.index(place) for place in places]
     assert found == sorted(found)
 

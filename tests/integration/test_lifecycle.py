@@ -179,9 +179,9 @@ async def start_sleeping(engine: Engine) -> tuple[GoalState, asyncio.Task[GoalSt
     """Start a goal whose worker never ends, and return once it works."""
     working = asyncio.Event()
     engine.subscribe(
-        lambda state, entry: working.set()
-        if any(event.type == "task.started" for event in entry.events)
-        else None
+        lambda state, entry: (
+            working.set() if any(event.type == "task.started" for event in entry.events) else None
+        )
     )
     state = await create(engine, a_plan(SLEEPER))
     job = asyncio.ensure_future(execute_goal(engine.ports, state.goal_id))
@@ -205,9 +205,10 @@ async def test_pause_kills_everything_and_resume_goes_on(engine: Engine) -> None
     assert (await job).status is S.PAUSED
     assert paused.tasks["fix"].status is TaskStatus.PENDING
 
+    again = asyncio.Event()
+    engine.subscribe(lambda s, _: again.set() if s.tasks["fix"].attempts == 2 else None)
     resumed = asyncio.ensure_future(resume_goal(engine.ports, state.goal_id))
-    while (await engine.ports.read(state.goal_id)).tasks["fix"].attempts < 2:
-        await asyncio.sleep(0)
+    await again.wait()
     cancelled = await cancel_goal(engine.ports, state.goal_id, ME)
     assert cancelled.status is S.CANCELLED
     assert (await resumed).status is S.CANCELLED

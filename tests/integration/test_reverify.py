@@ -10,8 +10,8 @@ import pytest
 
 from goal_engine.engine import Engine, create_sample_repository
 from goal_engine.errors import ProofRefused
-from goal_engine.proof.statement import find_digest, parse_statement, render_statement
 from goal_engine.proof.gate import GateOutcome
+from goal_engine.proof.statement import find_digest, parse_statement, render_statement
 from goal_engine.queries import resolve_goal_proof
 from goal_engine.reverify import ReverifyOutcome, inspect_bundle, plan_commands, verify_proof
 from goal_engine.runtime.git import safe_git

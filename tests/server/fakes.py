@@ -11,7 +11,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from goal_server import operations
 
 from goal_engine.budget import GoalBudget, Spend
 from goal_engine.decision import Criterion, EvidenceKind, Question
@@ -24,6 +23,7 @@ from goal_engine.state.model import GoalState
 from goal_engine.state.store import Summary
 from goal_engine.task_graph.graph import GoalTask, GoalTaskGraph, RunStep
 from goal_engine.types import GoalId, GoalKind, Person
+from goal_server import operations
 
 BASE, TREE = "a" * 40, "b" * 40
 NOW = datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)

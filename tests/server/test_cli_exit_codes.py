@@ -5,10 +5,10 @@ from __future__ import annotations
 import inspect
 
 import pytest
-from goal_server.exit_codes import BY_STATUS, find_exit_code
 
 from goal_engine import errors
 from goal_engine.types import GoalStatus
+from goal_server.exit_codes import BY_STATUS, find_exit_code
 
 ERRORS = [
     kind

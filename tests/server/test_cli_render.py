@@ -6,13 +6,13 @@ from pathlib import Path
 
 import click
 import pytest
+
+from goal_engine.proof.verdict import Verdict
+from goal_engine.state import events as e
 from goal_server import results as r
 from goal_server.facts import render_facts
 from goal_server.plain import plain_line, plain_text
 from goal_server.render import RENDERERS, render_result
-
-from goal_engine.proof.verdict import Verdict
-from goal_engine.state import events as e
 
 from .fakes import asked, created, entry, judged, planned, state_of
 

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from goal_server import cli, session
 
 from goal_engine.errors import JournalDamaged
 from goal_engine.proof.verdict import Verdict
 from goal_engine.state import events as e
+from goal_server import cli, session
 
 from .fakes import TESTS, FakeEngine, asked, created, goal_id, install, judged, planned
 

@@ -9,11 +9,11 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-from goal_server.demo.content import PLAN, write_application
 
 from goal_engine.decision import EvidenceKind
 from goal_engine.document import GoalPlan, check_against_gates, parse_plan
 from goal_engine.task_graph.graph import ReplaceStep
+from goal_server.demo.content import PLAN, write_application
 
 
 @pytest.fixture

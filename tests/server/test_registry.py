@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import pytest
+
 from goal_server.registry import (
     CLI_COMMANDS,
     NEEDS_TRUST,

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from goal_engine.budget import Spend
 from goal_engine.dispatch.tasks.scheduler import Wave
-from goal_engine.worktree import Workbench
 from goal_engine.errors import GoalError
 from goal_engine.evidence import GoalGitEvidence
 from goal_engine.ports import Ports, WorkerTurn
@@ -17,6 +16,7 @@ from goal_engine.state.model import GoalState
 from goal_engine.task_graph.globs import match_glob
 from goal_engine.task_graph.graph import GoalTask
 from goal_engine.types import TaskStatus
+from goal_engine.worktree import Workbench
 
 ONE_ATTEMPT = Spend(attempts=1)
 
