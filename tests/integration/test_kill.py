@@ -28,7 +28,8 @@ def a_held_project(tmp_path: Path) -> Path:
         '[[gate]]\nname = "tests"\nreport = "junit"\n'
         f"argv = ['sh', '-c', '{wait}; exec python3 run_tests.py --junit $0', '{{report}}']\n"
     )
-    project = a_project(tmp_path / "project", **{"goalproof.toml": gate})
+    project = a_project(tmp_path / "project")
+    (project / "goalproof.toml").write_text(gate, encoding="utf-8")  # not committed: trees agree
     first, second = (
         f"while [ -e {tmp_path}/hold-{name} ]; do sleep 0.02; done" for name in ("first", "second")
     )
