@@ -217,6 +217,9 @@ CASES = {
     "an exit code with a red base has no lower bar": (
         EXIT, [LOOKS], [word("looks")], seen(ended(RED), ended(RED)), NOT, DONE,
     ),
+    "an exit code has no lower bar whatever it names": (
+        EXIT, [LOOKS], [word("looks")], seen(ran({"o": F}), ran({"o": F})), NOT, DONE,
+    ),
     "a whole gate red without by errors alone": (
         JUNIT, [flips()], [], seen(ran({"a": F}), ran({"a": P}), ran({"a": E})), WAITS, WEAK,
     ),

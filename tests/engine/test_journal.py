@@ -1,0 +1,173 @@
+"""Whatever happens to a journal's bytes is a torn tail or is noticed; parsers that look away are caught."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+
+import pytest
+
+from goal_engine.errors import JournalDamaged, NotPossibleNow
+from goal_engine.state import journal as module
+from goal_engine.state.journal import (
+    FORMAT,
+    encode_entry,
+    header_line,
+    line_digest,
+    parse_entries,
+    parse_journal,
+)
+from tests.builders import GOAL, GROUPS, a_journal, entries_of, goal_id
+
+WHOLE = a_journal()
+LINES = WHOLE.splitlines(keepends=True)
+ENTRIES = entries_of(GROUPS)
+
+
+def frame(content) -> bytes:
+    text = json.dumps(content, sort_keys=True, separators=(",", ":")).encode()
+    return hashlib.sha256(text).hexdigest().encode() + b" " + text + b"\n"
+
+
+def is_noticed(data: bytes, *, torn_is_fine: bool = False) -> bool:
+    """Whether a changed journal is refused, or (when cut) read as a beginning of the true one."""
+    try:
+        parsed = parse_journal(data, GOAL)
+    except (JournalDamaged, NotPossibleNow):
+        return True
+    true_beginning = parsed.entries == ENTRIES[: len(parsed.entries)]
+    return true_beginning and torn_is_fine and parsed.good < len(data)
+
+
+def rearrangements():
+    """Journals with whole lines gone, doubled, swapped or from another goal."""
+    for number in range(1, len(LINES)):
+        if number < len(LINES) - 1:
+            yield LINES[:number] + LINES[number + 1 :]
+            yield [*LINES[:number], LINES[number + 1], LINES[number], *LINES[number + 2 :]]
+        yield [*LINES[: number + 1], *LINES[number:]]
+    yield LINES[1:]
+    yield [header_line(goal_id(5)), *LINES[1:]]
+
+
+def forgeries():
+    """Journals in which one line says something else, its own digest kept or made to fit."""
+    for number in range(1, len(LINES)):
+        content = json.loads(LINES[number][65:])
+        text = LINES[number].replace(b"2026", b"2027", 1)
+        yield [*LINES[:number], text, *LINES[number + 1 :]]
+        for changed in ({"seq": content["seq"] + 1}, {"prev": "0" * 64}):
+            yield [*LINES[:number], frame(content | changed), *LINES[number + 1 :]]
+
+
+def flips():
+    """Journals with one byte changed; what they end in may be a torn line."""
+    for place in range(len(WHOLE)):
+        for mask in (0x01, 0x80):
+            changed = bytearray(WHOLE)
+            changed[place] ^= mask
+            yield bytes(changed)
+
+
+def all_are_noticed() -> bool:
+    """The harness: the true journal reads, and every false one is noticed."""
+    if parse_journal(WHOLE, GOAL).entries != ENTRIES:
+        return False
+    whole_lines = [*rearrangements(), *forgeries()]
+    return all(is_noticed(b"".join(lines)) for lines in whole_lines) and all(
+        is_noticed(data, torn_is_fine=True) for data in flips()
+    )
+
+
+def test_a_journal_is_read_as_it_was_written():
+    parsed = parse_journal(WHOLE, GOAL)
+    assert parsed.entries == ENTRIES
+    assert parsed.good == len(WHOLE)
+    assert parsed.digest == line_digest(LINES[-1])
+
+
+def test_a_journal_cut_at_any_byte_keeps_every_whole_line():
+    for cut in range(len(WHOLE) + 1):
+        data = WHOLE[:cut]
+        parsed = parse_journal(data, GOAL)
+        lines = data.count(b"\n")
+        assert len(parsed.entries) == max(0, lines - 1), cut
+        assert parsed.good == data.rfind(b"\n") + 1
+
+
+def test_the_end_is_read_on_from_where_another_reading_ended():
+    middle = len(b"".join(LINES[:4]))
+    tail = parse_entries(WHOLE[middle:], GOAL, line_digest(LINES[3]), 4)
+    assert tail.entries == ENTRIES[3:] and tail.good == len(WHOLE) - middle
+
+
+def test_any_byte_that_changes_is_noticed():
+    assert all(is_noticed(data, torn_is_fine=True) for data in flips())
+
+
+def test_lines_that_are_gone_doubled_or_swapped_are_noticed():
+    assert all(is_noticed(b"".join(lines)) for lines in rearrangements())
+
+
+def test_a_forged_line_is_noticed_even_with_a_digest_that_fits():
+    assert all(is_noticed(b"".join(lines)) for lines in forgeries())
+
+
+def test_damage_names_the_line_and_the_goal():
+    data = b"".join([*LINES[:3], LINES[3].replace(b"2026", b"2027"), *LINES[4:]])
+    with pytest.raises(JournalDamaged, match=f"{GOAL} is damaged in line 4"):
+        parse_journal(data, GOAL)
+
+
+def test_a_journal_of_a_newer_release_is_refused_and_not_called_damaged():
+    newer = frame({"format": FORMAT + 1, "goal": GOAL, "more": True})
+    with pytest.raises(NotPossibleNow, match="newer Goalproof"):
+        parse_journal(newer + b"whatever\n", GOAL)
+
+
+def test_an_event_that_nobody_knows_is_damage():
+    content = json.loads(LINES[1][65:])
+    content["events"] = [{"type": "goal.blessed"}]
+    with pytest.raises(JournalDamaged, match="does not know"):
+        parse_journal(LINES[0] + frame(content), GOAL)
+
+
+@pytest.mark.parametrize("line", [b"\n", b"x\n", b"[]\n", frame([]), frame(3), frame("x")])
+def test_a_line_that_is_no_entry_is_damage(line):
+    with pytest.raises(JournalDamaged):
+        parse_journal(LINES[0] + line, GOAL)
+
+
+def test_the_same_entry_always_has_the_same_line():
+    for entry, line in zip(ENTRIES, LINES[1:], strict=True):
+        assert encode_entry(entry) == line
+
+
+def without_digest(line, goal, number):
+    try:
+        content = json.loads(line[65:-1])
+    except ValueError as error:
+        raise JournalDamaged("x") from error
+    if not isinstance(content, dict):
+        raise JournalDamaged("x")
+    return content
+
+
+def without_prev(data, goal, digest, seq):
+    """Reads lines one by one and lets each say what it follows."""
+    entries, good = [], 0
+    while end := data.find(b"\n", good) + 1:
+        line = data[good:end]
+        content = module._unframe(line, goal, seq + 1)
+        entries.append(module.JournalEntry.model_validate(content))
+        good = end
+    return module.Parsed(tuple(entries), digest, good)
+
+
+@pytest.mark.parametrize(
+    ("piece", "mutant"), [("_unframe", without_digest), ("parse_entries", without_prev)]
+)
+def test_a_parser_that_looks_away_is_caught(piece, mutant, monkeypatch):
+    assert all_are_noticed()
+    monkeypatch.setattr(module, piece, mutant)
+    assert not all_are_noticed()
