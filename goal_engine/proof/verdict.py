@@ -159,8 +159,10 @@ def judge_gate(spec: GateSpec, criteria: tuple[Criterion, ...], seen: Observatio
         return say(False, now.message or f"it ended as {now.outcome}")
     if bar is Bar.PASS or base is None:
         named = ", ".join(sorted(now.failing)[:5])
+        said = f"; {now.message}" if now.message else ""
         return say(
-            False, f"it fails: {named}" if named else f"it fails with exit code {now.exit_code}"
+            False,
+            f"it fails: {named}" if named else f"it fails with exit code {now.exit_code}{said}",
         )
     wanted = {test for c in criteria if c.gate == spec.name for test in c.tests}
     new = now.failing - base.failing

@@ -6,7 +6,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from hashlib import sha256
 
-from goal_engine.errors import GoalBusy, GoalNotFound, JournalConflict
+from goal_engine.errors import (
+    GoalBusy,
+    GoalError,
+    GoalNotFound,
+    JournalConflict,
+    JournalDamaged,
+)
 from goal_engine.state.events import JournalEntry
 from goal_engine.state.evolve import fold_entries
 from goal_engine.state.journal import encode_entry, header_line, line_digest, parse_journal
@@ -48,8 +54,14 @@ class InMemoryGoalStateStore:
         return parse_journal(self.journals[goal_id], goal_id).entries[after:]
 
     async def list(self) -> Sequence[Summary]:
-        """Return every goal, oldest first."""
-        return [Summary(name, (await self.head(name))[0]) for name in sorted(self.journals)]
+        """Return every goal, oldest first, damaged ones too."""
+        return [await self._summary(name) for name in sorted(self.journals)]
+
+    async def _summary(self, name: GoalId) -> Summary:
+        try:
+            return Summary(name, (await self.head(name))[0])
+        except GoalError as error:
+            return Summary(name, None, error.paragraph)
 
     async def write_object(self, data: bytes) -> str:
         """Keep `data` and return its sha256."""
@@ -58,9 +70,11 @@ class InMemoryGoalStateStore:
         return name
 
     async def read_object(self, sha: str) -> bytes:
-        """Return what was kept."""
+        """Return what was kept, if it still is what it was."""
         if sha not in self.objects:
             raise GoalNotFound(f"There is no object {sha[:80]}.")
+        if sha256(self.objects[sha]).hexdigest() != sha:
+            raise JournalDamaged(f"The object {sha} is not what its name says.")
         return self.objects[sha]
 
     @contextmanager

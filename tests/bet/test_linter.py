@@ -17,7 +17,7 @@ from tests.integration.projects import fingerprint
 pytestmark = [pytest.mark.bet, pytest.mark.timeout(180)]
 
 HUMANIZE = Project(  # its own ruff configuration says `fix = true`: the gate must not repair
-    "humanize==4.12.0", ("freezegun", "ruff"), "tests", "src/humanize/lists.py", "", "",
+    "humanize==4.12.0", ("freezegun", "ruff", "pytest-cov"), "tests", "src/humanize/lists.py", "", "",
 )  # fmt: skip
 FIXABLE = "\n\nimport json\nimport decimal\n"
 UNFIXABLE = "\n\ndef undocumented(x):\n    lambda_ = lambda y: undefined_name\n    return lambda_\n"
@@ -55,7 +55,11 @@ def lint(checkout: Checkout, findings: str) -> tuple[int, dict[str, Any]]:
 
 def test_what_can_be_fixed_is_fixed_and_the_goal_is_ready(linted: Checkout, tmp_path: Path) -> None:
     code, goal = lint(linted, FIXABLE)
-    assert (code, goal["status"]) == (0, "ready"), goal["reasons"]
+    assert (code, goal["status"]) == (0, "ready"), (
+        goal["reasons"],
+        goal["questions"],
+        goal["blocker"],
+    )
     assert {item["id"]: item["state"] for item in goal["criteria"]} == {
         "ruff-passes": "verified",
         "pytest-holds": "verified",

@@ -6,7 +6,7 @@ import pytest
 
 from goal_engine.decision import Acceptance, Criterion, CriterionState, EvidenceKind
 from goal_engine.proof import verdict as module
-from goal_engine.proof.gate import GateOutcome, GateResult, GateStage, TestOutcome
+from goal_engine.proof.gate import GateOutcome, GateReport, GateResult, GateStage, TestOutcome
 from goal_engine.proof.verdict import PROTECTED, REMOVED, Bar, Observations, Verdict, judge
 from tests.builders import ME, OTHER, TREE, a_gate
 
@@ -22,7 +22,7 @@ GREEN, RED, TIMEOUT, WRONG, BROKEN = (
     GateOutcome.WRONG_TREE,
     GateOutcome.ERROR,
 )
-JUNIT, EXIT = a_gate(), a_gate(report="exit")
+JUNIT, EXIT = a_gate(), a_gate(report=GateReport.EXIT)
 
 
 def ran(tests=None, outcome=None, code=None):
