@@ -157,7 +157,7 @@ def _find_lint(project: Project, available: Available) -> GateSpec | None:
         return None
     return GateSpec(
         name="ruff",
-        argv=(*command, "check", "--no-fix", "--no-cache", "."),
+        argv=(*command, "check", "--no-fix", "--no-cache", "--output-format=concise", "."),
         fix=(*command, "check", "--no-cache", "--fix", "."),
         reason=reason,
     )

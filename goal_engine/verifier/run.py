@@ -21,7 +21,7 @@ from goal_engine.runtime.environment import Environment, probe_origin
 from goal_engine.runtime.process import Finished, clean_environment, run_process
 from goal_engine.worktree import Workbench
 
-LINES_SHOWN = 6
+LINES_SHOWN = 12
 """Lines of a red gate's output that its message quotes."""
 
 

@@ -78,7 +78,16 @@ def test_unittest_is_no_gate_where_it_would_find_nothing_or_the_wrong_thing(file
 
 def test_ruff_brings_its_fix():
     spec = found({"pyproject.toml": "[tool.ruff.lint]\n"})["ruff"]
-    assert spec.argv == ("python", "-m", "ruff", "check", "--no-fix", "--no-cache", ".")
+    assert spec.argv == (
+        "python",
+        "-m",
+        "ruff",
+        "check",
+        "--no-fix",
+        "--no-cache",
+        "--output-format=concise",
+        ".",
+    )
     assert spec.fix == ("python", "-m", "ruff", "check", "--no-cache", "--fix", ".")
     assert spec.reason == "[tool.ruff] in pyproject.toml"
 
