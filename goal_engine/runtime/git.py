@@ -30,6 +30,7 @@ HARDENED = (
     "core.pager=cat",
     "core.editor=true",
     "core.askPass=true",
+    "core.alternateRefsCommand=true",
     "core.sshCommand=false",
     "core.untrackedCache=false",
     "core.quotePath=true",
@@ -102,6 +103,7 @@ def safe_git(
         "GIT_CONFIG_NOSYSTEM": "1",
         "GIT_CONFIG_GLOBAL": os.devnull,
         "GIT_TERMINAL_PROMPT": "0",
+        "GIT_ALLOW_PROTOCOL": "file",  # also over a repository's own `protocol.ext.allow`
         "GIT_ATTR_NOSYSTEM": "1",
         "GIT_NO_REPLACE_OBJECTS": "1",
         **{

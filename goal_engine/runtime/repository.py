@@ -267,7 +267,10 @@ class EvidenceRepository:
             words = checked.stderr.decode("utf-8", "replace").strip()[-300:]
             raise ProofRefused(f"{path.name} is no usable git bundle: {words}")
         prefix = f"{REFS}/incoming"
-        git.fetch_bundle(self.path, path, prefix)
+        try:
+            git.fetch_bundle(self.path, path, prefix)
+        except git.GitFailed as error:
+            raise ProofRefused(f"{path.name} is no usable git bundle: {error}") from error
         commits = git.list_refs(self.path, prefix)
         if len(commits) != 1:
             raise ProofRefused(f"{path.name} holds {len(commits)} refs, expected one.")

@@ -45,6 +45,11 @@ class EngineHost:
             self._engines[root] = engine
         return self._engines[root]
 
+    @property
+    def engines(self) -> tuple[Engine, ...]:
+        """The engines that are open."""
+        return tuple(self._engines.values())
+
     def _tell(self, state: GoalState, entry: JournalEntry) -> None:
         self._listener(state)
 

@@ -108,7 +108,7 @@ async def test_a_command_has_no_input_and_ends_by_itself(place):
 
 
 async def test_nothing_survives_a_timeout(place):
-    ended = await run(place, sys.executable, "tree.py", "stay", timeout=3)
+    ended = await run(place, sys.executable, "tree.py", "stay", timeout=5)
     assert (place / "ready").exists()
     assert ended.timed_out and ended.exit_code is None and ended.killed == 3
     assert survivors(place) == []
