@@ -46,7 +46,7 @@ def bet(session: nox.Session) -> None:
 def bench(session: nox.Session) -> None:
     """Print the table of times; nothing is asserted."""
     install(session)
-    session.run("python", "tests/bench/run.py", *session.posargs)
+    session.run("python", "-m", "tests.bench.run", *session.posargs)
 
 
 @nox.session(default=False)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
-
 from goal_engine.decision import Acceptance, CriterionState
 from goal_engine.errors import GoalNotFound, NotPossibleNow
 from goal_engine.ports import Ports
 from goal_engine.proof.verdict import judge
+from goal_engine.runtime.threads import in_thread
 from goal_engine.state.commands import AcceptCriterion
 from goal_engine.state.model import GoalState
 from goal_engine.types import Decision, GoalId
@@ -31,7 +30,7 @@ async def accept_criterion(
     accepted = state.changed(acceptances=(*state.acceptances, acceptance))
     seen = await observe(ports, accepted, find_counterfactual_tree(accepted))
     judgement = judge(accepted.gates, accepted.criteria, accepted.acceptances, seen)
-    bench = await asyncio.to_thread(open_bench, ports, accepted)
+    bench = await in_thread(open_bench, ports, accepted)
     digest = await write_bundle(ports, bench, accepted, seen, judgement)
     return await ports.transact(goal_id, AcceptCriterion(acceptance, judgement, digest))
 

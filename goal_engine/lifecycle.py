@@ -18,6 +18,7 @@ from goal_engine.errors import GoalError
 from goal_engine.ports import Ports
 from goal_engine.proof.gate import GateOutcome, GateStage
 from goal_engine.proof.verdict import judge
+from goal_engine.runtime.threads import in_thread
 from goal_engine.state import events as e
 from goal_engine.state.commands import (
     JudgeGoal,
@@ -75,7 +76,7 @@ async def _run(ports: Ports, goal_id: GoalId, command: StartGoal | ResumeGoal) -
         state = await _recover(ports, goal_id)
         if isinstance(command, StartGoal) and not state.graph.tasks:
             raise refusal(state, "execute", state.blocked.next if state.blocked else "no tasks")
-        bench = await asyncio.to_thread(open_bench, ports, state)
+        bench = await in_thread(open_bench, ports, state)
         await ports.transact(goal_id, command)
         meter = _Meter(asyncio.get_running_loop().time)
         try:
@@ -84,7 +85,7 @@ async def _run(ports: Ports, goal_id: GoalId, command: StartGoal | ResumeGoal) -
             await asyncio.shield(_stop(ports, goal_id, e.ControlKind.PAUSE, "stopped", meter))
             raise
         finally:
-            await asyncio.shield(asyncio.to_thread(bench.clear))
+            await asyncio.shield(in_thread(bench.clear))
         return await ports.read(goal_id)
 
 
@@ -105,7 +106,7 @@ async def _run_watched(ports: Ports, bench: Workbench, goal_id: GoalId, meter: _
     asked: list[e.ControlRequested] = []
     try:
         await _run_limited(ports, bench, goal_id, meter, asked)
-    except* GoalError as group:
+    except* (GoalError, OSError) as group:
         reasons = "; ".join(dict.fromkeys(_paragraphs(group)))
         await _block(ports, goal_id, "infra", reasons, "repair that, then `resume`", meter)
     if asked:
@@ -136,13 +137,13 @@ async def _run_limited(
         await _block(ports, goal_id, "budget", reason, "`resume` with more", meter)
 
 
-def _paragraphs(group: BaseExceptionGroup[GoalError]) -> list[str]:
+def _paragraphs(group: BaseExceptionGroup[GoalError | OSError]) -> list[str]:
     found: list[str] = []
     for error in group.exceptions:
         if isinstance(error, BaseExceptionGroup):
             found += _paragraphs(error)
         else:
-            found.append(error.paragraph)
+            found.append(error.paragraph if isinstance(error, GoalError) else str(error))
     return found
 
 

@@ -6,7 +6,6 @@ worker there is can do what was asked.
 
 from __future__ import annotations
 
-import asyncio
 import re
 from dataclasses import dataclass
 
@@ -19,6 +18,7 @@ from goal_engine.oracle import find_kind, find_questions, parse_goal_text
 from goal_engine.ports import Ports
 from goal_engine.proof.gate import GateSpec
 from goal_engine.runtime.repository import CheckoutStatus, read_checkout
+from goal_engine.runtime.threads import in_thread
 from goal_engine.state import events as e
 from goal_engine.state.commands import CreateGoal
 from goal_engine.state.model import GoalState
@@ -65,12 +65,12 @@ async def create_goal(ports: Ports, text: str, options: CreateGoalOptions) -> Go
             "with `name` and `argv` in goalproof.toml, or add tests; `goalproof gates` shows "
             "what is found."
         )
-    repository = await asyncio.to_thread(ports.open_repository)
-    status = await asyncio.to_thread(read_checkout, ports.checkout)
+    repository = await in_thread(ports.open_repository)
+    status = await in_thread(read_checkout, ports.checkout)
     goal_id = GoalId.made_of(ports.clock.now(), ports.ids.entropy())
     created = _created(goal_id, text, status, options)
     command = _plan(created, options.plan)
-    await asyncio.to_thread(repository.pin, status.commit, goal_id)
+    await in_thread(repository.pin, status.commit, goal_id)
     return await ports.transact(goal_id, command)
 
 

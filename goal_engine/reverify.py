@@ -5,7 +5,6 @@ What a bundle says is data from a stranger: its commands run only when the calle
 
 from __future__ import annotations
 
-import asyncio
 import tempfile
 from collections.abc import Callable
 from enum import StrEnum
@@ -23,6 +22,7 @@ from goal_engine.proof.statement import GoalProof
 from goal_engine.proof.verdict import EXTRA_CRITERIA, Observations, judge
 from goal_engine.runtime.environment import find_environment
 from goal_engine.runtime.repository import EvidenceRepository, read_checkout
+from goal_engine.runtime.threads import in_thread
 from goal_engine.types import Frozen, Person, Sha256
 from goal_engine.verifier.bundle import CHANGE, read_bundle
 from goal_engine.verifier.run import run_gate
@@ -74,10 +74,10 @@ async def verify_proof(
     `repository` is a checkout that has the base commit; it is only read.  `python` is the
     interpreter to use, the repository's own when not given.  Raises `ProofRefused`.
     """
-    proof, digest = await asyncio.to_thread(read_bundle, bundle)
+    proof, digest = await in_thread(read_bundle, bundle)
     with tempfile.TemporaryDirectory(prefix="goalproof-verify-") as scratch:
         try:
-            bench, commits = await asyncio.to_thread(
+            bench, commits = await in_thread(
                 _open, proof, bundle, repository, Path(scratch), python
             )
             differences = await _rerun(proof, bench, commits, say)

@@ -12,6 +12,7 @@ from pathlib import Path
 from goal_engine.evidence import GoalGitEvidence
 from goal_engine.runtime.environment import Environment, UserEnvironment, view_environment
 from goal_engine.runtime.repository import EvidenceRepository
+from goal_engine.runtime.threads import in_thread
 from goal_engine.state.store import GoalStateStore
 from goal_engine.types import GoalId, Person
 
@@ -34,16 +35,16 @@ class Workbench:
     async def workspace(self, name: str, commit: str) -> AsyncIterator[Path]:
         """Make a workspace of `commit` and remove it with all that was made in it."""
         path = self.folder / name
-        await asyncio.to_thread(self._clear, path)
+        await in_thread(self._clear, path)
         try:
-            await asyncio.to_thread(self.repository.make_workspace, path, commit)
+            await in_thread(self.repository.make_workspace, path, commit)
             yield path
         finally:
-            await asyncio.shield(asyncio.to_thread(self._clear, path))
+            await asyncio.shield(in_thread(self._clear, path))
 
     async def environment(self, workspace: Path) -> Environment:
         """Return a view of the person's environment that judges `workspace`."""
-        return await asyncio.to_thread(self._view, workspace)
+        return await in_thread(self._view, workspace)
 
     def _view(self, workspace: Path) -> Environment:
         view = view_environment(self.user, self.checkout, workspace)
@@ -69,7 +70,7 @@ class Workbench:
         """Move a log into the store, if anything was written."""
         if not log.exists():
             return None
-        data = await asyncio.to_thread(log.read_bytes)
+        data = await in_thread(log.read_bytes)
         log.unlink()
         return await store.write_object(data) if data else None
 

@@ -5,7 +5,6 @@ Only a goal that is `ready` may leave, only with the tree that its proof is abou
 
 from __future__ import annotations
 
-import asyncio
 import re
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from goal_engine.evidence import GITLINK, SYMLINK, ChangedFile
 from goal_engine.ports import Ports
 from goal_engine.runtime.atomic import write_atomic
 from goal_engine.runtime.repository import EvidenceRepository, read_checkout
+from goal_engine.runtime.threads import in_thread
 from goal_engine.state import events as e
 from goal_engine.state.commands import Record
 from goal_engine.state.decide import refusal
@@ -33,8 +33,8 @@ async def read_diff(ports: Ports, goal_id: GoalId, task: str | None = None) -> b
         evidence = state.tasks[task].evidence
     if evidence is None:
         return b""
-    repository = await asyncio.to_thread(ports.open_repository)
-    return await asyncio.to_thread(repository.patch, evidence.base_tree, evidence.tree)
+    repository = await in_thread(ports.open_repository)
+    return await in_thread(repository.patch, evidence.base_tree, evidence.tree)
 
 
 async def apply_change(ports: Ports, goal_id: GoalId) -> GoalState:
@@ -46,8 +46,8 @@ async def apply_change(ports: Ports, goal_id: GoalId) -> GoalState:
     state = await ports.read(goal_id)
     check_ready(state, "apply", GoalStatus.READY, GoalStatus.DELIVERED)
     assert state.evidence is not None
-    repository = await asyncio.to_thread(ports.open_repository)
-    await asyncio.to_thread(_apply, repository, ports.checkout, state)
+    repository = await in_thread(ports.open_repository)
+    await in_thread(_apply, repository, ports.checkout, state)
     files = tuple(sorted(state.evidence.paths))
     fact = e.ChangeApplied(tree=state.evidence.tree, files=files)
     return await ports.transact(goal_id, Record((fact,)))
@@ -115,14 +115,14 @@ async def deliver_local(ports: Ports, goal_id: GoalId) -> GoalState:
     """
     state = await ports.read(goal_id)
     check_ready(state, "deliver", GoalStatus.READY)
-    repository = await asyncio.to_thread(ports.open_repository)
+    repository = await in_thread(ports.open_repository)
     branch = name_branch(state)
-    commit = await asyncio.to_thread(_commit, repository, state)
+    commit = await in_thread(_commit, repository, state)
     if state.delivery_branch != branch:
         fact = e.DeliveryIntended(branch=branch, commit=commit)
         await ports.transact(goal_id, Record((fact,)))
-    status = await asyncio.to_thread(read_checkout, ports.checkout)
-    await asyncio.to_thread(repository.deliver, status.git_dir, commit, branch)
+    status = await in_thread(read_checkout, ports.checkout)
+    await in_thread(repository.deliver, status.git_dir, commit, branch)
     return await ports.transact(goal_id, Record((e.GoalDelivered(branch=branch, commit=commit),)))
 
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
-
 from goal_engine.ports import Ports
+from goal_engine.runtime.threads import in_thread
 from goal_engine.state import events as e
 from goal_engine.state.commands import Record
 from goal_engine.state.model import GoalState
@@ -14,7 +13,7 @@ from goal_engine.worktree import Workbench
 
 async def integrate(ports: Ports, bench: Workbench, state: GoalState) -> GoalState:
     """Merge every finished task that is not yet in the goal's tree; a conflict fails its task."""
-    facts = await asyncio.to_thread(_merge, bench, state)
+    facts = await in_thread(_merge, bench, state)
     return await ports.transact(state.goal_id, Record(facts)) if facts else state
 
 

@@ -13,7 +13,6 @@ from git import Git, Repo
 from git.exc import BadName, ODBError
 from git.objects import Tree
 
-
 OURS = {
     "GIT_CONFIG_NOSYSTEM": "1",
     "GIT_CONFIG_GLOBAL": os.devnull,

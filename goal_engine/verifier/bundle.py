@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import os
 import platform
@@ -23,6 +22,7 @@ from goal_engine.proof.statement import (
 from goal_engine.proof.verdict import Judgement, Observations
 from goal_engine.runtime.atomic import fsync_dir
 from goal_engine.runtime.git import require_git
+from goal_engine.runtime.threads import in_thread
 from goal_engine.state.model import GoalState
 from goal_engine.types import GoalId
 from goal_engine.worktree import Workbench
@@ -47,9 +47,7 @@ async def write_bundle(
     for run in state.gates_run.values():
         if run.result.log:
             logs[f"logs/{run.result.log}"] = await ports.store.read_object(run.result.log)
-    return await asyncio.to_thread(
-        _write, ports.checkout, bench, state, seen, judgement, head, logs
-    )
+    return await in_thread(_write, ports.checkout, bench, state, seen, judgement, head, logs)
 
 
 def _write(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from goal_engine.proof.gate import (
 )
 from goal_engine.runtime.environment import Environment, probe_origin
 from goal_engine.runtime.process import Finished, clean_environment, run_process
+from goal_engine.runtime.threads import in_thread
 from goal_engine.worktree import Workbench
 
 LINES_SHOWN = 12
@@ -69,9 +69,7 @@ async def run_gate(
         log.unlink(missing_ok=True)
         outcome, tests, message = _read_outcome(spec, ended, report, output)
         if outcome is GateOutcome.PASSED:
-            changed = await asyncio.to_thread(
-                _find_changed, bench, workspace, tree, commit, environment
-            )
+            changed = await in_thread(_find_changed, bench, workspace, tree, commit, environment)
             if changed:
                 outcome = GateOutcome.ERROR
                 message = f"it changed files that it was to judge: {', '.join(changed[:5])}"

@@ -10,6 +10,7 @@ from goal_engine.decision import EvidenceKind
 from goal_engine.gates.protected import is_test
 from goal_engine.ports import Ports
 from goal_engine.proof.gate import GateResult, GateSpec, GateStage
+from goal_engine.runtime.threads import in_thread
 from goal_engine.state import events as e
 from goal_engine.state.commands import Record
 from goal_engine.state.model import GoalState
@@ -27,7 +28,7 @@ async def run_stage(
     gates: Iterable[GateSpec],
 ) -> GoalState:
     """Run those of `gates` that have not run on this tree at this stage; the parallel ones together."""
-    tree = await asyncio.to_thread(bench.repository.tree_of, commit)
+    tree = await in_thread(bench.repository.tree_of, commit)
     todo = [gate for gate in gates if state.find_run(stage, tree, gate.name) is None]
     slots = asyncio.Semaphore(max(2, os.cpu_count() or 1))
 
@@ -66,10 +67,10 @@ async def run_counterfactual(
     base, tree = state.created.base_tree, state.tree
     if not gates or tree is None:
         return state, None
-    without = await asyncio.to_thread(find_counterfactual, bench, state)
+    without = await in_thread(find_counterfactual, bench, state)
     same = {base: GateStage.BASELINE, tree: GateStage.PROVING}.get(without)
     if same is None:
-        commit = await asyncio.to_thread(
+        commit = await in_thread(
             bench.commit, without, state.created.base_commit, "without the non-test changes"
         )
         stage = GateStage.COUNTERFACTUAL

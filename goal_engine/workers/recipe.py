@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 from typing import assert_never
 
 from goal_engine.errors import ToolMissing
 from goal_engine.ports import TurnResult, WorkerTurn
 from goal_engine.runtime.process import clean_environment, run_process
+from goal_engine.runtime.threads import in_thread
 from goal_engine.task_graph.graph import (
     FixStep,
     ReplaceStep,
@@ -46,9 +46,9 @@ async def _carry_out(step: Step, turn: WorkerTurn) -> None:
         case FixStep():
             await _fix(step, turn)
         case ReplaceStep():
-            await asyncio.to_thread(_replace, step, turn.workspace)
+            await in_thread(_replace, step, turn.workspace)
         case WriteStep():
-            await asyncio.to_thread(_write, step, turn.workspace)
+            await in_thread(_write, step, turn.workspace)
         case _:
             assert_never(step)
 

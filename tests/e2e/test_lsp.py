@@ -30,6 +30,7 @@ class Editor(LanguageClient):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.told: list[Any] = []
+        self.over = False
         self.news = asyncio.Condition()
 
         @self.feature("goal/progress")
@@ -74,7 +75,10 @@ def capabilities() -> types.ClientCapabilities:
 )
 async def editor(lsp_client: Editor) -> Any:
     yield
-    await lsp_client.shutdown_session()
+    if lsp_client.over:
+        lsp_client.exit(None)
+    else:
+        await lsp_client.shutdown_session()
 
 
 async def open_editor(editor: Editor, project: Path, *, trusted: object) -> types.InitializeResult:
@@ -205,6 +209,7 @@ async def test_a_server_that_is_shut_down_leaves_its_goal_paused(
     begun = await editor.command("goal.run", plan="plan.toml")
     await editor.until("running")
     await editor.shutdown_async(None)
+    editor.over = True
     engine = Engine.open(project)
     assert (await resolve_goal(engine.ports, begun.id)).status == "paused"
     engine.close()

@@ -68,11 +68,11 @@ def place(tmp_path):
 
 def survivors(place):
     """Return the living processes that work in a folder."""
-    found = []
-    for process in psutil.process_iter(["cwd", "status"]):
-        if process.info["status"] != psutil.STATUS_ZOMBIE and process.info["cwd"] == str(place):
-            found.append(process)
-    return found
+    return [
+        process
+        for process in psutil.process_iter(["cwd", "status"])
+        if process.info["status"] != psutil.STATUS_ZOMBIE and process.info["cwd"] == str(place)
+    ]
 
 
 async def run(place, *argv, timeout=None, grace=0.1):
@@ -88,7 +88,7 @@ async def run(place, *argv, timeout=None, grace=0.1):
 
 async def until(happened):
     async with asyncio.timeout(PATIENCE):
-        while not happened():
+        while not happened():  # noqa: ASYNC110 - another process tells nobody
             await asyncio.sleep(0.01)
 
 
@@ -142,7 +142,7 @@ async def test_nothing_survives_a_command_that_ends_well(place):
 
 
 async def test_nothing_survives_the_death_of_the_owner(place):
-    owner = subprocess.Popen(
+    owner = subprocess.Popen(  # noqa: ASYNC220 - killed below, and nothing else is to do meanwhile
         [sys.executable, "-c", OWNER, str(place)],
         cwd=ROOT,
         env={**os.environ, "PYTHONPATH": str(ROOT)},

@@ -10,6 +10,7 @@ from goal_engine.dispatch.tasks.scheduler import Wave
 from goal_engine.errors import GoalError
 from goal_engine.evidence import GoalGitEvidence
 from goal_engine.ports import Ports, WorkerTurn
+from goal_engine.runtime.threads import in_thread
 from goal_engine.state import events as e
 from goal_engine.state.commands import Record
 from goal_engine.state.model import GoalState
@@ -78,9 +79,7 @@ async def _work(
     if not result.ended:
         return failed(result.reason)
     try:
-        commit, evidence = await asyncio.to_thread(
-            bench.take_result, workspace, task.id, base, environment
-        )
+        commit, evidence = await in_thread(bench.take_result, workspace, task.id, base, environment)
     except GoalError as error:
         return failed(error.paragraph)
     outside = find_outside(evidence, task)

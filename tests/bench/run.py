@@ -1,0 +1,43 @@
+"""Prints what Goalproof costs beside its budgets.  Ends with 1 only when something did not run."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+
+from tests.bench.engine import measure_engine
+from tests.bench.graph import measure_graph
+from tests.bench.journal import measure_append, measure_reading
+from tests.bench.start import measure_demo, measure_help, measure_initialize
+from tests.bench.table import Row, render_table
+
+MEASURES = {
+    "start": measure_initialize,
+    "append": measure_append,
+    "engine": measure_engine,
+    "demo": measure_demo,
+    "help": measure_help,
+    "journal": measure_reading,
+    "graph": measure_graph,
+}
+
+
+def main(wanted: list[str]) -> int:
+    """Measure what is `wanted`, everything by default, and print one table."""
+    rows: list[Row] = []
+    failed = []
+    for name in wanted or MEASURES:
+        print(f"measuring {name} …", file=sys.stderr)
+        try:
+            rows += MEASURES[name]()
+        except Exception:  # the other rows are still worth having
+            traceback.print_exc()
+            failed.append(name)
+    print(render_table(rows))
+    if failed:
+        print(f"did not run: {', '.join(failed)}")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
