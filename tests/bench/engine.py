@@ -27,12 +27,12 @@ FILES = 1000
 def a_chain() -> GoalPlan:
     """Return a plan whose tasks wait for one another: a wave and a merge for each."""
     tasks = [f'[[task]]\nid = "t0"\ntitle = "Fix it"\nwrites = ["**"]\nsteps = [{FIX}]\n']
-    for number in range(1, TASKS):
-        tasks.append(
-            f'[[task]]\nid = "t{number}"\ntitle = "Write {number}"\ndeps = ["t{number - 1}"]\n'
-            f'writes = ["new{number}.py"]\n'
-            f'steps = [{{ write = "new{number}.py", content = "x = {number}\\n" }}]\n'
-        )
+    tasks += (
+        f'[[task]]\nid = "t{number}"\ntitle = "Write {number}"\ndeps = ["t{number - 1}"]\n'
+        f'writes = ["new{number}.py"]\n'
+        f'steps = [{{ write = "new{number}.py", content = "x = {number}\\n" }}]\n'
+        for number in range(1, TASKS)
+    )
     text = f'goal = "Make sums right in calc.py"\nkind = "fix"\n{CRITERIA}\n{"".join(tasks)}'
     return parse_plan(text, "plan.toml")
 

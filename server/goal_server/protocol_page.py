@@ -1,0 +1,86 @@
+"""Writes `server/PROTOCOL.md` from the registry: `python -m goal_server.protocol_page`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from goal_engine.progress import GoalProgressSnapshot
+from goal_server.registry import OPERATIONS, load
+
+PAGE = Path(__file__).parent.parent / "PROTOCOL.md"
+
+INTRODUCTION = """\
+# What Goalproof says beside LSP
+
+Generated from the registry by `python -m goal_server.protocol_page`; a test holds it to the code.
+
+## Trust
+
+`initializationOptions.trusted` is `true` or the workspace is untrusted; `goal/didChangeTrust` with
+`{"trusted": …}` changes that. Operations with the effect *execute* are refused while it is untrusted,
+and no lens is shown.
+
+## Commands
+
+Each is a command of `workspace/executeCommand` that takes one object: the parameters below, in
+camelCase, and optionally `root`, the URI of the workspace (the first folder when left out). A refusal is
+the error -32803 with `{"class", "message"}` as data; parameters that do not fit are -32602 with the
+fields at fault as data. `$/cancelRequest` cancels a command.
+
+Operations that work for long (*goes on*) answer as soon as the goal moves, and go on without the request.
+"""
+
+REQUESTS = """\
+## Requests
+
+`goal/wait` takes `{"goal", "root"?}` and answers with the goal once nothing works on it in this server.
+Cancelling it stops the waiting, not the goal.
+
+## Notifications
+
+`goal/progress` tells of a goal, at most ten times a second, the last state always. A lower `rev` is older.
+Clients with `window.workDoneProgress` get `$/progress` as well, with a percentage; cancelling it pauses
+the goal.
+
+"""
+
+
+def render_page() -> str:
+    """Return the page."""
+    rows = [
+        f"| `{row.command}` | {row.title} | {', '.join(row.effects)}"
+        f"{' · goes on' if row.progress else ''} | {_fields(load(row.params))} "
+        f"| `{load(row.result).__name__}` |"
+        for row in OPERATIONS
+    ]
+    head = ["| command | what it does | effects | parameters | result |", "|---|---|---|---|---|"]
+    results = {load(row.result) for row in OPERATIONS}
+    told = sorted(results, key=lambda model: str(model.__name__))
+    listed = [f"* `{model.__name__}`: {_fields(model)}" for model in told]
+    snapshot = [f"* `{PROGRESS_MODEL}`: `goalId`, {_names(GoalProgressSnapshot)}"]
+    return "\n".join(
+        [INTRODUCTION, *head, *rows, "", "Results:", "", *listed, "", REQUESTS + snapshot[0], ""]
+    )
+
+
+PROGRESS_MODEL = "goal/progress"
+
+
+def _fields(model: Any) -> str:
+    """Return the fields of a model as they are on the wire; optional ones with a question mark."""
+    return (
+        ", ".join(
+            f"`{field.alias or name}{'' if field.is_required() else '?'}`"
+            for name, field in model.model_fields.items()
+        )
+        or "none"
+    )
+
+
+def _names(model: Any) -> str:
+    return ", ".join(f"`{name}`" for name in model.model_fields if name != "goal_id")
+
+
+if __name__ == "__main__":
+    PAGE.write_text(render_page(), encoding="utf-8")
