@@ -6,6 +6,7 @@ import asyncio
 import logging
 import secrets
 from collections.abc import Callable
+from functools import cached_property
 from pathlib import Path
 from threading import Lock
 
@@ -44,8 +45,6 @@ class Engine:
 
     def __init__(self, checkout: Path) -> None:
         self.checkout = checkout
-        self.state_dir = workspace_state(checkout)
-        self.trust = Trust(self.state_dir)
         self._subscribers: list[Subscriber] = []
         self._repository: EvidenceRepository | None = None
         self._opening = Lock()
@@ -55,11 +54,21 @@ class Engine:
             clock=SystemClock(),
             ids=SystemIds(),
             checkout=checkout,
-            state_dir=self.state_dir,
+            find_state_dir=lambda: self.state_dir,
             open_repository=self._open_repository,
             workers={"recipe": RecipeWorker()},
             publish=self._publish,
         )
+
+    @cached_property
+    def state_dir(self) -> Path:
+        """What belongs to the workspace but is out of its reach; made when first asked for."""
+        return workspace_state(self.checkout)
+
+    @cached_property
+    def trust(self) -> Trust:
+        """What the person approved here."""
+        return Trust(self.state_dir)
 
     @classmethod
     def open(cls, path: Path) -> Engine:

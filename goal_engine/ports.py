@@ -62,8 +62,8 @@ class Ports:
     ids: Ids
     checkout: Path
     """The root of the person's working tree."""
-    state_dir: Path
-    """Where this workspace's evidence repository and workspaces are: outside the checkout."""
+    find_state_dir: Callable[[], Path]
+    """Says where this workspace's evidence and workspaces are, outside the checkout; made then."""
     open_repository: Callable[[], EvidenceRepository]
     """Opens the evidence repository, once; runs git, so only where that is trusted."""
     workers: Mapping[str, Worker]

@@ -13,7 +13,7 @@ def open_bench(ports: Ports, state: GoalState) -> Workbench:
     return Workbench(
         repository=ports.open_repository(),
         checkout=ports.checkout,
-        folder=ports.state_dir / "workspaces" / state.goal_id,
+        folder=ports.find_state_dir() / "workspaces" / state.goal_id,
         user=find_environment(ports.checkout, state.created.python),
         goal_id=state.goal_id,
         author=state.created.author,
