@@ -7,7 +7,6 @@ hard-linked or written to; `probe_origin` shows that the project is imported fro
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import os
 import shutil
@@ -23,6 +22,7 @@ from goal_engine.runtime.git import list_ignored
 from goal_engine.runtime.interpreter import UserEnvironment, find_environment
 from goal_engine.runtime.origin import find_strays
 from goal_engine.runtime.rerooting import PathFiles, Rerooting, read_path_files
+from goal_engine.runtime.threads import in_thread
 
 __all__ = ["Environment", "UserEnvironment", "find_environment", "probe_origin", "view_environment"]
 
@@ -94,7 +94,7 @@ async def probe_origin(environment: Environment, workspace: Path) -> tuple[str, 
     """
     if environment.python is None:
         return ()
-    return await asyncio.to_thread(
+    return await in_thread(
         find_strays, environment.python, environment.packages, environment.rerooting
     )
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from graphlib import CycleError, TopologicalSorter
 from itertools import combinations
-from pathlib import PurePosixPath
 from typing import Annotated, Any
 
 from pydantic import ConfigDict, Discriminator, Field, Tag
@@ -139,7 +138,7 @@ class GoalTaskGraph:
 
 def is_safe_path(path: str) -> bool:
     """Whether `path` stays inside the tree and out of git's and our own folders."""
-    parts = PurePosixPath(path).parts
+    parts = [part for part in path.split("/") if part not in ("", ".")]
     return (
         bool(parts)
         and "\0" not in path

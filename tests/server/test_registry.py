@@ -43,7 +43,7 @@ def test_a_row_tells_what_it_takes(operation: Operation) -> None:
 
 @EACH
 def test_what_starts_processes_of_the_workspace_says_so(operation: Operation) -> None:
-    starts = {"run", "plan", "execute", "resume", "gates", "verify-proof"}
+    starts = {"run", "plan", "execute", "resume", "accept", "gates", "verify-proof"}
     assert bool(NEEDS_TRUST.intersection(operation.effects)) == (operation.name in starts)
 
 
