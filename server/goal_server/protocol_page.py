@@ -1,154 +1,86 @@
-"""`PROTOCOL.md` is made from the registry and the models; a page that is stale is a red test.
-
-Run as a module it writes the page: `python -m goal_server.protocol_page server/PROTOCOL.md`.
-"""
+"""Writes `server/PROTOCOL.md` from the registry: `python -m goal_server.protocol_page`."""
 
 from __future__ import annotations
 
-import inspect
-import sys
-from collections.abc import Iterator
 from pathlib import Path
-from types import UnionType
-from typing import Any, Union, get_args, get_origin
+from typing import Any
 
-from pydantic import BaseModel
-from pydantic.fields import FieldInfo
+from goal_engine.progress import GoalProgressSnapshot
+from goal_server.registry import OPERATIONS, load
 
-from goal_server import results as r
-from goal_server.lsp_progress import ProgressView
-from goal_server.lsp_protocol import INTERNAL, INVALID, PROGRESS, REQUEST_FAILED, TRUST, WAIT
-from goal_server.registry import NEEDS_TRUST, OPERATIONS, Operation, load
+PAGE = Path(__file__).parent.parent / "PROTOCOL.md"
 
-INTRODUCTION = f"""\
-# The protocol
+INTRODUCTION = """\
+# What Goalproof says beside LSP
 
-Made by `python -m goal_server.protocol_page server/PROTOCOL.md`; do not edit.
-
-`goalproof lsp` speaks the Language Server Protocol over standard input and output. Names are
-camelCase. Everything from goals, repositories and gates is data: titles and lines are plain text.
+Generated from the registry by `python -m goal_server.protocol_page`; a test holds it to the code.
 
 ## Trust
 
-The workspace is untrusted unless `initializationOptions` is `{{"trusted": true}}`; anything else
-counts as no. `{TRUST}` with `{{"trusted": boolean}}` changes it later. What executes code is refused
-in an untrusted workspace with the class `NotTrusted`, and no lens is shown there. A trusting client
-vouches for the gates that the workspace has at that time.
+`initializationOptions.trusted` is `true` or the workspace is untrusted; `goal/didChangeTrust` with
+`{"trusted": …}` changes that. Operations with the effect *execute* are refused while it is untrusted,
+and no lens is shown.
 
 ## Commands
 
-`workspace/executeCommand` takes one object: the operation's parameters and optionally `root`, the
-URI of a folder in the repository to work in (the first workspace folder otherwise). A command
-marked *long* returns the goal as soon as its first entry is in the journal; the work outlives the
-request, and `{WAIT}` waits for its end.
+Each is a command of `workspace/executeCommand` that takes one object: the parameters below, in
+camelCase, and optionally `root`, the URI of the workspace (the first folder when left out). A refusal is
+the error -32803 with `{"class", "message"}` as data; parameters that do not fit are -32602 with the
+fields at fault as data. `$/cancelRequest` cancels a command.
+
+Operations that work for long (*goes on*) answer as soon as the goal moves, and go on without the request.
 """
 
-MESSAGES = f"""\
-## Messages beside LSP's own
+REQUESTS = """\
+## Requests
 
-| message | from | params | result |
-| --- | --- | --- | --- |
-| `{WAIT}` | client | `goal`: string, `root`?: URI | `GoalView` once nothing works on it here |
-| `{TRUST}` | client, notification | `trusted`: boolean | |
-| `{PROGRESS}` | server, notification | `ProgressView` | |
+`goal/wait` takes `{"goal", "root"?}` and answers with the goal once nothing works on it in this server.
+Cancelling it stops the waiting, not the goal.
 
-`$/cancelRequest` of `{WAIT}` ends the wait, not the goal. `{PROGRESS}` is sent at most ten times a
-second for each goal; the last one is always sent, and a lower `rev` is an older one. A client with
-`window.workDoneProgress` also gets `$/progress` with a token of the server's; cancelling it pauses
-the goal, and nothing is lost. `textDocument/codeLens` answers for files that a goal changed.
+## Notifications
 
-Leaving: `shutdown` records a pause for every goal that runs. The exit code is 0 after `shutdown`
-and 1 without it, also when standard input ends.
+`goal/progress` tells of a goal, at most ten times a second, the last state always. A lower `rev` is older.
+Clients with `window.workDoneProgress` get `$/progress` as well, with a percentage; cancelling it pauses
+the goal.
 
-## Errors
-
-| code | when | data |
-| --- | --- | --- |
-| {INVALID} | unknown command, parameters that do not fit | a list of `field` and `message` |
-| {REQUEST_FAILED} | the engine refuses | `class` and `message`, what to do next included |
-| {INTERNAL} | a fault of the server; its log has more | |
 """
 
 
 def render_page() -> str:
-    """Return the whole page."""
-    parts = [INTRODUCTION, "\n".join(_commands()), MESSAGES, "## Types", "\n".join(_types())]
-    return "\n".join(parts).rstrip() + "\n"
+    """Return the page."""
+    rows = [
+        f"| `{row.command}` | {row.title} | {', '.join(row.effects)}"
+        f"{' · goes on' if row.progress else ''} | {_fields(load(row.params))} "
+        f"| `{load(row.result).__name__}` |"
+        for row in OPERATIONS
+    ]
+    head = ["| command | what it does | effects | parameters | result |", "|---|---|---|---|---|"]
+    results = {load(row.result) for row in OPERATIONS}
+    told = sorted(results, key=lambda model: str(model.__name__))
+    listed = [f"* `{model.__name__}`: {_fields(model)}" for model in told]
+    snapshot = [f"* `{PROGRESS_MODEL}`: `goalId`, {_names(GoalProgressSnapshot)}"]
+    return "\n".join(
+        [INTRODUCTION, *head, *rows, "", "Results:", "", *listed, "", REQUESTS + snapshot[0], ""]
+    )
 
 
-def _commands() -> Iterator[str]:
-    yield "| command | what it does | effects | result |"
-    yield "| --- | --- | --- | --- |"
-    for operation in OPERATIONS:
-        effects = ", ".join(operation.effects)
-        if operation.executes_if:
-            effects += f" (execute only with `{operation.executes_if}`)"
-        elif NEEDS_TRUST.intersection(operation.effects):
-            effects += " (needs trust)"
-        long = "*long* " if operation.progress else ""
-        result = load(operation.result).__name__
-        yield f"| `{operation.command}` | {operation.title} | {effects} | {long}`{result}` |"
-    for operation in OPERATIONS:
-        yield from _parameters(operation)
-    yield ""
+PROGRESS_MODEL = "goal/progress"
 
 
-def _parameters(operation: Operation) -> Iterator[str]:
-    fields: dict[str, FieldInfo] = load(operation.params).model_fields
-    if not fields:
-        return
-    yield from ("", f"`{operation.command}`", "")
-    for field in fields.values():
-        optional = "" if field.is_required() else "?"
-        shape = render_shape(field.annotation)
-        yield f"- `{field.alias}`{optional}: {shape}. {field.description or ''}".rstrip()
+def _fields(model: Any) -> str:
+    """Return the fields of a model as they are on the wire; optional ones with a question mark."""
+    return (
+        ", ".join(
+            f"`{field.alias or name}{'' if field.is_required() else '?'}`"
+            for name, field in model.model_fields.items()
+        )
+        or "none"
+    )
 
 
-def _types() -> Iterator[str]:
-    for model in find_views():
-        yield from ("", f"### {model.__name__}", "", inspect.getdoc(model) or "", "")
-        for field in model.model_fields.values():
-            if not field.exclude:
-                yield f"- `{field.alias}`: {render_shape(field.annotation)}"
-
-
-def find_views() -> list[type[BaseModel]]:
-    """Return every model that the server answers with, those inside others too, by name."""
-    found: set[type[BaseModel]] = set()
-    waiting: list[Any] = [ProgressView, *(load(operation.result) for operation in OPERATIONS)]
-    while waiting:
-        shape = waiting.pop()
-        waiting += get_args(shape)
-        if inspect.isclass(shape) and issubclass(shape, r.View) and shape not in found:
-            found.add(shape)
-            waiting += [field.annotation for field in shape.model_fields.values()]
-    return sorted(found, key=lambda model: model.__name__)
-
-
-WORDS = {
-    "str": "string", "int": "integer", "bool": "boolean", "NoneType": "null",
-    "datetime": "string (ISO 8601)",
-}  # fmt: skip
-
-
-def render_shape(shape: Any) -> str:
-    """Return the JSON that stands for an annotation, in words."""
-    origin, inner = get_origin(shape), get_args(shape)
-    if origin in (Union, UnionType):
-        return " or ".join(render_shape(each) for each in inner)
-    if origin is tuple:
-        return f"list of {render_shape(inner[0])}"
-    name = getattr(shape, "__name__", str(shape))
-    if inspect.isclass(shape) and issubclass(shape, BaseModel):
-        return f"`{name}`"
-    return WORDS.get(name, "string")
-
-
-def main(arguments: list[str]) -> int:
-    """Write the page to the path that is given."""
-    Path(arguments[0]).write_text(render_page(), encoding="utf-8")
-    return 0
+def _names(model: Any) -> str:
+    return ", ".join(f"`{name}`" for name in model.model_fields if name != "goal_id")
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    PAGE.write_text(render_page(), encoding="utf-8")
