@@ -19,6 +19,7 @@ from goal_engine.types import GoalId
 
 FORMAT = 1
 """The version that this release writes.  An older one is read for ever, a newer one never."""
+CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,7 @@ def line_digest(line: bytes) -> str:
 
 
 def _frame(content: dict[str, Any]) -> bytes:
-    text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=True).encode()
+    text = CANONICAL.encode(content).encode()
     return hashlib.sha256(text).hexdigest().encode() + b" " + text + b"\n"
 
 
