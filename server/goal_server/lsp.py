@@ -10,36 +10,42 @@ import asyncio
 import getpass
 import logging
 import sys
+from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlparse
 
 from lsprotocol import types
-from pydantic import BaseModel, ValidationError
 from pygls.exceptions import JsonRpcException, JsonRpcInvalidParams
 from pygls.lsp.server import LanguageServer
 
-from goal_engine import control
-from goal_engine.engine import Engine
 from goal_engine.errors import GoalError
-from goal_engine.progress import GoalProgressSnapshot, render_progress
-from goal_engine.proof.gate import GateSpec
-from goal_engine.queries import resolve_goal
-from goal_engine.state.model import GoalState
-from goal_engine.types import Decision, GoalId, GoalStatus
-from goal_server.host import EngineHost
-from goal_server.lsp_lenses import find_lenses
 from goal_server.lsp_progress import Coalescer
 from goal_server.lsp_protocol import PROGRESS, TRUST, WAIT, GoalProtocol, serve
-from goal_server.operations import Context, dispatch
-from goal_server.plain import plain_line
 from goal_server.registry import OPERATIONS, Operation, find_operation, load
+
+# The engine and its models are imported when they are first used, and warmed once the client has
+# its answer to `initialize`: they cost as much to import as pygls itself.
+if TYPE_CHECKING:
+    from pydantic import ValidationError
+
+    from goal_engine.engine import Engine
+    from goal_engine.progress import GoalProgressSnapshot
+    from goal_engine.proof.gate import GateSpec
+    from goal_engine.state.model import GoalState
+    from goal_engine.types import GoalId
+    from goal_server.host import EngineHost
+    from goal_server.operations import Context
 
 log = logging.getLogger(__name__)
 
 REQUEST_FAILED = -32803
 INTERNAL = -32603
+RUNNING = "running"
+"""The status of a goal that is worked on."""
+WARMED = ("goal_server.operations", "goal_server.host", "goal_server.lsp_lenses")
+"""Modules that a client's first command needs."""
 ROOT = "root"
 """The key that names a workspace beside an operation's own parameters."""
 
@@ -71,6 +77,8 @@ class GoalServer(LanguageServer):
     def engine_host(self) -> EngineHost:
         """Return the engine's thread, started when first needed."""
         if self.host is None:
+            from goal_server.host import EngineHost
+
             self._loop = asyncio.get_running_loop()
             self.host = EngineHost(self._hear)
         return self.host
@@ -87,6 +95,8 @@ class GoalServer(LanguageServer):
         raise JsonRpcInvalidParams(f"No workspace is open: name one with `{ROOT}`.")
 
     def _context(self, engine: Engine) -> Context:
+        from goal_server.operations import Context
+
         def approve(gates: tuple[GateSpec, ...]) -> bool:
             # the client vouches for the workspace, and with it for the gates it has now
             if self.trusted:
@@ -108,6 +118,8 @@ class GoalServer(LanguageServer):
         operation = find_operation(name)
         if operation is None or operation.command != name:
             raise JsonRpcInvalidParams(f"There is no command {name!r}.")
+        from pydantic import ValidationError
+
         given = dict(arguments[0]) if arguments and isinstance(arguments[0], dict) else {}
         if len(arguments) > 1 or (arguments and not isinstance(arguments[0], dict)):
             raise JsonRpcInvalidParams(f"{name} takes one object, with the operation's parameters.")
@@ -120,6 +132,8 @@ class GoalServer(LanguageServer):
         return await guarded(work(operation, params, root))
 
     async def _run(self, operation: Operation, params: Any, root: str | None) -> Any:
+        from goal_server.operations import dispatch
+
         place, host = self.find_place(root), self.engine_host()
 
         async def work() -> Any:
@@ -129,6 +143,8 @@ class GoalServer(LanguageServer):
 
     async def _run_long(self, operation: Operation, params: Any, root: str | None) -> Any:
         """Start what outlives the request; answer once the goal moves, or with the refusal."""
+        from goal_server.operations import dispatch
+
         place, host = self.find_place(root), self.engine_host()
 
         async def work() -> Any:
@@ -165,6 +181,9 @@ class GoalServer(LanguageServer):
 
     async def wait(self, params: Any) -> Any:
         """Return a goal once nothing works on it here; cancelling the request stops only the wait."""
+        from goal_engine.queries import resolve_goal
+        from goal_server.operations import dispatch
+
         given = params if isinstance(params, dict) else {}
         goal, root = given.get("goal"), given.get(ROOT)
         if not isinstance(goal, str):
@@ -188,12 +207,14 @@ class GoalServer(LanguageServer):
 
     def _hear(self, state: GoalState) -> None:
         """Called on the engine's thread after each append."""
+        from goal_engine.progress import render_progress
+
         assert self._loop is not None
         self._loop.call_soon_threadsafe(self._coalescer.offer, render_progress(state))
 
     def _send_progress(self, snapshot: GoalProgressSnapshot) -> None:
         self.protocol.notify(PROGRESS, snapshot_to_wire(snapshot))
-        goal, runs = snapshot.goal_id, snapshot.status is GoalStatus.RUNNING
+        goal, runs = snapshot.goal_id, snapshot.status == RUNNING
         if runs and goal not in self._bars and self._can("window.work_done_progress"):
             self._bars[goal] = asyncio.ensure_future(self._begin_bar(snapshot))
         elif goal in self._bars:
@@ -203,6 +224,8 @@ class GoalServer(LanguageServer):
             self.workspace_code_lens_refresh(None)
 
     async def _begin_bar(self, snapshot: GoalProgressSnapshot) -> str | None:
+        from goal_server.plain import plain_line
+
         token = f"goal/{snapshot.goal_id}/{snapshot.rev}"
         try:
             await self.work_done_progress.create_async(token)
@@ -237,12 +260,17 @@ class GoalServer(LanguageServer):
 
     def cancel_progress(self, token: Any) -> None:
         """Pause the goal whose bar the person cancelled: nothing is lost."""
+        from goal_engine.types import GoalId
+
         parts = str(token).split("/")
         if len(parts) != 3 or self.host is None:
             return
         self._hold(asyncio.ensure_future(self.host.call(self._pause(GoalId(parts[1])))))
 
     async def _pause(self, goal: GoalId) -> None:
+        from goal_engine import control
+        from goal_engine.types import Decision
+
         assert self.host is not None
         decision = Decision(actor=f"{getpass.getuser()} (editor)", reason="stopped in the editor")
         for engine in self.host.engines:
@@ -270,6 +298,8 @@ class GoalServer(LanguageServer):
         """Return the lenses of a file; none while the workspace is untrusted."""
         if not self.trusted or urlparse(uri).scheme != "file":
             return []
+        from goal_server.lsp_lenses import find_lenses
+
         buffer, path = self.workspace.get_text_document(uri).source, to_path(uri)
         host = self.engine_host()
 
@@ -300,6 +330,11 @@ def make_server() -> GoalServer:
         options = params.initialization_options
         # only an explicit, well-formed yes is trust
         ls.trusted = isinstance(options, dict) and options.get("trusted") is True
+
+    @server.feature(types.INITIALIZED)
+    async def initialized(ls: GoalServer, *_: Any) -> None:
+        for name in WARMED:
+            await asyncio.to_thread(import_module, name)
 
     @server.feature(types.SHUTDOWN)
     async def shutdown(ls: GoalServer, *_: Any) -> None:
@@ -356,11 +391,13 @@ def invalid(name: str, error: ValidationError) -> JsonRpcInvalidParams:
 
 def to_wire(view: Any) -> Any:
     """Return a result as JSON in camelCase."""
-    return view.model_dump(mode="json", by_alias=True) if isinstance(view, BaseModel) else view
+    return view.model_dump(mode="json", by_alias=True) if hasattr(view, "model_dump") else view
 
 
 def snapshot_to_wire(snapshot: GoalProgressSnapshot) -> dict[str, Any]:
     """Return a snapshot as `goal/progress` carries it."""
+    from goal_server.plain import plain_line
+
     spend = snapshot.spend
     return {
         "goalId": snapshot.goal_id,

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from goal_engine.progress import GoalProgressSnapshot
-from goal_engine.types import GoalId
+if TYPE_CHECKING:
+    from goal_engine.progress import GoalProgressSnapshot
+    from goal_engine.types import GoalId
 
 PAUSE = 0.1
 """Seconds between two snapshots of one goal."""
