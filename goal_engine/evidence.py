@@ -56,23 +56,24 @@ class GoalGitEvidence(Frozen):
 def parse_diff(base_tree: str, tree: str, output: bytes) -> GoalGitEvidence:
     """Return the evidence in `output`, the NUL-separated raw and numstat records of git."""
     fields = iter(output.decode("utf-8", "surrogateescape").split("\0"))
-    files: dict[str, ChangedFile] = {}
+    files: dict[str, ChangedFile] = {}  # by the name that git has, which two may share when shown
     for record in fields:
         if record.startswith(":"):
-            file = _parse_raw(record, fields)
-            files[file.path] = file
+            path, file = _parse_raw(record, fields)
+            files[path] = file
         elif record:
             path, counted = _parse_count(record, fields)
             files[path] = files[path].changed(**counted)
     return GoalGitEvidence(base_tree=base_tree, tree=tree, files=tuple(files.values()))
 
 
-def _parse_raw(record: str, fields: Iterator[str]) -> ChangedFile:
+def _parse_raw(record: str, fields: Iterator[str]) -> tuple[str, ChangedFile]:
     old_mode, mode, _, _, status = record[1:].split(" ")
     moved = status[0] in "RC"
     first = next(fields)
-    return ChangedFile(
-        path=_readable(next(fields) if moved else first),
+    path = next(fields) if moved else first
+    return path, ChangedFile(
+        path=_readable(path),
         old_path=_readable(first) if moved else None,
         status=status[0],
         old_mode=old_mode,
@@ -86,7 +87,7 @@ def _parse_count(record: str, fields: Iterator[str]) -> tuple[str, dict[str, obj
         next(fields)
         path = next(fields)
     binary = added == "-"
-    return _readable(path), {
+    return path, {
         "binary": binary,
         "additions": 0 if binary else int(added),
         "deletions": 0 if binary else int(deleted),

@@ -1,7 +1,8 @@
 """The only module that spells a git argument.
 
 Every command runs hardened: a clean environment, no configuration but ours and the repository's,
-and of that nothing that could execute (DESIGN §4; reliability S04).
+and of that nothing that could execute (DESIGN §4; reliability S04).  No command may speak to
+another repository: what moves between two of them is a pack on a pipe.
 """
 
 from __future__ import annotations
@@ -9,8 +10,10 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import signal
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
@@ -24,34 +27,46 @@ FLOOR = (2, 38)
 TIMEOUT = 120.0
 """Seconds."""
 
-HARDENED = (
-    "core.fsmonitor=false",
-    "core.hooksPath=/dev/null",
-    "core.pager=cat",
-    "core.editor=true",
-    "core.askPass=true",
-    "core.alternateRefsCommand=true",
-    "core.sshCommand=false",
-    "core.untrackedCache=false",
-    "core.quotePath=true",
-    "core.autocrlf=false",
-    "core.logAllRefUpdates=false",
-    "credential.helper=",
-    "diff.external=",
-    "commit.gpgSign=false",
-    "tag.gpgSign=false",
-    "gc.auto=0",
-    "maintenance.auto=false",
-    "protocol.allow=never",
-    "protocol.file.allow=always",
-    "submodule.recurse=false",
-    "safe.directory=*",
-    "uploadpack.packObjectsHook=",
-    "advice.detachedHead=false",
-)
+HARDENED = {
+    "core.fsmonitor": "false",
+    "core.hooksPath": os.devnull,
+    "core.pager": "cat",
+    "core.editor": "true",
+    "core.askPass": "true",
+    "core.sshCommand": "false",
+    "core.gitProxy": "false",
+    "core.alternateRefsCommand": "true",
+    "core.untrackedCache": "false",
+    "core.excludesFile": os.devnull,
+    "core.attributesFile": os.devnull,
+    "core.quotePath": "true",
+    "core.autocrlf": "false",
+    "core.logAllRefUpdates": "false",
+    "core.fileMode": "true",
+    "core.symlinks": "true",
+    "credential.helper": "",
+    "diff.external": "",
+    "commit.gpgSign": "false",
+    "tag.gpgSign": "false",
+    "gc.auto": "0",
+    "maintenance.auto": "false",
+    "protocol.allow": "never",
+    "protocol.ext.allow": "never",
+    "submodule.recurse": "false",
+    "status.submoduleSummary": "false",
+    "uploadpack.packObjectsHook": "",
+    "safe.directory": "*",
+    "advice.detachedHead": "false",
+    "checkout.workers": "2",
+}
+"""What no repository's configuration can change.  `safe.directory` since trust is decided elsewhere."""
 EXECUTES = r"^(filter\..*\.(clean|smudge|process|required)|merge\..*\.driver|diff\..*\.(textconv|command))$"
 """Keys by which a repository's own configuration makes git run something."""
-EMPTY_TREE_SHA1 = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
+PERSONAL = r"^((user|author)\.(name|email)|core\.excludesfile)$"
+BRANCH_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,199}")
+"""Narrower than git's own rule, which allows a leading dash in places (reliability S11)."""
+OID = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
+NOBODY = Person(name="Goalproof", email="goalproof@localhost")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +81,11 @@ class GitOutput:
     def text(self) -> str:
         """The output as text, without the newline at its end."""
         return self.stdout.decode("utf-8", "surrogateescape").rstrip("\n")
+
+    @property
+    def complaint(self) -> str:
+        """The last of what it said on standard error, on one line."""
+        return " ".join(self.stderr.decode("utf-8", "replace").split())[-500:]
 
 
 class GitFailed(RepositoryUnusable):
@@ -82,72 +102,113 @@ def safe_git(
     stdin: bytes = b"",
     timeout: float = TIMEOUT,
     ok: Sequence[int] = (0,),
-    env: Mapping[str, str] | None = None,
-    blank: Sequence[str] = (),
+    env: Mapping[str, str | None] | None = None,
+    settings: Mapping[str, str] | None = None,
 ) -> GitOutput:
-    """Run git hardened and return what it said.
+    """Run git hardened and return what it said; pathspecs are literal.
 
-    `blank` are further configuration keys to empty.  Raises `ToolMissing` without git and
-    `GitFailed` for an exit code that is not in `ok`.
+    `env` adds variables, and removes those that are `None` there; `settings` are further configuration, stronger than the repository's.  Raises `ToolMissing`
+    without git and `GitFailed` for an exit code that is not in `ok` or after `timeout` seconds.
     """
-    settings = [*HARDENED, *(f"{key}=" for key in blank)]
-    if work_tree is not None:
-        settings.append("core.bare=false")
-    command = ["git", "--no-pager", "--no-optional-locks", "--literal-pathspecs"]
-    for setting in settings:
-        command += ["-c", setting]
+    places = {"GIT_DIR": git_dir, "GIT_WORK_TREE": work_tree, "GIT_INDEX_FILE": index}
+    bare = {} if work_tree is None else {"core.bare": "false"}
+    told = _environment({**HARDENED, **bare, **(settings or {})})
+    told |= {name: str(path) for name, path in places.items() if path is not None}
+    given = {**told, **(env or {})}
+    kept = {name: value for name, value in given.items() if value is not None}
+    process = _start(args, cwd or work_tree or git_dir, kept)
+    try:
+        out, err = process.communicate(stdin, timeout)
+    except subprocess.TimeoutExpired as error:
+        raise GitFailed(f"git {args[0]} did not end within {timeout:g} s.") from error
+    finally:
+        _end(process)
+    output = GitOutput(process.returncode, out, err)
+    if output.code not in ok:
+        raise GitFailed(f"git {args[0]} failed with exit code {output.code}: {output.complaint}")
+    return output
+
+
+def start_reader(args: Sequence[str], git_dir: Path) -> subprocess.Popen[bytes]:
+    """Start a git that answers on its standard output for as long as it is asked."""
+    told = {**_environment(HARDENED), "GIT_DIR": str(git_dir)}
+    return _start(args, git_dir, told, errors=subprocess.DEVNULL)
+
+
+def _environment(settings: Mapping[str, str]) -> dict[str, str]:
+    """Nothing is inherited but where programs and the home are.
+
+    The settings go by the environment because `-c` cannot spell a key that contains `=`.
+    """
     told = {
-        "PATH": os.environ.get("PATH", os.defpath),
+        "PATH": _search_path(),
         "HOME": os.environ.get("HOME", "/"),
+        "XDG_CONFIG_HOME": os.devnull,
+        "TMPDIR": os.environ.get("TMPDIR", "/tmp"),
         "LC_ALL": "C",
         "GIT_CONFIG_NOSYSTEM": "1",
         "GIT_CONFIG_GLOBAL": os.devnull,
-        "GIT_TERMINAL_PROMPT": "0",
-        "GIT_ALLOW_PROTOCOL": "file",  # also over a repository's own `protocol.ext.allow`
         "GIT_ATTR_NOSYSTEM": "1",
+        "GIT_TERMINAL_PROMPT": "0",
+        "GIT_OPTIONAL_LOCKS": "0",
+        "GIT_LITERAL_PATHSPECS": "1",
         "GIT_NO_REPLACE_OBJECTS": "1",
-        **{
-            name: str(path)
-            for name, path in (
-                ("GIT_DIR", git_dir),
-                ("GIT_WORK_TREE", work_tree),
-                ("GIT_INDEX_FILE", index),
-            )
-            if path is not None
-        },
-        **(env or {}),
+        "GIT_NO_LAZY_FETCH": "1",
+        **dict.fromkeys(("GIT_TRACE2", "GIT_TRACE2_EVENT", "GIT_TRACE2_PERF"), "0"),
+        "GIT_ALLOW_PROTOCOL": "none",  # a lazy fetch would run the repository's upload-pack
+        "GIT_CONFIG_COUNT": str(len(settings)),
     }
+    for number, (key, value) in enumerate(settings.items()):
+        told[f"GIT_CONFIG_KEY_{number}"] = key
+        told[f"GIT_CONFIG_VALUE_{number}"] = value
+    return told
+
+
+def _search_path() -> str:
+    """Return PATH without relative entries, which would mean the folder that git runs in."""
+    entries = os.environ.get("PATH", os.defpath).split(os.pathsep)
+    return os.pathsep.join(entry for entry in entries if Path(entry).is_absolute())
+
+
+def _start(
+    args: Sequence[str],
+    cwd: Path | None,
+    env: Mapping[str, str],
+    errors: int = subprocess.PIPE,
+) -> subprocess.Popen[bytes]:
     try:
-        done = subprocess.run(
-            [*command, *args],
-            cwd=cwd or git_dir or work_tree,
-            env=told,
-            input=stdin,
-            capture_output=True,
-            timeout=timeout,
-            check=False,
+        return subprocess.Popen(
+            [_find_git(), "--no-pager", *args],
+            cwd=cwd or "/",
+            env=env,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            start_new_session=True,
         )
-    except FileNotFoundError as error:
-        raise _missing() from error
-    except subprocess.TimeoutExpired as error:
-        raise GitFailed(f"git {args[0]} did not end within {timeout:g} s.") from error
-    if done.returncode not in ok:
-        words = done.stderr.decode("utf-8", "replace").strip()[-500:]
-        raise GitFailed(f"git {args[0]} failed with exit code {done.returncode}: {words}")
-    return GitOutput(done.returncode, done.stdout, done.stderr)
+    except OSError as error:
+        raise GitFailed(f"git cannot work in {cwd}: {error.strerror}.") from error
 
 
-def _missing() -> ToolMissing:
-    return ToolMissing(
-        "git was not found: install git 2.38 or newer and make sure that it is on PATH."
-    )
+def _end(process: subprocess.Popen[bytes]) -> None:
+    if process.poll() is None:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+
+
+def _find_git() -> str:
+    program = shutil.which("git", path=_search_path())
+    if program is None:
+        raise ToolMissing(
+            "git was not found: install git 2.38 or newer and make sure that it is on PATH."
+        )
+    return program
 
 
 def require_git() -> tuple[int, ...]:
     """Return git's version.  Raises `ToolMissing` when it is absent or older than 2.38."""
-    program = shutil.which("git")
-    if program is None:
-        raise _missing()
+    program = _find_git()
     version = _ask_version(program)
     if version < FLOOR:
         raise ToolMissing(
@@ -164,19 +225,38 @@ def _ask_version(program: str) -> tuple[int, ...]:
     return tuple(int(part) for part in found.groups() if part) if found else (0,)
 
 
+def check_oid(text: str) -> str:
+    """Return `text` if it is a whole object name; raises `RepositoryUnusable` for anything else."""
+    if not OID.fullmatch(text):
+        raise RepositoryUnusable(f"{text[:80]!r} is no git object name: 40 or 64 hex digits are.")
+    return text
+
+
 # What the person's repository says: nothing here changes it.
 
 
-def find_git_dirs(path: Path) -> tuple[Path, Path, bool]:
-    """Return the git directory, the common one (another for a linked worktree) and whether bare."""
-    asked = ["rev-parse", "--absolute-git-dir", "--path-format=absolute", "--git-common-dir"]
-    lines = safe_git([*asked, "--is-bare-repository"], cwd=path).text.split("\n")
-    return Path(lines[0]), Path(lines[1]), lines[2] == "true"
+def find_git_dir(path: Path) -> tuple[Path, bool]:
+    """Return the git directory of the repository that `path` is in, and whether it is bare."""
+    asked = ["rev-parse", "--path-format=absolute", "--git-dir", "--is-bare-repository"]
+    git_dir, bare = safe_git(asked, cwd=path).text.rsplit("\n", 1)
+    return Path(git_dir), bare == "true"
+
+
+def find_common_dir(git_dir: Path) -> Path:
+    """Return the git directory that has the objects: another one for a linked worktree."""
+    asked = ["rev-parse", "--path-format=absolute", "--git-common-dir"]
+    return Path(safe_git(asked, git_dir=git_dir).text)
+
+
+def find_object_format(git_dir: Path) -> str:
+    """Return `sha1` or `sha256`."""
+    return safe_git(["rev-parse", "--show-object-format"], git_dir=git_dir).text
 
 
 def find_top(path: Path) -> Path:
     """Return the root of the working tree."""
-    return Path(safe_git(["rev-parse", "--show-toplevel"], cwd=path).text)
+    asked = ["rev-parse", "--path-format=absolute", "--show-toplevel"]
+    return Path(safe_git(asked, cwd=path).text)
 
 
 def find_commit(git_dir: Path, name: str) -> str | None:
@@ -194,87 +274,127 @@ def find_tree(git_dir: Path, commit: str) -> str:
 
 def find_branch(git_dir: Path) -> str | None:
     """Return the branch that is checked out, `None` for a detached head."""
-    said = safe_git(["symbolic-ref", "--quiet", "--short", "HEAD"], git_dir=git_dir, ok=(0, 1))
-    return said.text or None
+    said = safe_git(["symbolic-ref", "--quiet", "HEAD"], git_dir=git_dir, ok=(0, 1))
+    return said.text.removeprefix("refs/heads/") or None
 
 
-def list_changed(top: Path) -> tuple[str, ...]:
+def read_personal(path: Path) -> dict[str, str]:
+    """Return who commits here and what they ignore everywhere, by their own configuration."""
+    asked = ["config", "--includes", "-z", "--get-regexp", PERSONAL]
+    env = {
+        "GIT_CONFIG_GLOBAL": os.environ.get("GIT_CONFIG_GLOBAL"),
+        "GIT_CONFIG_NOSYSTEM": None,
+        "XDG_CONFIG_HOME": str(_config_home()),
+        "GIT_CONFIG_COUNT": "1",  # ours would hide the person's; `config` runs nothing of theirs
+        "GIT_CONFIG_KEY_0": "safe.directory",
+        "GIT_CONFIG_VALUE_0": "*",
+    }
+    said = safe_git(asked, cwd=path, ok=(0, 1, 128), env=env)
+    records = (record.partition("\n") for record in said.text.split("\0") if record)
+    return {key: value for key, _, value in records}
+
+
+def _config_home() -> Path:
+    home = os.environ.get("HOME", "/")
+    return Path(os.environ.get("XDG_CONFIG_HOME") or f"{home}/.config")
+
+
+def find_person(personal: Mapping[str, str]) -> Person:
+    """Return who commits; git refuses names without a letter, so those are nobody's."""
+    name, email = (
+        re.sub(
+            r"[<>\x00-\x1f]", "", personal.get(f"author.{key}") or personal.get(f"user.{key}", "")
+        )
+        for key in ("name", "email")
+    )
+    return Person(
+        name=name.strip() if re.search(r"\w", name) else NOBODY.name,
+        email=email.strip() if re.search(r"\w", email) else NOBODY.email,
+    )
+
+
+def list_changed(top: Path, personal: Mapping[str, str]) -> tuple[str, ...]:
     """Return what differs from the last commit, untracked files too; runs no filter."""
     asked = ["status", "--porcelain=v2", "-z", "--no-renames", "--ignore-submodules=all"]
-    records = safe_git(asked, cwd=top, blank=find_executing(top)).text.split("\0")
+    records = safe_git(asked, cwd=top, settings=_blanked(top, personal)).text.split("\0")
     wanted = {"1": 8, "u": 10, "?": 1}
     return tuple(
         record.split(" ", wanted[record[0]])[-1] for record in records if record[:1] in wanted
     )
 
 
-def find_executing(path: Path) -> tuple[str, ...]:
-    """Return the keys of a repository's configuration by which git would run something."""
-    asked = ["config", "--includes", "--name-only", "-z", "--get-regexp", EXECUTES]
-    return tuple(key for key in safe_git(asked, cwd=path, ok=(0, 1)).text.split("\0") if key)
-
-
 def list_ignored(checkout: Path) -> tuple[str, ...]:
     """Return the untracked files that git ignores; a wholly ignored directory ends with `/`."""
     asked = ["ls-files", "--others", "--ignored", "--exclude-standard", "--directory", "-z"]
-    found = safe_git(asked, cwd=checkout, blank=find_executing(checkout))
-    return tuple(path for path in found.text.split("\0") if path)
+    blanked = _blanked(checkout, read_personal(checkout))
+    return tuple(
+        path for path in safe_git(asked, cwd=checkout, settings=blanked).text.split("\0") if path
+    )
 
 
-def read_person(path: Path) -> Person:
-    """Return who commits here, by the person's own configuration."""
-    own = {"GIT_CONFIG_GLOBAL": "", "GIT_CONFIG_NOSYSTEM": "0"}
-    for name in ("XDG_CONFIG_HOME",):
-        if name in os.environ:
-            own[name] = os.environ[name]
-    given = os.environ.get("GIT_CONFIG_GLOBAL")
-    env = {**own, "GIT_CONFIG_GLOBAL": given} if given else own
-    if not given:
-        home = Path(os.environ.get("HOME", "/")) / ".gitconfig"
-        xdg = Path(os.environ.get("XDG_CONFIG_HOME") or home.parent / ".config") / "git" / "config"
-        env["GIT_CONFIG_GLOBAL"] = str(home if home.exists() else xdg)
-    values = []
-    for key in ("user.name", "user.email"):
-        said = safe_git(["config", "--get", key], cwd=path, ok=(0, 1), env=env)
-        values.append(said.text.strip())
-    return Person(name=values[0] or "Goalproof", email=values[1] or "goalproof@localhost")
+def _blanked(top: Path, personal: Mapping[str, str]) -> dict[str, str]:
+    """Return the settings that keep a repository's own from running anything."""
+    asked = ["config", "--includes", "--name-only", "-z", "--get-regexp", EXECUTES]
+    executing = safe_git(asked, cwd=top, ok=(0, 1)).text.split("\0")
+    ignores = personal.get("core.excludesfile") or str(_config_home() / "git" / "ignore")
+    return {
+        **{key: "" for key in executing if key},
+        "core.excludesFile": str(Path(ignores).expanduser()),
+    }
 
 
-def add_branch(top: Path, source: Path, ref: str, branch: str) -> None:
-    """Make one branch in the person's repository from a ref of ours: no tag, no FETCH_HEAD."""
-    options = ["--quiet", "--no-tags", "--no-write-fetch-head", "--no-auto-maintenance"]
-    asked = ["fetch", *options, "--no-recurse-submodules", "--end-of-options"]
-    target = f"{ref}:refs/heads/{branch}"
-    safe_git([*asked, str(source), target], cwd=top, blank=find_executing(top))
+# The one change that is made in the person's repository.
 
 
 def is_branch_name(branch: str) -> bool:
-    """Whether git takes `branch` as a name."""
-    return (
-        safe_git(["check-ref-format", "--branch", branch], cwd=Path("/"), ok=(0, 1, 128)).code == 0
-    )
+    """Whether `branch` is a name that we make and git takes."""
+    if not BRANCH_NAME.fullmatch(branch):
+        return False
+    return safe_git(["check-ref-format", "--branch", branch], ok=(0, 1, 128)).code == 0
+
+
+def unpack(git_dir: Path, pack: bytes) -> None:
+    """Add the objects of a thin pack to a repository."""
+    safe_git(["unpack-objects", "-q"], git_dir=git_dir, stdin=pack)
+
+
+def is_whole(git_dir: Path, commit: str) -> bool:
+    """Whether everything that `commit` needs beyond the repository's refs is there."""
+    asked = ["rev-list", "--objects", "--quiet", commit, "--not", "--all"]
+    return safe_git(asked, git_dir=git_dir, ok=(0, 1, 128)).code == 0
+
+
+def create_branch(git_dir: Path, branch: str, commit: str) -> None:
+    """Make a branch that was not there.  Raises `GitFailed` when it is."""
+    told = ["update-ref", "--no-deref", f"refs/heads/{branch}", commit, "0" * len(commit)]
+    safe_git(told, git_dir=git_dir)
 
 
 # The evidence repository, which is ours.
 
 
-def init_bare(path: Path) -> None:
+def init_bare(path: Path, object_format: str) -> None:
     """Make a bare repository without templates."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    safe_git(["init", "--quiet", "--bare", "--template=", str(path)], cwd=path.parent)
+    told = ["init", "--quiet", "--bare", "--template=", f"--object-format={object_format}"]
+    safe_git([*told, "--", str(path)], cwd=path.parent)
 
 
-def init_workspace(path: Path) -> None:
+def init_workspace(path: Path, object_format: str) -> None:
     """Make a repository with a working tree, without templates."""
-    safe_git(["init", "--quiet", "--template=", "--initial-branch=goal", str(path)], cwd=path)
+    told = ["init", "--quiet", "--template=", "--initial-branch=goal"]
+    safe_git([*told, f"--object-format={object_format}"], cwd=path)
 
 
-def checkout_all(workspace: Path, commit: str) -> None:
-    """Put the files of `commit` there, its head detached."""
-    safe_git(["update-ref", "--no-deref", "HEAD", commit], git_dir=workspace / ".git")
-    safe_git(
-        ["read-tree", "--reset", "-u", commit], git_dir=workspace / ".git", work_tree=workspace
-    )
+def check_out(git_dir: Path, index: Path, work_tree: Path, commit: str) -> None:
+    """Put the files of `commit` there, whatever was there before, and remember them in `index`."""
+    told = ["read-tree", "--reset", "-u", commit]
+    safe_git(told, git_dir=git_dir, index=index, work_tree=work_tree)
+
+
+def clean(git_dir: Path, index: Path, work_tree: Path) -> None:
+    """Remove what is neither in `index` nor ignored, other repositories too."""
+    safe_git(["clean", "-ffdq"], git_dir=git_dir, index=index, work_tree=work_tree)
 
 
 def update_ref(git_dir: Path, ref: str, commit: str) -> None:
@@ -292,10 +412,35 @@ def delete_refs(git_dir: Path, prefix: str) -> None:
 def pack_commit(git_dir: Path, commit: str) -> None:
     """Copy a commit and its files into a pack of this repository, so that it stands alone."""
     listed = safe_git(["rev-list", "--objects", "--no-walk", commit], git_dir=git_dir).stdout
-    names = b"".join(line.split(b" ")[0] + b"\n" for line in listed.splitlines())
     target = git_dir / "objects" / "pack" / "pack"
     target.parent.mkdir(parents=True, exist_ok=True)
-    safe_git(["pack-objects", "--quiet", str(target)], git_dir=git_dir, stdin=names)
+    safe_git(["pack-objects", "--quiet", str(target)], git_dir=git_dir, stdin=listed)
+
+
+def read_pack(git_dir: Path, commit: str, without: Iterable[str]) -> bytes:
+    """Return a thin pack of what `commit` has beyond `without`; the same objects, the same bytes."""
+    told = ["pack-objects", "--quiet", "--revs", "--thin", "--stdout", "--delta-base-offset"]
+    asked = "".join(f"{oid}\n" for oid in (commit, *(f"^{base}" for base in without)))
+    options = ["--threads=1", "--no-use-bitmap-index"]
+    return safe_git([*told, *options], git_dir=git_dir, stdin=asked.encode()).stdout
+
+
+def index_pack(git_dir: Path, pack: bytes) -> GitOutput:
+    """Add a thin pack from elsewhere to the repository after looking through it; not 0 is bad."""
+    told = ["index-pack", "--stdin", "--fix-thin", "--strict"]
+    return safe_git(told, git_dir=git_dir, stdin=pack, ok=(0, 1, 128))
+
+
+def is_connected(git_dir: Path, commit: str, without: Iterable[str]) -> bool:
+    """Whether everything that `commit` has beyond `without` is there."""
+    asked = ["rev-list", "--objects", "--quiet", commit, *(f"^{base}" for base in without)]
+    return safe_git(asked, git_dir=git_dir, ok=(0, 1, 128)).code == 0
+
+
+def list_parents(git_dir: Path, commit: str) -> tuple[str, ...]:
+    """Return the parents of a commit."""
+    said = safe_git(["rev-list", "--parents", "--no-walk", commit], git_dir=git_dir)
+    return tuple(said.text.split()[1:])
 
 
 def read_tree(git_dir: Path, index: Path, tree: str) -> None:
@@ -303,14 +448,20 @@ def read_tree(git_dir: Path, index: Path, tree: str) -> None:
     safe_git(["read-tree", tree], git_dir=git_dir, index=index)
 
 
-def add_all(git_dir: Path, index: Path, work_tree: Path) -> None:
-    """Take every file of a working tree that is not ignored into an index."""
+def add_all(git_dir: Path, index: Path, work_tree: Path, without: Iterable[str]) -> None:
+    """Take every file of a working tree that is not ignored into an index.
+
+    What is at `without` stays as the index has it: by pathspec, since an ignore rule could be
+    undone by the tree's own `.gitignore` and does not hold for submodules.
+    """
+    specs = [".", *(f":(top,exclude,literal){path}" for path in without)]
     safe_git(
-        ["add", "--all", "--", "."],
+        ["add", "--all", "--pathspec-from-file=-", "--pathspec-file-nul"],
         git_dir=git_dir,
         index=index,
         work_tree=work_tree,
-        cwd=work_tree,
+        stdin="\0".join(specs).encode("utf-8", "surrogateescape"),
+        env={"GIT_LITERAL_PATHSPECS": "0"},
     )
 
 
@@ -329,22 +480,25 @@ def list_tree(git_dir: Path, tree: str) -> bytes:
     return safe_git(["ls-tree", "-r", "-z", "--full-tree", tree], git_dir=git_dir).stdout
 
 
+def list_differing(git_dir: Path, base: str, tree: str) -> bytes:
+    """Return the raw records of what differs between two trees, renames as two."""
+    asked = ["diff-tree", "-r", "-z", "--raw", "--no-renames", base, tree]
+    return safe_git(asked, git_dir=git_dir).stdout
+
+
 def commit_tree(
     git_dir: Path, tree: str, parents: Sequence[str], author: Person, at: datetime, message: str
 ) -> str:
     """Return the commit of these values: the same values give the same commit."""
-    date = f"{int(at.timestamp())} +0000"
-    env: dict[str, str] = {}
+    env: dict[str, str | None] = {}
     for role in ("AUTHOR", "COMMITTER"):
         env |= {
             f"GIT_{role}_NAME": author.name,
             f"GIT_{role}_EMAIL": author.email,
-            f"GIT_{role}_DATE": date,
+            f"GIT_{role}_DATE": f"@{int(at.timestamp())} +0000",
         }
-    args = ["commit-tree", tree]
-    for parent in parents:
-        args += ["-p", parent]
-    return safe_git(args, git_dir=git_dir, stdin=message.encode(), env=env).text
+    told = ["commit-tree", tree, *(word for parent in parents for word in ("-p", parent))]
+    return safe_git([*told, "-F", "-"], git_dir=git_dir, stdin=message.encode(), env=env).text
 
 
 def merge_trees(git_dir: Path, ours: str, theirs: str) -> GitOutput:
@@ -353,52 +507,26 @@ def merge_trees(git_dir: Path, ours: str, theirs: str) -> GitOutput:
     return safe_git(asked, git_dir=git_dir, ok=(0, 1))
 
 
+DIFF = ("-r", "-M", "-l1000", "--diff-algorithm=default", "--no-ext-diff", "--no-textconv")
+"""Spelled out, since a proof compares what two versions of git say."""
+
+
 def diff_records(git_dir: Path, base: str, tree: str) -> bytes:
     """Return the raw and counted records of a change."""
-    options = [
-        "--raw",
-        "--numstat",
-        "-z",
-        "-r",
-        "-M",
-        "--no-ext-diff",
-        "--no-textconv",
-        "--full-index",
-    ]
-    return safe_git(["diff-tree", *options, base, tree], git_dir=git_dir).stdout
+    told = ["diff-tree", "--raw", "--numstat", "-z", *DIFF, base, tree]
+    return safe_git(told, git_dir=git_dir).stdout
 
 
 def diff_patch(git_dir: Path, base: str, tree: str) -> bytes:
     """Return a change as a patch that `git apply` takes."""
-    options = ["-p", "-r", "-M", "--binary", "--full-index", "--no-ext-diff", "--no-textconv"]
-    return safe_git(["diff-tree", *options, "--no-color", base, tree], git_dir=git_dir).stdout
-
-
-def create_bundle(git_dir: Path, path: Path, ref: str, base: str) -> None:
-    """Write what `ref` has beyond `base`."""
-    safe_git(["bundle", "create", "--quiet", str(path), ref, f"^{base}"], git_dir=git_dir)
-
-
-def fetch_bundle(git_dir: Path, path: Path, ref: str) -> None:
-    """Take the one ref of a bundle in as `ref`."""
-    options = ["--quiet", "--no-tags", "--no-write-fetch-head"]
-    safe_git(["fetch", *options, str(path), f"+refs/*:{ref}/*"], git_dir=git_dir)
-
-
-def verify_bundle(git_dir: Path, path: Path) -> GitOutput:
-    """Say whether a bundle is whole and what it needs is there."""
-    return safe_git(["bundle", "verify", "--quiet", str(path)], git_dir=git_dir, ok=(0, 1, 128))
-
-
-def list_refs(git_dir: Path, prefix: str) -> tuple[str, ...]:
-    """Return the commits of the refs below `prefix`."""
-    said = safe_git(["for-each-ref", "--format=%(objectname)", prefix], git_dir=git_dir)
-    return tuple(said.text.split())
+    looks = ["--no-color", "--src-prefix=a/", "--dst-prefix=b/"]
+    told = ["diff-tree", "-p", "--binary", "--full-index", *looks, *DIFF, base, tree]
+    return safe_git(told, git_dir=git_dir).stdout
 
 
 def init_sample(path: Path, message: str) -> None:
     """Make a repository of the files in `path`, with one commit."""
     safe_git(["init", "--quiet", "--template=", "--initial-branch=main", str(path)], cwd=path)
     safe_git(["add", "--all"], cwd=path)
-    who = ["-c", "user.name=Goalproof", "-c", "user.email=goalproof@localhost"]
+    who = ["-c", f"user.name={NOBODY.name}", "-c", f"user.email={NOBODY.email}"]
     safe_git([*who, "commit", "--quiet", "-m", message], cwd=path)

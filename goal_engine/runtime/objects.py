@@ -1,71 +1,75 @@
-"""Reads objects of the evidence repository through GitPython, whose commands run hardened too."""
+"""Reads objects of the evidence repository through GitPython, whose one process runs hardened too."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from threading import Lock
 from typing import Any
 
-from git import Git, Repo
-from git.exc import BadName, ODBError
-from git.objects import Tree
+from git import Git
 
-OURS = {
-    "GIT_CONFIG_NOSYSTEM": "1",
-    "GIT_CONFIG_GLOBAL": os.devnull,
-    "GIT_TERMINAL_PROMPT": "0",
-    "GIT_ALLOW_PROTOCOL": "file",
-    "GIT_NO_REPLACE_OBJECTS": "1",
-}
-_opening = Lock()
+from goal_engine.runtime.git import start_reader
+
+TREE = "40000"
+GITLINK = "160000"
 
 
 class HardenedGit(Git):
     """GitPython's own processes: none of the caller's `GIT_*` variables, no configuration."""
 
     def execute(self, command: Any, *args: Any, **kwargs: Any) -> Any:  # nine overloads
-        """Run a command of GitPython's in a clean environment."""
-        unset = [f"-u{name}" for name in os.environ if name.startswith("GIT_") and name not in OURS]
-        if unset:  # an empty variable is not an absent one, and GitPython can only add
-            command = ["env", *unset, *command]
-        return super().execute(command, *args, env=OURS, **kwargs)
+        """Start the process that reads objects, which is all that is used of GitPython."""
+        if not kwargs.get("as_process"):
+            raise NotImplementedError("GitPython only reads objects here; the rest is runtime.git.")
+        return self.AutoInterrupt(start_reader(command[1:], Path(str(self._working_dir))), command)
+
+    def _parse_object_header(self, header_line: Any) -> tuple[str, str, int]:
+        """Read an answer as GitPython does, but with SHA-256 names too."""
+        name, *rest = header_line.decode("ascii", "replace").split() or [""]
+        if len(rest) != 2:
+            raise ValueError(f"object {name} cannot be read: {' '.join(rest) or 'git has ended'}")
+        return name, rest[0], int(rest[1])
 
 
-class EvidenceObjects(Repo):
-    """The evidence repository as GitPython sees it."""
+class EvidenceObjects:
+    """The objects of the repository at `path`; close it when done.  Not for two threads at once.
 
-    GitCommandWrapperType = HardenedGit
+    Not a `Repo`, which looks for `GIT_*` variables itself and fails on those of a hook.
+    """
 
+    def __init__(self, path: Path) -> None:
+        self._git = HardenedGit(str(path))
 
-def open_objects(path: Path) -> EvidenceObjects:
-    """Open the bare repository at `path`; close it when done."""
-    with _without_callers_variables():
-        return EvidenceObjects(path, expand_vars=False)
+    def close(self) -> None:
+        """End the process that reads."""
+        self._git.clear_cache()
 
-
-@contextmanager
-def _without_callers_variables() -> Iterator[None]:
-    """GitPython looks into `os.environ` itself when it opens a repository, and nowhere later."""
-    with _opening:
-        hidden = {name: text for name, text in os.environ.items() if name.startswith("GIT_")}
-        for name in hidden:
-            del os.environ[name]
+    def read(self, oid: str) -> bytes:
+        """Return the content of an object."""
         try:
-            yield
-        finally:
-            os.environ.update(hidden)
+            _, _, _, data = self._git.get_object_data(oid)
+        except BaseException:
+            self._git.clear_cache()  # an answer half read would be taken for the next one's
+            raise
+        return bytes(data)
 
+    def read_blob(self, tree: str, path: str) -> bytes | None:
+        """Return the content of a file or the target of a link, `None` where there is none."""
+        mode, oid = TREE, tree
+        for part in path.encode("utf-8", "surrogateescape").split(b"/"):
+            if mode != TREE:
+                return None
+            entries = {name: (mode, oid) for mode, oid, name in self._entries(oid)}
+            if part not in entries:
+                return None
+            mode, oid = entries[part]
+        return None if mode in (TREE, GITLINK) else self.read(oid)
 
-def read_blob(repo: Repo, tree: str, path: str) -> bytes | None:
-    """Return the content of a file or the target of a link, `None` where there is none."""
-    try:
-        item = Tree(repo, bytes.fromhex(tree), Tree.tree_id << 12, "").join(path)
-    except (KeyError, BadName, ODBError, ValueError):
-        return None
-    if item.type != "blob":
-        return None
-    data: bytes = item.data_stream.read()
-    return data
+    def _entries(self, tree: str) -> Iterator[tuple[str, str, bytes]]:
+        """Yield mode, object and name of what is in a tree."""
+        data, size, at = self.read(tree), len(tree) // 2, 0
+        while at < len(data):
+            end = data.index(b"\0", at)
+            mode, _, name = data[at:end].partition(b" ")
+            at = end + 1 + size
+            yield mode.decode("ascii"), data[end + 1 : at].hex(), name

@@ -6,24 +6,37 @@ its own.  Workspaces have a `.git` for the tools that look for one; the engine n
 
 from __future__ import annotations
 
+import glob
+import hashlib
+import os
+import re
 import shutil
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
 
+from filelock import FileLock
+
 from goal_engine.errors import ChangeDoesNotFit, ProofRefused, RepositoryUnusable
 from goal_engine.evidence import GITLINK, GoalGitEvidence, parse_diff
 from goal_engine.runtime import git
+from goal_engine.runtime.atomic import write_atomic
 from goal_engine.types import GoalId, Person
 
 if TYPE_CHECKING:
     from goal_engine.runtime.objects import EvidenceObjects
 
 REFS = "refs/goalproof"
+REF_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,79}")
+FILE, EXECUTABLE = "100644", "100755"
+BUNDLED_REF = "refs/heads/goalproof"
+BUNDLE_HEADERS = (b"# v2 git bundle\n", b"# v3 git bundle\n")
 OPERATIONS = {
     "rebase-merge": "rebase",
     "rebase-apply": "rebase",
@@ -59,7 +72,7 @@ def read_checkout(path: Path) -> CheckoutStatus:
     """
     git.require_git()
     try:
-        git_dir, _, bare = git.find_git_dirs(path)
+        git_dir, bare = git.find_git_dir(path)
     except git.GitFailed as error:
         raise RepositoryUnusable(
             f"{path} is not in a git repository: `git init` and commit there, or give another "
@@ -70,22 +83,29 @@ def read_checkout(path: Path) -> CheckoutStatus:
             f"{path} is a bare repository, without files to work on: clone it and give the clone "
             "with `-C`."
         )
-    root = git.find_top(path)
+    try:
+        root = git.find_top(path)
+    except git.GitFailed as error:
+        raise RepositoryUnusable(
+            f"{path} is inside a git directory: give the folder that has the files with `-C`."
+        ) from error
     commit = git.find_commit(git_dir, "HEAD")
     if commit is None:
         raise RepositoryUnusable(
             f"{root} has no commits, so there is nothing to start from: commit first."
         )
-    operation = next((name for mark, name in OPERATIONS.items() if (git_dir / mark).exists()), None)
+    personal = git.read_personal(root)
     return CheckoutStatus(
         root=root,
         git_dir=git_dir,
         commit=commit,
         tree=git.find_tree(git_dir, commit),
         branch=git.find_branch(git_dir),
-        dirty=git.list_changed(root),
-        operation=operation,
-        author=git.read_person(root),
+        dirty=git.list_changed(root, personal),
+        operation=next(
+            (OPERATIONS[mark] for mark in OPERATIONS if (git_dir / mark).exists()), None
+        ),
+        author=git.find_person(personal),
     )
 
 
@@ -100,40 +120,77 @@ class MergeResult:
 class EvidenceRepository:
     """A bare repository of the server's; its methods block, and may be called from any thread."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, common: Path) -> None:
         self.path = path
+        self._common = common
+        """The git directory of the person's repository that has its objects."""
         self._objects: EvidenceObjects | None = None
         self._reading = Lock()
 
     @classmethod
-    def open(cls, path: Path, git_dir: Path) -> EvidenceRepository:
-        """Return the repository at `path`, made if need be, that sees the objects of `git_dir`."""
+    def open(cls, path: Path, checkout_git_dir: Path) -> EvidenceRepository:
+        """Return the repository at `path`, made if need be, that sees the checkout's objects."""
         git.require_git()
+        common = git.find_common_dir(checkout_git_dir)
+        wanted = git.find_object_format(common)
         if not (path / "HEAD").exists():
-            git.init_bare(path)
-        _, common, _ = git.find_git_dirs(git_dir)
-        alternates = path / "objects" / "info" / "alternates"
-        alternates.parent.mkdir(parents=True, exist_ok=True)
-        alternates.write_text(f"{common / 'objects'}\n", encoding="utf-8")
-        return cls(path)
+            git.init_bare(path, wanted)
+        repository = cls(path.absolute(), common)
+        if repository._format != wanted:
+            raise RepositoryUnusable(
+                f"{path} was made for a repository with {repository._format} names, but {common} "
+                f"has {wanted} ones: remove {path} to start anew."
+            )
+        _point_alternates(path, common)
+        repository._cut_history()
+        return repository
 
     def close(self) -> None:
-        """End the processes that read objects."""
+        """End the process that reads objects."""
         with self._reading:
             if self._objects is not None:
                 self._objects.close()
                 self._objects = None
 
+    @cached_property
+    def _format(self) -> str:
+        return git.find_object_format(self.path)
+
     # what is kept
 
     def pin(self, commit: str, goal_id: GoalId) -> None:
-        """Keep `commit` as the goal's base, whatever the person's repository throws away."""
-        git.pack_commit(self.path, commit)
+        """Keep `commit` as the goal's base, whatever the person's repository throws away.
+
+        Its files are copied into a pack; its history is not, and is cut here.  Raises
+        `RepositoryUnusable` when files of it are missing, as in a partial clone.
+        """
+        git.check_oid(commit)
+        if commit not in _read_shallow(self.path):
+            try:
+                git.pack_commit(self.path, commit)
+            except git.GitFailed as error:
+                raise RepositoryUnusable(
+                    f"Not every file of commit {commit} is in {self._common}, which may be a "
+                    "partial clone: `git fetch --refetch --no-filter` there, then try again. "
+                    f"({error.paragraph})"
+                ) from error
+            self._cut_history(commit)
         self.keep(goal_id, "base", commit)
+
+    def _cut_history(self, *commits: str) -> None:
+        """Let history end at `commits`, and where the person's own shallow clone ends."""
+        ends = {*commits, *_read_shallow(self._common)}
+        if not ends <= _read_shallow(self.path):
+            with FileLock(self.path / "pin.lock"):
+                ends |= _read_shallow(self.path)
+                text = "".join(f"{oid}\n" for oid in sorted(ends))
+                write_atomic(self.path / "shallow", text.encode())
 
     def keep(self, goal_id: GoalId, name: str, commit: str) -> None:
         """Keep `commit` as `name` of a goal."""
-        git.update_ref(self.path, f"{REFS}/{goal_id}/{name}", commit)
+        if not REF_NAME.fullmatch(name):
+            raise ValueError(f"{name[:80]!r} is no name for a commit of a goal")
+        git.update_ref(self.path, f"{REFS}/{goal_id}/{name}", git.check_oid(commit))
 
     def drop_refs(self, goal_id: GoalId) -> None:
         """Keep nothing of a goal any more."""
@@ -144,47 +201,82 @@ class EvidenceRepository:
     def make_workspace(self, path: Path, commit: str) -> None:
         """Put the files of `commit` into `path`, as a clone without shared config, hooks or refs."""
         path.mkdir(parents=True)
-        git.init_workspace(path)
-        alternates = path / ".git" / "objects" / "info" / "alternates"
-        alternates.parent.mkdir(parents=True, exist_ok=True)
-        theirs = (self.path / "objects" / "info" / "alternates").read_text(encoding="utf-8")
-        alternates.write_text(f"{self.path / 'objects'}\n{theirs}", encoding="utf-8")
-        git.checkout_all(path, commit)
+        self._fill(path, git.check_oid(commit))
+
+    def reset_workspace(self, path: Path, commit: str) -> None:
+        """Make `path` a workspace of `commit` again; what its `.gitignore` ignores may stay."""
+        _remove(path / ".git")
+        index = self._fill(path, git.check_oid(commit))
+        git.clean(self.path, index, path)
+
+    def _fill(self, path: Path, commit: str) -> Path:
+        """Check out `commit` with our own git directory; return the index, which is ours too."""
+        self._forget(path)
+        index = self._index_of(path, commit)
+        git.check_out(self.path, index, path, commit)
+        git.init_workspace(path, self._format)
+        own = path / ".git"
+        _point_alternates(own, self.path)
+        shallow = _read_shallow(self._common)
+        if shallow:
+            (own / "shallow").write_text("".join(f"{oid}\n" for oid in sorted(shallow)))
+        (own / "HEAD").write_text(f"{commit}\n", encoding="ascii")
+        shutil.copy2(index, own / "index")
+        return index
+
+    def _index_of(self, path: Path, commit: str) -> Path:
+        """Return the file, beside the workspace, that says how `commit` was put into it.
+
+        It saves reading unchanged files again.  A worker cannot hide a change from it: git compares
+        the change time too, and reads what was written in the same second.
+        """
+        return path.with_name(f"{path.name}.{commit}.index")
+
+    def _forget(self, path: Path) -> None:
+        for index in path.parent.glob(f"{glob.escape(path.name)}.*.index"):
+            index.unlink()
 
     def remove_workspace(self, path: Path) -> None:
         """Remove a workspace, also what a worker made unwritable."""
-        for folder in (path, *(p for p in path.rglob("*") if p.is_dir() and not p.is_symlink())):
-            if not folder.stat().st_mode & 0o200:
-                folder.chmod(0o700)
-        shutil.rmtree(path)
+        self._forget(path)
+        _remove(path)
 
     def snapshot(self, workspace: Path, base_commit: str, exclude: Sequence[str] = ()) -> str:
-        """Return the tree of a workspace's files, without those that git ignores and `exclude`.
+        """Return the tree of a workspace's files, without those that git ignores.
 
-        Raises `RepositoryUnusable` for a repository inside the workspace.
+        What is at `exclude`, and submodules, stays as it is in `base_commit`.  Raises
+        `RepositoryUnusable` for a repository inside the workspace and names that are not UTF-8.
         """
-        links = self._list_links(base_commit)
-        _refuse_nested(workspace, links, exclude)
-        info = self.path / "info"
-        info.mkdir(exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix="snapshot-", dir=self.path) as scratch:
-            private = Path(scratch)
-            _make_private(private, self.path)
-            lines = [f"/{path.strip('/')}" for path in exclude] + [f"/{path}/" for path in links]
-            (private / "info" / "exclude").write_text("\n".join(lines) + "\n", encoding="utf-8")
-            index = private / "index"
-            git.read_tree(private, index, base_commit)
-            git.add_all(private, index, workspace)
-            gone = [(GITLINK, oid, path) for path, oid in links.items()]
-            git.update_index(private, index, _records(gone))
-            return git.write_tree(private, index)
+        git.check_oid(base_commit)
+        excluded = [path.strip("/") for path in exclude]
+        _refuse_nested(workspace, frozenset(map(os.fsencode, excluded)))
+        records = _parse_tree(git.list_tree(self.path, base_commit))
+        links = [path for mode, _, path in records if mode == GITLINK]
+        remembered = self._index_of(workspace, base_commit)
+        with self._scratch() as scratch:
+            index = scratch / "index"
+            if remembered.exists():
+                shutil.copy2(remembered, index)  # with its time, by which git finds racy entries
+            else:
+                git.read_tree(self.path, index, base_commit)
+            try:
+                git.add_all(self.path, index, workspace, [*excluded, *links])
+            except git.GitFailed as error:
+                raise RepositoryUnusable(
+                    f"The files in {workspace} cannot be taken as a result: {error.paragraph}"
+                ) from error
+            tree = git.write_tree(self.path, index)
+            changed = list(_parse_raw(git.list_differing(self.path, base_commit, tree)))
+            same = [entry for entry in changed if _is_unchanged(workspace, *entry)]
+            if same:
+                git.update_index(self.path, index, _render_records(same))
+                tree = git.write_tree(self.path, index)
+        return tree
 
-    def _list_links(self, commit: str) -> dict[str, str]:
-        """Return the submodules of a commit: path to object."""
-        return {
-            path: oid for mode, oid, path in _parse_tree(git.list_tree(self.path, commit))
-            if mode == GITLINK
-        }  # fmt: skip
+    @contextmanager
+    def _scratch(self) -> Iterator[Path]:
+        with tempfile.TemporaryDirectory(prefix="scratch-", dir=self.path) as scratch:
+            yield Path(scratch)
 
     # results
 
@@ -192,107 +284,124 @@ class EvidenceRepository:
         self, tree: str, parents: Sequence[str], *, author: Person, at: datetime, message: str
     ) -> str:
         """Return the commit of these values; the same values give the same commit."""
-        return git.commit_tree(self.path, tree, parents, author, at, message)
+        checked = [git.check_oid(parent) for parent in parents]
+        return git.commit_tree(self.path, git.check_oid(tree), checked, author, at, message)
 
     def merge(self, ours: str, theirs: str) -> MergeResult:
         """Merge two commits and return the tree, or the paths in conflict."""
-        said = git.merge_trees(self.path, ours, theirs)
-        fields = said.text.split("\0")
+        said = git.merge_trees(self.path, git.check_oid(ours), git.check_oid(theirs))
+        tree, *paths = (field for field in said.text.split("\0") if field)
         if said.code == 0:
-            return MergeResult(fields[0])
-        return MergeResult(None, tuple(dict.fromkeys(field for field in fields[1:] if field)))
+            return MergeResult(tree)
+        return MergeResult(None, tuple(dict.fromkeys(paths)))
 
     def evidence(self, base_tree: str, tree: str) -> GoalGitEvidence:
         """Return what git says the change between two trees is."""
-        return parse_diff(base_tree, tree, git.diff_records(self.path, base_tree, tree))
+        records = git.diff_records(self.path, git.check_oid(base_tree), git.check_oid(tree))
+        return parse_diff(base_tree, tree, records)
 
     def patch(self, base_tree: str, tree: str) -> bytes:
         """Return the change between two trees as a patch."""
-        return git.diff_patch(self.path, base_tree, tree)
+        return git.diff_patch(self.path, git.check_oid(base_tree), git.check_oid(tree))
 
     def overlay(self, base_tree: str, head_tree: str, paths: Iterable[str]) -> str:
         """Return `base_tree` with `paths` as they are in `head_tree`, gone where they are not."""
-        wanted = set(paths)
+        wanted = sorted(set(paths))
         if not wanted:
             return base_tree
-        there = {
-            path: (mode, oid)
-            for mode, oid, path in _parse_tree(git.list_tree(self.path, head_tree))
-            if path in wanted
-        }
-        nothing = ("0", "0" * len(base_tree))
-        with tempfile.TemporaryDirectory(prefix="overlay-", dir=self.path) as scratch:
-            index = Path(scratch) / "index"
-            git.read_tree(self.path, index, base_tree)
-            entries = [(*there.get(path, nothing), path) for path in sorted(wanted)]
-            git.update_index(self.path, index, _records(entries))
+        records = _parse_tree(git.list_tree(self.path, git.check_oid(head_tree)))
+        there = {path: (mode, oid, path) for mode, oid, path in records}
+        gone = [("0", "0" * len(base_tree), path) for path in wanted]
+        taken = [there[path] for path in wanted if path in there]
+        with self._scratch() as scratch:
+            index = scratch / "index"
+            git.read_tree(self.path, index, git.check_oid(base_tree))
+            git.update_index(self.path, index, _render_records([*gone, *taken]))
             return git.write_tree(self.path, index)
 
     def tree_of(self, commit: str) -> str:
         """Return the tree of a commit."""
-        return git.find_tree(self.path, commit)
+        return git.find_tree(self.path, git.check_oid(commit))
 
     def has_commit(self, commit: str) -> bool:
         """Whether a commit can be seen from here."""
-        return git.find_commit(self.path, commit) is not None
+        return git.find_commit(self.path, git.check_oid(commit)) is not None
 
     def list_files(self, tree: str) -> tuple[str, ...]:
         """Return the paths of a tree."""
-        return tuple(path for _, _, path in _parse_tree(git.list_tree(self.path, tree)))
+        records = _parse_tree(git.list_tree(self.path, git.check_oid(tree)))
+        return tuple(path for _, _, path in records)
 
     def read_blob(self, tree: str, path: str) -> bytes | None:
-        """Return the content of a file of a tree, `None` where there is none."""
-        from goal_engine.runtime.objects import open_objects, read_blob  # costs time, needs git
-
+        """Return the content of a file of a tree or the target of a link, `None` without one."""
+        git.check_oid(tree)
         with self._reading:
             if self._objects is None:
-                self._objects = open_objects(self.path)
-            return read_blob(self._objects, tree, path)
+                from goal_engine.runtime.objects import EvidenceObjects  # GitPython is slow to load
+
+                self._objects = EvidenceObjects(self.path)
+            return self._objects.read_blob(tree, path)
 
     # in and out
 
     def write_bundle(self, path: Path, commit: str, base_commit: str) -> None:
-        """Write a bundle of what `commit` has beyond `base_commit`."""
-        ref = f"{REFS}/bundle/{commit}"
-        git.update_ref(self.path, ref, commit)
-        try:
-            git.create_bundle(self.path, path, ref, base_commit)
-        finally:
-            git.delete_refs(self.path, ref)
+        """Write what `commit` has beyond `base_commit` as a git bundle; `git fetch` takes it."""
+        pack = git.read_pack(self.path, git.check_oid(commit), [git.check_oid(base_commit)])
+        sha1 = self._format == "sha1"
+        header = BUNDLE_HEADERS[0] if sha1 else BUNDLE_HEADERS[1] + b"@object-format=sha256\n"
+        path.write_bytes(
+            header + f"-{base_commit} \n{commit} {BUNDLED_REF}\n\n".encode("ascii") + pack
+        )
 
     def read_bundle(self, path: Path) -> str:
-        """Take a bundle in and return its commit.  Raises `ProofRefused` unless it is whole."""
-        checked = git.verify_bundle(self.path, path)
-        if checked.code != 0:
-            words = checked.stderr.decode("utf-8", "replace").strip()[-300:]
-            raise ProofRefused(f"{path.name} is no usable git bundle: {words}")
-        prefix = f"{REFS}/incoming"
-        try:
-            git.fetch_bundle(self.path, path, prefix)
-        except git.GitFailed as error:
-            raise ProofRefused(f"{path.name} is no usable git bundle: {error}") from error
-        commits = git.list_refs(self.path, prefix)
-        if len(commits) != 1:
-            raise ProofRefused(f"{path.name} holds {len(commits)} refs, expected one.")
-        return commits[0]
+        """Take a bundle in and return its commit.
 
-    def deliver(self, top: Path, commit: str, branch: str) -> None:
+        Raises `ProofRefused` unless it is whole and `RepositoryUnusable` without its base.
+        """
+        bases, commit, pack = _parse_bundle(path)
+        for base in bases:
+            if not self.has_commit(base):
+                raise RepositoryUnusable(
+                    f"{self._common} does not have commit {base}, which {path.name} builds on: "
+                    "fetch it there, or use another clone."
+                )
+        said = git.index_pack(self.path, pack)
+        if said.code != 0:
+            raise ProofRefused(f"{path} is no usable git bundle: {said.complaint}")
+        if git.find_commit(self.path, commit) != commit:
+            raise ProofRefused(f"{path} does not have the commit {commit} that it promises.")
+        if not git.is_connected(self.path, commit, bases):
+            raise ProofRefused(f"{path} lacks objects that its commit {commit} needs.")
+        return commit
+
+    def deliver(self, checkout: Path, commit: str, branch: str) -> None:
         """Make `branch` in the person's repository at `commit`: one ref, and nothing runs.
 
-        Raises `ChangeDoesNotFit` when another branch of that name is there.
+        Done before, it does nothing.  Raises `ChangeDoesNotFit` when another branch of that name is
+        there or the base is there no more.
         """
-        git_dir, _, _ = git.find_git_dirs(top)
-        there = git.find_commit(git_dir, f"refs/heads/{branch}")
-        if there == commit:
+        git_dir, _ = git.find_git_dir(checkout)
+        there = (
+            git.find_commit(git_dir, f"refs/heads/{branch}") if git.is_branch_name(branch) else ""
+        )
+        if there == git.check_oid(commit):
             return
-        if there is not None or not git.is_branch_name(branch):
+        if there is not None:
             raise ChangeDoesNotFit(
-                f"The branch {branch} is there already and is not this change: rename or delete "
-                "it, then `deliver` again."
+                f"{branch!r} cannot be made: a branch of that name is there and is not this "
+                "change, or git takes no such name. Rename or delete it, then `deliver` again."
             )
-        ref = f"{REFS}/delivery/{commit}"
-        git.update_ref(self.path, ref, commit)
-        git.add_branch(top, self.path, ref, branch)
+        parents = git.list_parents(self.path, commit)
+        try:
+            git.unpack(git_dir, git.read_pack(self.path, commit, parents))
+            if not git.is_whole(git_dir, commit):
+                raise git.GitFailed("its base is incomplete")
+            git.create_branch(git_dir, branch, commit)
+        except git.GitFailed as error:
+            raise ChangeDoesNotFit(
+                f"The branch {branch} could not be made in {git_dir}, which has to have "
+                f"{' and '.join(parents) or 'nothing'} and no branch in its way: {error.paragraph}"
+            ) from error
 
 
 def create_sample_repository(path: Path, message: str) -> None:
@@ -301,42 +410,61 @@ def create_sample_repository(path: Path, message: str) -> None:
     git.init_sample(path, message)
 
 
-def _make_private(private: Path, evidence: Path) -> None:
-    """A git directory of its own whose objects are the evidence's: its exclude and index are
-    nobody else's, so that snapshots can be taken at the same time."""
-    (private / "info").mkdir()
-    (private / "refs").mkdir()
-    (private / "objects").symlink_to(evidence / "objects")
-    (private / "HEAD").write_text("ref: refs/heads/none\n", encoding="ascii")
-    (private / "config").write_text("[core]\n\trepositoryformatversion = 0\n", encoding="ascii")
+def _point_alternates(git_dir: Path, source: Path) -> None:
+    """Let `git_dir` see the objects of the git directory `source`."""
+    target = git_dir / "objects" / "info" / "alternates"
+    quoted = re.sub(r'(["\\])', r"\\\1", str(source / "objects")).replace("\n", r"\n")
+    line = f'"{quoted}"\n'.encode("utf-8", "surrogateescape")
+    if not target.exists() or target.read_bytes() != line:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        write_atomic(target, line)
 
 
-def _refuse_nested(workspace: Path, links: dict[str, str], exclude: Sequence[str]) -> None:
+def _read_shallow(git_dir: Path) -> frozenset[str]:
+    """Return where history ends in a repository that does not have all of it."""
+    try:
+        return frozenset((git_dir / "shallow").read_text(encoding="ascii").split())
+    except FileNotFoundError:
+        return frozenset()
+
+
+def _remove(path: Path) -> None:
+    """Remove a file or folder, also one that was made unwritable; links are not followed."""
+    if path.is_symlink() or path.is_file():
+        path.unlink()
+    elif path.is_dir():
+        try:
+            shutil.rmtree(path)
+        except PermissionError:
+            path.chmod(0o700)
+            for folder, folders, _ in os.walk(path):
+                for inside in (Path(folder, name) for name in folders):
+                    if not inside.is_symlink():
+                        inside.chmod(0o700)
+            shutil.rmtree(path)
+
+
+def _refuse_nested(workspace: Path, excluded: frozenset[bytes]) -> None:
     """Git would run the filters of a repository that a worker left inside the workspace."""
-    skipped = {path.strip("/") for path in exclude}
-    for folder, folders, files in (
-        workspace.walk() if hasattr(workspace, "walk") else _walk(workspace)
-    ):
-        here = folder.relative_to(workspace)
-        folders[:] = [
-            n for n in folders if not (folder / n).is_symlink() and str(here / n) not in skipped
-        ]
-        if here == Path():
-            folders[:] = [name for name in folders if name != ".git"]
-            continue
-        inside = [n for n in (*folders, *files) if n.casefold() == ".git"]
-        if inside and str(here) not in links:
+    top = os.fsencode(workspace)
+    for folder, folders, files in os.walk(top, onerror=_refuse_hidden):
+        here = folder[len(top) + 1 :]
+        inside = [name for name in (*folders, *files) if name.lower() == b".git"]
+        if here and inside:
             raise RepositoryUnusable(
-                f"The workspace holds another git repository in {here}; its files cannot be told "
-                "apart from work, so the result is not taken."
+                f"The workspace holds another git repository in {os.fsdecode(here)}; its files "
+                "cannot be told apart from work, so the result is not taken. Remove "
+                f"{os.fsdecode(here + b'/' + inside[0])}."
             )
+        prefix = here + b"/" if here else b""
+        folders[:] = [n for n in folders if prefix + n not in excluded and (here or n != b".git")]
 
 
-def _walk(top: Path) -> Iterable[tuple[Path, list[str], list[str]]]:
-    import os
-
-    for folder, folders, files in os.walk(top):
-        yield Path(folder), folders, files
+def _refuse_hidden(error: OSError) -> None:
+    raise RepositoryUnusable(
+        f"{error.filename!r} in the workspace cannot be read ({error.strerror}), so the result is "
+        "not taken."
+    ) from error
 
 
 def _parse_tree(records: bytes) -> list[tuple[str, str, str]]:
@@ -350,7 +478,53 @@ def _parse_tree(records: bytes) -> list[tuple[str, str, str]]:
     return parsed
 
 
-def _records(entries: Iterable[tuple[str, str, str]]) -> bytes:
+def _parse_raw(records: bytes) -> Iterator[tuple[str, str, str]]:
+    """Yield mode and object of before, and the path, of each record of `diff-tree --raw -z`."""
+    fields = iter(records.split(b"\0")[:-1])
+    for about in fields:
+        path = next(fields)
+        mode, _, oid, _, _ = about[1:].decode("ascii").split(" ")
+        try:
+            yield mode, oid, path.decode()
+        except UnicodeDecodeError as error:
+            raise RepositoryUnusable(
+                f"The file name {path!r} in the result is not UTF-8 and cannot be recorded; "
+                "rename it."
+            ) from error
+
+
+def _is_unchanged(workspace: Path, mode: str, oid: str, path: str) -> bool:
+    """Whether a file is byte for byte what it was: git may find that its own attributes would
+    change it (line ends above all), and nobody did."""
+    file = workspace / path
+    if mode not in (FILE, EXECUTABLE) or not file.is_file() or file.is_symlink():
+        return False
+    if bool(file.stat().st_mode & 0o100) != (mode == EXECUTABLE):
+        return False
+    data = file.read_bytes()
+    digest = hashlib.sha1 if len(oid) == 40 else hashlib.sha256
+    return digest(b"blob %d\0" % len(data) + data).hexdigest() == oid
+
+
+def _render_records(entries: Iterable[tuple[str, str, str]]) -> bytes:
     return b"".join(
         f"{mode} {oid}\t{path}\0".encode("utf-8", "surrogateescape") for mode, oid, path in entries
     )
+
+
+def _parse_bundle(path: Path) -> tuple[list[str], str, bytes]:
+    """Return the commits that a bundle builds on, its one commit and its pack."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise ProofRefused(f"{path} cannot be read: {error.strerror}.") from error
+    header, separator, pack = data.partition(b"\n\n")
+    first, *lines = header.split(b"\n")
+    if first + b"\n" not in BUNDLE_HEADERS or not separator:
+        raise ProofRefused(f"{path} is no git bundle.")
+    names = [line.decode("ascii", "replace") for line in lines if not line.startswith(b"@")]
+    bases = [name[1:].split(" ")[0] for name in names if name.startswith("-")]
+    heads = [name.split(" ")[0] for name in names if not name.startswith("-")]
+    if len(heads) != 1 or not all(git.OID.fullmatch(oid) for oid in (*bases, *heads)):
+        raise ProofRefused(f"{path} has to hold one commit and name what it builds on.")
+    return bases, heads[0], pack

@@ -35,7 +35,11 @@ async def test_a_stranger_with_a_clone_reproduces_the_proof(
 ) -> None:
     project, bundle = proven
     clone = tmp_path / "clone"
-    safe_git(["clone", "--quiet", str(project), str(clone)], cwd=tmp_path)
+    safe_git(
+        ["clone", "--quiet", str(project), str(clone)],
+        cwd=tmp_path,
+        env={"GIT_ALLOW_PROTOCOL": "file"},
+    )
     elsewhere = shutil.copytree(bundle, tmp_path / "sent" / bundle.name)
     before = fingerprint(clone)
     said: list[str] = []
