@@ -40,7 +40,7 @@ def lint(checkout: Checkout, findings: str) -> tuple[int, dict[str, Any]]:
     done = subprocess.run(
         [sys.executable, "-m", "goal_server", "--json", "--trust", "run", "Make the linter pass"],
         cwd=checkout.root,
-        env=os.environ | {"VIRTUAL_ENV": ""},
+        env=os.environ | {"VIRTUAL_ENV": "", "PATH": find_path()},
         capture_output=True,
         text=True,
         check=False,
@@ -51,6 +51,12 @@ def lint(checkout: Checkout, findings: str) -> tuple[int, dict[str, Any]]:
     run("git", "reset", "--quiet", "--hard", "HEAD~1", cwd=checkout.root)
     shown: dict[str, Any] = json.loads(done.stdout)
     return done.returncode, shown
+
+
+def find_path() -> str:
+    """Return PATH without the tools that these tests were installed with."""
+    own = str(Path(sys.prefix) / "bin")
+    return os.pathsep.join(p for p in os.environ["PATH"].split(os.pathsep) if p != own)
 
 
 def test_what_can_be_fixed_is_fixed_and_the_goal_is_ready(linted: Checkout, tmp_path: Path) -> None:
