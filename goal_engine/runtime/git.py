@@ -465,6 +465,23 @@ def add_all(git_dir: Path, index: Path, work_tree: Path, without: Iterable[str])
     )
 
 
+def find_ignored(
+    git_dir: Path, index: Path, work_tree: Path, paths: Iterable[str]
+) -> frozenset[str]:
+    """Return those of `paths` that are untracked and ignored: `add` leaves them out unasked, and
+    fails when a pathspec names one, even to exclude it."""
+    said = safe_git(
+        ["check-ignore", "-z", "--stdin"],
+        git_dir=git_dir,
+        index=index,
+        work_tree=work_tree,
+        stdin="\0".join(paths).encode("utf-8", "surrogateescape"),
+        ok=(0, 1),
+        env={"GIT_LITERAL_PATHSPECS": "0"},  # it knows names only, and refuses the setting
+    )
+    return frozenset(said.text.split("\0"))
+
+
 def write_tree(git_dir: Path, index: Path) -> str:
     """Return the tree of an index."""
     return safe_git(["write-tree"], git_dir=git_dir, index=index).text

@@ -260,7 +260,9 @@ class EvidenceRepository:
             else:
                 git.read_tree(self.path, index, base_commit)
             try:
-                git.add_all(self.path, index, workspace, [*excluded, *links])
+                ignored = git.find_ignored(self.path, index, workspace, excluded)
+                left_out = [path for path in excluded if path not in ignored]
+                git.add_all(self.path, index, workspace, [*left_out, *links])
             except git.GitFailed as error:
                 raise RepositoryUnusable(
                     f"The files in {workspace} cannot be taken as a result: {error.paragraph}"

@@ -200,8 +200,9 @@ def _say_invalid(error: ValidationError) -> str:
 
 
 def _lsp_command() -> click.Command:
-    def serve(stdio: bool) -> None:
-        load("goal_server.lsp:main")()
+    def serve(stdio: bool) -> int:
+        code: int = load("goal_server.lsp:main")()
+        return code
 
     row = next(row for row in CLI_COMMANDS if row.name == "lsp")
     stdio = click.Option(["--stdio"], is_flag=True, help="The default, and the only way there is.")

@@ -4,14 +4,41 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
+from goal_server.plain import plain_line
+
+if TYPE_CHECKING:  # costs as much to import as pygls; see `lsp`
     from goal_engine.progress import GoalProgressSnapshot
     from goal_engine.types import GoalId
 
 PAUSE = 0.1
 """Seconds between two snapshots of one goal."""
+
+
+def render_snapshot(snapshot: GoalProgressSnapshot) -> dict[str, Any]:
+    """Return a snapshot as `goal/progress` carries it, its words plain text."""
+    spend = snapshot.spend
+    return {
+        "goalId": snapshot.goal_id,
+        "rev": snapshot.rev,
+        "text": plain_line(snapshot.text),
+        "status": snapshot.status.value,
+        "phase": snapshot.phase.value,
+        "done": snapshot.done,
+        "total": snapshot.total,
+        "percentage": snapshot.percentage,
+        "lines": [plain_line(line) for line in snapshot.lines],
+        "spend": {
+            "wallMs": spend.wall_ms,
+            "attempts": spend.attempts,
+            "changedLines": spend.changed_lines,
+            "tokens": spend.tokens,
+            "usd": None if spend.usd is None else str(spend.usd),
+            "source": spend.source,
+        },
+        "blocker": plain_line(snapshot.blocker),
+    }
 
 
 class Coalescer:
@@ -30,14 +57,23 @@ class Coalescer:
             return
         self._waiting[goal] = snapshot
         if goal not in self._resting:
-            self._flush(goal)
+            self._wake(goal)
 
-    def _flush(self, goal: GoalId) -> None:
-        snapshot = self._waiting.pop(goal, None)
+    def flush(self) -> None:
+        """Send what waits: nothing comes after."""
+        for snapshot in tuple(self._waiting.values()):
+            self._pass(snapshot)
+
+    def _wake(self, goal: GoalId) -> None:
+        snapshot = self._waiting.get(goal)
         if snapshot is None:
             self._resting.discard(goal)
             return
-        self._sent[goal] = snapshot.rev
-        self._send(snapshot)
         self._resting.add(goal)
-        asyncio.get_running_loop().call_later(PAUSE, self._flush, goal)
+        asyncio.get_running_loop().call_later(PAUSE, self._wake, goal)
+        self._pass(snapshot)
+
+    def _pass(self, snapshot: GoalProgressSnapshot) -> None:
+        del self._waiting[snapshot.goal_id]
+        self._sent[snapshot.goal_id] = snapshot.rev
+        self._send(snapshot)

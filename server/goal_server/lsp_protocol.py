@@ -7,12 +7,13 @@ wrong; commands are tasks of their own, so that `$/cancelRequest` reaches them.
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import os
 import threading
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, Protocol
 
 import attrs
 from cattrs import transform_error
@@ -21,10 +22,10 @@ from pygls.exceptions import (
     JsonRpcException,
     JsonRpcInvalidParams,
     JsonRpcInvalidRequest,
+    JsonRpcParseError,
     JsonRpcServerNotInitialized,
 )
 from pygls.io_ import StdinAsyncReader, StdoutWriter, run_async
-from pygls.lsp.server import LanguageServer
 from pygls.protocol import LanguageServerProtocol, lsp_method
 
 log = logging.getLogger(__name__)
@@ -32,8 +33,11 @@ log = logging.getLogger(__name__)
 WAIT = "goal/wait"
 TRUST = "goal/didChangeTrust"
 PROGRESS = "goal/progress"
+INVALID, INTERNAL, REQUEST_FAILED = -32602, -32603, -32803
 DETAIL = 2000
 """Characters of a complaint about params."""
+LEAVING = 15.0
+"""Seconds in which what runs is paused when the client has gone."""
 
 
 @attrs.define
@@ -84,7 +88,7 @@ class GoalProtocol(LanguageServerProtocol):
         asks = method is not None and "id" in message
         refusal = self._find_refusal(method, number) if asks else None
         if refusal is not None:
-            self._refuse(number if isinstance(number, int | str) else None, refusal)
+            self._refuse(number if is_number(number) else None, refusal)
             return
         if method is not None and not asks and not self._ready and method != types.EXIT:
             return
@@ -103,7 +107,7 @@ class GoalProtocol(LanguageServerProtocol):
         super().handle_message(structured)
 
     def _find_refusal(self, method: Any, number: Any) -> JsonRpcException | None:
-        if not isinstance(number, int | str) or isinstance(number, bool):
+        if not is_number(number):
             return JsonRpcInvalidRequest("a request's id is a number or a string")
         if self._shutdown:
             return JsonRpcInvalidRequest("the server was shut down")
@@ -114,7 +118,25 @@ class GoalProtocol(LanguageServerProtocol):
         return None
 
     def _refuse(self, number: Any, error: JsonRpcException) -> None:
-        self._send_response(number, error=error.to_response_error())
+        told = error.to_response_error()
+        if number is None:  # the model would leave the key out, which JSON-RPC 2.0 §5 does not
+            said = {"code": told.code, "message": told.message}
+            self._send_data({"jsonrpc": self.VERSION, "id": None, "error": said})
+        else:
+            self._send_response(number, error=told)
+
+    def _send_response(
+        self, msg_id: Any, result: Any = None, error: types.ResponseError | None = None
+    ) -> None:
+        """Send a response; pygls would add a traceback with paths to a fault of ours."""
+        if error is not None and error.code == INTERNAL and error.data is not None:
+            error = types.ResponseError(INTERNAL, "An internal fault; the server's log has more.")
+        super()._send_response(msg_id, result, error)
+
+    def complain(self, error: Exception, source: Any = None) -> None:
+        """Answer what is no JSON; everything else was answered where it was refused."""
+        if isinstance(error, json.JSONDecodeError | UnicodeDecodeError):
+            self._refuse(None, JsonRpcParseError("not JSON"))
 
     @lsp_method(types.WORKSPACE_EXECUTE_COMMAND)
     async def lsp_workspace__execute_command(  # type: ignore[override]  # a task can be cancelled
@@ -129,31 +151,47 @@ class GoalProtocol(LanguageServerProtocol):
         self.cancel_progress(params.token)
 
 
-def serve(server: LanguageServer) -> int:
+def is_number(number: Any) -> bool:
+    """Whether a request may have this as its id."""
+    return isinstance(number, int | str) and not isinstance(number, bool)
+
+
+class Served(Protocol):
+    """What `serve` needs of a server."""
+
+    protocol: GoalProtocol
+
+    async def close(self) -> None:
+        """Record what runs and let go of it."""
+
+
+def serve(server: Served) -> int:
     """Serve on the real standard input and output and return the exit code of the protocol.
 
-    Nothing else can write there: file descriptor 1 is pointed at standard error first.
+    Nothing else can write there: file descriptor 1 is pointed at standard error first.  When
+    standard input ends, what runs is paused and so is everything else over.
     """
     reading, writing = os.dup(0), os.dup(1)
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
+    os.close(nothing)
     os.dup2(2, 1)
     source, sink = os.fdopen(reading, "rb"), os.fdopen(writing, "wb")
-    stop = threading.Event()
-    server._stop_event = stop
     pool = ThreadPoolExecutor(1, thread_name_prefix="stdin")
     server.protocol.set_writer(StdoutWriter(sink))
-    code: int | None = None
 
     async def main() -> None:
-        await run_async(stop, StdinAsyncReader(source, pool), server.protocol, log)
+        reader = StdinAsyncReader(source, pool)
+        try:
+            await run_async(
+                threading.Event(), reader, server.protocol, log, server.protocol.complain
+            )
+        finally:
+            async with asyncio.timeout(LEAVING):
+                await server.close()
 
     try:
         asyncio.run(main())
-    except SystemExit as ended:
-        code = ended.code if isinstance(ended.code, int) else None
-    except (BrokenPipeError, KeyboardInterrupt):
-        log.info("the client went away")
-    if code is None:
-        code = 0 if server.protocol._shutdown else 1
-    return code
+    except (SystemExit, TimeoutError, BrokenPipeError, KeyboardInterrupt) as ended:
+        log.info("ended by %s", type(ended).__name__)
+    return 0 if server.protocol._shutdown else 1

@@ -1,0 +1,271 @@
+"""One response for each request, and a true exit code: the server as bytes on its two pipes."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from goal_engine.engine import Engine
+from goal_engine.queries import resolve_goal
+from tests.integration.projects import FIX, a_project
+
+PLAN = """
+goal = "Make sums right in calc.py"
+[[criterion]]
+id = "adds"
+text = "Sums are right"
+evidence = "flips"
+gate = "tests"
+tests = ["tests.test_calc.CalcTest::test_add"]
+[[task]]
+id = "fix"
+title = "Fix the sum"
+writes = ["calc.py"]
+steps = [STEPS]
+"""
+SLEEP = '{ run = ["sleep", "600"] }'
+
+
+class Wire:
+    """A client that sees every message, and answers what the server asks."""
+
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        assert process.stdin and process.stdout
+        self.process, self._out, self._in = process, process.stdin, process.stdout
+        self._numbers = count(1)
+        self.seen: list[dict[str, Any]] = []
+
+    def write(self, body: bytes) -> None:
+        self._out.write(b"Content-Length: %d\r\n\r\n%s" % (len(body), body))
+        self._out.flush()
+
+    def send(self, method: str, params: Any = None, **more: Any) -> None:
+        message = {"jsonrpc": "2.0", "method": method, **more}
+        self.write(json.dumps(message | ({} if params is None else {"params": params})).encode())
+
+    def ask(self, method: str, params: Any = None) -> int:
+        number = next(self._numbers)
+        self.send(method, params, id=number)
+        return number
+
+    def read(self) -> dict[str, Any]:
+        length = 0
+        while (line := self._in.readline()).strip():
+            name, _, value = line.partition(b":")
+            assert name.lower() in (b"content-length", b"content-type"), line
+            length = int(value) if name.lower() == b"content-length" else length
+        assert line, "the server has ended"
+        message: dict[str, Any] = json.loads(self._in.read(length))
+        self.seen.append(message)
+        if "method" in message and "id" in message:
+            answer = {"jsonrpc": "2.0", "id": message["id"], "result": None}
+            self.write(json.dumps(answer).encode())
+        return message
+
+    def until(self, wanted: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+        """Return the next message that is `wanted`."""
+        while not wanted(message := self.read()):
+            pass
+        return message
+
+    def answer(self, number: int | None) -> dict[str, Any]:
+        return self.until(lambda message: "method" not in message and message["id"] == number)
+
+    def call(self, method: str, params: Any = None) -> dict[str, Any]:
+        return self.answer(self.ask(method, params))
+
+    def command(self, name: str, *arguments: Any) -> dict[str, Any]:
+        params = {"command": name, "arguments": list(arguments)}
+        return self.call("workspace/executeCommand", params)
+
+    def open(self, project: Path) -> None:
+        window, workspace = {"workDoneProgress": True}, {"codeLens": {"refreshSupport": True}}
+        params = {
+            "processId": None,
+            "rootUri": project.as_uri(),
+            "capabilities": {"window": window, "workspace": workspace},
+            "initializationOptions": {"trusted": True},
+        }
+        assert "result" in self.call("initialize", params)
+        self.send("initialized", {})
+
+    def said(self, method: str) -> list[Any]:
+        return [message.get("params") for message in self.seen if message.get("method") == method]
+
+    def leave(self) -> int:
+        """Read what is left and return the exit code."""
+        self._in.read()
+        return self.process.wait()
+
+
+@pytest.fixture
+def wire() -> Iterator[Wire]:
+    with subprocess.Popen(
+        [sys.executable, "-m", "goal_server", "lsp"],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+    ) as process:  # fmt: skip
+        yield Wire(process)
+        process.kill()
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    made = a_project(tmp_path / "project")
+    write_plan(made, FIX)
+    return made
+
+
+def write_plan(project: Path, steps: str) -> None:
+    (project / "plan.toml").write_text(PLAN.replace("STEPS", steps), encoding="utf-8")
+
+
+def begin(wire: Wire, project: Path, steps: str = SLEEP) -> str:
+    """Start a goal and return its id; one that sleeps runs by then."""
+    write_plan(project, steps)
+    wire.open(project)
+    begun = wire.command("goal.run", {"plan": "plan.toml"})
+    assert "result" in begun, begun
+    goal: str = begun["result"]["id"]
+    if steps == SLEEP:
+        wire.until(lambda m: m.get("method") == "goal/progress" and is_running(m["params"]))
+    return goal
+
+
+def is_running(snapshot: dict[str, Any]) -> bool:
+    return bool(snapshot["status"] == "running")
+
+
+def status_of(project: Path, goal: str) -> str:
+    engine = Engine.open(project)
+    try:
+        return asyncio.run(resolve_goal(engine.ports, goal)).status
+    finally:
+        engine.close()
+
+
+def test_a_bar_is_begun_once_moved_with_a_percentage_and_ended_once(
+    wire: Wire, project: Path
+) -> None:
+    goal = begin(wire, project, FIX)
+    wire.call("goal/wait", {"goal": goal})
+    assert "result" in wire.call("shutdown")
+    assert wire.said("workspace/codeLens/refresh")
+    bar = [params["value"] for params in wire.said("$/progress")]
+    assert [value["kind"] for value in bar].count("begin") == 1
+    assert (bar[0]["kind"], bar[0]["cancellable"], bar[-1]["kind"]) == ("begin", True, "end")
+    assert [value["kind"] for value in bar].count("end") == 1
+    assert all("percentage" in value for value in bar[:-1])
+    tokens = {params["token"] for params in wire.said("$/progress")}
+    assert all(isinstance(token, str) for token in tokens) and len(tokens) == 1
+    last = wire.said("goal/progress")[-1]
+    assert (last["status"], last["percentage"], last["goalId"]) == ("ready", 100, goal)
+    assert bar[0]["title"] == last["text"] == "Make sums right in calc.py"
+
+
+def test_cancelling_a_wait_leaves_the_goal_running(wire: Wire, project: Path) -> None:
+    goal = begin(wire, project)
+    number = wire.ask("goal/wait", {"goal": goal})
+    wire.send("$/cancelRequest", {"id": number})
+    assert wire.answer(number)["error"]["code"] == -32800
+    assert wire.command("goal.show", {"goal": goal})["result"]["status"] == "running"
+    assert wire.command("goal.pause", {"goal": goal})["result"]["status"] == "paused"
+
+
+def test_a_second_start_of_a_running_goal_is_refused_not_taken_for_the_first(
+    wire: Wire, project: Path
+) -> None:
+    goal = begin(wire, project)
+    refused = wire.command("goal.execute", {"goal": goal})["error"]
+    assert (refused["code"], refused["data"]["class"]) == (-32803, "GoalBusy")
+    assert wire.command("goal.cancel", {"goal": goal})["result"]["status"] == "cancelled"
+
+
+def test_a_wait_in_flight_does_not_hold_up_the_end(wire: Wire, project: Path) -> None:
+    goal = begin(wire, project)
+    waiting, leaving = wire.ask("goal/wait", {"goal": goal}), wire.ask("shutdown")
+    answered = [wire.until(lambda m: "method" not in m) for _ in range(2)]
+    assert {message["id"] for message in answered} == {waiting, leaving}
+    assert next(m for m in answered if m["id"] == leaving)["result"] is None
+    assert wire.call("goal/wait", {"goal": goal})["error"]["code"] == -32600
+    wire.send("exit")
+    assert wire.leave() == 0
+    assert status_of(project, goal) == "paused"
+
+
+def test_when_standard_input_ends_the_goal_is_paused_and_the_code_is_1(
+    wire: Wire, project: Path
+) -> None:
+    goal = begin(wire, project)
+    assert wire.process.stdin
+    wire.process.stdin.close()
+    assert wire.leave() == 1
+    assert status_of(project, goal) == "paused"
+
+
+def test_exit_without_shutdown_is_code_1(wire: Wire, project: Path) -> None:
+    wire.open(project)
+    wire.send("exit")
+    assert wire.leave() == 1
+
+
+def test_nothing_is_served_before_initialize_nor_initialized_twice(
+    wire: Wire, project: Path
+) -> None:
+    assert wire.command("goal.list")["error"]["code"] == -32002
+    wire.open(project)
+    again = wire.call("initialize", {"processId": None, "capabilities": {}, "rootUri": None})
+    assert again["error"]["code"] == -32600
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        (b"[]", -32600),
+        (b"{", -32700),
+        (b"\xff", -32700),
+        (b'{"jsonrpc":"2.0","id":true,"method":"shutdown"}', -32600),
+    ],
+)
+def test_what_is_no_message_is_answered_and_survived(
+    wire: Wire, project: Path, body: bytes, code: int
+) -> None:
+    wire.open(project)
+    wire.write(body)
+    assert wire.answer(None)["error"]["code"] == code
+    assert wire.command("goal.list")["result"]["goals"] == []
+
+
+@pytest.mark.parametrize(
+    ("command", "arguments", "word"),
+    [
+        ("goal.unheardOf", [], "no command"),
+        ("run", [{"text": "x"}], "no command"),
+        ("goal.show", [], "goal"),
+        ("goal.show", ["latest"], "one object"),
+        ("goal.list", [{"root": 5}], "root"),
+        ("goal.list", [{"root": "http://example.org"}], "file:"),
+        ("goal.list", [{}, {}], "one object"),
+    ],
+)
+def test_a_command_that_does_not_fit_is_told_what_is_wrong(
+    wire: Wire, project: Path, command: str, arguments: list[Any], word: str
+) -> None:
+    wire.open(project)
+    error = wire.command(command, *arguments)["error"]
+    assert error["code"] == -32602 and word in error["message"]
+    assert not wire.said("window/showMessage")
+
+
+def test_a_request_whose_params_do_not_fit_is_answered(wire: Wire, project: Path) -> None:
+    wire.open(project)
+    assert wire.call("textDocument/codeLens", {"textDocument": 5})["error"]["code"] == -32602
+    assert wire.call("goal/wait")["error"]["code"] == -32602
+    assert wire.call("goal/wait", {"goal": "goal-2001"})["error"]["data"]["class"] == "GoalNotFound"
