@@ -33,20 +33,36 @@ def writing(path: Path) -> Iterator[None]:
 
 def write_atomic(path: Path, data: bytes, mode: int = 0o600) -> None:
     """Put `data` at `path`, durably; a reader sees the old file or the new one."""
-    temporary = path.with_name(f".tmp-{os.getpid()}-{os.urandom(4).hex()}-{path.name[:80]}")
-    with writing(path):
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    with writing(path), _beside(path, data, mode) as temporary:
+        temporary.replace(path)
+
+
+def write_once(path: Path, data: bytes, mode: int = 0o600) -> None:
+    """Put `data` at `path`, durably, unless something is there: of several at once the first wins."""
+    with writing(path), _beside(path, data, mode) as temporary:
         try:
-            with os.fdopen(descriptor, "wb") as file:
-                os.fchmod(file.fileno(), mode)
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
+            path.hardlink_to(temporary)
+        except FileExistsError:
+            pass
+        except OSError:  # a filesystem without links
             temporary.replace(path)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
-        fsync_dir(path.parent)
+
+
+@contextmanager
+def _beside(path: Path, data: bytes, mode: int) -> Iterator[Path]:
+    """Write `data` next to `path` and give its name; what is done with it is made durable."""
+    temporary = path.with_name(f".tmp-{os.getpid()}-{os.urandom(4).hex()}-{path.name[:80]}")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            os.fchmod(file.fileno(), mode)
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        yield temporary
+    finally:
+        temporary.unlink(missing_ok=True)
+    fsync_dir(path.parent)
 
 
 def fsync_dir(path: Path) -> None:
@@ -72,7 +88,8 @@ def write_object(folder: Path, data: bytes) -> str:
     """Keep `data` under its sha256 in `folder` and return that name; the same data is kept once."""
     name = hashlib.sha256(data).hexdigest()
     path = folder / name
-    if not path.exists():
-        make_dirs(folder)
-        write_atomic(path, data, 0o444)
+    with writing(path):
+        if not path.exists():
+            make_dirs(folder)
+            write_atomic(path, data, 0o444)
     return name

@@ -8,7 +8,7 @@ import secrets
 from pathlib import Path
 
 from goal_engine.errors import StoreUnwritable
-from goal_engine.runtime.atomic import make_dirs, write_atomic
+from goal_engine.runtime.atomic import make_dirs, write_atomic, write_once, writing
 
 FOLDER = ".goalproof"
 WORKSPACE_ID = re.compile(r"[0-9a-f]{32}")
@@ -32,8 +32,9 @@ def read_workspace_id(checkout: Path) -> str:
         make_dirs(folder)
         if not (folder / ".gitignore").exists():
             write_atomic(folder / ".gitignore", b"*\n", 0o644)
-        write_atomic(path, secrets.token_hex(16).encode() + b"\n")
-    text = path.read_text(encoding="ascii", errors="replace").strip()
+        write_once(path, secrets.token_hex(16).encode() + b"\n")
+    with writing(path):
+        text = path.read_text(encoding="ascii", errors="replace").strip()
     if not WORKSPACE_ID.fullmatch(text):
         raise StoreUnwritable(
             f"{path} does not hold a workspace id. Remove that file: a new id is made, and gates "

@@ -1,8 +1,11 @@
 """Runs one command and lets nothing it started outlive it.
 
-A script of its own (`python -I -S guardian.py …`), standard library only: it is the parent that
-orphans come back to, and it dies with its owner because its standard input ends.
-Linux only for the last part: elsewhere a process that leaves its session may survive.
+A script of its own (`python -I -S guardian.py`), standard library only: it is the parent that
+orphans come back to, and it dies with its owner because its standard input ends.  Its standard
+input brings the order, one line of JSON, and then stays open; its standard output takes the answer,
+another line; its standard error is the log.  The command gets none of the three.
+
+Linux only for the orphans: elsewhere a process that leaves its session may survive.
 """
 
 from __future__ import annotations
@@ -10,81 +13,159 @@ from __future__ import annotations
 import ctypes
 import json
 import os
-import selectors
+import select
 import signal
 import subprocess
 import sys
 import time
 
+ORDER, ANSWER, LOG = 0, 1, 2
 PR_SET_CHILD_SUBREAPER = 36
 CHUNK = 1 << 16
 ROUND = 0.02
 """Seconds between two sweeps for survivors."""
+GLANCE = 0.05
+"""Seconds between two looks at a command whose end cannot be waited for together with a pipe."""
 
 
-class CappedLog:
-    """Keeps the first and the last half of an output, whatever its length."""
+class Output:
+    """What the command writes: taken as it comes, kept in its first and its last half."""
 
-    def __init__(self, path: str, cap: int) -> None:
-        self.file = open(path, "wb")  # noqa: SIM115, PTH123
+    def __init__(self, pipe: int, cap: int) -> None:
+        os.set_blocking(pipe, False)
+        self.pipe: int | None = pipe
         self.half = cap // 2
         self.seen = 0
         self.tail = bytearray()
+        self.lost = False
 
-    def write(self, data: bytes) -> None:
+    def take(self) -> bool:
+        """Take one piece; false when there is none now."""
+        try:
+            data = os.read(self.pipe, CHUNK) if self.pipe is not None else b""
+        except BlockingIOError:
+            return False
+        if not data:
+            self.pipe = None
+            return False
         room = max(0, self.half - self.seen)
         self.seen += len(data)
-        self.file.write(data[:room])
+        self.keep(data[:room])
         self.tail += data[room:]
         if len(self.tail) > 2 * self.half:
             del self.tail[: -self.half]
+        return True
 
-    def close(self) -> bool:
-        dropped = self.seen - min(self.seen, self.half) - min(len(self.tail), self.half)
-        if dropped > 0:
-            self.file.write(b"\n... %d bytes left out ...\n" % dropped)
-        self.file.write(self.tail[-self.half :] if self.half else b"")
-        self.file.close()
-        return dropped > 0
+    def take_for(self, seconds: float) -> None:
+        """Let time pass without anybody having to wait for room in the pipe."""
+        until = time.monotonic() + seconds
+        while (left := until - time.monotonic()) > 0:
+            wait_for([self.pipe], left)
+            self.take()
+
+    def keep(self, data: bytes) -> None:
+        """Write to the log; a full disk costs output, and never leaves the command unguarded."""
+        try:
+            while data and not self.lost:
+                data = data[os.write(LOG, data) :]
+        except OSError:
+            self.lost = True
+
+    def finish(self) -> bool:
+        """Take and write what is left; true when something was left out."""
+        while self.take():
+            pass
+        end = bytes(self.tail[-self.half :])
+        dropped = self.seen - min(self.seen, self.half) - len(end)
+        if dropped:
+            self.keep(b"\n... %d bytes left out ...\n" % dropped)
+        self.keep(end)
+        return dropped > 0 or self.lost
 
 
-def become_subreaper() -> None:
+def wait_for(files: list[int | None], seconds: float | None) -> list[int]:
+    """Return which of the files have something to say."""
+    return select.select([file for file in files if file is not None], [], [], seconds)[0]
+
+
+def read_order() -> bytes:
+    """Return the line that says what to run; nothing when the owner died before it wrote that."""
+    line = b""
+    while not line.endswith(b"\n"):
+        data = os.read(ORDER, CHUNK)
+        if not data:
+            return b""
+        line += data
+    return line
+
+
+def settle() -> None:
+    """Become the parent of orphans, deaf to signals that the command is to get as nobody's heir."""
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    # a signal that is ignored or blocked stays so in the command; one that has a handler does not
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
+        signal.signal(number, lambda *_: None)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # ignored, it would lose the exit code
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
 
-def find_descendants(root: int) -> list[int]:
-    """Return every living process below `root`, from /proc or from ps."""
-    parents: dict[int, int] = {}
-    if os.path.isdir("/proc/self"):  # noqa: PTH112
-        for name in os.listdir("/proc"):  # noqa: PTH208
-            if name.isdigit():
-                try:
-                    with open(f"/proc/{name}/stat", "rb") as file:  # noqa: PTH123
-                        fields = file.read().rpartition(b")")[2].split()
-                except OSError:
-                    continue
-                if fields[0] not in (b"Z", b"X"):
-                    parents[int(name)] = int(fields[1])
-    else:
-        table = subprocess.run(["ps", "-axo", "pid=,ppid="], capture_output=True, check=False)
-        for line in table.stdout.splitlines():
-            pid, parent = line.split()
-            parents[int(pid)] = int(parent)
-    found: list[int] = []
+def read_processes() -> dict[int, int]:
+    """Return the parent of every living process."""
+    return read_proc() if os.path.isdir("/proc/self") else read_ps()  # noqa: PTH112
+
+
+def read_proc() -> dict[int, int]:
+    parents = {}
+    for name in os.listdir("/proc"):  # noqa: PTH208
+        if not name.isdigit():
+            continue
+        try:
+            with open(f"/proc/{name}/stat", "rb") as file:  # noqa: PTH123
+                fields = file.read().rpartition(b")")[2].split()
+        except OSError:
+            continue
+        # a process whose first thread has ended looks dead while its other threads live
+        if fields[0] not in b"ZX" or int(fields[17]) > 1:
+            parents[int(name)] = int(fields[1])
+    return parents
+
+
+def read_ps() -> dict[int, int]:
+    with subprocess.Popen(
+        ["ps", "-axo", "pid=,ppid=,stat="], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE
+    ) as table:
+        assert table.stdout is not None
+        rows = [line.split() for line in table.stdout]
+    return {
+        int(pid): int(parent)
+        for pid, parent, state in rows
+        if not state.startswith(b"Z") and int(pid) != table.pid
+    }
+
+
+def find_below(root: int) -> set[int]:
+    """Return every living process below `root`."""
+    parents = read_processes()
+    found: set[int] = set()
     level = {root}
     while level:
         level = {pid for pid, parent in parents.items() if parent in level}
-        found += level
+        found |= level
     return found
 
 
-def signal_all(pids: list[int], number: int) -> None:
+def signal_all(pids: set[int], number: int) -> set[int]:
+    """Send a signal; return who is somebody else's and cannot be sent one."""
+    refused = set()
     for pid in pids:
         try:
             os.kill(pid, number)
         except ProcessLookupError:
             pass
+        except PermissionError:
+            refused.add(pid)
+    return refused
 
 
 def reap() -> None:
@@ -95,97 +176,106 @@ def reap() -> None:
         pass
 
 
-def end_everything(leader: int, grace: float) -> int:
-    """Ask, wait, then kill until nothing is left; return how many had to be killed."""
+def end_everything(leader: int, grace: float, output: Output) -> int:
+    """Ask, wait, then kill until nothing is left; return how many beside the leader there were."""
     me = os.getpid()
-    alive = find_descendants(me)
-    if not alive:
-        return 0
+    alive = find_below(me)
     counted = set(alive)
-    signal_all(alive, signal.SIGTERM)
+    refused = signal_all(alive, signal.SIGTERM)
+    alive -= refused
     give_up = time.monotonic() + grace
     while alive and time.monotonic() < give_up:
-        time.sleep(ROUND)
+        output.take_for(ROUND)
         reap()
-        alive = find_descendants(me)
+        alive = find_below(me) - refused
     while alive:
-        counted.update(alive)
+        counted |= alive
         # stopped first, so that nobody starts another while the others are killed
-        signal_all(alive, signal.SIGSTOP)
-        signal_all(find_descendants(me), signal.SIGKILL)
-        time.sleep(ROUND)
+        refused |= signal_all(alive, signal.SIGSTOP)
+        refused |= signal_all(find_below(me), signal.SIGKILL)
+        output.take_for(ROUND)
         reap()
-        alive = find_descendants(me)
-    return len(counted - {leader})
+        alive = find_below(me) - refused
+    if sys.platform != "linux":  # orphans do not come back here, but most stay in their group
+        try:
+            os.killpg(leader, signal.SIGKILL)
+        except OSError:
+            pass
+    if refused:
+        output.keep(b"\n... %d processes of another user were left alone ...\n" % len(refused))
+    return len(counted - refused - {leader})
+
+
+def open_end(pid: int) -> int | None:
+    """Return a file that becomes readable when the process ends, where there is such a thing."""
+    try:
+        return os.pidfd_open(pid)
+    except (AttributeError, OSError):  # another system; an old kernel or a container's filter
+        return None
+
+
+def watch(child: subprocess.Popen[bytes], output: Output, timeout: float | None) -> bool:
+    """Return when the command ended, the owner is gone or wants the end, or (true) time is up."""
+    end = open_end(child.pid)
+    deadline = None if timeout is None else time.monotonic() + timeout
+    while child.poll() is None:
+        left = None if deadline is None else max(0.0, deadline - time.monotonic())
+        if left == 0:
+            return True
+        if end is None:
+            left = GLANCE if left is None else min(GLANCE, left)
+        if ORDER in wait_for([ORDER, output.pipe, end], left):
+            return False
+        output.take()
+    return False
 
 
 def main() -> None:
-    options = json.loads(sys.argv[1])
-    status = options["status_fd"]
-    os.set_inheritable(status, False)
-    become_subreaper()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    log = CappedLog(options["log"], options["cap"])
+    line = read_order()
+    if not line:
+        return
+    order = json.loads(line)
+    settle()
     begun = time.monotonic()
     reader, writer = os.pipe()
-    child = subprocess.Popen(
-        sys.argv[2:],
-        cwd=options["cwd"],
-        env=options["env"],
-        stdin=subprocess.DEVNULL,
-        stdout=writer,
-        stderr=writer,
-        start_new_session=True,
-        restore_signals=True,
-    )
+    try:
+        child = subprocess.Popen(
+            order["argv"],
+            cwd=order["cwd"],
+            env=order["env"],
+            stdin=subprocess.DEVNULL,
+            stdout=writer,
+            stderr=writer,
+            start_new_session=True,
+            restore_signals=True,
+        )
+    except (OSError, ValueError) as error:
+        answer({"error": getattr(error, "strerror", None) or str(error)})
+        return
     os.close(writer)
-    pidfd_open = getattr(os, "pidfd_open", None)
-    waiting = selectors.DefaultSelector()
-    waiting.register(0, selectors.EVENT_READ, "owner")
-    waiting.register(reader, selectors.EVENT_READ, "output")
-    pidfd = None
-    if pidfd_open is not None:
-        pidfd = pidfd_open(child.pid)
-        waiting.register(pidfd, selectors.EVENT_READ, "child")
-    deadline = None if options["timeout"] is None else begun + options["timeout"]
-    timed_out = asked = False
-    while True:
-        left = None if deadline is None else max(0.0, deadline - time.monotonic())
-        pause = left if pidfd is not None else min(0.05, left if left is not None else 0.05)
-        ready = {key.data for key, _ in waiting.select(pause)}
-        if "output" in ready:
-            data = os.read(reader, CHUNK)
-            if data:
-                log.write(data)
-            else:
-                waiting.unregister(reader)
-        if "owner" in ready and not os.read(0, 1):
-            asked = True
-        if deadline is not None and time.monotonic() >= deadline:
-            timed_out = True
-        if asked or timed_out or child.poll() is not None:
-            break
-    code = child.poll()
-    killed = end_everything(child.pid, options["grace"])
-    child.poll()
-    os.set_blocking(reader, False)
+    output = Output(reader, order["cap"])
     try:
-        while data := os.read(reader, CHUNK):
-            log.write(data)
-    except BlockingIOError:
-        pass
-    truncated = log.close()
-    told = {
-        "exit_code": code,
-        "timed_out": timed_out and code is None,
-        "duration_ms": round((time.monotonic() - begun) * 1000),
-        "log_bytes": log.seen,
-        "truncated": truncated,
-        "killed": killed,
-    }
+        timed_out = watch(child, output, order["timeout"])
+        code = child.poll()
+        duration = time.monotonic() - begun
+    finally:
+        killed = end_everything(child.pid, order["grace"], output)
+    truncated = output.finish()
+    answer(
+        {
+            "exit_code": code,
+            "timed_out": timed_out and code is None,
+            "duration_ms": round(duration * 1000),
+            "log_bytes": output.seen,
+            "truncated": truncated,
+            "killed": killed,
+        }
+    )
+
+
+def answer(told: dict[str, object]) -> None:
     try:
-        os.write(status, json.dumps(told).encode())
+        os.write(ANSWER, json.dumps(told).encode())
     except OSError:
         pass  # the owner is gone: nobody is left to tell
 

@@ -13,10 +13,12 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from goal_engine.errors import ToolMissing
+from goal_engine.runtime.atomic import writing
 
 GUARDIAN = Path(__file__).with_name("guardian.py")
 LOG_CAP = 8 * 1024 * 1024
@@ -69,7 +71,8 @@ async def run_process(
     """Run `argv` with its output in `log` and return once its whole tree is dead.
 
     `timeout` and `grace` (between asking and killing) are seconds.  Cancelled, it ends the tree
-    before it lets the cancellation through.  Raises `ToolMissing` when there is no such program.
+    before it lets the cancellation through.  Raises `ToolMissing` when there is no such program,
+    `StoreUnwritable` when there can be no log.
     """
     program = find_program(argv[0], env, cwd)
     if program is None or not cwd.is_dir():
@@ -77,54 +80,86 @@ async def run_process(
             f"{argv[0]} was not found to run in {cwd.name}: install it in the environment that "
             "gates run in, or correct its name in goalproof.toml."
         )
-    log.parent.mkdir(parents=True, exist_ok=True)
-    reader, writer = os.pipe()
-    options = {
-        "status_fd": writer,
-        "log": str(log),
-        "cap": LOG_CAP,
+    order = {
+        "argv": [program, *argv[1:]],
         "cwd": str(cwd),
         "env": dict(env),
         "timeout": timeout,
         "grace": grace,
+        "cap": LOG_CAP,
     }
-    command = [sys.executable, "-I", "-S", str(GUARDIAN), json.dumps(options), program, *argv[1:]]
-    try:
-        guardian = subprocess.Popen(  # noqa: ASYNC220 - returns at once, and waiting is on a pipe
-            command,
+    with _start_guardian(log) as guardian:  # left only when it has ended
+        _give(guardian, json.dumps(order).encode() + b"\n")
+        answer = await _hear(guardian)
+    if not answer:
+        raise ToolMissing(
+            f"What {argv[0]} ran under was killed from outside, so nobody knows how it ended and "
+            "processes of it may be left: look for them, then run it again."
+        )
+    told = json.loads(answer)
+    if "error" in told:
+        raise ToolMissing(
+            f"{argv[0]} could not be started: {told['error']}. Correct the program or its "
+            "arguments in goalproof.toml."
+        )
+    return Finished(**told)
+
+
+def _start_guardian(log: Path) -> subprocess.Popen[bytes]:
+    with writing(log):
+        log.parent.mkdir(parents=True, exist_ok=True)
+        output = log.open("wb")
+    with output:
+        return subprocess.Popen(
+            [sys.executable, "-I", "-S", str(GUARDIAN)],
+            bufsize=0,
             stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            pass_fds=(writer,),
+            stdout=subprocess.PIPE,
+            stderr=output,
             start_new_session=True,
             env={},
         )
-    except BaseException:
-        os.close(reader)
-        raise
-    finally:
-        os.close(writer)
-    return await _wait(guardian, reader, argv[0])
 
 
-async def _wait(guardian: subprocess.Popen[bytes], reader: int, name: str) -> Finished:
-    """Wait on the status pipe alone: it closes when the guardian ends, whoever holds others."""
-    reading = asyncio.ensure_future(asyncio.to_thread(_read_all, reader))
+def _give(guardian: subprocess.Popen[bytes], order: bytes) -> None:
+    """Not as arguments: those are everybody's to read, and one may not be longer than 128 KiB."""
     assert guardian.stdin is not None
+    left = memoryview(order)
+    with suppress(BrokenPipeError):
+        while left:
+            left = left[guardian.stdin.write(left) :]
+
+
+async def _hear(guardian: subprocess.Popen[bytes]) -> bytes:
+    """Return the answer once its pipe is closed, which only the guardian holds.
+
+    No thread waits: many commands run at once, and the loop's threads are for work that ends.
+    """
+    assert guardian.stdin is not None and guardian.stdout is not None
+    loop = asyncio.get_running_loop()
+    pipe = guardian.stdout.fileno()
+    answer = bytearray()
+    ended = loop.create_future()
+
+    def read() -> None:
+        data = os.read(pipe, 1 << 16)
+        answer.extend(data)
+        if not data:
+            loop.remove_reader(pipe)
+            ended.set_result(None)
+
+    cancellation: asyncio.CancelledError | None = None
+    loop.add_reader(pipe, read)
     try:
-        told = await asyncio.shield(reading)
-    except asyncio.CancelledError:
-        guardian.stdin.close()
-        await asyncio.shield(reading)
-        raise
+        while not ended.done():
+            try:
+                await asyncio.wait({ended})
+            except asyncio.CancelledError as error:  # again and again, maybe: the end is the same
+                cancellation = error
+                guardian.stdin.close()
     finally:
         guardian.stdin.close()
-        guardian.wait()
-    if not told:
-        raise ToolMissing(f"{name} could not be started, or what ran it was killed.")
-    return Finished(**json.loads(told))
-
-
-def _read_all(reader: int) -> bytes:
-    with os.fdopen(reader, "rb") as pipe:
-        return pipe.read()
+        loop.remove_reader(pipe)
+    if cancellation is not None:
+        raise cancellation
+    return bytes(answer)

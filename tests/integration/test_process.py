@@ -7,12 +7,13 @@ import os
 import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psutil
 import pytest
 
-from goal_engine.errors import ToolMissing
+from goal_engine.errors import StoreUnwritable, ToolMissing
 from goal_engine.runtime.process import LOG_CAP, clean_environment, run_process
 
 ROOT = Path(__file__).parents[2]
@@ -127,12 +128,12 @@ async def test_nothing_survives_a_cancellation(place):
 async def test_nothing_survives_a_second_cancellation(place):
     job = asyncio.ensure_future(run(place, sys.executable, "tree.py", "stay", grace=0.3))
     await until((place / "ready").exists)
-    job.cancel()
-    await asyncio.sleep(0)
-    job.cancel()
+    for _ in range(3):
+        job.cancel()
+        await asyncio.sleep(0)
     with pytest.raises(asyncio.CancelledError):
         await job
-    await until(lambda: survivors(place) == [])
+    assert survivors(place) == []
 
 
 async def test_nothing_survives_a_command_that_ends_well(place):
@@ -156,12 +157,173 @@ async def test_nothing_survives_the_death_of_the_owner(place):
     await until(lambda: not any(guardian.is_running() for guardian in guardians))
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+async def test_nothing_survives_whose_first_thread_has_ended(place):
+    hidden = """
+import ctypes, os, threading, time
+threading.Thread(target=lambda: time.sleep(600)).start()
+open("ready", "w").close()
+ctypes.CDLL(None).pthread_exit(None)
+"""
+    (place / "hidden.py").write_text(hidden, encoding="utf-8")
+    begin = f"{sys.executable} hidden.py & echo $! > pid; until [ -e ready ]; do sleep 0.01; done"
+    await run(place, "sh", "-c", begin)
+    assert not psutil.pid_exists(int((place / "pid").read_text()))
+
+
+async def test_nothing_survives_a_disk_that_is_full(place):
+    flood = "sleep 600 & head -c 20000000 /dev/zero; touch ready; sleep 600"
+    job = asyncio.ensure_future(
+        run_process(
+            ["sh", "-c", flood],
+            cwd=place,
+            env=clean_environment(),
+            log=Path("/dev/full"),
+            timeout=None,
+        )
+    )
+    await until((place / "ready").exists)
+    job.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await job
+    assert survivors(place) == []
+
+
+async def test_output_that_the_disk_did_not_take_is_said_to_be_missing(place):
+    ended = await run_process(
+        ["echo", "x"], cwd=place, env=clean_environment(), log=Path("/dev/full"), timeout=None
+    )
+    assert ended.exit_code == 0 and ended.truncated and ended.log_bytes == 2
+
+
+async def test_a_log_that_cannot_be_made_is_refused_before_anything_runs(place):
+    with pytest.raises(StoreUnwritable, match="tree.py/log"):
+        await run_process(
+            ["touch", "ran"], cwd=place, env={}, log=place / "tree.py" / "log", timeout=None
+        )
+    assert not (place / "ran").exists()
+
+
+async def test_a_daemon_that_keeps_the_output_open_holds_nobody_up(place):
+    ended = await run(place, "sh", "-c", "setsid sleep 600 & echo said", timeout=PATIENCE)
+    assert ended.exit_code == 0 and not ended.timed_out and ended.killed == 1
+    assert survivors(place) == []
+
+
+async def test_a_command_that_listens_is_asked_before_it_is_killed(place):
+    polite = "trap 'echo bye; exit' TERM; touch ready; while :; do sleep 0.01; done"
+    job = asyncio.ensure_future(run(place, "sh", "-c", polite, grace=PATIENCE))
+    await until((place / "ready").exists)
+    job.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await job
+    assert b"bye\n" in (place.parent / "logs" / "log").read_bytes()  # a shell tells of its sleep
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+async def test_a_command_inherits_nothing_but_what_it_was_given(place):
+    env = {"PATH": os.environ["PATH"], "A": "1"}
+    state = "grep SigIgn /proc/self/status; ls /proc/self/fd; env"
+    await run_process(
+        ["/bin/sh", "-c", state], cwd=place, env=env, log=place / "log", timeout=PATIENCE
+    )
+    said = (place / "log").read_text(encoding="utf-8").split()
+    assert said[:6] == ["SigIgn:", "0" * 16, "0", "1", "2", "3"]  # 3 is the listing itself
+    assert {line.partition("=")[0] for line in said[6:]} <= {
+        "PATH",
+        "A",
+        "PWD",
+        "OLDPWD",
+        "SHLVL",
+        "_",
+    }
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+async def test_the_guardian_shows_nobody_what_it_was_told(place):
+    job = asyncio.ensure_future(
+        run_process(
+            ["sh", "-c", "touch ready; sleep 600"],
+            cwd=place,
+            env={**clean_environment(), "KEY": "hidden-word"},
+            log=place / "log",
+            timeout=None,
+        )
+    )
+    await until((place / "ready").exists)
+    (guardian,) = psutil.Process().children()
+    shown = guardian.cmdline(), guardian.environ()
+    job.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await job
+    assert "hidden-word" not in str(shown)
+
+
+async def test_a_large_environment_reaches_the_command(place):
+    env = {**clean_environment(), **{f"LONG{number}": "x" * 100_000 for number in range(4)}}
+    ended = await run_process(
+        ["sh", "-c", "test ${#LONG3} = 100000"], cwd=place, env=env, log=place / "log", timeout=None
+    )
+    assert ended.exit_code == 0
+
+
+async def test_an_owner_that_ignores_its_children_still_hears_how_they_ended(place):
+    owner = OWNER.replace('"tree.py", "stay"', '"-c", "raise SystemExit(3)"')
+    script = f"import signal; signal.signal(signal.SIGCHLD, signal.SIG_IGN)\n{owner}"
+    script = script.replace("asyncio.run(", "print(asyncio.run(").rstrip() + ")"
+    done = await asyncio.to_thread(
+        subprocess.run,
+        [sys.executable, "-c", script, str(place)],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+    )
+    assert "exit_code=3" in done.stdout
+
+
+async def test_commands_that_wait_leave_the_threads_of_the_loop_to_others(place):
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(1))
+    job = asyncio.ensure_future(
+        run(place, "sh", "-c", "touch ready; until [ -e go ]; do sleep 0.01; done")
+    )
+    await until((place / "ready").exists)
+    async with asyncio.timeout(PATIENCE):
+        await asyncio.to_thread((place / "go").touch)
+        assert (await job).exit_code == 0
+
+
+async def test_commands_run_in_a_loop_of_another_thread(place):
+    ended = await asyncio.to_thread(lambda: asyncio.run(run(place, "sh", "-c", "exit 4")))
+    assert ended.exit_code == 4
+
+
+async def test_fifty_commands_leave_no_file_open_and_no_zombie(place):
+    await run(place, "true")
+    files, children = psutil.Process().num_fds(), len(psutil.Process().children())
+    for number in range(50):
+        job = asyncio.ensure_future(run(place, "true" if number % 3 else "sleep", "600"))
+        if number % 3 == 0:
+            await asyncio.sleep(0)
+            job.cancel()
+        await asyncio.gather(job, return_exceptions=True)
+    with pytest.raises(ToolMissing):
+        await run(place, "no-such-tool")
+    assert psutil.Process().num_fds() == files
+    assert len(psutil.Process().children()) == children
+
+
+async def test_a_guardian_that_was_killed_is_no_result(place):
+    with pytest.raises(ToolMissing, match="killed from outside"):
+        await run(place, "sh", "-c", "kill -9 $PPID")
+
+
 async def test_a_flood_of_output_leaves_its_beginning_and_its_end(place):
-    flood = "import sys; w = sys.stdout.write; w('first\\n'); [w('x' * 2**20) for _ in range(50)]; w('last')"
+    flood = "import sys; w = sys.stdout.write; w('first\\n'); [w('x' * 2**20) for _ in range(200)]; w('last')"
     ended = await run(place, sys.executable, "-c", flood)
     log = (place.parent / "logs" / "log").read_bytes()
     assert ended.exit_code == 0 and ended.truncated
-    assert ended.log_bytes == 50 * 2**20 + len("first\nlast")
+    assert ended.log_bytes == 200 * 2**20 + len("first\nlast")
     assert len(log) < LOG_CAP + 100
     assert log.startswith(b"first\n") and log.endswith(b"last") and b"bytes left out" in log
 
@@ -180,8 +342,19 @@ async def test_a_folder_that_is_not_there_is_refused(place):
 async def test_a_file_that_is_no_program_is_a_refusal(place):
     (place / "script").write_bytes(b"\x00nothing")
     (place / "script").chmod(0o700)
-    with pytest.raises(ToolMissing):
+    with pytest.raises(ToolMissing, match="could not be started: Exec format error"):
         await run(place, "./script")
+
+
+async def test_a_program_is_found_on_the_path_that_the_command_has(place):
+    (place / "bin").mkdir()
+    (place / "bin" / "own-tool").write_text("#!/bin/sh\nexit 7\n", encoding="utf-8")
+    (place / "bin" / "own-tool").chmod(0o755)
+    for name, path in (("own-tool", place / "bin"), ("bin/own-tool", "/nowhere")):
+        ended = await run_process(
+            [name], cwd=place, env={"PATH": str(path)}, log=place / "log", timeout=None
+        )
+        assert ended.exit_code == 7
 
 
 def test_the_environment_holds_no_git_variable_and_no_token(monkeypatch):
