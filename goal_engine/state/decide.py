@@ -27,7 +27,7 @@ def decide(state: GoalState | None, command: c.Command, now: datetime) -> tuple[
     """Return the events that `command` causes at `now`.
 
     Raises `NotPossibleNow` when the goal's status has no entry for one of them, naming what is
-    possible instead, and `GoalNotFound` for a question or criterion that the goal does not have.
+    possible instead, and `GoalNotFound` for a question that is not open.
     """
     events = _events(state, command)
     try:
@@ -56,6 +56,7 @@ def _verb(command: c.Command) -> str:
         c.ResumeGoal: "resume",
         c.AnswerQuestion: "answer",
         c.AcceptCriterion: "accept",
+        c.JudgeGoal: "be judged",
     }.get(type(command), getattr(command, "kind", "go on"))
 
 
@@ -95,18 +96,26 @@ def _of_goal(state: GoalState | None, command: c.GoalCommand) -> tuple[e.GoalEve
         case c.RequestControl():
             return (e.ControlRequested(kind=command.kind, decision=command.decision),)
         case c.JudgeGoal():
-            return _judged(command.judgement, command.proof, command.spent)
+            return _judged(state, command, command.spent)
         case c.AcceptCriterion():
             accepted = e.CriterionAccepted(acceptance=command.acceptance)
-            return (accepted, *_judged(command.judgement, command.proof, Spend()))
+            if command.acceptance.tree != command.judgement.tree:
+                raise refusal(state, _verb(command), "the acceptance is for another tree")
+            return (accepted, *_judged(state, command, Spend()))
         case _:
             assert_never(command)
 
 
-def _judged(judgement: Judgement, proof: str, spent: Spend) -> tuple[e.GoalEvent, ...]:
+def _judged(
+    state: GoalState, command: c.JudgeGoal | c.AcceptCriterion, spent: Spend
+) -> tuple[e.GoalEvent, ...]:
+    """A judgement counts for the tree that the goal has now, not for one it had before."""
+    judgement = command.judgement
+    if state.tree is not None and judgement.tree != state.tree:
+        raise refusal(state, _verb(command), "the goal has another tree by now; judge that one")
     return (
         e.GoalJudged(judgement=judgement, spent=spent),
-        e.ProofRecorded(digest=proof, tree=judgement.tree),
+        e.ProofRecorded(digest=command.proof, tree=judgement.tree),
         *_follow(judgement),
     )
 

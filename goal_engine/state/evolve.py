@@ -13,7 +13,7 @@ from goal_engine.types import Frozen, GoalPhase, GoalStatus, TaskStatus
 
 
 class ImpossibleEvent(Exception):
-    """The event cannot happen in this status; `decide` turns it into a refusal."""
+    """The event cannot happen to this goal; `decide` turns it into a refusal, a store into damage."""
 
     def __init__(self, status: GoalStatus | None, event: Frozen) -> None:
         super().__init__(f"{type(event).__name__} while {status}")
@@ -21,7 +21,10 @@ class ImpossibleEvent(Exception):
 
 
 def evolve(state: GoalState | None, event: e.GoalEvent) -> GoalState:
-    """Return the goal after `event`.  Raises `ImpossibleEvent` where the table has no entry."""
+    """Return the goal after `event`.
+
+    Raises `ImpossibleEvent` where the table has no entry or the plan has no such task.
+    """
     status = find_next(state.status if state else None, event)
     if status is None:
         raise ImpossibleEvent(state.status if state else None, event)
@@ -29,7 +32,10 @@ def evolve(state: GoalState | None, event: e.GoalEvent) -> GoalState:
         assert isinstance(event, e.GoalCreated)
         return GoalState(status=status, created=event, budget=event.budget)
     change = CHANGES.get(type(event))
-    changes = change(state, event) if change else {}
+    try:
+        changes = change(state, event) if change else {}
+    except KeyError as error:  # it speaks of a task that the plan does not have
+        raise ImpossibleEvent(state.status, event) from error
     return state.changed(status=status, **changes)
 
 

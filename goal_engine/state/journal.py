@@ -14,12 +14,20 @@ from typing import Any
 from pydantic import ValidationError
 
 from goal_engine.errors import JournalDamaged, NotPossibleNow
-from goal_engine.state.events import JournalEntry
+from goal_engine.state.events import GoalCreated, JournalEntry
+from goal_engine.state.evolve import ImpossibleEvent, fold_entries
+from goal_engine.state.model import GoalState
 from goal_engine.types import GoalId
 
 FORMAT = 1
 """The version that this release writes.  An older one is read for ever, a newer one never."""
+HEAD = 1
+"""The version of the cached goal: raised when the same events mean another state."""
 CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+
+
+Stamp = tuple[int, int, int]
+"""A journal file's inode, size in bytes and time of change in nanoseconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +72,10 @@ def parse_journal(data: bytes, goal_id: GoalId) -> Parsed:
     if end == 0:
         return Parsed((), header_digest(goal_id), 0)
     content = _unframe(data[:end], goal_id, 1)
-    if content.get("format", 0) > FORMAT:
+    version = content.get("format")
+    if isinstance(version, int) and version > FORMAT:
         raise NotPossibleNow(
-            f"{goal_id} was written by a newer Goalproof (journal format {content['format']}, "
+            f"{goal_id} was written by a newer Goalproof (journal format {version}, "
             f"this one reads {FORMAT}): update Goalproof to work with it."
         )
     if data[:end] != header_line(goal_id):
@@ -92,9 +101,48 @@ def parse_entries(data: bytes, goal_id: GoalId, digest: str, seq: int) -> Parsed
             raise _damaged(goal_id, seq + 1, why) from error
         if entry.prev != digest or entry.seq != seq:
             raise _damaged(goal_id, seq + 1, "it does not follow the line before it")
+        if any(isinstance(one, GoalCreated) and one.goal_id != goal_id for one in entry.events):
+            raise _damaged(goal_id, seq + 1, "it creates another goal")
         entries.append(entry)
         digest, good, seq = line_digest(line), end, seq + 1
     return Parsed(tuple(entries), digest, good)
+
+
+def replay(
+    entries: tuple[JournalEntry, ...], goal_id: GoalId, state: GoalState | None = None
+) -> GoalState:
+    """Return the goal after `entries`.  Raises `JournalDamaged` for a history that cannot be."""
+    if state is None and not entries:
+        raise JournalDamaged(
+            f"The journal of {goal_id} ends before its first entry: the goal was never created. "
+            "Remove its folder."
+        )
+    for entry in entries:
+        try:
+            state = fold_entries((entry,), state)
+        except ImpossibleEvent as error:
+            raise _damaged(goal_id, entry.seq + 1, f"it cannot have happened ({error})") from error
+    assert state is not None
+    return state
+
+
+def encode_head(state: GoalState, digest: str, stamp: Stamp) -> bytes:
+    """Return a goal as it is cached, beside what its journal looked like then."""
+    head = {"head": HEAD, "digest": digest, "stamp": stamp, "state": state.model_dump(mode="json")}
+    return _frame(head)
+
+
+def parse_head(data: bytes, tail: bytes, stamp: Stamp, goal_id: GoalId) -> GoalState | None:
+    """Return the cached goal, or `None` on any doubt that its journal, ending in `tail`, says so."""
+    last = tail[tail.rfind(b"\n", 0, -1) + 1 :]
+    try:
+        head, entry = _unframe(data, goal_id, 1), _unframe(last, goal_id, 1)
+        state = GoalState.model_validate(head.get("state"))
+    except (JournalDamaged, ValidationError):
+        return None
+    true = (HEAD, line_digest(last), list(stamp), entry.get("seq"), goal_id)
+    said = (head.get("head"), head.get("digest"), head.get("stamp"), state.seq, state.goal_id)
+    return state if said == true else None
 
 
 def _unframe(line: bytes, goal_id: GoalId, number: int) -> dict[str, Any]:
@@ -103,7 +151,7 @@ def _unframe(line: bytes, goal_id: GoalId, number: int) -> dict[str, Any]:
         raise _damaged(goal_id, number, "its digest is wrong")
     try:
         content = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise _damaged(goal_id, number, "it is not JSON") from error
     if not isinstance(content, dict) or _frame(content) != line:
         raise _damaged(goal_id, number, "it is not written as Goalproof writes")

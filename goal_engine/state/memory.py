@@ -15,7 +15,13 @@ from goal_engine.errors import (
 )
 from goal_engine.state.events import JournalEntry
 from goal_engine.state.evolve import fold_entries
-from goal_engine.state.journal import encode_entry, header_line, line_digest, parse_journal
+from goal_engine.state.journal import (
+    Parsed,
+    encode_entry,
+    header_line,
+    parse_journal,
+    replay,
+)
 from goal_engine.state.model import GoalState
 from goal_engine.state.store import Summary
 from goal_engine.types import GoalId
@@ -40,18 +46,25 @@ class InMemoryGoalStateStore:
         state, digest = await self.head(goal_id)
         if entry.prev != digest or entry.seq != state.seq + 1:
             raise JournalConflict(f"{goal_id} was changed by somebody else meanwhile.")
+        fold_entries((entry,), state)
         self.journals[goal_id] += encode_entry(entry)
 
     async def head(self, goal_id: GoalId) -> tuple[GoalState, str]:
         """Return the goal and the digest of its last line."""
-        entries = await self.entries(goal_id)
-        return fold_entries(entries), line_digest(self.journals[goal_id].splitlines(True)[-1])
+        parsed = self._parse(goal_id)
+        return replay(parsed.entries, goal_id), parsed.digest
 
     async def entries(self, goal_id: GoalId, after: int = 0) -> Sequence[JournalEntry]:
         """Return the entries with a `seq` above `after`."""
+        return self._parse(goal_id).entries[after:]
+
+    def _parse(self, goal_id: GoalId) -> Parsed:
+        self._find(goal_id)
+        return parse_journal(self.journals[goal_id], goal_id)
+
+    def _find(self, goal_id: GoalId) -> None:
         if goal_id not in self.journals:
             raise GoalNotFound(f"No goal is called {goal_id}; `goalproof list` shows them.")
-        return parse_journal(self.journals[goal_id], goal_id).entries[after:]
 
     async def list(self) -> Sequence[Summary]:
         """Return every goal, oldest first, damaged ones too."""
@@ -80,6 +93,7 @@ class InMemoryGoalStateStore:
     @contextmanager
     def runner_lock(self, goal_id: GoalId) -> Iterator[None]:
         """Hold the right to run a goal."""
+        self._find(goal_id)
         if goal_id in self._running:
             raise GoalBusy(f"{goal_id} is being run; `show` it to follow.")
         self._running.add(goal_id)
@@ -90,4 +104,5 @@ class InMemoryGoalStateStore:
 
     async def is_running(self, goal_id: GoalId) -> bool:
         """Whether somebody runs it."""
+        self._find(goal_id)
         return goal_id in self._running

@@ -1,7 +1,7 @@
 """Goals on disk: append, fsync, acknowledge.  All disk work is done on one thread.
 
-`events.jsonl` is the truth; what is held in memory is a cache of it that is checked against the
-file's size and identity under the lock.
+`events.jsonl` is the truth.  What is held in memory and in `head.json` are caches of it, used only
+while the file is the one they were made from and has not changed.
 """
 
 from __future__ import annotations
@@ -27,34 +27,41 @@ from goal_engine.errors import (
     JournalDamaged,
     StoreUnwritable,
 )
-from goal_engine.runtime.atomic import fsync_dir, make_dirs, write_object, writing
+from goal_engine.runtime.atomic import make_dirs, write_atomic, write_object, writing
 from goal_engine.state.events import JournalEntry
 from goal_engine.state.evolve import fold_entries
 from goal_engine.state.journal import (
-    Parsed,
+    Stamp,
     encode_entry,
+    encode_head,
     header_line,
     line_digest,
     parse_entries,
+    parse_head,
     parse_journal,
+    replay,
 )
 from goal_engine.state.model import GoalState
 from goal_engine.state.store import Summary
-from goal_engine.types import GOAL_ID, GoalId
+from goal_engine.types import GOAL_ID, GoalId, GoalStatus
 
 T = TypeVar("T")
 PATIENCE = 30.0
 """Seconds to wait for another process that is appending."""
 PROBE = 0.25
 """Seconds for which a look at the runner lock may be in the way of who wants to run."""
+LOOK = 0.01
+"""Seconds between two tries to take a lock."""
+TAIL = 1 << 16
+"""Bytes of a journal's end that are read to find its last line."""
 SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """A goal as far as its journal was read: up to `size` bytes of the file `inode`."""
+    """A goal as far as its journal was read: up to `size` bytes of the file that had `stamp`."""
 
-    inode: int
+    stamp: Stamp
     size: int
     digest: str
     entries: tuple[JournalEntry, ...]
@@ -68,6 +75,7 @@ class FileSystemGoalStateStore:
         self.root = root
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="goal-store")
         self._known: dict[GoalId, _Known] = {}
+        self._glanced: dict[GoalId, tuple[Stamp, GoalState]] = {}
         self._fenced: set[GoalId] = set()
 
     def close(self) -> None:
@@ -113,18 +121,15 @@ class FileSystemGoalStateStore:
 
     @contextmanager
     def _running(self, goal_id: GoalId, timeout: float) -> Iterator[None]:
-        lock = self._lock(goal_id, "runner.lock")
-        try:
-            lock.acquire(timeout=timeout, poll_interval=PROBE / 10)
-        except Timeout as error:
-            raise GoalBusy(
-                f"{goal_id} is being run by another process: `show` it to follow, or `pause` or "
-                "`cancel` it from here."
-            ) from error
+        busy = GoalBusy(
+            f"{goal_id} is being run by another process: `show` it to follow, or `pause` or "
+            "`cancel` it from here."
+        )
+        lock = self._take(goal_id, "runner.lock", timeout, busy)
         try:
             yield
         finally:
-            lock.release()
+            _free(lock)
 
     async def is_running(self, goal_id: GoalId) -> bool:
         """Whether somebody holds the runner lock."""
@@ -139,41 +144,50 @@ class FileSystemGoalStateStore:
     def _folder(self, goal_id: GoalId) -> Path:
         return self.root / "goals" / GoalId(goal_id)
 
-    def _lock(self, goal_id: GoalId, name: str) -> FileLock:
+    def _take(self, goal_id: GoalId, name: str, timeout: float, busy: GoalError) -> FileLock:
+        """A lock of its own: two holders in one process exclude each other as well.
+
+        The kernel's lock, which dies with its holder; never a file that stands for one.
+        """
         folder = self._folder(goal_id)
         if not folder.is_dir():
             raise _not_found(goal_id)
-        return FileLock(folder / name, thread_local=False, mode=0o600)
+        lock = FileLock(folder / name, thread_local=False, mode=0o600, fallback_to_soft=False)
+        try:
+            lock.acquire(timeout=timeout, poll_interval=LOOK)
+        except Timeout as error:
+            raise busy from error
+        except OSError as error:
+            raise StoreUnwritable(
+                f"{folder / name} cannot be locked: {error.strerror}. Make it an ordinary file "
+                "on a local disk that you may write to, then try again."
+            ) from error
+        return lock
 
     @contextmanager
     def _appending(self, goal_id: GoalId) -> Iterator[None]:
-        with writing(self._folder(goal_id)):
-            try:
-                with self._lock(goal_id, "journal.lock").acquire(timeout=PATIENCE):
-                    yield
-            except Timeout as error:
-                raise StoreUnwritable(
-                    f"Another process has been writing to {goal_id} for {PATIENCE:g} s; end it "
-                    "or try again."
-                ) from error
+        busy = StoreUnwritable(
+            f"Another process has been writing to {goal_id} for {PATIENCE:g} s; end it or try "
+            "again."
+        )
+        lock = self._take(goal_id, "journal.lock", PATIENCE, busy)
+        try:
+            with writing(self._folder(goal_id)):
+                yield
+        finally:
+            _free(lock)
+
+    def _journal(self, goal_id: GoalId) -> Path:
+        return self._folder(goal_id) / "events.jsonl"
 
     def _create(self, goal_id: GoalId, entry: JournalEntry) -> None:
-        folder = self._folder(goal_id)
-        make_dirs(folder)
+        make_dirs(self._folder(goal_id))
         with self._appending(goal_id):
-            path = folder / "events.jsonl"
-            if path.exists():
+            path = self._journal(goal_id)
+            if os.path.lexists(path):
                 raise JournalConflict(f"{goal_id} is there already; create it again.")
-            data = header_line(goal_id) + encode_entry(entry)
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            try:
-                _write_durably(descriptor, data)
-            except OSError:
-                path.unlink(missing_ok=True)
-                raise
-            finally:
-                os.close(descriptor)
-            fsync_dir(folder)
+            write_atomic(path, header_line(goal_id) + encode_entry(entry))
+            self._write_head(goal_id, self._read(goal_id))
 
     def _append(self, goal_id: GoalId, entry: JournalEntry) -> None:
         if goal_id in self._fenced:
@@ -185,15 +199,15 @@ class FileSystemGoalStateStore:
             known = self._read(goal_id)
             if entry.prev != known.digest or entry.seq != known.state.seq + 1:
                 raise JournalConflict(f"{goal_id} was changed by somebody else meanwhile.")
-            line = encode_entry(entry)
-            path = self._folder(goal_id) / "events.jsonl"
-            descriptor = os.open(path, os.O_WRONLY)
+            line, after = encode_entry(entry), fold_entries((entry,), known.state)
+            descriptor = os.open(self._journal(goal_id), os.O_WRONLY)
             try:
                 if os.fstat(descriptor).st_size > known.size:
                     os.ftruncate(descriptor, known.size)  # a torn tail, seen under the lock
                     os.fsync(descriptor)
                 os.lseek(descriptor, known.size, os.SEEK_SET)
                 _write_durably(descriptor, line)
+                stamp = _stamp(os.fstat(descriptor))
             except OSError:
                 # a page that failed to reach the disk may be forgotten by it: never try again here
                 self._fenced.add(goal_id)
@@ -202,63 +216,87 @@ class FileSystemGoalStateStore:
                 raise
             finally:
                 os.close(descriptor)
-            self._known[goal_id] = _Known(
-                inode=known.inode,
+            known = _Known(
+                stamp=stamp,
                 size=known.size + len(line),
                 digest=line_digest(line),
                 entries=(*known.entries, entry),
-                state=fold_entries((entry,), known.state),
+                state=after,
             )
+            self._known[goal_id] = known
+            self._write_head(goal_id, known)
+
+    def _write_head(self, goal_id: GoalId, known: _Known) -> None:
+        """Keep what a list shows of a goal that nobody works on; it is worth no failure."""
+        if known.state.status is not GoalStatus.RUNNING:
+            data = encode_head(known.state, known.digest, known.stamp)
+            with suppress(StoreUnwritable, OSError):
+                write_atomic(self._folder(goal_id) / "head.json", data)
 
     def _read(self, goal_id: GoalId) -> _Known:
         """Read what is new since the last time; a reader never cuts a torn tail."""
-        path = self._folder(goal_id) / "events.jsonl"
+        path = self._journal(goal_id)
         known = self._known.get(goal_id)
-        try:
+        with _reading(path, goal_id):
+            if known and known.stamp == _stamp(path.stat()):
+                return known
             with path.open("rb") as file:
-                there = os.fstat(file.fileno())
-                if known and known.inode == there.st_ino and known.size <= there.st_size:
-                    if known.size == there.st_size:
-                        return known
-                    file.seek(known.size)
-                    parsed = parse_entries(file.read(), goal_id, known.digest, known.state.seq + 1)
-                    size, before, state = known.size, known.entries, known.state
-                    return self._remember(goal_id, there.st_ino, parsed, size, before, state)
-                parsed = parse_journal(file.read(), goal_id)
-        except (FileNotFoundError, NotADirectoryError) as error:
-            raise _not_found(goal_id) from error
-        except PermissionError as error:
-            raise JournalDamaged(f"{path} cannot be read: {error.strerror}.") from error
-        return self._remember(goal_id, there.st_ino, parsed, 0, (), None)
-
-    def _remember(
-        self,
-        goal_id: GoalId,
-        inode: int,
-        parsed: Parsed,
-        size: int,
-        before: tuple[JournalEntry, ...],
-        state: GoalState | None,
-    ) -> _Known:
-        if state is None and not parsed.entries:
-            raise JournalDamaged(
-                f"The journal of {goal_id} ends before its first entry: the goal was never "
-                f"created. Remove {self._folder(goal_id)}."
-            )
-        after = fold_entries(parsed.entries, state)
-        entries = before + parsed.entries
-        known = _Known(inode, size + parsed.good, parsed.digest, entries, after)
+                stamp = _stamp(os.fstat(file.fileno()))
+                if known and (known.stamp[0] != stamp[0] or known.size >= stamp[1]):
+                    known = None  # another file, or one that was changed and not appended to
+                file.seek(known.size if known else 0)
+                data = file.read(stamp[1] - file.tell())
+        if known:
+            parsed = parse_entries(data, goal_id, known.digest, known.state.seq + 1)
+        else:
+            parsed = parse_journal(data, goal_id)
+        known = _Known(
+            stamp=stamp,
+            size=(known.size if known else 0) + parsed.good,
+            digest=parsed.digest,
+            entries=(*(known.entries if known else ()), *parsed.entries),
+            state=replay(parsed.entries, goal_id, known.state if known else None),
+        )
         self._known[goal_id] = known
         return known
+
+    def _glance(self, goal_id: GoalId) -> GoalState:
+        """Return the goal for a list: from `head.json` when its journal is not known yet."""
+        if goal_id in self._known:
+            return self._read(goal_id).state
+        path = self._journal(goal_id)
+        with _reading(path, goal_id):
+            stamp = _stamp(path.stat())
+        if self._glanced.get(goal_id, (None,))[0] == stamp:
+            return self._glanced[goal_id][1]
+        state = self._read_head(goal_id, stamp)
+        if state is None:
+            return self._read(goal_id).state
+        self._glanced[goal_id] = stamp, state
+        return state
+
+    def _read_head(self, goal_id: GoalId, stamp: Stamp) -> GoalState | None:
+        try:
+            data = (self._folder(goal_id) / "head.json").read_bytes()
+            with self._journal(goal_id).open("rb") as file:
+                file.seek(max(0, stamp[1] - TAIL))
+                tail = file.read(TAIL)
+        except OSError:
+            return None
+        return parse_head(data, tail, stamp, goal_id)
 
     def _list(self) -> Sequence[Summary]:
         folder = self.root / "goals"
         names = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
-        return [self._summary(name) for name in names if GOAL_ID.fullmatch(name)]
+        found = [self._summary(name) for name in names if GOAL_ID.fullmatch(name)]
+        return [summary for summary in found if summary is not None]
 
-    def _summary(self, name: str) -> Summary:
+    def _summary(self, name: str) -> Summary | None:
+        """A folder without a journal is a goal that is being created, or never was."""
         try:
-            return Summary(name, self._read(GoalId(name)).state)
+            return Summary(name, self._glance(GoalId(name)))
+        except GoalNotFound:
+            return None
         except GoalError as error:
             return Summary(name, None, error.paragraph)
 
@@ -272,9 +310,36 @@ class FileSystemGoalStateStore:
                 f"The object {sha} is not in {self.root / 'objects'}: put it back from a copy, or "
                 "`execute` the goal again."
             ) from error
+        except OSError as error:
+            raise JournalDamaged(
+                f"The object {sha} cannot be read: {error.strerror}. Put it back from a copy."
+            ) from error
         if sha256(data).hexdigest() != sha:
             raise JournalDamaged(f"{self.root / 'objects' / sha} is not what its name says.")
         return data
+
+
+@contextmanager
+def _reading(path: Path, goal_id: GoalId) -> Iterator[None]:
+    """Turn what a disk answers into what it means for the goal."""
+    try:
+        yield
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise _not_found(goal_id) from error
+    except OSError as error:
+        raise JournalDamaged(
+            f"{path} cannot be read: {error.strerror}. Make it readable or put back a copy; other "
+            "goals are not concerned."
+        ) from error
+
+
+def _stamp(there: os.stat_result) -> Stamp:
+    return there.st_ino, there.st_size, there.st_mtime_ns
+
+
+def _free(lock: FileLock) -> None:
+    with suppress(OSError):  # what was done under it is done; closing the file frees it as well
+        lock.release()
 
 
 def _write_durably(descriptor: int, data: bytes) -> None:

@@ -55,7 +55,10 @@ class GoalStateStore(Protocol):
         ...
 
     async def append(self, goal_id: GoalId, entry: JournalEntry) -> None:
-        """Append durably.  Raises `JournalConflict` unless `entry` follows the last one."""
+        """Append durably.  Raises `JournalConflict` unless `entry` follows the last one.
+
+        `ImpossibleEvent`, before anything is written, is a caller's mistake: `decide` first.
+        """
         ...
 
     async def head(self, goal_id: GoalId) -> tuple[GoalState, str]:
@@ -79,11 +82,11 @@ class GoalStateStore(Protocol):
         ...
 
     def runner_lock(self, goal_id: GoalId) -> AbstractContextManager[None]:
-        """Hold the right to run a goal.  Raises `GoalBusy` while another has it."""
+        """Hold the right to run a goal.  Raises `GoalBusy` while another has it, `GoalNotFound`."""
         ...
 
     async def is_running(self, goal_id: GoalId) -> bool:
-        """Whether somebody holds the runner lock."""
+        """Whether somebody holds the runner lock.  Raises `GoalNotFound`."""
         ...
 
 

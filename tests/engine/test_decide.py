@@ -25,6 +25,7 @@ from tests.builders import (
     GOAL,
     ME,
     NOW,
+    OTHER,
     TREE,
     a_block,
     a_gate,
@@ -247,6 +248,32 @@ def test_a_judgement_that_waits_for_a_person_is_not_resumed():
     word = Acceptance(criterion="adds", tree=TREE, decision=ME)
     accepted = do(goal, c.AcceptCriterion(word, a_judgement(), DIGEST))
     assert accepted.status is S.READY and accepted.acceptances == (word,)
+
+
+@pytest.mark.parametrize("status", [S.RUNNING, S.BLOCKED_ON_HUMAN, S.NOT_READY])
+def test_a_judgement_of_a_tree_that_the_goal_no_longer_has_is_refused(status):
+    goal = a_goal(status).changed(tree=OTHER)
+    word = Acceptance(criterion="adds", tree=TREE, decision=ME)
+    commands = [c.JudgeGoal(a_judgement(), DIGEST), c.AcceptCriterion(word, a_judgement(), DIGEST)]
+    for command in commands:
+        with pytest.raises(NotPossibleNow, match="another tree by now"):
+            decide(goal, command, NOW)
+
+
+def test_an_acceptance_for_another_tree_than_was_judged_is_refused():
+    word = Acceptance(criterion="adds", tree=OTHER, decision=ME)
+    with pytest.raises(NotPossibleNow, match="for another tree"):
+        decide(a_goal(S.NOT_READY), c.AcceptCriterion(word, a_judgement(), DIGEST), NOW)
+
+
+@pytest.mark.parametrize(
+    "event",
+    [e.TaskStarted(task="nope", attempt=1, base_commit=TREE), e.TasksBlocked(tasks=("nope",), by="fix")],
+    ids=lambda event: event.type,
+)  # fmt: skip
+def test_what_happens_to_a_task_that_is_not_planned_is_refused(event):
+    with pytest.raises(NotPossibleNow):
+        decide(a_goal(S.RUNNING), c.Record((event,)), NOW)
 
 
 @settings(max_examples=60, deadline=None)

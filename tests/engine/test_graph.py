@@ -101,6 +101,24 @@ def test_doing_what_is_ready_does_everything(graph):
     assert set(statuses.values()) == {TaskStatus.DONE}
 
 
+def test_ten_thousand_tasks_are_checked_and_ordered():
+    count, width = 10_000, 100
+    tasks = [
+        one(f"t{n}", *(f"t{n - width - m}" for m in (0, 1) if n - width - m >= 0))
+        for n in range(count)
+    ]
+    graph = GoalTaskGraph(tasks=tuple(reversed(tasks)))
+    assert graph.validate() == ()
+    place = {task_id: number for number, task_id in enumerate(graph.order())}
+    assert len(place) == count
+    assert all(place[dep] < place[task.id] for task in tasks for dep in task.deps)
+    broken = GoalTaskGraph(tasks=(*tasks[1:], one("t0", f"t{width}"), one("x", "gone")))
+    assert {problem.rule for problem in broken.validate()} == {"missing"}
+    cyclic = GoalTaskGraph(tasks=(*tasks[1:], one("t0", f"t{width}")))
+    (problem,) = cyclic.validate()
+    assert problem.rule == "cycle" and set(problem.ids) == {"t0", f"t{width}"}
+
+
 def test_a_task_id_is_a_word():
     with pytest.raises(ValueError, match="id"):
         GoalTask(id="../x", title="x")

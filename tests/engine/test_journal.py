@@ -132,7 +132,22 @@ def test_an_event_that_nobody_knows_is_damage():
         parse_journal(LINES[0] + frame(content), GOAL)
 
 
-@pytest.mark.parametrize("line", [b"\n", b"x\n", b"[]\n", frame([]), frame(3), frame("x")])
+@pytest.mark.parametrize("version", ["1", None, [], {}, -1, 0, True, 1.5])
+def test_a_header_without_a_version_is_damage(version):
+    with pytest.raises(JournalDamaged, match="line 1"):
+        parse_journal(frame({"format": version, "goal": GOAL, "x": 1}), GOAL)
+
+
+def deep(depth: int = 200_000) -> bytes:
+    text = b"[" * depth + b"]" * depth
+    return hashlib.sha256(text).hexdigest().encode() + b" " + text + b"\n"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [b"\n", b"x\n", b"[]\n", frame([]), frame(3), frame("x"), deep()],
+    ids=["empty", "x", "list", "framed list", "number", "text", "deep"],
+)
 def test_a_line_that_is_no_entry_is_damage(line):
     with pytest.raises(JournalDamaged):
         parse_journal(LINES[0] + line, GOAL)

@@ -20,15 +20,29 @@ from goal_engine.errors import (
     JournalDamaged,
     StoreUnwritable,
 )
+from goal_engine.runtime import atomic
 from goal_engine.state import events as e
 from goal_engine.state import persistence
 from goal_engine.state.commands import Record, StartGoal
-from goal_engine.state.journal import parse_journal
+from goal_engine.state.evolve import ImpossibleEvent
+from goal_engine.state.journal import encode_entry, header_line, parse_journal
 from goal_engine.state.memory import InMemoryGoalStateStore
 from goal_engine.state.persistence import FileSystemGoalStateStore
 from goal_engine.state.store import transact
 from goal_engine.types import GoalStatus
-from tests.builders import GOAL, TREE, StoppedClock, a_first_entry, goal_id, next_entry
+from tests.builders import (
+    BASE,
+    GOAL,
+    OTHER,
+    TREE,
+    StoppedClock,
+    a_first_entry,
+    a_goal_created,
+    entries_of,
+    goal_id,
+    next_entry,
+    planned,
+)
 
 ROOT = Path(__file__).parents[2]
 CLOCK = StoppedClock()
@@ -196,6 +210,51 @@ async def test_one_runner_at_a_time(store):
         pass
 
 
+async def test_nobody_runs_a_goal_that_is_not_there(store):
+    with pytest.raises(GoalNotFound), store.runner_lock(GOAL):
+        pass
+    with pytest.raises(GoalNotFound):
+        await store.is_running(GOAL)
+
+
+DELIVERED = e.GoalDelivered(branch="goal/x", commit=OTHER)
+NO_SUCH_TASK = e.TaskStarted(task="nope", attempt=1, base_commit=BASE)
+
+
+async def test_what_cannot_follow_is_not_written(store):
+    await begin(store, STARTED)
+    for event in (DELIVERED, NO_SUCH_TASK):
+        with pytest.raises(ImpossibleEvent):
+            await store.append(GOAL, next_entry(*await store.head(GOAL), event))
+    assert (await store.head(GOAL))[0].seq == 2
+
+
+@pytest.mark.parametrize(
+    ("groups", "line"),
+    [
+        ([(a_goal_created(), planned()), (DELIVERED,)], 3),
+        ([(a_goal_created(), planned()), (STARTED,), (NO_SUCH_TASK,)], 4),
+        ([(a_goal_created(), planned()), (a_goal_created(),)], 3),
+        ([(STARTED,)], 2),
+        ([(a_goal_created(goal_id(9)), planned())], 2),
+    ],
+    ids=["impossible", "no such task", "created twice", "never created", "another goal"],
+)
+async def test_a_well_chained_history_that_cannot_be_is_damage(store, groups, line):
+    await store.create(goal_id(1), a_first_entry(goal_id(1)))
+    data = header_line(GOAL) + b"".join(map(encode_entry, entries_of(groups)))
+    if isinstance(store, InMemoryGoalStateStore):
+        store.journals[GOAL] = data
+    else:
+        journal_of(store).parent.mkdir()
+        journal_of(store).write_bytes(data)
+    listed = {one.goal_id: one for one in await store.list()}
+    assert listed[goal_id(1)].state is not None
+    assert f"damaged in line {line}" in listed[GOAL].damage
+    with pytest.raises(JournalDamaged):
+        await store.head(GOAL)
+
+
 async def test_two_that_change_a_goal_at_once_both_do(store):
     await begin(store, STARTED)
     told = []
@@ -237,7 +296,7 @@ async def test_two_processes_lose_nothing(disk):
 
 async def test_a_process_killed_while_it_appends_loses_nothing_acknowledged(disk):
     await begin(disk, STARTED)
-    for death in range(10):
+    for death in range(20):
         process = start_appending(disk, 100_000)
         assert process.stdout is not None
         process.stdout.readline()
@@ -252,13 +311,14 @@ async def test_a_process_killed_while_it_appends_loses_nothing_acknowledged(disk
     await transact(disk, GOAL, Record((VERIFYING,)), CLOCK)
 
 
-async def test_a_torn_tail_is_not_read_and_is_cut_by_the_next_append(disk):
+@pytest.mark.parametrize("torn", [b"0123 torn", b"0123 torn" * 1000], ids=["short", "long"])
+async def test_a_torn_tail_is_not_read_and_is_cut_by_the_next_append(disk, torn):
     await begin(disk, STARTED)
     whole = journal_of(disk).read_bytes()
-    journal_of(disk).write_bytes(whole + b"0123 torn")
+    journal_of(disk).write_bytes(whole + torn)
     other = reopened(disk)
     assert (await other.head(GOAL))[0].seq == 2
-    assert journal_of(disk).read_bytes() == whole + b"0123 torn"
+    assert journal_of(disk).read_bytes() == whole + torn
     for store in (other, disk):
         await store.append(GOAL, next_entry(*await store.head(GOAL), VERIFYING))
     data = journal_of(disk).read_bytes()
@@ -281,6 +341,161 @@ async def test_a_journal_that_was_put_back_from_a_copy_is_read_anew(disk):
     journal_of(disk).unlink()
     journal_of(disk).write_bytes(copy)
     assert (await disk.head(GOAL))[0].seq == 1
+
+
+async def test_another_and_longer_journal_in_its_place_is_read_anew(disk):
+    await begin(disk)
+    groups = [(a_goal_created(text="Another text"), planned()), (STARTED,), (VERIFYING,)]
+    data = header_line(GOAL) + b"".join(map(encode_entry, entries_of(groups)))
+    new = journal_of(disk).with_name("new")
+    new.write_bytes(data)
+    new.replace(journal_of(disk))
+    state, _ = await disk.head(GOAL)
+    assert (state.created.text, state.seq) == ("Another text", 3)
+
+
+async def test_a_journal_that_was_edited_in_place_is_read_anew_and_refused(disk):
+    await begin(disk)
+    entry = next_entry(*await disk.head(GOAL), STARTED)
+    path = journal_of(disk)
+    path.write_bytes(path.read_bytes().replace(b"sums", b"bums"))
+    with pytest.raises(JournalDamaged):
+        await disk.append(GOAL, entry)
+    (listed,) = await disk.list()
+    assert "damaged in line 2" in listed.damage
+
+
+@pytest.mark.parametrize("there", ["a folder", "a loop", "nothing"])
+async def test_what_is_no_journal_does_not_hide_the_others(disk, there):
+    await disk.create(goal_id(1), a_first_entry(goal_id(1)))
+    path = journal_of(disk)
+    if there == "a folder":
+        path.mkdir(parents=True)
+    else:
+        path.parent.mkdir()
+        if there == "a loop":
+            path.symlink_to(path.name)
+    *damaged, whole = await disk.list()
+    assert whole.state is not None
+    assert [one.state for one in damaged] == ([] if there == "nothing" else [None])
+    assert all("cannot be read" in one.damage for one in damaged)
+
+
+async def test_a_lock_that_leads_elsewhere_is_refused(disk, tmp_path):
+    await begin(disk)
+    entry = next_entry(*await disk.head(GOAL), STARTED)
+    for name in ("runner.lock", "journal.lock"):
+        lock = journal_of(disk).with_name(name)
+        lock.unlink(missing_ok=True)
+        lock.symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(StoreUnwritable, match="cannot be locked"):
+        await disk.is_running(GOAL)
+    with pytest.raises(StoreUnwritable, match="cannot be locked"):
+        await disk.append(GOAL, entry)
+    assert not (tmp_path / "elsewhere").exists()
+
+
+def head_of(store):
+    return journal_of(store).with_name("head.json")
+
+
+@pytest.fixture
+def read_whole(monkeypatch):
+    """The goals whose journals were parsed from the beginning."""
+    parsed = []
+
+    def parse(data, name):
+        parsed.append(name)
+        return parse_journal(data, name)
+
+    monkeypatch.setattr(persistence, "parse_journal", parse)
+    return parsed
+
+
+async def test_a_list_reads_no_journal_of_a_goal_that_rests(disk, read_whole):
+    await begin(disk, STARTED, e.GoalPaused(reason="asked"))
+    read_whole.clear()
+    other = reopened(disk)
+    for _ in range(2):
+        (listed,) = await other.list()
+        assert listed.state == (await disk.head(GOAL))[0]
+    assert read_whole == []
+    await disk.append(GOAL, next_entry(*await disk.head(GOAL), e.GoalResumed()))
+    (listed,) = await other.list()
+    assert listed.state is not None and listed.state.status is GoalStatus.RUNNING
+    assert read_whole == [GOAL]
+
+
+def gone(head, journal):
+    head.unlink()
+
+
+def torn(head, journal):
+    head.write_bytes(head.read_bytes()[:-2])
+
+
+def flipped(head, journal):
+    head.write_bytes(head.read_bytes().replace(b'"planned"', b'"blessed"'))
+
+
+def forged(head, journal):
+    text = head.read_bytes()[65:-1].replace(b'"status":"planned"', b'"status":"nothing"')
+    head.write_bytes(hashlib.sha256(text).hexdigest().encode() + b" " + text + b"\n")
+
+
+def of_another_goal(head, journal):
+    head.write_bytes((journal.parents[1] / goal_id(1) / "head.json").read_bytes())
+
+
+def older(head, journal):
+    stamp = journal.stat()
+    os.utime(journal, ns=(stamp.st_atime_ns, stamp.st_mtime_ns + 1))
+
+
+def a_folder(head, journal):
+    head.unlink()
+    head.mkdir()
+
+
+@pytest.mark.parametrize(
+    "harm",
+    [gone, torn, flipped, forged, of_another_goal, older, a_folder],
+    ids=lambda f: f.__name__,
+)
+async def test_a_head_in_doubt_is_not_believed(disk, harm, read_whole):
+    for name in (goal_id(1), GOAL):
+        await disk.create(name, a_first_entry(name))
+    true = await disk.list()
+    harm(head_of(disk), journal_of(disk))
+    read_whole.clear()
+    assert await reopened(disk).list() == true
+    assert read_whole == [GOAL]
+    for status in ("running", "again"):  # and whoever changes the goal is not held up by it
+        event = STARTED if status == "running" else e.GoalPaused(reason="asked")
+        await disk.append(GOAL, next_entry(*await disk.head(GOAL), event))
+
+
+async def test_a_journal_damaged_under_its_head_is_listed_as_damaged(disk):
+    await begin(disk, STARTED, e.GoalPaused(reason="asked"))
+    path = journal_of(disk)
+    path.write_bytes(path.read_bytes().replace(b"sums", b"bums"))
+    (listed,) = await reopened(disk).list()
+    assert listed.state is None and "damaged in line 2" in listed.damage
+
+
+async def test_a_last_line_that_is_not_the_heads_is_noticed_whatever_the_clock_says(disk):
+    await begin(disk)
+    path, before = journal_of(disk), journal_of(disk).stat()
+    other = a_goal_created(text="Make bums right")
+    for data in (
+        path.read_bytes().replace(b"sums", b"bums"),
+        header_line(GOAL) + encode_entry(entries_of([(other, planned())])[0]),
+    ):
+        assert len(data) == before.st_size
+        path.write_bytes(data)
+        os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+        (listed,) = await reopened(disk).list()
+        assert listed.state is None or listed.state.created.text == other.text
 
 
 async def test_a_disk_that_fails_to_sync_ends_the_writing(disk, monkeypatch):
@@ -316,15 +531,17 @@ async def test_a_disk_that_takes_nothing_is_said_to(disk, monkeypatch, number):
 
 
 async def test_a_goal_that_could_not_be_created_is_not_there(disk, monkeypatch):
-    def refuse(descriptor, data):
+    def refuse(descriptor):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(persistence.os, "write", refuse)
-        with pytest.raises(StoreUnwritable, match="No space"):
-            await disk.create(GOAL, a_first_entry())
+        patch.setattr(atomic.os, "fsync", refuse)
+        for _ in range(2):
+            with pytest.raises(StoreUnwritable, match="No space"):
+                await disk.create(GOAL, a_first_entry())
     with pytest.raises(GoalNotFound):
         await disk.head(GOAL)
+    assert list(await disk.list()) == []
     await begin(disk)
 
 
