@@ -19,6 +19,10 @@ class GoalBudget(Frozen):
     """Task attempts in all."""
     changed_lines: int | None = Field(default=None, gt=0)
     """Lines added plus lines deleted in the integrated change."""
+    tokens: int | None = Field(default=None, gt=0)
+    """Tokens of all workers; a recipe uses none."""
+    usd: Decimal | None = Field(default=None, gt=0)
+    """What workers may cost, in US dollars."""
     max_agents: int = Field(default=4, gt=0, le=64)
     """Tasks that run at the same time."""
 
@@ -59,15 +63,20 @@ class Spend(Frozen):
 
 
 def find_exceeded(budget: GoalBudget, spend: Spend) -> tuple[str, ...]:
-    """Return a phrase for each limit that is used up, none when there is room."""
-    used = {
+    """Return a phrase for each limit that is used up, none when there is room.
+
+    Where nobody could tell what was used, a limit counts as used up: unknown is never zero.
+    """
+    used: dict[str, float | int | Decimal | None] = {
         "wall_seconds": spend.wall_ms / 1000,
         "attempts": spend.attempts,
         "changed_lines": spend.changed_lines,
+        "tokens": spend.tokens,
+        "usd": spend.usd,
     }
     limits = {name: getattr(budget, name) for name in used}
     return tuple(
-        f"{name}: {used[name]:g} of {limit}"
-        for name, limit in limits.items()
-        if limit is not None and used[name] > limit
+        f"{name}: {'unknown' if value is None else f'{value:g}'} of {limits[name]}"
+        for name, value in used.items()
+        if limits[name] is not None and (value is None or value > limits[name])
     )

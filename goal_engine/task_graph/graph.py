@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from functools import reduce
 from graphlib import CycleError, TopologicalSorter
-from itertools import combinations
+from operator import or_
 from typing import Annotated, Any
 
 from pydantic import ConfigDict, Discriminator, Field, Tag
@@ -204,51 +205,51 @@ def _find_cycle(tasks: tuple[GoalTask, ...]) -> Iterator[GraphProblem]:
 
 
 def _find_write_conflicts(tasks: tuple[GoalTask, ...]) -> Iterator[GraphProblem]:
-    """Two tasks that may run at once must not be allowed to change the same path."""
-    literal: dict[str, list[GoalTask]] = {}
-    patterns: list[tuple[str, GoalTask]] = []
-    for task in tasks:
-        for path in dict.fromkeys(task.writes):
-            if any(char in path for char in "*?["):
-                patterns.append((path, task))
-            else:
-                literal.setdefault(path, []).append(task)
-    pairs = {(a.id, b.id) for same in literal.values() for a, b in combinations(same, 2)}
-    for pattern, task in patterns:
-        pairs |= {
-            (task.id, other.id)
-            for path, others in literal.items()
-            if match_glob(path, pattern)
-            for other in others
-            if other.id != task.id
-        }
-    pairs |= {
-        (a.id, b.id)
-        for (one, a), (two, b) in combinations(patterns, 2)
-        if a.id != b.id and _may_overlap(one, two)
-    }
-    if not pairs:
-        return
-    before = _ancestors(tasks)
-    for first, second in sorted({(min(pair), max(pair)) for pair in pairs}):
-        if first not in before[second] and second not in before[first]:
+    """Two tasks that may run at once must not be allowed to change the same path.
+
+    Sets of tasks are bits of one number each: ten thousand tasks in a chain stay affordable.
+    """
+    bits = {task.id: 1 << place for place, task in enumerate(tasks)}
+    overlaps = _find_overlaps(tasks, bits)
+    deps = {task.id: task.deps for task in tasks}
+    writes = {task.id: task.writes for task in tasks}
+    before: dict[str, int] = {}
+    seen = 0
+    for task_id in TopologicalSorter(deps).static_order():
+        before[task_id] = reduce(or_, (before[dep] | bits[dep] for dep in deps[task_id]), 0)
+        rivals = reduce(or_, (overlaps[path] for path in writes[task_id]), 0)
+        unordered = rivals & seen & ~before[task_id]
+        seen |= bits[task_id]
+        while unordered:
+            place = unordered.bit_length() - 1
+            unordered &= ~(1 << place)
+            first, second = sorted((tasks[place].id, task_id))
             yield GraphProblem(
                 rule="write conflict",
                 ids=(first, second),
-                message="may change the same files and neither waits for the other; "
+                message=f"and {second} may change the same files and neither waits for the other; "
                 "add a dependency or narrow their `writes`",
             )
+
+
+def _find_overlaps(tasks: tuple[GoalTask, ...], bits: Mapping[str, int]) -> dict[str, int]:
+    """Return, for each glob of a write set, the tasks that may change a path it names."""
+    claims: dict[str, int] = {}
+    for task in tasks:
+        for path in task.writes:
+            claims[path] = claims.get(path, 0) | bits[task.id]
+    patterns = [path for path in claims if any(char in path for char in "*?[")]
+    overlaps = dict(claims)
+    for pattern in patterns:
+        for path, mask in claims.items():
+            meets = _may_overlap(pattern, path) if path in patterns else match_glob(path, pattern)
+            if meets:
+                overlaps[pattern] |= mask
+                overlaps[path] |= claims[pattern]
+    return overlaps
 
 
 def _may_overlap(one: str, two: str) -> bool:
     """Whether two globs could name one path, judged by what stands before their first wildcard."""
     first, second = (pattern.split("*")[0].split("?")[0].split("[")[0] for pattern in (one, two))
     return first.startswith(second) or second.startswith(first)
-
-
-def _ancestors(tasks: tuple[GoalTask, ...]) -> dict[str, set[str]]:
-    deps = {task.id: task.deps for task in tasks}
-    before: dict[str, set[str]] = {}
-    for task_id in TopologicalSorter(deps).static_order():
-        before[task_id] = set(deps[task_id]).union(*(before[dep] for dep in deps[task_id]))
-    return before

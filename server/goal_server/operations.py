@@ -249,7 +249,7 @@ async def _create(context: Context, params: p.PlanParams) -> GoalState:
     choice = await context.engine.choose_gates()
     await _check_gates(context, choice.specs)
     limits = params.model_dump(
-        include={"wall_seconds", "attempts", "changed_lines", "max_agents"}, exclude_none=True
+        include=set(p.Limits.model_fields) | {"max_agents"}, exclude_none=True
     )
     options = planner.CreateGoalOptions(
         plan=plan,

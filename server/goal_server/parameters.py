@@ -6,6 +6,7 @@ field: `argument`, `words` (the rest of the line, quoted or not) or `path`; all 
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -58,6 +59,8 @@ class Limits(Params):
     changed_lines: int | None = Field(
         default=None, gt=0, description="Lines added plus lines deleted."
     )
+    tokens: int | None = Field(default=None, gt=0, description="Tokens of all workers.")
+    usd: Decimal | None = Field(default=None, gt=0, description="US dollars of all workers.")
 
 
 class PlanParams(Limits):

@@ -91,6 +91,8 @@ class BudgetView(View):
     wall_seconds: int | None
     attempts: int | None
     changed_lines: int | None
+    tokens: int | None
+    usd: str | None
     max_agents: int
 
 
@@ -434,6 +436,8 @@ def _render_budget(budget: GoalBudget) -> BudgetView:
         wall_seconds=budget.wall_seconds,
         attempts=budget.attempts,
         changed_lines=budget.changed_lines,
+        tokens=budget.tokens,
+        usd=None if budget.usd is None else str(budget.usd),
         max_agents=budget.max_agents,
     )
 

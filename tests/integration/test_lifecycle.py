@@ -9,6 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from goal_engine.budget import GoalBudget
 from goal_engine.control import cancel_goal, pause_goal
 from goal_engine.decision import CriterionState
 from goal_engine.delivery.local import apply_change, deliver_local, read_diff
@@ -215,6 +216,23 @@ async def test_pause_kills_everything_and_resume_goes_on(engine: Engine) -> None
     assert processes_below(engine.state_dir) == []
     with pytest.raises(NotPossibleNow):
         await resume_goal(engine.ports, state.goal_id)
+
+
+async def test_a_goal_without_budget_stops_and_goes_on_with_more(engine: Engine) -> None:
+    plan = a_plan(FIX).changed(budget=GoalBudget(wall_seconds=1))
+    slow = a_plan(f'{{ run = ["sleep", "600"] }}, {FIX}').changed(budget=plan.budget)
+    state = await run(engine, slow)
+    assert state.status is S.NEEDS_MORE_BUDGET
+    assert processes_below(engine.state_dir) == []
+    with pytest.raises(NotPossibleNow, match="raise the limit"):
+        await resume_goal(engine.ports, state.goal_id)
+
+    few = a_plan(FIX).changed(budget=GoalBudget(changed_lines=1))
+    state = await run(engine, few)
+    assert state.status is S.NEEDS_MORE_BUDGET
+    more = await resume_goal(engine.ports, state.goal_id, GoalBudget(changed_lines=50))
+    assert more.status is S.READY
+    assert more.spend.attempts == 1
 
 
 async def test_a_runner_that_is_cancelled_leaves_a_paused_goal(engine: Engine) -> None:
