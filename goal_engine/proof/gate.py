@@ -86,6 +86,8 @@ class GateResult(Frozen):
     log: Sha256 | None = None
     """The object that holds the gate's output."""
     message: str = ""
+    notes: tuple[str, ...] = ()
+    """What was particular about the environment it ran in, for the proof."""
 
     @property
     def green(self) -> bool:

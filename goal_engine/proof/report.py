@@ -21,6 +21,9 @@ def render_proof_page(proof: GoalProof, digest: str) -> str:
         f"- change: {len(proof.evidence.files)} files, "
         f"+{proof.evidence.additions} −{proof.evidence.deletions}",
         f"- sandbox: {proof.sandbox}",
+        f"- environment: Python {proof.environment.python or 'none'}, git {proof.environment.git}, "
+        f"{_cell(proof.environment.platform)}",
+        *(f"- note: {_cell(note)}" for note in proof.environment.notes),
         "",
         "| criterion | evidence | state | why |",
         "| --- | --- | --- | --- |",

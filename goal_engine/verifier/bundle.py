@@ -103,6 +103,7 @@ def make_proof(
     """Return the proof of a judgement: what was seen, not what was said."""
     created = state.created
     stages = (seen.baseline, seen.proving, seen.counterfactual)
+    runs = tuple(result for stage in stages for result in stage.values())
     evidence = state.evidence or bench.repository.evidence(created.base_tree, created.base_tree)
     return GoalProof(
         goal_id=state.goal_id,
@@ -114,7 +115,7 @@ def make_proof(
         judgement=judgement,
         evidence=evidence,
         gates=state.gates,
-        runs=tuple(result for stage in stages for result in stage.values()),
+        runs=runs,
         protected=seen.protected,
         unfinished=seen.unfinished,
         environment=ProvenEnvironment(
@@ -122,7 +123,7 @@ def make_proof(
             platform=platform.platform(terse=True),
             git=".".join(str(part) for part in require_git()),
             digest=next((run.environment for run in state.gates_run.values()), ""),
-            notes=(),
+            notes=tuple(dict.fromkeys(note for run in runs for note in run.notes)),
         ),
         spend=state.spend,
         workers=tuple(sorted({task.worker for task in state.graph})),

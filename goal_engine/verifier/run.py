@@ -82,6 +82,7 @@ async def run_gate(
             tests=tests,
             duration_ms=ended.duration_ms,
             message=message,
+            notes=environment.notes,
         )
         return GateRunOutput(result, output, environment)
 
