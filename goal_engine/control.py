@@ -41,7 +41,7 @@ async def _control(
     while loop.time() < give_up:
         state = await ports.read(goal_id)
         if state.status is not GoalStatus.RUNNING:
-            return state
+            return await _settle(ports, state, kind, decision)
         if not await ports.store.is_running(goal_id):
             return await _stop_orphan(ports, goal_id, kind, decision)
         await asyncio.sleep(LOOK)
@@ -51,6 +51,16 @@ async def _control(
     )
 
 
+async def _settle(
+    ports: Ports, state: GoalState, kind: ControlKind, decision: Decision
+) -> GoalState:
+    """A goal that was judged before its runner saw a cancel is cancelled all the same."""
+    if kind is ControlKind.CANCEL and state.status is not GoalStatus.CANCELLED:
+        stop = StopGoal(kind, decision.reason or str(kind))
+        return await ports.transact(state.goal_id, stop)
+    return state
+
+
 async def _stop_orphan(
     ports: Ports, goal_id: GoalId, kind: ControlKind, decision: Decision
 ) -> GoalState:
@@ -58,7 +68,7 @@ async def _stop_orphan(
     with ports.store.runner_lock(goal_id):
         state = await ports.read(goal_id)
         if state.status is not GoalStatus.RUNNING:
-            return state
+            return await _settle(ports, state, kind, decision)
         state = await ports.transact(goal_id, NoticeInterruption())
         if kind is ControlKind.CANCEL:
             stop = StopGoal(kind, decision.reason or str(kind))

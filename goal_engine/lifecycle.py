@@ -75,7 +75,9 @@ async def _run(ports: Ports, goal_id: GoalId, command: StartGoal | ResumeGoal) -
     with ports.store.runner_lock(goal_id):
         state = await _recover(ports, goal_id)
         if isinstance(command, StartGoal) and not state.graph.tasks:
-            raise refusal(state, "execute", state.blocked.next if state.blocked else "no tasks")
+            raise refusal(
+                state, "execute", state.blocked.next if state.blocked else "it has no tasks"
+            )
         bench = await in_thread(open_bench, ports, state)
         await ports.transact(goal_id, command)
         meter = _Meter(asyncio.get_running_loop().time)

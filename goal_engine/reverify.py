@@ -16,7 +16,7 @@ from goal_engine.errors import (
     RepositoryUnusable,
     ToolMissing,
 )
-from goal_engine.gates.protected import find_protected
+from goal_engine.gates.protected import find_protected_change
 from goal_engine.proof.gate import GateOutcome, GateResult, GateStage
 from goal_engine.proof.statement import GoalProof
 from goal_engine.proof.verdict import EXTRA_CRITERIA, Observations, judge
@@ -77,10 +77,10 @@ async def verify_proof(
     proof, digest = await in_thread(read_bundle, bundle)
     with tempfile.TemporaryDirectory(prefix="goalproof-verify-") as scratch:
         try:
-            bench, commits = await in_thread(
+            bench, commits, trees = await in_thread(
                 _open, proof, bundle, repository, Path(scratch), python
             )
-            differences = await _rerun(proof, bench, commits, say)
+            differences = await _rerun(proof, bench, commits, trees, say)
         except (RepositoryUnusable, ToolMissing, EnvironmentUnusable) as error:
             return Reverification(
                 digest=digest,
@@ -93,8 +93,8 @@ async def verify_proof(
 
 def _open(
     proof: GoalProof, bundle: Path, repository: Path, scratch: Path, python: str | None
-) -> tuple[Workbench, dict[str, str]]:
-    """Return a workbench and the commit of each tree that gates ran on."""
+) -> tuple[Workbench, dict[str, str], dict[GateStage, str]]:
+    """Return a workbench, the commit of each tree, and the tree that each stage is about."""
     status = read_checkout(repository)
     evidence = EvidenceRepository.open(scratch / "evidence", status.git_dir)
     bench = Workbench(
@@ -125,19 +125,28 @@ def _open(
     without = overlay_tests(bench, proof.base_tree, proof.tree, proof.evidence.paths, globs)
     if without not in commits:
         commits[without] = bench.commit(without, proof.base_commit, "without the change")
-    return bench, commits
+    trees = {
+        GateStage.BASELINE: proof.base_tree,
+        GateStage.PROVING: proof.tree,
+        GateStage.COUNTERFACTUAL: without,
+    }
+    return bench, commits, trees
 
 
 async def _rerun(
-    proof: GoalProof, bench: Workbench, commits: dict[str, str], say: Say
+    proof: GoalProof,
+    bench: Workbench,
+    commits: dict[str, str],
+    trees: dict[GateStage, str],
+    say: Say,
 ) -> tuple[str, ...]:
     specs = {gate.name: gate for gate in proof.gates}
     fresh: dict[tuple[str, str], GateResult] = {}
     differences: list[str] = []
     stages: dict[GateStage, dict[str, GateResult]] = {stage: {} for stage in GateStage}
     for run in proof.runs:
-        if run.gate not in specs or run.tree not in commits:
-            differences.append(f"runs[{run.stage} {run.gate}].tree: not a tree of this change")
+        if run.gate not in specs or run.tree != trees[run.stage] or run.gate in stages[run.stage]:
+            differences.append(f"runs[{run.stage} {run.gate}].tree: not what this stage is about")
             continue
         if (run.tree, run.gate) not in fresh:
             spec, commit = specs[run.gate], commits[run.tree]
@@ -146,6 +155,12 @@ async def _rerun(
         result = fresh[run.tree, run.gate].changed(stage=run.stage)
         if result.outcome is GateOutcome.WRONG_TREE is not run.outcome:
             raise EnvironmentUnusable(f"Gate {run.gate} cannot be judged here: {result.message}.")
+        silent = result.outcome is GateOutcome.ERROR and not result.tests
+        if silent and run.stage is GateStage.BASELINE and run.outcome is not GateOutcome.ERROR:
+            raise EnvironmentUnusable(
+                f"Gate {run.gate} does not answer here, not even on the base: {result.message}. "
+                "Give the Python that has what it needs with `--python`."
+            )
         found = compare(run, result)
         say(f"{run.stage} · {run.gate}: {result.outcome}{' — differs' if found else ''}")
         differences += found
@@ -185,13 +200,28 @@ def _compare_judgement(
         baseline=stages[GateStage.BASELINE],
         proving=stages[GateStage.PROVING],
         counterfactual=stages[GateStage.COUNTERFACTUAL],
-        protected=find_protected(tuple(sorted(proof.evidence.paths)), proof.gates),
+        protected=find_protected_change(proof.evidence, proof.gates),
         unfinished=proof.unfinished,
     )
     judgement = judge(proof.gates, criteria, proof.acceptances, seen)
     differences = []
     if judgement.verdict is not proof.judgement.verdict:
         differences.append(f"verdict: {proof.judgement.verdict} there, {judgement.verdict} here")
+    if proof.judgement.tree != proof.tree:
+        differences.append("judgement.tree: not the tree that the proof is about")
+    if proof.protected != seen.protected:
+        differences.append("protected: not the protected paths of this change")
+    gates_there = {v.gate: (v.required, v.bar, v.met, v.gaps) for v in proof.judgement.gates}
+    gates_here = {v.gate: (v.required, v.bar, v.met, v.gaps) for v in judgement.gates}
+    differences += [
+        f"gates[{name}]: {gates_there.get(name, 'absent')} there, {gates_here.get(name, 'absent')} here"
+        for name in sorted(gates_there.keys() | gates_here.keys())
+        if gates_there.get(name) != gates_here.get(name)
+    ]
+    asked_there = {item.criterion.id: item.criterion for item in proof.judgement.criteria}
+    asked_here = {item.criterion.id: item.criterion for item in judgement.criteria}
+    if asked_there != asked_here:
+        differences.append("criteria: not the criteria that follow from this change")
     said = {item.criterion.id: item.state for item in proof.judgement.criteria}
     found = {item.criterion.id: item.state for item in judgement.criteria}
     differences += [

@@ -30,6 +30,8 @@ class Workbench:
     author: Person
     copies: tuple[str, ...] = ()
     """Globs of untracked files that the gates need."""
+    tracked: frozenset[str] = frozenset()
+    """Paths of the base: what is tracked is never copied, or a deleted file would come back."""
 
     @asynccontextmanager
     async def workspace(self, name: str, commit: str) -> AsyncIterator[Path]:
@@ -57,7 +59,9 @@ class Workbench:
             for source in sorted(self.checkout.glob(glob)):
                 path = source.relative_to(self.checkout)
                 target = workspace / path
-                if source.is_file() and not target.exists():
+                inside = target.parent.resolve().is_relative_to(workspace.resolve())
+                taken = path.as_posix() in self.tracked or target.is_symlink() or target.exists()
+                if source.is_file() and inside and not taken:
                     target.parent.mkdir(parents=True, exist_ok=True)
                     shutil.copyfile(source, target)
                     yield path.as_posix()

@@ -6,10 +6,11 @@ Only a goal that is `ready` may leave, only with the tree that its proof is abou
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from pathlib import Path
 
 from goal_engine.errors import ChangeDoesNotFit, GoalNotFound, NotPossibleNow
-from goal_engine.evidence import GITLINK, SYMLINK, ChangedFile
+from goal_engine.evidence import GITLINK, SYMLINK, ChangedFile, GoalGitEvidence
 from goal_engine.ports import Ports
 from goal_engine.runtime.atomic import write_atomic
 from goal_engine.runtime.repository import EvidenceRepository, read_checkout
@@ -29,7 +30,9 @@ async def read_diff(ports: Ports, goal_id: GoalId, task: str | None = None) -> b
     evidence = state.evidence
     if task is not None:
         if task not in state.tasks:
-            raise GoalNotFound(f"{goal_id} has no task {task!r}; it has {', '.join(state.tasks)}.")
+            raise GoalNotFound(
+                f"{goal_id} has no task {task!r}; it has {', '.join(state.tasks) or 'none'}."
+            )
         evidence = state.tasks[task].evidence
     if evidence is None:
         return b""
@@ -77,6 +80,7 @@ def _apply(repository: EvidenceRepository, checkout: Path, state: GoalState) -> 
         if there != before and there != after:
             misfits.append(path)
         todo.append((checkout / path, modes.get(path), after))
+    misfits += _find_blocked(checkout, evidence)
     special = [f.path for f in evidence.files if GITLINK in (f.mode, f.old_mode)]
     if misfits or special:
         raise ChangeDoesNotFit(
@@ -84,9 +88,13 @@ def _apply(repository: EvidenceRepository, checkout: Path, state: GoalState) -> 
             f"it was when {state.goal_id} started. Save or undo your own changes there, or use "
             "`deliver` to get the change as a branch."
         )
+    # deletions first and deepest first: nothing is ever removed through a link made here
+    for target, _, after in sorted(todo, key=lambda item: item[0], reverse=True):
+        if after is None and (target.is_symlink() or target.is_file()):
+            target.unlink()
+            _remove_empty(target.parent, checkout)
     for target, file, after in todo:
         if after is None:
-            target.unlink(missing_ok=True)
             continue
         target.parent.mkdir(parents=True, exist_ok=True)
         if file is not None and file.mode == SYMLINK:
@@ -95,6 +103,35 @@ def _apply(repository: EvidenceRepository, checkout: Path, state: GoalState) -> 
         else:
             executable = file is not None and file.mode == EXECUTABLE
             write_atomic(target, after, 0o755 if executable else 0o644)
+
+
+def _remove_empty(folder: Path, checkout: Path) -> None:
+    """Remove a folder that a deletion emptied, and its parents, but never the checkout."""
+    with suppress(OSError):
+        while folder != checkout and folder.is_relative_to(checkout):
+            folder.rmdir()
+            folder = folder.parent
+
+
+def _find_blocked(checkout: Path, evidence: GoalGitEvidence) -> list[str]:
+    """Return the paths at which something else stands than a file of the base."""
+    gone = {checkout / file.path for file in evidence.files if file.status == "D"}
+    gone |= {
+        checkout / file.old_path for file in evidence.files if file.status == "R" and file.old_path
+    }
+    blocked = []
+    for file in evidence.files:
+        target = checkout / file.path
+        if file.status == "D" or target.is_symlink() or target.is_file() or not target.exists():
+            continue
+        inside = (
+            {path for path in target.rglob("*") if not path.is_dir()}
+            if target.is_dir()
+            else {target}
+        )
+        if inside - gone:
+            blocked.append(file.path)
+    return blocked
 
 
 def _read(checkout: Path, path: str) -> bytes | None:

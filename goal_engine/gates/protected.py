@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 from fnmatch import fnmatchcase
 from itertools import pairwise
 
+from goal_engine.evidence import SYMLINK, GoalGitEvidence
 from goal_engine.proof.gate import REPORT, GateSpec
 from goal_engine.task_graph.globs import match_any
 
@@ -49,10 +50,11 @@ SHADOWS = {
 """Modules that a tool imports: one of that name in the tree would be run in its place."""
 
 DEFAULT_TESTS = (
-    *("tests/**", "test/**", "**/tests/**"),
-    *("**/test_*.py", "**/*_test.py", "**/conftest.py"),
+    *("tests/**", "test/**", "**/tests/**", "**/test/**", "**/tests.py", "**/conftest.py"),
+    *("**/test_*", "**/*_test.*", "**/*.test.*", "**/*.spec.*", "**/*_spec.*"),
+    *("spec/**", "**/__tests__/**", "**/__snapshots__/**", "**/testdata/**", "testing/**"),
 )
-"""What counts as a test when a gate does not say."""
+"""What counts as a test whatever a gate says: one taken for code would let a weakened test pass."""
 
 INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff]")
 """Characters that some file systems leave out when they compare names."""
@@ -67,9 +69,17 @@ def find_protected(paths: Iterable[str], specs: Iterable[GateSpec]) -> tuple[str
     return tuple(path for path in paths if _is_protected(_fold(path), named))
 
 
+def find_protected_change(evidence: GoalGitEvidence, specs: Iterable[GateSpec]) -> tuple[str, ...]:
+    """Return the changed paths that need a person's eye: protected ones and symbolic links, whose
+    content is wherever they lead and not in the tree."""
+    links = {file.path for file in evidence.files if file.mode == SYMLINK}
+    named = find_protected(sorted(evidence.paths), specs)
+    return tuple(sorted({*named, *links}))
+
+
 def is_test(path: str, globs: tuple[str, ...] = ()) -> bool:
-    """Whether `path` is a test, by the gate's `globs` or the default ones."""
-    return match_any(path, globs or DEFAULT_TESTS)
+    """Whether `path` is a test, by the usual names or by a gate's own `globs`."""
+    return match_any(path, (*DEFAULT_TESTS, *globs))
 
 
 def _is_protected(path: str, named: frozenset[str]) -> bool:

@@ -219,6 +219,8 @@ def _judge_criterion(
         state, reason = CriterionState.IMPLEMENTED_UNVERIFIED, "a person has to accept it"
     elif criterion.gate is None or criterion.gate not in seen.proving:
         state, reason = CriterionState.NOT_ADDRESSED, "no gate has spoken for it"
+    elif seen.proving[criterion.gate].outcome not in (GateOutcome.PASSED, GateOutcome.FAILED):
+        state, reason = CriterionState.PARTIAL, f"gate {criterion.gate} gave no answer"
     elif criterion.evidence is EvidenceKind.HOLDS:
         state, reason = _judge_holds(criterion, met, seen)
     else:

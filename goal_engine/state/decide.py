@@ -41,7 +41,7 @@ def refusal(state: GoalState | None, verb: str, why: str = "") -> NotPossibleNow
     """Return the paragraph that says what is possible instead."""
     if state is None:
         return NotPossibleNow(f"There is no such goal to {verb}; `goalproof list` shows them.")
-    instead = ", ".join(POSSIBLE[state.status])
+    instead = ", ".join(other for other in POSSIBLE[state.status] if other != verb)
     return NotPossibleNow(
         f"{state.goal_id} is {state.status}, so it cannot {verb} now{f': {why}' if why else ''}."
         f" Possible: {instead}."

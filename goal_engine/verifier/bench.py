@@ -10,12 +10,16 @@ from goal_engine.worktree import Workbench
 
 def open_bench(ports: Ports, state: GoalState) -> Workbench:
     """Return what is needed to work on a goal.  Raises when git or its tools are missing."""
+    repository = ports.open_repository()
+    copies = state.created.copies
+    files = repository.list_files(state.created.base_tree) if copies else ()
     return Workbench(
-        repository=ports.open_repository(),
+        repository=repository,
+        tracked=frozenset(files),
         checkout=ports.checkout,
         folder=ports.find_state_dir() / "workspaces" / state.goal_id,
         user=find_environment(ports.checkout, state.created.python),
         goal_id=state.goal_id,
         author=state.created.author,
-        copies=state.created.copies,
+        copies=copies,
     )

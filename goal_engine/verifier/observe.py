@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from goal_engine.gates.protected import find_protected
+from goal_engine.gates.protected import find_protected_change
 from goal_engine.ports import Ports
 from goal_engine.proof.gate import GateResult, GateStage, TestOutcome
 from goal_engine.proof.verdict import Observations
@@ -15,13 +15,12 @@ from goal_engine.types import TaskStatus
 async def observe(ports: Ports, state: GoalState, counterfactual_tree: str | None) -> Observations:
     """Return everything that the judgement of the goal's tree is made from."""
     tree = state.tree or state.created.base_tree
-    paths = state.evidence.paths if state.evidence else frozenset()
     return Observations(
         tree=tree,
         baseline=await _read(ports, state, GateStage.BASELINE, state.created.base_tree),
         proving=await _read(ports, state, GateStage.PROVING, tree),
         counterfactual=await _read(ports, state, GateStage.COUNTERFACTUAL, counterfactual_tree),
-        protected=find_protected(tuple(sorted(paths)), state.gates),
+        protected=find_protected_change(state.evidence, state.gates) if state.evidence else (),
         unfinished=find_unfinished(state),
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 
 from goal_engine.errors import RepositoryUnusable
@@ -42,7 +43,7 @@ async def run_gate(
     Raises `ToolMissing` when the gate's program does not exist.  Cancelled, it returns only when
     the gate's processes are dead.
     """
-    name = f"{stage}-{spec.name}"
+    name = f"{stage}-{spec.name.replace('.', '_')}-{sha256(spec.name.encode()).hexdigest()[:8]}"
     async with bench.workspace(name, commit) as workspace:
         environment = await bench.environment(workspace)
         strangers = await probe_origin(environment, workspace)
@@ -68,7 +69,7 @@ async def run_gate(
         output = log.read_bytes() if log.exists() else b""
         log.unlink(missing_ok=True)
         outcome, tests, message = _read_outcome(spec, ended, report, output)
-        if outcome is GateOutcome.PASSED:
+        if outcome in (GateOutcome.PASSED, GateOutcome.FAILED):
             changed = await in_thread(_find_changed, bench, workspace, tree, commit, environment)
             if changed:
                 outcome = GateOutcome.ERROR

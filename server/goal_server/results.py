@@ -5,6 +5,7 @@ Nothing is decided here: a view is a picture of a state, for a person or an edit
 
 from __future__ import annotations
 
+import shlex
 from datetime import datetime
 from pathlib import Path
 
@@ -298,7 +299,7 @@ def render_proof(state: GoalState, proof_path: Path) -> ProofView:
         proof=place,
         criteria=_render_criteria(state),
         gates=_render_gates(state),
-        next=(f"goalproof verify-proof {proof_path} --run",),
+        next=(f"goalproof verify-proof {shlex.quote(str(proof_path))} --run",),
     )
 
 

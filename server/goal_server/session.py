@@ -196,11 +196,18 @@ def print_result(settings: Settings, result: r.View) -> None:
         click.echo(render_result(with_place(settings, result)), nl=False)
 
 
+def place_prefix(settings: Settings) -> str:
+    """Return how a command begins that can be pasted where the person is."""
+    if settings.path == Path():
+        return "goalproof "
+    return f"goalproof -C {shlex.quote(str(settings.path))} "
+
+
 def with_place(settings: Settings, result: r.View) -> r.View:
     """Return `result` with next steps that can be pasted where the person is."""
     if not isinstance(result, r.GoalView | r.ProofView) or settings.path == Path():
         return result
-    here = f"goalproof -C {shlex.quote(str(settings.path))} "
+    here = place_prefix(settings)
     steps = tuple(step.replace("goalproof ", here, 1) for step in result.next)
     return result.model_copy(update={"next": steps})
 
@@ -217,7 +224,7 @@ def find_code(operation: Operation, result: r.View) -> int:
 def _say_interrupted(settings: Settings, watched: Watched) -> None:
     goal = watched.goal
     text = (
-        f"{goal} is paused; everything it started is dead. `goalproof resume {goal}` goes on."
+        f"{goal} is paused; everything it started is dead. `{place_prefix(settings)}resume {goal}` goes on."
         if goal
         else "Stopped before anything was started."
     )

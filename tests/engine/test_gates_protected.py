@@ -94,8 +94,9 @@ def test_files_below_a_named_folder_are_free():
 TESTS = [
     *("tests/x.py", "tests/data/x.json", "test/x.c", "test_a.py", "src/deep/test_a.py"),
     *("src/a_test.py", "conftest.py", "src/conftest.py", "src/app/tests/x.py"),
+    *("app/tests.py", "pkg/test/case.py", "web/calc.test.ts", "web/__tests__/x.js", "a_test.go"),
 ]
-NO_TESTS = ["app.py", "src/testing.py", "src/contest.py", "latest/x.py", "src/test/client.py"]
+NO_TESTS = ["app.py", "src/testing.py", "src/contest.py", "latest/x.py", "run_tests.py"]
 
 
 def test_tests_are_known_by_their_place_or_name():
@@ -103,6 +104,7 @@ def test_tests_are_known_by_their_place_or_name():
     assert [path for path in NO_TESTS if is_test(path)] == []
 
 
-def test_a_gate_may_say_itself_what_a_test_is():
-    assert is_test("spec/x.py", ("spec/**",))
-    assert not is_test("tests/x.py", ("spec/**",))
+def test_a_gate_may_say_what_else_a_test_is():
+    assert is_test("checks/x.py", ("checks/**",))
+    assert not is_test("checks/x.py")
+    assert is_test("tests/x.py", ("checks/**",)), "a weakened test must never count as code"

@@ -24,6 +24,7 @@ from tests.integration.projects import (
     CRITERIA,
     DOUBLE,
     FIX,
+    GATE,
     TESTS,
     a_plan,
     a_project,
@@ -276,3 +277,54 @@ async def test_a_criterion_without_the_change_is_not_addressed(engine: Engine) -
     assert state.status is S.NOT_READY
     assert state.judgement is not None
     assert state.judgement.criteria[0].state is CriterionState.NOT_ADDRESSED
+
+
+async def test_a_link_out_of_the_tree_waits_for_a_person(engine: Engine, tmp_path: Path) -> None:
+    outside = tmp_path / "calc.py"
+    outside.write_text("def add(a, b):\n    return a + b\n\n\ndef double(a):\n    return 2 * a\n")
+    state = await run(engine, a_plan(f'{{ run = ["ln", "-sf", "{outside}", "calc.py"] }}'))
+    assert state.status is S.BLOCKED_ON_HUMAN
+    assert PROTECTED in reasons(state)
+
+
+async def test_code_that_repairs_itself_while_it_is_judged_is_not_ready(tmp_path: Path) -> None:
+    old = TESTS + "\n    def test_old_trouble(self):\n        self.fail('since 2019')\n"
+    engine = Engine.open(a_project(tmp_path / "red", **{"tests/test_calc.py": old}))
+    heal = (
+        "import pathlib\n"
+        "p = pathlib.Path(__file__)\n"
+        "p.write_text(p.read_text() + '# touched')\n"
+        "def add(a, b):\n    return a + b\n"
+        "def double(a):\n    return 2 * a\n"
+    )
+    state = await run(engine, a_plan(f"{{ write = 'calc.py', content = '''{heal}''' }}"))
+    assert state.status is S.NOT_READY
+    assert "it changed files that it was to judge" in reasons(state)
+    engine.close()
+
+
+async def test_a_weakened_test_is_a_test_whatever_other_gates_call_one(tmp_path: Path) -> None:
+    other = '\n[[gate]]\nname = "web"\nargv = ["true"]\ntests = ["web/**"]\n'
+    engine = Engine.open(a_project(tmp_path / "two", **{"goalproof.toml": GATE + other}))
+    step = '{ replace = "tests/test_calc.py", old = "(2, 3), 5", new = "(2, 3), -1" }'
+    state = await run(engine, a_plan(step))
+    assert state.status is S.NOT_READY
+    engine.close()
+
+
+async def test_apply_writes_nothing_where_a_folder_of_the_person_stands(
+    engine: Engine, project: Path
+) -> None:
+    state = await run(engine, a_plan(f"{FIX}, {{ write = 'notes', content = 'x' }}"))
+    assert state.status is S.READY, reasons(state)
+    (project / "notes").mkdir()
+    (project / "notes" / "mine").write_text("mine", encoding="utf-8")
+    before = fingerprint(project)
+    with pytest.raises(ChangeDoesNotFit, match="notes"):
+        await apply_change(engine.ports, state.goal_id)
+    assert fingerprint(project) == before
+
+
+async def test_a_cancel_that_comes_after_the_judgement_still_cancels(engine: Engine) -> None:
+    state = await run(engine, a_plan(FIX))
+    assert (await cancel_goal(engine.ports, state.goal_id, ME)).status is S.CANCELLED

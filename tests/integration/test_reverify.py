@@ -149,3 +149,29 @@ async def test_what_would_run_is_told_before_anything_runs(proven: tuple[Path, P
         "baseline · tests", "proving · tests", "counterfactual · tests",
     ]  # fmt: skip
     assert all("run_tests.py" in line for line in commands)
+
+
+async def test_runs_on_swapped_trees_are_not_reproduced(
+    proven: tuple[Path, Path], tmp_path: Path
+) -> None:
+    project, bundle = proven
+    proof, _ = inspect_bundle(bundle)
+    swap = {proof.base_tree: proof.tree, proof.tree: proof.base_tree}
+    runs = tuple(run.changed(tree=swap[run.tree]) for run in proof.runs)
+    forged = forge(bundle, tmp_path / "forged", proof.changed(runs=runs))
+    found = await verify_proof(forged, project)
+    assert found.outcome is ReverifyOutcome.NOT_REPRODUCED
+    assert any("not what this stage is about" in item for item in found.differences)
+
+
+async def test_a_page_that_says_more_than_the_gates_is_not_reproduced(
+    proven: tuple[Path, Path], tmp_path: Path
+) -> None:
+    project, bundle = proven
+    proof, _ = inspect_bundle(bundle)
+    gates = tuple(gate.changed(required=False) for gate in proof.judgement.gates)
+    judgement = proof.judgement.changed(gates=gates)
+    forged = forge(bundle, tmp_path / "forged", proof.changed(judgement=judgement))
+    found = await verify_proof(forged, project)
+    assert found.outcome is ReverifyOutcome.NOT_REPRODUCED
+    assert any(item.startswith("gates[tests]") for item in found.differences)

@@ -11,7 +11,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import click
@@ -51,7 +51,7 @@ def run_demo(settings: Settings, keep: bool) -> int:
     begun = time.monotonic()
     home = Path(tempfile.mkdtemp(prefix="goalproof-demo-"))
     try:
-        with _state_in(home / "state"):
+        with nullcontext() if keep else _state_in(home / "state"):
             goal, again = _show(settings, home)
         seconds = round(time.monotonic() - begun, 1)
         folder = str(home / "shop") if keep else None
