@@ -8,6 +8,7 @@ from typing import Any
 
 from git import Git
 
+from goal_engine.errors import RepositoryUnusable
 from goal_engine.runtime.git import start_reader
 
 TREE = "40000"
@@ -27,7 +28,11 @@ class HardenedGit(Git):
         """Read an answer as GitPython does, but with SHA-256 names too."""
         name, *rest = header_line.decode("ascii", "replace").split() or [""]
         if len(rest) != 2:
-            raise ValueError(f"object {name} cannot be read: {' '.join(rest) or 'git has ended'}")
+            raise RepositoryUnusable(
+                f"The object {name} cannot be read ({' '.join(rest) or 'git has ended'}): what is kept "
+                "of this workspace's goals outside it is gone or belongs to another machine. Run the "
+                "goal anew."
+            )
         return name, rest[0], int(rest[1])
 
 

@@ -155,7 +155,8 @@ def make_parameter(name: str, field: FieldInfo) -> click.Parameter:
     if spelled in ("argument", "words"):
         many = -1 if spelled == "words" else 1
         required = field.is_required()
-        return click.Argument([name], nargs=many, required=required, metavar=name.upper())
+        metavar = name.upper() if required else f"[{name.upper()}]"
+        return click.Argument([name], nargs=many, required=required, metavar=metavar)
     options: dict[str, Any] = {"help": field.description, "required": field.is_required()}
     kinds = str(field.annotation)
     if field.annotation is bool:

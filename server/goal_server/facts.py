@@ -25,7 +25,7 @@ def _created(state: GoalState, event: e.GoalCreated) -> str:
 
 def _planned(state: GoalState, event: e.GoalPlanned) -> str:
     tasks, criteria = len(event.graph.tasks), len(event.criteria)
-    return f"planned: {tasks} task{'s' * (tasks != 1)}, {criteria} criteria ({event.planner})"
+    return f"planned: {tasks} task{'s' * (tasks != 1)}, {criteria} criteri{'on' if criteria == 1 else 'a'} ({event.planner})"
 
 
 def _gate(state: GoalState, event: e.GateFinished) -> str:

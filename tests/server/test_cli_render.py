@@ -85,7 +85,7 @@ def test_an_entry_is_told_as_one_line_for_each_fact() -> None:
     lines = render_facts(state, entry(1, created(text="Fix\nit"), planned(), e.GoalStarted()))
     assert lines == (
         f"goal {state.goal_id}: Fix it (fix: it says fix)",
-        "planned: 1 task, 1 criteria (plan)",
+        "planned: 1 task, 1 criterion (plan)",
     )
 
 
