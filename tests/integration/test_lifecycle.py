@@ -328,3 +328,42 @@ async def test_apply_writes_nothing_where_a_folder_of_the_person_stands(
 async def test_a_cancel_that_comes_after_the_judgement_still_cancels(engine: Engine) -> None:
     state = await run(engine, a_plan(FIX))
     assert (await cancel_goal(engine.ports, state.goal_id, ME)).status is S.CANCELLED
+
+
+async def test_a_deleted_file_does_not_come_back_by_the_copies_that_gates_need(
+    tmp_path: Path,
+) -> None:
+    uses = "from helper import plus\n\n\ndef add(a, b):\n    return plus(a, b)\n\n\ndef double(a):\n    return 2 * a\n"
+    config = GATE + '[workspace]\ncopy = ["helper.py"]\n'
+    project = a_project(
+        tmp_path / "copies",
+        **{
+            "calc.py": uses,
+            "helper.py": "def plus(a, b):\n    return a - b\n",
+            "goalproof.toml": config,
+        },
+    )
+    (project / "helper.py").write_text("def plus(a, b):\n    return a + b\n", encoding="utf-8")
+    engine = Engine.open(project)
+    state = await run(engine, a_plan('{ run = ["rm", "helper.py"] }'))
+    assert state.status is S.NOT_READY
+    engine.close()
+
+
+async def test_an_optional_gate_without_an_answer_backs_no_criterion(tmp_path: Path) -> None:
+    optional = GATE + "required = false\n"
+    heal = "import pathlib\np = pathlib.Path(__file__)\np.write_text(p.read_text() + '#')\n"
+    heal += "def add(a, b):\n    return a + b\ndef double(a):\n    return 2 * a\n"
+    engine = Engine.open(a_project(tmp_path / "optional", **{"goalproof.toml": optional}))
+    state = await run(engine, a_plan(f"{{ write = 'calc.py', content = '''{heal}''' }}"))
+    assert state.status is S.NOT_READY
+    assert "gave no answer" in reasons(state)
+    engine.close()
+
+
+async def test_gates_whose_names_begin_alike_have_workspaces_of_their_own(tmp_path: Path) -> None:
+    twice = GATE + GATE.replace('"tests"', '"tests.env"', 1)
+    engine = Engine.open(a_project(tmp_path / "alike", **{"goalproof.toml": twice}))
+    state = await run(engine, a_plan(FIX))
+    assert state.status is S.READY, reasons(state)
+    engine.close()
