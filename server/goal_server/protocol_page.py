@@ -5,7 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from goal_engine.budget import Spend
 from goal_engine.progress import GoalProgressSnapshot
+from goal_engine.types import GoalId, GoalPhase, GoalStatus
+from goal_server.lsp_progress import render_snapshot
 from goal_server.registry import OPERATIONS, load
 
 PAGE = Path(__file__).parent.parent / "PROTOCOL.md"
@@ -26,9 +29,10 @@ and no lens is shown.
 Each is a command of `workspace/executeCommand` that takes one object: the parameters below, in
 camelCase, and optionally `root`, the URI of the workspace (the first folder when left out). A refusal is
 the error -32803 with `{"class", "message"}` as data; parameters that do not fit are -32602 with the
-fields at fault as data. `$/cancelRequest` cancels a command.
+fields at fault as data; a fault of the server is -32603, without paths. `$/cancelRequest` cancels a command.
 
 Operations that work for long (*goes on*) answer as soon as the goal moves, and go on without the request.
+`shutdown` pauses what runs; the exit code is 0 after it and 1 without.
 """
 
 REQUESTS = """\
@@ -58,13 +62,10 @@ def render_page() -> str:
     results = {load(row.result) for row in OPERATIONS}
     told = sorted(results, key=lambda model: str(model.__name__))
     listed = [f"* `{model.__name__}`: {_fields(model)}" for model in told]
-    snapshot = [f"* `{PROGRESS_MODEL}`: `goalId`, {_names(GoalProgressSnapshot)}"]
+    snapshot = [f"* `goal/progress`: {_names(_example())}"]
     return "\n".join(
         [INTRODUCTION, *head, *rows, "", "Results:", "", *listed, "", REQUESTS + snapshot[0], ""]
     )
-
-
-PROGRESS_MODEL = "goal/progress"
 
 
 def _fields(model: Any) -> str:
@@ -78,8 +79,25 @@ def _fields(model: Any) -> str:
     )
 
 
-def _names(model: Any) -> str:
-    return ", ".join(f"`{name}`" for name in model.model_fields if name != "goal_id")
+def _names(message: dict[str, Any]) -> str:
+    return ", ".join(f"`{name}`" for name in message)
+
+
+def _example() -> dict[str, Any]:
+    """Return a notification as it is sent, for its names."""
+    return render_snapshot(
+        GoalProgressSnapshot(
+            goal_id=GoalId("goal-20260101-000000-000-00000000"),
+            rev=1,
+            text="",
+            status=GoalStatus.RUNNING,
+            phase=GoalPhase.EXECUTION,
+            done=0,
+            total=1,
+            lines=(),
+            spend=Spend(),
+        )
+    )
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ class Wave:
 
 
 def next_wave(state: GoalState, spent: Spend) -> Wave:
-    """Return the ready tasks that fit the budget after `spent`; no tasks and no limits means there is no more.
+    """Return the ready tasks that fit the budget after `spent`; nothing at all means no more work.
 
     A wave holds every ready task: `max_agents` bounds how many of them run at once, not its size.
     """
