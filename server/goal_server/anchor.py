@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from enum import StrEnum
+from functools import cached_property
 
 NEAR = 3
 """Unchanged lines between two changes that are shown as one region."""
@@ -120,7 +121,6 @@ class _Buffer:
         self._change, self._there = change, there
         self._from_base = _match(change.base, there)
         self._from_head = _match(change.head, there)
-        self._places: dict[str, list[int]] | None = None
         self._is_rather_head = self._distance(change.head, self._from_head) <= self._distance(
             change.base, self._from_base
         )
@@ -161,29 +161,36 @@ class _Buffer:
         block = self._change.head[slice(*region.head)]
         if sum(len(line.strip()) for line in block) < TELLING:
             return None
-        if self._places is None:
-            self._places = {}
-            for number, line in enumerate(self._there):
-                self._places.setdefault(line, []).append(number)
-        rarest = min(range(len(block)), key=lambda at: len(self._places_of(block[at])))
+        places = self._places
+        rarest = min(range(len(block)), key=lambda at: len(places.get(block[at], ())))
         found = [
             start
-            for number in self._places_of(block[rarest])
+            for number in places.get(block[rarest], ())
             for start in [number - rarest]
             if start >= 0 and self._there[start : start + len(block)] == block
         ]
         return found[0] if len(found) == 1 else None
 
-    def _places_of(self, line: str) -> list[int]:
-        assert self._places is not None
-        return self._places.get(line, [])
+    @cached_property
+    def _places(self) -> dict[str, list[int]]:
+        """Where each line of the buffer stands."""
+        places: dict[str, list[int]] = {}
+        for number, line in enumerate(self._there):
+            places.setdefault(line, []).append(number)
+        return places
 
     def _surround(self, region: Region) -> tuple[int, int]:
         """Return what stands between the nearest lines that are still there."""
         start, end = region.head
-        above = next((at for at in reversed(self._from_head[:start]) if at >= 0), -1)
-        below = next((at for at in self._from_head[end:] if at >= 0), len(self._there))
+        kept = self._kept
+        above = kept[at - 1][1] if (at := bisect_left(kept, (start,))) else -1
+        below = kept[at][1] if (at := bisect_left(kept, (end,))) < len(kept) else len(self._there)
         return above + 1, below - above - 1
+
+    @cached_property
+    def _kept(self) -> list[tuple[int, ...]]:
+        """Each line of the head that is still there, with its line in the buffer."""
+        return [(at, to) for at, to in enumerate(self._from_head) if to >= 0]
 
 
 def _find_regions(base: Lines, head: Lines) -> Iterator[Region]:
