@@ -24,20 +24,38 @@ from goal_engine.types import GoalId, GoalStatus
 EXECUTABLE = "100755"
 
 
-async def read_diff(ports: Ports, goal_id: GoalId, task: str | None = None) -> bytes:
-    """Return the change of a goal, or of one of its tasks, as a patch."""
+async def read_diff(
+    ports: Ports, goal_id: GoalId, task: str | None = None, path: str | None = None
+) -> bytes:
+    """Return the change of a goal, or of one of its tasks or files, as a patch."""
     state = await ports.read(goal_id)
-    evidence = state.evidence
-    if task is not None:
-        if task not in state.tasks:
-            raise GoalNotFound(
-                f"{goal_id} has no task {task!r}; it has {', '.join(state.tasks) or 'none'}."
-            )
-        evidence = state.tasks[task].evidence
+    evidence = find_evidence(state, task)
     if evidence is None:
         return b""
+    names = find_names(state, evidence, path) if path else ()
     repository = await in_thread(ports.open_repository)
-    return await in_thread(repository.patch, evidence.base_tree, evidence.tree)
+    return await in_thread(repository.patch, evidence.base_tree, evidence.tree, names)
+
+
+def find_evidence(state: GoalState, task: str | None) -> GoalGitEvidence | None:
+    """Return the change of a goal or of one of its tasks.  Raises `GoalNotFound`."""
+    if task is None:
+        return state.evidence
+    if task not in state.tasks:
+        raise GoalNotFound(
+            f"{state.goal_id} has no task {task[:80]!r}; it has {', '.join(state.tasks) or 'none'}."
+        )
+    return state.tasks[task].evidence
+
+
+def find_names(state: GoalState, evidence: GoalGitEvidence, path: str) -> tuple[str, ...]:
+    """Return a path of a change with the other name it has there.  Raises `GoalNotFound`."""
+    if path not in evidence.paths:
+        raise GoalNotFound(
+            f"{state.goal_id} changes no file {path[:200]!r}; `diff` shows what it changes."
+        )
+    files = [file for file in evidence.files if path in (file.path, file.old_path)]
+    return tuple(sorted({name for file in files for name in (file.path, file.old_path) if name}))
 
 
 async def apply_change(ports: Ports, goal_id: GoalId) -> GoalState:

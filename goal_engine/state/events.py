@@ -160,6 +160,8 @@ class GateFinished(Frozen):
     """Without its tests, which are in `report`."""
     report: Sha256 | None = None
     """The object that holds the outcome of each test."""
+    failures: Sha256 | None = Field(default=None, exclude_if=lambda value: value is None)
+    """The object that says where tests failed, for a person."""
     environment: str = ""
     """The digest of the environment it ran in."""
 

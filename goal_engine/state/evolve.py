@@ -147,7 +147,12 @@ def _blocked(state: GoalState, event: e.GoalBlocked) -> Mapping[str, Any]:
 def _gate_finished(state: GoalState, event: e.GateFinished) -> Mapping[str, Any]:
     result = event.result
     key = f"{result.stage}:{result.tree}:{result.gate}"
-    run = GateRun(result=result, report=event.report, environment=event.environment)
+    run = GateRun(
+        result=result,
+        report=event.report,
+        failures=event.failures,
+        environment=event.environment,
+    )
     return {"gates_run": {**state.gates_run, key: run}}
 
 

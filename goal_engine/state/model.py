@@ -33,6 +33,7 @@ class GateRun(Frozen):
 
     result: GateResult
     report: Sha256 | None = None
+    failures: Sha256 | None = None
     environment: str = ""
 
 

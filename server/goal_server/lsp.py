@@ -13,26 +13,29 @@ from collections.abc import Mapping
 from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import unquote, urlparse
 
 from lsprotocol import types
 from pygls.exceptions import JsonRpcInvalidParams, JsonRpcInvalidRequest
 from pygls.lsp.server import LanguageServer
 
-from goal_server.lsp_bars import RUNNING, Bars
+from goal_server.lsp_bars import Bars
 from goal_server.lsp_errors import guarded
+from goal_server.lsp_features import Features, register
 from goal_server.lsp_progress import Coalescer, render_snapshot
 from goal_server.lsp_protocol import PROGRESS, TRUST, WAIT, GoalProtocol, serve
+from goal_server.preferences import Preferences
 from goal_server.registry import OPERATIONS, find_operation
 
 # The engine and its models are imported when they are first used, and warmed once the client has
 # its answer to `initialize`: they cost as much to import as pygls itself.
 if TYPE_CHECKING:
     from goal_engine.progress import GoalProgressSnapshot
-    from goal_server.lsp_desk import Desk
+    from goal_server.lsp_desk import Ask, Desk
 
 log = logging.getLogger(__name__)
+T = TypeVar("T")
 
 ROOT = "root"
 """The key that names a workspace beside an operation's own parameters."""
@@ -49,7 +52,7 @@ class GoalServer(LanguageServer):
         super().__init__(
             "goalproof",
             version("goalproof"),
-            text_document_sync_kind=types.TextDocumentSyncKind.Full,
+            text_document_sync_kind=types.TextDocumentSyncKind.Incremental,
             protocol_cls=GoalProtocol,
         )
         self.protocol.run_command = self.run_command
@@ -59,6 +62,8 @@ class GoalServer(LanguageServer):
         self._closed = False
         self._coalescer = Coalescer(self._send_progress)
         self._bars = Bars(self)
+        self.preferences = Preferences()
+        self.features = Features(self, self)
         self._pauses: set[asyncio.Task[None]] = set()
 
     def report_server_error(self, error: Exception, source: Any) -> None:
@@ -74,10 +79,11 @@ class GoalServer(LanguageServer):
         if self._desk is None:
             from goal_server.lsp_desk import Desk
 
-            self._desk = Desk(self._coalescer.offer, lambda: self.trusted)
+            notice = self.features.hear
+            self._desk = Desk(self._coalescer.offer, lambda: self.trusted, notice)
         return self._desk
 
-    def _find_place(self, root: object) -> Path:
+    def find_place(self, root: object) -> Path:
         """Return the folder that `root` names, or the client's first workspace folder."""
         if root is not None and not isinstance(root, str):
             raise JsonRpcInvalidParams(f"`{ROOT}` is the URI of a folder.")
@@ -89,6 +95,14 @@ class GoalServer(LanguageServer):
             raise JsonRpcInvalidParams(f"No workspace is open: name one with `{ROOT}`.")
         return to_path(uri)
 
+    def find_preferences(self, path: Path) -> Preferences:
+        """Return what the person set for a file."""
+        return self.preferences
+
+    def holds(self, path: Path) -> bool:
+        """Whether a file is one of those that are served."""
+        return True
+
     # requests
 
     async def run_command(self, name: str, arguments: list[Any]) -> Any:
@@ -99,7 +113,7 @@ class GoalServer(LanguageServer):
         if len(arguments) > 1 or not all(isinstance(given, dict) for given in arguments):
             raise JsonRpcInvalidParams(f"{name} takes one object, with the operation's parameters.")
         given = dict(arguments[0]) if arguments else {}
-        place = self._find_place(given.pop(ROOT, None))
+        place = self.find_place(given.pop(ROOT, None))
         return await guarded(self._find_desk().run(operation, given, place))
 
     async def wait(self, params: Any) -> Any:
@@ -108,15 +122,12 @@ class GoalServer(LanguageServer):
         goal = given.get("goal")
         if not isinstance(goal, str):
             raise JsonRpcInvalidParams(f"{WAIT} takes the goal's id as `goal`.")
-        place = self._find_place(given.get(ROOT))
+        place = self.find_place(given.get(ROOT))
         return await guarded(self._find_desk().wait(goal, place))
 
-    async def lenses(self, uri: str) -> list[types.CodeLens]:
-        """Return the lenses of a file; none while the workspace is untrusted."""
-        if not self.trusted or urlparse(uri).scheme != "file":
-            return []
-        buffer = self.workspace.get_text_document(uri).source
-        return await guarded(self._find_desk().lenses(to_path(uri), buffer))
+    async def ask(self, ask: Ask[T]) -> T:
+        """Have a question about files or pages answered."""
+        return await guarded(self._find_desk().ask(ask))
 
     # progress
 
@@ -125,9 +136,6 @@ class GoalServer(LanguageServer):
         capabilities = self.client_capabilities
         if capabilities.window and capabilities.window.work_done_progress:
             self._bars.show(snapshot)
-        lens = capabilities.workspace and capabilities.workspace.code_lens
-        if lens and lens.refresh_support and snapshot.status != RUNNING:
-            self.workspace_code_lens_refresh(None)
 
     def cancel_progress(self, token: object) -> None:
         """Pause the goal whose bar the person cancelled: nothing is lost."""
@@ -146,6 +154,7 @@ class GoalServer(LanguageServer):
     async def close(self) -> None:
         """Record a pause for everything that runs, tell it and end the engine's thread."""
         self._closed = True
+        self.features.close()
         if self._desk is None:
             return
         desk, self._desk = self._desk, None
@@ -163,10 +172,12 @@ def make_server() -> GoalServer:
     @server.feature(types.INITIALIZE)
     def initialize(ls: GoalServer, params: types.InitializeParams) -> None:
         ls.trusted = is_yes(params.initialization_options)
+        ls.features.begin(params)
 
     @server.feature(TRUST)
     def change_trust(ls: GoalServer, params: Any) -> None:
         ls.trusted = is_yes(params)
+        ls.features.settle()
 
     @server.feature(types.INITIALIZED)
     async def initialized(ls: GoalServer, *_: Any) -> None:
@@ -180,10 +191,7 @@ def make_server() -> GoalServer:
     async def wait(ls: GoalServer, params: Any) -> Any:
         return await ls.wait(params)
 
-    @server.feature(types.TEXT_DOCUMENT_CODE_LENS)
-    async def code_lens(ls: GoalServer, params: types.CodeLensParams) -> list[types.CodeLens]:
-        return await ls.lenses(params.text_document.uri)
-
+    register(server, server.features)
     return server
 
 

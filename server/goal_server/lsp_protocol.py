@@ -33,6 +33,8 @@ log = logging.getLogger(__name__)
 WAIT = "goal/wait"
 TRUST = "goal/didChangeTrust"
 PROGRESS = "goal/progress"
+EXPLAIN = "goal/explain"
+RENDER = "goal/render"
 INVALID, INTERNAL, REQUEST_FAILED = -32602, -32603, -32803
 DETAIL = 2000
 """Characters of a complaint about params."""
@@ -59,7 +61,32 @@ class TrustNotification:
     jsonrpc: str = "2.0"
 
 
-CUSTOM = {WAIT: WaitRequest, TRUST: TrustNotification}
+@attrs.define
+class ExplainRequest:
+    """`goal/explain`, its params left as JSON."""
+
+    id: int | str
+    params: Any = None
+    method: str = EXPLAIN
+    jsonrpc: str = "2.0"
+
+
+@attrs.define
+class RenderRequest:
+    """`goal/render`, its params left as JSON."""
+
+    id: int | str
+    params: Any = None
+    method: str = RENDER
+    jsonrpc: str = "2.0"
+
+
+CUSTOM = {
+    WAIT: WaitRequest,
+    TRUST: TrustNotification,
+    EXPLAIN: ExplainRequest,
+    RENDER: RenderRequest,
+}
 
 
 class GoalProtocol(LanguageServerProtocol):

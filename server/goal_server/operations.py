@@ -143,7 +143,8 @@ async def show_goal(context: Context, params: p.GoalParams) -> r.GoalView:
 async def show_diff(context: Context, params: p.DiffParams) -> r.DiffView:
     """Return the change of a goal or of one task."""
     state = await _find(context, params.goal)
-    raw = await local.read_diff(context.engine.ports, state.goal_id, params.task)
+    ports = context.engine.ports
+    raw = await local.read_diff(ports, state.goal_id, params.task, params.path)
     text = raw.decode("utf-8", "backslashreplace")
     return r.DiffView(goal=state.goal_id, task=params.task, patch=text, raw=raw)
 

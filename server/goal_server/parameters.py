@@ -7,7 +7,7 @@ field: `argument`, `words` (the rest of the line, quoted or not) or `path`; all 
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
@@ -98,6 +98,39 @@ class DiffParams(Params):
 
     goal: str = _goal()
     task: str | None = Field(default=None, description="Only what this task changed.")
+    path: str | None = Field(default=None, description="Only this file, relative to the root.")
+
+
+class DocumentPlace(Params):
+    """An open document."""
+
+    uri: str
+
+
+class LinePlace(Params):
+    """A position in it, from 0."""
+
+    line: int = Field(ge=0)
+    character: int = Field(default=0, ge=0)
+
+
+class ExplainParams(Params):
+    """A position in a document, or a criterion of a goal."""
+
+    text_document: DocumentPlace | None = None
+    position: LinePlace | None = None
+    goal: str | None = None
+    criterion: str | None = None
+
+
+class RenderParams(Params):
+    """A page of a goal to read."""
+
+    goal: str = _goal()
+    page: Literal["goal", "plan", "proof", "diff", "base", "head"]
+    task: str | None = None
+    path: str | None = None
+    """Relative to the repository; for the text before and after, and to narrow a diff."""
 
 
 class AnswerParams(Params):

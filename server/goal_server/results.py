@@ -230,6 +230,28 @@ class ReverificationView(View):
     note: str = ""
 
 
+class ExplanationView(View):
+    """Why a changed region is there, or how a criterion stands."""
+
+    goal: str
+    mode: str | None
+    """proposed, present, moved or stale; `None` for a criterion that was asked for by name."""
+    task: str | None
+    criterion: str | None
+    gate: str | None
+    markdown: str
+
+
+class PageView(View):
+    """Something to read: `text` is empty where `exists` is false or `binary` is true."""
+
+    title: str
+    text: str
+    language_id: str
+    exists: bool
+    binary: bool
+
+
 class DemoView(View):
     """What the demo showed."""
 

@@ -160,7 +160,8 @@ async def test_a_goal_from_command_to_lens_apply_and_proof(editor: Editor, proje
 
     uri = (project / "calc.py").as_uri()
     assert [lens.command.title for lens in await lenses(editor, uri, CALC)] == [
-        "Make sums right in calc.py · +1 −1 · Show diff",
+        "Make sums right in calc.py · ready · 1 change proposed",
+        "Make sums right in calc.py · +1 −1",
         "Apply",
     ]
     diff = await editor.command("goal.diff", goal=begun.id)
@@ -168,10 +169,12 @@ async def test_a_goal_from_command_to_lens_apply_and_proof(editor: Editor, proje
     await editor.command("goal.apply", goal=begun.id)
     fixed = (project / "calc.py").read_text(encoding="utf-8")
     assert fixed == CALC.replace("a - b", "a + b")
-    (lens,) = await lenses(editor, uri, fixed)
+    summary, lens = await lenses(editor, uri, fixed)
+    assert summary.command.title == "Make sums right in calc.py · ready · 1 change present"
     assert lens.command.title == "✓ Fix the sum → Sums are right → gate tests"
     assert lens.range.start.line == 2
-    assert await lenses(editor, uri, "# something else\n") == []
+    _, lens = await lenses(editor, uri, "# something else\n")
+    assert lens.command.title == "changed since Make sums right in calc.py was proved"
     proof = await editor.command("goal.proof", goal=begun.id)
     again = await editor.command("goal.verifyProof", proof=proof.proof.path, run=True)
     assert again.outcome == "REPRODUCED"
