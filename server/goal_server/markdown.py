@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from goal_server.plain import plain_line
 
 SPECIAL = re.compile(
-    r"([\\`*_{}\[\]<>#|~&!$@])|(?<=[A-Za-z]):(?=//)|(?<=[Ww]{3})\.|^([+\-=])|^(\d+)([.)])"
+    r"[\\`*_{}\[\]<>#|~&!$@]|(?<=[A-Za-z]):(?=//)|(?<=[Ww]{3})\.|^[+\-=]|^\d+[.)](?=\s)"
 )
 """What Markdown would read as more than text: marks, entities, addresses, and starts of lists."""
 
@@ -49,4 +49,4 @@ def listed(items: Iterable[str]) -> str:
 def to_text(markdown: str) -> str:
     """Return Markdown made here as text for clients that show none."""
     without = re.sub(r"\*\*|(?<!\\)`+", "", markdown)
-    return re.sub(r"\\([^\w\s])", r"\1", without)
+    return re.sub(r"\\([!-/:-@\[-`{-~])", r"\1", without)

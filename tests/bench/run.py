@@ -8,6 +8,7 @@ import traceback
 from tests.bench.engine import measure_engine
 from tests.bench.graph import measure_graph
 from tests.bench.journal import measure_append, measure_reading
+from tests.bench.lenses import measure_lenses
 from tests.bench.start import measure_demo, measure_help, measure_initialize
 from tests.bench.table import Row, render_table
 
@@ -19,6 +20,7 @@ MEASURES = {
     "help": measure_help,
     "journal": measure_reading,
     "graph": measure_graph,
+    "lenses": measure_lenses,
 }
 
 
