@@ -1,7 +1,9 @@
-"""Writes `server/PROTOCOL.md` from the registry: `python -m goal_server.protocol_page`."""
+"""Writes `server/PROTOCOL.md` and the editors' mirrors of it: `python -m goal_server.protocol_page`."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +11,12 @@ from goal_engine.budget import Spend
 from goal_engine.progress import GoalProgressSnapshot
 from goal_engine.types import GoalId, GoalPhase, GoalStatus
 from goal_server.lsp_progress import render_snapshot
+from goal_server.lsp_settings import CLIENT_ONLY, SETTINGS
+from goal_server.protocol_mirrors import render_lua, render_typescript
 from goal_server.registry import OPERATIONS, load
 
 PAGE = Path(__file__).parent.parent / "PROTOCOL.md"
+EDITORS = PAGE.parent.parent / "editors"
 
 INTRODUCTION = """\
 # What Goalproof says beside LSP
@@ -49,6 +54,15 @@ the goal.
 
 """
 
+SETTINGS_TEXT = """\
+## Settings
+
+The section `goalproof`. Clients with `workspace.configuration` are asked for it after `initialized` and after each
+`workspace/didChangeConfiguration`, once for every folder; what others push as `settings.goalproof` counts, and
+`initializationOptions.settings` until there is either. A key that cannot be used is told once, by
+`window/logMessage`, and has its default. No setting gives trust.
+"""
+
 
 def render_page() -> str:
     """Return the page."""
@@ -63,9 +77,25 @@ def render_page() -> str:
     told = sorted(results, key=lambda model: str(model.__name__))
     listed = [f"* `{model.__name__}`: {_fields(model)}" for model in told]
     snapshot = [f"* `goal/progress`: {_names(_example())}"]
-    return "\n".join(
-        [INTRODUCTION, *head, *rows, "", "Results:", "", *listed, "", REQUESTS + snapshot[0], ""]
-    )
+    page = [INTRODUCTION, *head, *rows, "", "Results:", "", *listed, "", REQUESTS + snapshot[0], ""]
+    return "\n".join([*page, *_settings()])
+
+
+def _settings() -> list[str]:
+    rows = [
+        f"| `{row.key}` | {row.kind.words} | `{json.dumps(row.default)}` | {row.title} |"
+        for row in SETTINGS
+    ]
+    ignored = ", ".join(f"`{key}`" for key in CLIENT_ONLY)
+    return [
+        SETTINGS_TEXT,
+        "| key | what it is | default | what it does |",
+        "|---|---|---|---|",
+        *rows,
+        "",
+        f"Only clients act on {ignored}.",
+        "",
+    ]
 
 
 def _fields(model: Any) -> str:
@@ -100,5 +130,20 @@ def _example() -> dict[str, Any]:
     )
 
 
+PAGES: dict[Path, Callable[[], str]] = {
+    PAGE: render_page,
+    EDITORS / "vscode" / "src" / "protocol.ts": render_typescript,
+    EDITORS / "nvim" / "lua" / "goalproof" / "protocol.lua": render_lua,
+}
+"""Every file that is made from the registry."""
+
+
+def write_pages() -> None:
+    """Write them all."""
+    for path, render in PAGES.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(render(), encoding="utf-8")
+
+
 if __name__ == "__main__":
-    PAGE.write_text(render_page(), encoding="utf-8")
+    write_pages()
