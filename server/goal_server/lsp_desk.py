@@ -54,8 +54,7 @@ class Desk:
             say=lambda line: log.info("%s", line),
             trusted=self._is_trusted(),
             actor=f"{find_actor()} (editor)",
-            # like `--trust`: the client vouches for the gates there are now, for this once
-            approve=lambda _: self._is_trusted(),
+            approve=lambda _: False,  # by content, with `goal.trustGate`, and never by the way
         )
 
     async def run(self, operation: Operation, given: dict[str, Any], place: Path) -> Any:

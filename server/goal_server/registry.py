@@ -125,6 +125,8 @@ OPERATIONS: tuple[Operation, ...] = (
          cancellable=True, executes_if="run"),
     _row("gates", "Show the gates of this workspace and why each was chosen.", ABOUT, EXECUTE,
          ("show_gates", "NoParams", "GatesView")),
+    _row("trust-gate", "Approve gates by content, so that they may run.", ABOUT, EXECUTE,
+         ("trust_gates", "TrustGateParams", "GatesView")),
     _row("agents", "Show the workers that can do a task.", ABOUT, READ,
          ("show_agents", "NoParams", "AgentsView")),
 )  # fmt: skip

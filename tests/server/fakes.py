@@ -108,6 +108,7 @@ class FakeEngine:
     work: Sequence[e.GoalEvent] = (e.GoalStarted(), *judged(Verdict.READY))
     goals: dict[str, GoalState] = field(default_factory=dict)
     damaged: tuple[str, ...] = ()
+    gates: tuple[GateSpec, ...] = (TESTS,)
     subscribers: list[Callable[[GoalState, e.JournalEntry], None]] = field(default_factory=list)
     calls: list[tuple[str, Any]] = field(default_factory=list)
     execute: Callable[[], Any] | None = None
@@ -120,7 +121,7 @@ class FakeEngine:
         self.closed = False
 
     async def choose_gates(self) -> Any:
-        return SimpleNamespace(specs=(TESTS,), path=None, python=None, copies=())
+        return SimpleNamespace(specs=self.gates, path=None, python=None, copies=())
 
     def subscribe(self, callback: Callable[[GoalState, e.JournalEntry], None]) -> Any:
         self.subscribers.append(callback)

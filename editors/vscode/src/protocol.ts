@@ -33,6 +33,7 @@ export const COMMANDS = {
   deliver: "goal.deliver",
   verifyProof: "goal.verifyProof",
   gates: "goal.gates",
+  trustGate: "goal.trustGate",
   agents: "goal.agents",
 } as const;
 export type ServerCommand = (typeof COMMANDS)[keyof typeof COMMANDS];
@@ -89,6 +90,10 @@ export interface GateView {
   readonly baseline: string | null;
   readonly outcome: string | null;
   readonly trusted: boolean | null;
+  readonly cwd: string;
+  readonly env: readonly string[];
+  readonly fix: readonly string[] | null;
+  readonly digest: string;
 }
 
 /** One criterion; `state` is that of the last judgement. */
@@ -316,6 +321,14 @@ export interface GatesView {
   readonly configuration: string | null;
 }
 
+/** Gates to approve. */
+export interface TrustGateParams {
+  /** The digests of the gates to approve, as `gates` prints them; without any they are listed. */
+  readonly digests?: readonly string[];
+  /** Approve all gates that there are now. */
+  readonly all?: boolean;
+}
+
 /** Somebody who can do a task. */
 export interface WorkerView {
   readonly name: string;
@@ -480,6 +493,8 @@ export interface Operations {
   readonly "goal.verifyProof": { readonly params: VerifyProofParams; readonly result: ReverificationView };
   /** Show the gates of this workspace and why each was chosen. */
   readonly "goal.gates": { readonly params: NoParams; readonly result: GatesView };
+  /** Approve gates by content, so that they may run. */
+  readonly "goal.trustGate": { readonly params: TrustGateParams; readonly result: GatesView };
   /** Show the workers that can do a task. */
   readonly "goal.agents": { readonly params: NoParams; readonly result: AgentsView };
 }

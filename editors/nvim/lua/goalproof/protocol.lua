@@ -42,6 +42,10 @@
 ---@field baseline string|nil
 ---@field outcome string|nil
 ---@field trusted boolean|nil
+---@field cwd string
+---@field env string[]
+---@field fix string[]|nil
+---@field digest string
 
 --- One criterion; `state` is that of the last judgement.
 ---@class goalproof.CriterionView
@@ -216,6 +220,11 @@
 ---@field gates goalproof.GateView[]
 ---@field configuration string|nil
 
+--- Gates to approve.
+---@class goalproof.TrustGateParams
+---@field digests? string[] The digests of the gates to approve, as `gates` prints them; without any they are listed.
+---@field all? boolean Approve all gates that there are now.
+
 --- Somebody who can do a task.
 ---@class goalproof.WorkerView
 ---@field name string
@@ -345,6 +354,7 @@ M.commands = {
   deliver = 'goal.deliver',
   verifyProof = 'goal.verifyProof',
   gates = 'goal.gates',
+  trustGate = 'goal.trustGate',
   agents = 'goal.agents',
 }
 
