@@ -15,7 +15,14 @@ from goal_engine.budget import GoalBudget
 from goal_engine.delivery import local
 from goal_engine.document import GoalPlan, parse_plan
 from goal_engine.engine import Engine
-from goal_engine.errors import BadGoal, BadInput, BadPlan, GatesNotApproved, NotTrusted
+from goal_engine.errors import (
+    BadGoal,
+    BadInput,
+    BadPlan,
+    GatesNotApproved,
+    NotTrusted,
+    RepositoryUnusable,
+)
 from goal_engine.gates.choose import GateChoice
 from goal_engine.gates.trust import digest_gate
 from goal_engine.proof.gate import GateSpec
@@ -55,6 +62,7 @@ async def dispatch(context: Context, operation: Operation, params: p.Params) -> 
     Raises `NotTrusted` when it would execute something in an untrusted workspace, and whatever
     the engine refuses with.
     """
+    await check_possible(context.engine, operation, params)
     if needs_trust(operation, params) and not context.trusted:
         raise NotTrusted(
             f"`{operation.name}` would run code of {context.engine.checkout}, which is not"
@@ -71,6 +79,30 @@ def needs_trust(operation: Operation, params: p.Params) -> bool:
     if operation.executes_if and not getattr(params, operation.executes_if):
         return False
     return bool(NEEDS_TRUST.intersection(operation.effects))
+
+
+async def check_possible(engine: Engine, operation: Operation, params: p.Params) -> None:
+    """Refuse what a goal's status rules out, before anybody is asked whether code may run."""
+    if operation.name in ("execute", "resume") and isinstance(
+        params, p.GoalParams | p.ResumeParams
+    ):
+        state = await queries.resolve_goal(engine.ports, params.goal)
+        lifecycle.check_possible(state, operation.name)
+
+
+def open_engine(
+    opener: Callable[[Path], Engine], place: Path, operation: Operation, params: p.Params
+) -> Engine:
+    """Return the engine for `place`; what needs no repository gets one that knows no goals.
+
+    Raises `RepositoryUnusable`.
+    """
+    try:
+        return opener(place)
+    except RepositoryUnusable:
+        if not operation.anywhere or needs_trust(operation, params):
+            raise
+        return Engine(place.resolve())
 
 
 # Work

@@ -180,7 +180,7 @@ def test_limits_reach_the_goal(run: Run, engine: FakeEngine, tmp_path: Path) -> 
 
 
 def test_resume_without_limits_keeps_them(run: Run, engine: FakeEngine) -> None:
-    engine.add(created(), planned())
+    engine.add(created(), planned(), e.GoalStarted(), e.GoalPaused(reason="lunch"))
     run("resume", goal_id(), "--trust")
     assert engine.calls == [("execute", (None,))]
 
@@ -298,3 +298,14 @@ def test_nothing_that_a_gate_runs_is_hidden_from_who_approves_it(
     said = " ".join(err.split())
     assert "tests: sh -c 'rm\\u202e -rf' (sets LD_PRELOAD; fixed by fx)" in said
     assert "\u202e" not in err
+
+
+@pytest.mark.parametrize("verb", ["execute", "resume"])
+@pytest.mark.parametrize("more", [(), ("--trust",)])
+def test_what_a_status_rules_out_is_said_before_anybody_is_asked_for_trust(
+    run: Run, engine: FakeEngine, verb: str, more: tuple[str, ...]
+) -> None:
+    engine.add(created(), planned(), e.GoalCancelled(reason="no"))
+    code, _, err = run(verb, goal_id(), *more)
+    assert code == 4 and "is cancelled" in err
+    assert engine.calls == []
