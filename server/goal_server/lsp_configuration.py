@@ -100,7 +100,7 @@ class Configuration:
             return given
         await self.settled()
         fields: dict[str, Any] = load(operation.params).model_fields
-        return {**find_defaults(self.find(place), given, fields), **given}
+        return {**given, **find_defaults(self.find(place), given, fields)}
 
     async def _register(self) -> None:
         registration = types.Registration(

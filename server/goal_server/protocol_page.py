@@ -26,8 +26,21 @@ Generated from the registry by `python -m goal_server.protocol_page`; a test hol
 ## Trust
 
 `initializationOptions.trusted` is `true` or the workspace is untrusted; `goal/didChangeTrust` with
-`{"trusted": …}` changes that. Operations with the effect *execute* are refused while it is untrusted,
-and no lens is shown.
+`{"trusted": …}` changes that. Only `true` is a yes; anything else is a no, and what is malformed is told by
+`window/logMessage`. Operations with the effect *execute* are refused while it is untrusted (`NotTrusted`), and no
+lens is shown. When trust is taken back, what runs is paused.
+
+Gates are trusted by content, detected ones too. A goal whose gates were not approved, or changed since, is
+refused with `GatesNotApproved` and, as `data.gates`, all that they would run: `name`, `argv`, `cwd`, `env` (names),
+`fix`, `reason`, `digest`. A client shows that to the person, calls `goal.trustGate` with the digests that they
+approved, and repeats. Approvals are kept outside the workspace, for the command line as well.
+
+## Folders
+
+One server for all folders, one engine for each repository. `root` is a place in an open folder, or in the repository
+that an open folder is part of, links resolved; anything else is -32602. A client that has no folder open may name
+any place. `workspace/didChangeWorkspaceFolders` opens and closes: what runs in a repository is paused when its last
+folder is closed.
 
 ## Commands
 
@@ -49,8 +62,11 @@ Cancelling it stops the waiting, not the goal.
 ## Notifications
 
 `goal/progress` tells of a goal, at most ten times a second, the last state always. A lower `rev` is older.
-Clients with `window.workDoneProgress` get `$/progress` as well, with a percentage; cancelling it pauses
-the goal.
+Goals that other processes work on are told of as well, and new ones. Clients with `window.workDoneProgress` get
+`$/progress` as well, with a percentage; cancelling it pauses the goal.
+
+`goal.verifyProof` with `run` has a bar without a percentage, with the request's `workDoneToken` if there is one.
+Cancelling that ends it, and the request is answered with -32800.
 
 """
 
