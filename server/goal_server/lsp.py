@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from functools import partial
 from importlib import import_module
 from importlib.metadata import version
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlparse
 
@@ -28,6 +29,7 @@ from goal_server.lsp_progress import Coalescer, render_snapshot
 from goal_server.lsp_protocol import PROGRESS, TRUST, WAIT, GoalProtocol, serve
 from goal_server.lsp_runs import Runs
 from goal_server.lsp_settings import find_trust_problem, is_yes
+from goal_server.preferences import Preferences
 from goal_server.registry import OPERATIONS, find_operation
 
 # The engine and its models are imported when they are first used, and warmed once the client has
@@ -82,6 +84,18 @@ class GoalServer(LanguageServer):
             self._desk = Desk(self._coalescer.offer, lambda: self.trusted)
         return self._desk
 
+    def find_place(self, root: object) -> Path:
+        """Return the folder that `root` names, or the first one."""
+        return self.folders.find_place(root)
+
+    def find_preferences(self, path: Path) -> Preferences:
+        """Return what the person set for a file."""
+        return self.configuration.find(path)
+
+    def holds(self, path: Path) -> bool:
+        """Whether a file is one of those that are served."""
+        return self.folders.holds(path)
+
     # requests
 
     async def run_command(self, name: str, arguments: list[Any]) -> Any:
@@ -105,14 +119,14 @@ class GoalServer(LanguageServer):
         goal = given.get("goal")
         if not isinstance(goal, str):
             raise JsonRpcInvalidParams(f"{WAIT} takes the goal's id as `goal`.")
-        place = self.folders.find_place(given.get(ROOT))
+        place = self.find_place(given.get(ROOT))
         return await guarded(self._find_desk().wait(goal, place))
 
     async def lenses(self, uri: str) -> list[types.CodeLens]:
         """Return the lenses of a file; none while the workspace is untrusted."""
         if not self.trusted or urlparse(uri).scheme != "file":
             return []
-        if not self.folders.holds(to_path(uri)):
+        if not self.holds(to_path(uri)):
             return []
         buffer = self.workspace.get_text_document(uri).source
         return await guarded(self._find_desk().lenses(to_path(uri), buffer))

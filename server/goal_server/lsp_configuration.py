@@ -26,8 +26,8 @@ PATIENCE = 5.0
 """Seconds until a client that does not answer has nothing set."""
 NEW_GOALS = ("run", "plan")
 """The operations whose parameters have defaults from the settings."""
-PLANS = ("plan", "planText", "plan_text", "document")
-"""What brings a plan along, which names its own workers."""
+BY_AGENT = ("", "cli")
+"""The workers that an agent is for."""
 
 
 class Configuration:
@@ -157,14 +157,15 @@ def find_defaults(
 ) -> dict[str, Any]:
     """Return what the person prefers of the `fields` of a new goal that are not `given`.
 
-    A worker and its agent go together, and a plan names its own.
+    A worker and its agent go together: who gives one of them has chosen.
     """
     wanted: dict[str, Any] = {
         "maxAgents": preferences.max_agents,
         "wallSeconds": preferences.wall_seconds,
     }
-    if not any(given.get(key) for key in (*PLANS, "worker", "agent")):
-        wanted |= {"worker": preferences.worker or None, "agent": preferences.agent or None}
+    if not given.get("worker") and not given.get("agent"):
+        agent = preferences.agent if preferences.worker in BY_AGENT else ""
+        wanted |= {"worker": preferences.worker or None, "agent": agent or None}
     names = {field.alias or name: name for name, field in fields.items()}
     return {
         key: value

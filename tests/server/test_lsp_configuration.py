@@ -31,9 +31,7 @@ class WithWorkers(RunParams):
         ({"maxAgents": None}, {"worker": "cli", "agent": "claude", **LIMITS}),
         ({"worker": "manual"}, LIMITS),
         ({"agent": "codex"}, LIMITS),
-        ({"plan": "plan.toml"}, LIMITS),
-        ({"planText": "goal = 1"}, LIMITS),
-        ({"document": "file:///plan.toml"}, LIMITS),
+        ({"plan": "plan.toml"}, {"worker": "cli", "agent": "claude", **LIMITS}),
     ],
 )
 def test_what_is_given_stands(given: dict[str, Any], wanted: dict[str, Any]) -> None:
@@ -46,3 +44,10 @@ def test_nothing_is_added_that_the_operation_does_not_take() -> None:
 
 def test_nothing_is_added_when_nothing_is_set() -> None:
     assert find_defaults(Preferences(), {}, WithWorkers.model_fields) == {}
+
+
+def test_an_agent_is_no_default_beside_a_worker_that_has_none() -> None:
+    preferences = Preferences(worker="manual", agent="claude")
+    assert find_defaults(preferences, {}, WithWorkers.model_fields) == {"worker": "manual"}
+    preferences = Preferences(agent="claude")
+    assert find_defaults(preferences, {}, WithWorkers.model_fields) == {"agent": "claude"}
