@@ -10,6 +10,7 @@ GoalError
 ├── NotPossibleNow
 │   └── GoalBusy
 ├── NotTrusted
+│   └── GatesNotApproved
 ├── RepositoryUnusable
 ├── EnvironmentUnusable
 ├── JournalDamaged
@@ -23,6 +24,8 @@ Each message is one paragraph: what happened, to which thing, and what to do nex
 """
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 
 class GoalError(Exception):
@@ -67,7 +70,16 @@ class GoalBusy(NotPossibleNow):
 
 
 class NotTrusted(GoalError):
-    """The workspace, or a gate in it, may not be executed yet."""
+    """The workspace may not be executed yet."""
+
+
+class GatesNotApproved(NotTrusted):
+    """A person has not approved these gates, or they changed since."""
+
+    def __init__(self, message: str, gates: tuple[Mapping[str, object], ...] = ()) -> None:
+        super().__init__(message)
+        self.gates = gates
+        """What would run, one plain object per gate, for whoever asks the person."""
 
 
 class RepositoryUnusable(GoalError):

@@ -30,6 +30,7 @@ from goal_engine.state.commands import (
 )
 from goal_engine.state.decide import WAIVE, refusal
 from goal_engine.state.model import GoalState
+from goal_engine.state.transitions import POSSIBLE
 from goal_engine.types import GoalId, GoalStatus
 from goal_engine.verifier.bench import open_bench
 from goal_engine.verifier.bundle import write_bundle
@@ -53,6 +54,12 @@ async def execute_goal(ports: Ports, goal_id: GoalId) -> GoalState:
 async def resume_goal(ports: Ports, goal_id: GoalId, budget: GoalBudget | None = None) -> GoalState:
     """Let a waiting goal go on, with other limits if given; otherwise like `execute_goal`."""
     return await _run(ports, goal_id, ResumeGoal(budget=budget))
+
+
+def check_possible(state: GoalState, verb: str) -> None:
+    """Raise `NotPossibleNow` unless a goal that nobody runs can be worked on by this verb."""
+    if state.status is not GoalStatus.RUNNING and verb not in POSSIBLE[state.status]:
+        raise refusal(state, verb)
 
 
 async def recover_goal(ports: Ports, goal_id: GoalId) -> GoalState:

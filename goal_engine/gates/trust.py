@@ -55,6 +55,8 @@ class Trust:
         """Record that these gates may run; the workspace is another question."""
         record = self._read()[0]
         added = frozenset(digest_gate(spec) for spec in specs)
+        if added <= record.gates:
+            return
         self._write(record.changed(gates=record.gates | added))
 
     @property

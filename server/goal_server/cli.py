@@ -152,8 +152,8 @@ def make_parameter(name: str, field: FieldInfo) -> click.Parameter:
     """Return the argument or option for one field."""
     extra = field.json_schema_extra
     spelled = extra.get("cli") if isinstance(extra, dict) else None
-    if spelled in ("argument", "words"):
-        many = -1 if spelled == "words" else 1
+    if spelled in ("argument", "words", "many"):
+        many = 1 if spelled == "argument" else -1
         required = field.is_required()
         metavar = name.upper() if required else f"[{name.upper()}]"
         return click.Argument([name], nargs=many, required=required, metavar=metavar)

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from pygls.exceptions import JsonRpcException
 
-from goal_engine.errors import GoalError
+from goal_engine.errors import GatesNotApproved, GoalError
 from goal_server.lsp_protocol import INTERNAL, REQUEST_FAILED
 from goal_server.plain import plain_line
 
@@ -22,7 +22,9 @@ async def guarded(work: Awaitable[T]) -> T:
         return await work
     except GoalError as error:
         paragraph = plain_line(error.paragraph)
-        told = {"class": type(error).__name__, "message": paragraph}
+        told: dict[str, object] = {"class": type(error).__name__, "message": paragraph}
+        if isinstance(error, GatesNotApproved):
+            told["gates"] = error.gates
         raise JsonRpcException(paragraph, REQUEST_FAILED, told) from None
     except JsonRpcException:
         raise

@@ -34,7 +34,7 @@ from goal_server.preferences import Preferences
 
 if TYPE_CHECKING:  # costs as much to import as pygls; see `lsp`
     from goal_server.lsp_desk import Ask
-    from goal_server.lsp_reading import Failure, Reading, Repair
+    from goal_server.lsp_reading import Failure, Keys, Reading, Repair
 
 SOURCE = "goalproof"
 """Who says a diagnostic."""
@@ -76,7 +76,7 @@ class Features:
         self._server, self._host = server, host
         self._board = Board(self._publish)
         self._client_commands: frozenset[str] = frozenset()
-        self._keys: dict[str, object] = {}
+        self._keys: dict[str, Keys] = {}
         self._folders: set[Path] = set()
         self._unread: set[Path] = set()
         self._uris: dict[Path, str] = {}
@@ -101,16 +101,19 @@ class Features:
             made.position_encoding,
         )
 
-    def hear(self, goal: str, key: object) -> None:
-        """A goal changed; `key` is what its lenses are made of."""
-        self._scan.ask()
-        if self._keys.get(goal) != key:
-            self._keys[goal] = key
+    def hear(self, goal: str, keys: Keys) -> None:
+        """A goal changed: renew what is made of it, and only that."""
+        lenses, problems = self._keys.get(goal, (None, None))
+        self._keys[goal] = keys
+        if lenses != keys.lenses:
             self._refresh.ask()
+        if problems != keys.problems:
+            self._scan.ask()
 
     def settle(self) -> None:
         """Show what trust and preferences, which have changed, allow."""
         self._refresh.ask()
+        self._folders = {folder for folder in self._folders if self._host.holds(folder)}
         self._unread |= self._folders
         self._scan.ask()
         for later in self._mistakes.values():

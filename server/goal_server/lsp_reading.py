@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from lsprotocol import types
 
@@ -234,8 +234,22 @@ def find_plan_goal(engine: Engine, path: Path) -> str | None:
     return resolved.parent.name if is_plan else None
 
 
-def find_lens_key(state: GoalState) -> object:
-    """Return what lenses are made of: while it is the same, no lens changes."""
+class Keys(NamedTuple):
+    """What lenses and problems are made of: while a key is the same, they are."""
+
+    lenses: object
+    problems: object
+
+
+def find_keys(state: GoalState) -> Keys:
+    """Return the keys of a goal."""
+    runs = [run.failures for run in _find_latest(state)] if state.status in UNDECIDED else []
+    told = [run for run in runs if run is not None]
+    gaps = [gate.gaps for gate in state.judgement.gates] if state.judgement else []
+    return Keys(_find_lens_key(state), (told, gaps) if told else None)
+
+
+def _find_lens_key(state: GoalState) -> object:
     judged = (
         [(v.criterion.id, v.state) for v in state.judgement.criteria] if state.judgement else ()
     )

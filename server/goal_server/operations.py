@@ -15,7 +15,16 @@ from goal_engine.budget import GoalBudget
 from goal_engine.delivery import local
 from goal_engine.document import GoalPlan, parse_plan
 from goal_engine.engine import Engine
-from goal_engine.errors import BadGoal, BadInput, BadPlan, NotTrusted
+from goal_engine.errors import (
+    BadGoal,
+    BadInput,
+    BadPlan,
+    GatesNotApproved,
+    NotTrusted,
+    RepositoryUnusable,
+)
+from goal_engine.gates.choose import GateChoice
+from goal_engine.gates.trust import digest_gate
 from goal_engine.proof.gate import GateSpec
 from goal_engine.state.model import GoalState
 from goal_engine.types import Decision, GoalStatus
@@ -53,6 +62,7 @@ async def dispatch(context: Context, operation: Operation, params: p.Params) -> 
     Raises `NotTrusted` when it would execute something in an untrusted workspace, and whatever
     the engine refuses with.
     """
+    await check_possible(context.engine, operation, params)
     if needs_trust(operation, params) and not context.trusted:
         raise NotTrusted(
             f"`{operation.name}` would run code of {context.engine.checkout}, which is not"
@@ -69,6 +79,30 @@ def needs_trust(operation: Operation, params: p.Params) -> bool:
     if operation.executes_if and not getattr(params, operation.executes_if):
         return False
     return bool(NEEDS_TRUST.intersection(operation.effects))
+
+
+async def check_possible(engine: Engine, operation: Operation, params: p.Params) -> None:
+    """Refuse what a goal's status rules out, before anybody is asked whether code may run."""
+    if operation.name in ("execute", "resume") and isinstance(
+        params, p.GoalParams | p.ResumeParams
+    ):
+        state = await queries.resolve_goal(engine.ports, params.goal)
+        lifecycle.check_possible(state, operation.name)
+
+
+def open_engine(
+    opener: Callable[[Path], Engine], place: Path, operation: Operation, params: p.Params
+) -> Engine:
+    """Return the engine for `place`; what needs no repository gets one that knows no goals.
+
+    Raises `RepositoryUnusable`.
+    """
+    try:
+        return opener(place)
+    except RepositoryUnusable:
+        if not operation.anywhere or needs_trust(operation, params):
+            raise
+        return Engine(place.resolve())
 
 
 # Work
@@ -224,12 +258,36 @@ async def verify_proof(context: Context, params: p.VerifyProofParams) -> r.Rever
 
 async def show_gates(context: Context, params: p.NoParams) -> r.GatesView:
     """Show the gates that a goal created now would have."""
-    choice = await context.engine.choose_gates()
+    return _show(context, await context.engine.choose_gates())
+
+
+def _show(context: Context, choice: GateChoice) -> r.GatesView:
     trusted = context.engine.trust.is_trusted
     return r.GatesView(
         gates=tuple(r.render_gate(spec, trusted(spec)) for spec in choice.specs),
         configuration=str(choice.path) if choice.path else None,
     )
+
+
+async def trust_gates(context: Context, params: p.TrustGateParams) -> r.GatesView:
+    """Approve gates by the digest of their content, and show those that there are now."""
+    choice = await context.engine.choose_gates()
+    known = {digest_gate(spec): spec for spec in choice.specs}
+    wanted = tuple(known) if params.all else params.digests
+    if not known.keys() >= set(wanted):  # a goal's gates stay as they were when it was created
+        summaries = await queries.list_goals(context.engine.ports)
+        locked = [summary.state.created.gates for summary in summaries if summary.state]
+        known = {digest_gate(spec): spec for specs in locked for spec in specs} | known
+    for digest in wanted:
+        if digest not in known:
+            raise BadInput(
+                f"No gate here has the digest {digest[:80]!r}, or it changed since it was shown:"
+                " look at `gates` again and approve what stands there."
+            )
+    if wanted:
+        approved = [known[digest] for digest in wanted]
+        await asyncio.to_thread(context.engine.trust.approve, approved)
+    return _show(context, choice)
 
 
 async def show_agents(context: Context, params: p.NoParams) -> r.AgentsView:
@@ -279,10 +337,12 @@ async def _check_gates(context: Context, gates: tuple[GateSpec, ...]) -> None:
     unknown = tuple(spec for spec in gates if not trust.is_trusted(spec))
     approved = not unknown or await asyncio.to_thread(context.approve, unknown)
     if not approved:
-        listed = "; ".join(f"{spec.name}: {' '.join(spec.argv)}" for spec in unknown)
-        raise NotTrusted(
+        views = tuple(r.render_gate(spec, trusted=False) for spec in unknown)
+        listed = "; ".join(f"{view.name}: {r.say_command(view)}" for view in views)
+        raise GatesNotApproved(
             f"These gates were not approved, or changed since: {listed}. Look at them, then repeat"
-            " with --trust, or approve them in the editor."
+            " with --trust, or approve them with `goalproof trust-gate` or in the editor.",
+            tuple(r.to_plain(view) for view in views),
         )
 
 

@@ -149,6 +149,16 @@ class AcceptParams(Params):
     reason: str = Field(min_length=1, description="Why it is met; it stands in the proof.")
 
 
+class TrustGateParams(Params):
+    """Gates to approve."""
+
+    digests: tuple[str, ...] = _argument(
+        "The digests of the gates to approve, as `gates` prints them; without any they are listed.",
+        default=(), cli="many",
+    )  # fmt: skip
+    all: bool = Field(default=False, description="Approve all gates that there are now.")
+
+
 class VerifyProofParams(Params):
     """A proof to check."""
 

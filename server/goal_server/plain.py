@@ -18,6 +18,7 @@ HIDDEN = {
 
 _TEXT = dict.fromkeys(HIDDEN - {0x09, 0x0A})
 _LINE = dict.fromkeys(HIDDEN)
+_SHOWN = {point: f"\\x{point:02x}" if point < 0x100 else f"\\u{point:04x}" for point in HIDDEN}
 
 
 def plain_text(text: str) -> str:
@@ -28,3 +29,11 @@ def plain_text(text: str) -> str:
 def plain_line(text: str) -> str:
     """Return `text` as one line without what a terminal would obey."""
     return " ".join(text.replace("\n", " ").replace("\t", " ").translate(_LINE).split())
+
+
+def visible_line(text: str) -> str:
+    """Return `text` as one line in which what a terminal would obey is spelled out.
+
+    For what a person approves: nothing of it may be left out.
+    """
+    return text.translate(_SHOWN)

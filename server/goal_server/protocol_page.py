@@ -1,7 +1,9 @@
-"""Writes `server/PROTOCOL.md` from the registry: `python -m goal_server.protocol_page`."""
+"""Writes `server/PROTOCOL.md` and the editors' mirrors of it: `python -m goal_server.protocol_page`."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +11,12 @@ from goal_engine.budget import Spend
 from goal_engine.progress import GoalProgressSnapshot
 from goal_engine.types import GoalId, GoalPhase, GoalStatus
 from goal_server.lsp_progress import render_snapshot
+from goal_server.lsp_settings import CLIENT_ONLY, SETTINGS
+from goal_server.protocol_mirrors import render_lua, render_typescript
 from goal_server.registry import OPERATIONS, load
 
 PAGE = Path(__file__).parent.parent / "PROTOCOL.md"
+EDITORS = PAGE.parent.parent / "editors"
 
 INTRODUCTION = """\
 # What Goalproof says beside LSP
@@ -21,8 +26,21 @@ Generated from the registry by `python -m goal_server.protocol_page`; a test hol
 ## Trust
 
 `initializationOptions.trusted` is `true` or the workspace is untrusted; `goal/didChangeTrust` with
-`{"trusted": …}` changes that. Operations with the effect *execute* are refused while it is untrusted,
-and no lens is shown.
+`{"trusted": …}` changes that. Only `true` is a yes; anything else is a no, and what is malformed is told by
+`window/logMessage`. Operations with the effect *execute* are refused while it is untrusted (`NotTrusted`), and no
+lens is shown. When trust is taken back, what runs is paused.
+
+Gates are trusted by content, detected ones too. A goal whose gates were not approved, or changed since, is
+refused with `GatesNotApproved` and, as `data.gates`, all that they would run: `name`, `argv`, `cwd`, `env` (names),
+`fix`, `reason`, `digest`. A client shows that to the person, calls `goal.trustGate` with the digests that they
+approved, and repeats. Approvals are kept outside the workspace, for the command line as well.
+
+## Folders
+
+One server for all folders, one engine for each repository. `root` is a place in an open folder, or in the repository
+that an open folder is part of, links resolved; anything else is -32602. A client that has no folder open may name
+any place. `workspace/didChangeWorkspaceFolders` opens and closes: what runs in a repository is paused when its last
+folder is closed.
 
 ## Commands
 
@@ -44,9 +62,21 @@ Cancelling it stops the waiting, not the goal.
 ## Notifications
 
 `goal/progress` tells of a goal, at most ten times a second, the last state always. A lower `rev` is older.
-Clients with `window.workDoneProgress` get `$/progress` as well, with a percentage; cancelling it pauses
-the goal.
+Goals that other processes work on are told of as well, and new ones. Clients with `window.workDoneProgress` get
+`$/progress` as well, with a percentage; cancelling it pauses the goal.
 
+`goal.verifyProof` with `run` has a bar without a percentage, with the request's `workDoneToken` if there is one.
+Cancelling that ends it, and the request is answered with -32800.
+
+"""
+
+SETTINGS_TEXT = """\
+## Settings
+
+The section `goalproof`. Clients with `workspace.configuration` are asked for it after `initialized` and after each
+`workspace/didChangeConfiguration`, once for every folder; what others push as `settings.goalproof` counts, and
+`initializationOptions.settings` until there is either. A key that cannot be used is told once, by
+`window/logMessage`, and has its default. No setting gives trust.
 """
 
 
@@ -63,9 +93,25 @@ def render_page() -> str:
     told = sorted(results, key=lambda model: str(model.__name__))
     listed = [f"* `{model.__name__}`: {_fields(model)}" for model in told]
     snapshot = [f"* `goal/progress`: {_names(_example())}"]
-    return "\n".join(
-        [INTRODUCTION, *head, *rows, "", "Results:", "", *listed, "", REQUESTS + snapshot[0], ""]
-    )
+    page = [INTRODUCTION, *head, *rows, "", "Results:", "", *listed, "", REQUESTS + snapshot[0], ""]
+    return "\n".join([*page, *_settings()])
+
+
+def _settings() -> list[str]:
+    rows = [
+        f"| `{row.key}` | {row.kind.words} | `{json.dumps(row.default)}` | {row.title} |"
+        for row in SETTINGS
+    ]
+    ignored = ", ".join(f"`{key}`" for key in CLIENT_ONLY)
+    return [
+        SETTINGS_TEXT,
+        "| key | what it is | default | what it does |",
+        "|---|---|---|---|",
+        *rows,
+        "",
+        f"Only clients act on {ignored}.",
+        "",
+    ]
 
 
 def _fields(model: Any) -> str:
@@ -100,5 +146,20 @@ def _example() -> dict[str, Any]:
     )
 
 
+PAGES: dict[Path, Callable[[], str]] = {
+    PAGE: render_page,
+    EDITORS / "vscode" / "src" / "protocol.ts": render_typescript,
+    EDITORS / "nvim" / "lua" / "goalproof" / "protocol.lua": render_lua,
+}
+"""Every file that is made from the registry."""
+
+
+def write_pages() -> None:
+    """Write them all."""
+    for path, render in PAGES.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(render(), encoding="utf-8")
+
+
 if __name__ == "__main__":
-    PAGE.write_text(render_page(), encoding="utf-8")
+    write_pages()

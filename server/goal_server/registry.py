@@ -45,6 +45,8 @@ class Operation:
     """Whether the CLI's exit code tells the goal's status, instead of that the request was done."""
     executes_if: str = ""
     """The parameter that asks for the execute effect; without it the operation only reads."""
+    anywhere: bool = False
+    """Whether it needs no repository, as long as it executes nothing."""
 
     @property
     def camel(self) -> str:
@@ -122,11 +124,13 @@ OPERATIONS: tuple[Operation, ...] = (
          ("deliver_goal", "GoalParams", "GoalView")),
     _row("verify-proof", "Check a proof; with --run, re-execute it in a clean checkout.", DELIVER,
          ("read", "execute"), ("verify_proof", "VerifyProofParams", "ReverificationView"),
-         cancellable=True, executes_if="run"),
+         cancellable=True, executes_if="run", anywhere=True),
     _row("gates", "Show the gates of this workspace and why each was chosen.", ABOUT, EXECUTE,
          ("show_gates", "NoParams", "GatesView")),
+    _row("trust-gate", "Approve gates by content, so that they may run.", ABOUT, EXECUTE,
+         ("trust_gates", "TrustGateParams", "GatesView")),
     _row("agents", "Show the workers that can do a task.", ABOUT, READ,
-         ("show_agents", "NoParams", "AgentsView")),
+         ("show_agents", "NoParams", "AgentsView"), anywhere=True),
 )  # fmt: skip
 """Every operation, in the order in which help shows them."""
 

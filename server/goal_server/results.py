@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from goal_engine.budget import GoalBudget, Spend
+from goal_engine.gates.trust import digest_gate
 from goal_engine.progress import find_blocker
 from goal_engine.proof.gate import GateResult, GateSpec, GateStage
 from goal_engine.proof.verdict import CriterionVerdict
@@ -20,6 +21,7 @@ from goal_engine.state.model import GoalState
 from goal_engine.state.store import Summary
 from goal_engine.state.transitions import POSSIBLE
 from goal_engine.types import GoalStatus, TaskStatus
+from goal_server.plain import visible_line
 
 S = GoalStatus
 
@@ -61,6 +63,14 @@ class GateView(View):
     baseline: str | None = None
     outcome: str | None = None
     trusted: bool | None = None
+    """Whether a person approved it exactly as it is; `None` where that was not looked up."""
+    cwd: str = "."
+    env: tuple[str, ...] = ()
+    """The names of the variables that it sets."""
+    fix: tuple[str, ...] | None = None
+    """The command that repairs what it finds."""
+    digest: str = ""
+    """What is approved: the sha256 of all that the gate makes us run."""
 
 
 class CriterionView(View):
@@ -333,7 +343,28 @@ def render_gate(spec: GateSpec, trusted: bool | None = None) -> GateView:
         required=spec.required,
         reason=spec.reason,
         trusted=trusted,
+        cwd=spec.cwd,
+        env=tuple(sorted(spec.env)),
+        fix=spec.fix,
+        digest=digest_gate(spec),
     )
+
+
+def say_command(gate: GateView) -> str:
+    """Return all that a gate runs as one line: what a person is asked about."""
+    more = [f"in {gate.cwd}"] if gate.cwd != "." else []
+    more += [f"sets {', '.join(gate.env)}"] if gate.env else []
+    more += [f"fixed by {shlex.join(gate.fix)}"] if gate.fix else []
+    return visible_line(shlex.join(gate.argv) + (f" ({'; '.join(more)})" if more else ""))
+
+
+def to_plain(gate: GateView) -> dict[str, object]:
+    """Return a gate as the data of a refusal, nothing in it hidden."""
+    told = gate.model_dump(mode="json", by_alias=True)
+    words = {key: visible_line(told[key]) for key in ("reason", "cwd")}
+    listed = {key: [visible_line(item) for item in told[key] or ()] for key in ("argv", "env")}
+    fix = None if gate.fix is None else [visible_line(item) for item in gate.fix]
+    return {**told, **words, **listed, "fix": fix}
 
 
 def find_next_steps(state: GoalState) -> tuple[str, ...]:

@@ -51,6 +51,11 @@ class Editor(LanguageClient):
         said = await self.workspace_execute_command_async(asked)
         return json.loads(json.dumps(said), object_hook=lambda item: SimpleNamespace(**item))
 
+    async def approve(self) -> None:
+        """Say of the gates there are now that they may run."""
+        shown = await self.command("goal.gates")
+        await self.command("goal.trustGate", digests=[gate.digest for gate in shown.gates])
+
     async def wait(self, goal: str) -> Any:
         """Return the goal once nothing works on it."""
         return await self.protocol.send_request_async("goal/wait", {"goal": goal})
@@ -88,7 +93,10 @@ async def open_editor(editor: Editor, project: Path, *, trusted: object) -> type
         workspace_folders=[types.WorkspaceFolder(uri=project.as_uri(), name="project")],
         initialization_options={"trusted": trusted},
     )
-    return await editor.initialize_session(params)
+    result = await editor.initialize_session(params)
+    if trusted is True:
+        await editor.approve()
+    return result
 
 
 @pytest.fixture

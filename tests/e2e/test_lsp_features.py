@@ -158,7 +158,9 @@ async def begin(screen: Screen, project: Path, **options: Any) -> types.Initiali
         workspace_folders=[types.WorkspaceFolder(uri=project.as_uri(), name="project")],
         initialization_options={"trusted": True, **options},
     )
-    return await screen.initialize_session(params)
+    result = await screen.initialize_session(params)
+    await screen.approve()
+    return result
 
 
 async def run(screen: Screen, steps: str = FIX, project: Path | None = None) -> Any:
@@ -192,6 +194,19 @@ async def test_lenses_follow_edits(screen: Screen, project: Path) -> None:
     assert (await screen.lenses(uri))[1:] == [(2, TITLES["proposed"]), (2, "Apply")]
     screen.close(uri)
     assert (await screen.lenses(uri))[1:] == [(2, TITLES["proposed"]), (2, "Apply")]
+
+
+async def test_a_person_says_which_lenses_there_are(screen: Screen, project: Path) -> None:
+    await begin(screen, project, settings={"lens": "off"})
+    await run(screen)
+    uri = (project / "calc.py").as_uri()
+    screen.open(uri, CALC)
+    assert await screen.lenses(uri) == []
+    for wanted, shown in (("summary", 1), ("all", 3), ("off", 0)):
+        before, told = screen.refreshed, {"goalproof": {"lens": wanted}}
+        screen.workspace_did_change_configuration(types.DidChangeConfigurationParams(told))
+        await screen.see(lambda before=before: screen.refreshed > before)
+        assert len(await screen.lenses(uri)) == shown
 
 
 async def test_nothing_is_shown_for_what_is_no_file_of_a_repository(
@@ -336,6 +351,17 @@ async def test_mistakes_in_documents_come_and_go(screen: Screen, project: Path) 
     assert "depends on 'nobody'" in screen.problems(uri)[0].message
     screen.close(uri)
     await screen.see(lambda: not screen.problems(uri))
+
+
+async def test_a_person_can_do_without_problems(screen: Screen, project: Path) -> None:
+    await begin(screen, project)
+    uri = (project / "goalproof.toml").as_uri()
+    screen.open(uri, "gate = 1\n")
+    await screen.see(lambda: bool(screen.problems(uri)))
+    for wanted in (False, True):
+        told = {"goalproof": {"diagnostics": wanted}}
+        screen.workspace_did_change_configuration(types.DidChangeConfigurationParams(told))
+        await screen.see(lambda wanted=wanted: bool(screen.problems(uri)) is wanted)
 
 
 async def test_a_plan_can_be_run_from_its_file(screen: Screen, project: Path) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from goal_engine import lifecycle
 from goal_engine.budget import GoalBudget, Spend
 from goal_engine.decision import Criterion, EvidenceKind, Question
 from goal_engine.errors import GoalNotFound
@@ -108,6 +109,7 @@ class FakeEngine:
     work: Sequence[e.GoalEvent] = (e.GoalStarted(), *judged(Verdict.READY))
     goals: dict[str, GoalState] = field(default_factory=dict)
     damaged: tuple[str, ...] = ()
+    gates: tuple[GateSpec, ...] = (TESTS,)
     subscribers: list[Callable[[GoalState, e.JournalEntry], None]] = field(default_factory=list)
     calls: list[tuple[str, Any]] = field(default_factory=list)
     execute: Callable[[], Any] | None = None
@@ -120,7 +122,7 @@ class FakeEngine:
         self.closed = False
 
     async def choose_gates(self) -> Any:
-        return SimpleNamespace(specs=(TESTS,), path=None, python=None, copies=())
+        return SimpleNamespace(specs=self.gates, path=None, python=None, copies=())
 
     def subscribe(self, callback: Callable[[GoalState, e.JournalEntry], None]) -> Any:
         self.subscribers.append(callback)
@@ -192,6 +194,7 @@ def install(monkeypatch: pytest.MonkeyPatch, engine: FakeEngine) -> FakeEngine:
             "execute_goal": engine.execute_goal,
             "resume_goal": engine.execute_goal,
             "recover_goal": engine.recover_goal,
+            "check_possible": lifecycle.check_possible,
         },
         "queries": {"resolve_goal": engine.resolve_goal, "list_goals": engine.list_goals},
         "control": {"cancel_goal": engine.stop_goal, "pause_goal": engine.stop_goal},

@@ -37,6 +37,7 @@ def test_every_refusal_has_a_code_that_is_no_success(kind: type[errors.GoalError
         (errors.StoreUnwritable, 6),
         (errors.RepositoryUnusable, 6),
         (errors.NotTrusted, 7),
+        (errors.GatesNotApproved, 7),
     ],
 )
 def test_an_error_takes_the_code_of_its_nearest_class(

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from goal_engine.errors import JournalDamaged
+from goal_engine.gates.trust import digest_gate
 from goal_engine.proof.verdict import Verdict
 from goal_engine.state import events as e
 from goal_server import cli, session
@@ -179,7 +180,7 @@ def test_limits_reach_the_goal(run: Run, engine: FakeEngine, tmp_path: Path) -> 
 
 
 def test_resume_without_limits_keeps_them(run: Run, engine: FakeEngine) -> None:
-    engine.add(created(), planned())
+    engine.add(created(), planned(), e.GoalStarted(), e.GoalPaused(reason="lunch"))
     run("resume", goal_id(), "--trust")
     assert engine.calls == [("execute", (None,))]
 
@@ -254,3 +255,57 @@ def test_a_damaged_journal_is_infrastructure(run: Run, engine: FakeEngine) -> No
 
     engine.execute = fail
     assert run("run", "Fix it", "--trust")[0] == 6
+
+
+def test_gates_can_be_approved_by_the_digest_that_is_shown(run: Run, engine: FakeEngine) -> None:
+    engine.trust.workspace = True
+    shown = json.loads(run("trust-gate", "--json")[1])["gates"]
+    assert [(gate["name"], gate["trusted"]) for gate in shown] == [("tests", False)]
+    assert engine.trust.approved == []
+    code, out, _ = run("trust-gate", shown[0]["digest"])
+    assert code == 0 and "tests  approved" in out
+    assert run("run", "Fix it")[0] == 0
+
+
+def test_all_gates_that_there_are_can_be_approved_at_once(run: Run, engine: FakeEngine) -> None:
+    engine.trust.workspace = True
+    assert run("trust-gate", "--all")[0] == 0
+    assert engine.trust.approved == [TESTS]
+
+
+def test_a_gate_of_an_older_goal_can_be_approved_too(run: Run, engine: FakeEngine) -> None:
+    engine.trust.workspace = True
+    older = TESTS.changed(argv=("python", "-m", "unittest"))
+    engine.add(created(gates=(older,)), planned())
+    assert run("trust-gate", digest_gate(older))[0] == 0
+    assert engine.trust.approved == [older]
+
+
+def test_a_digest_that_no_gate_has_approves_nothing(run: Run, engine: FakeEngine) -> None:
+    engine.trust.workspace = True
+    code, _, err = run("trust-gate", digest_gate(TESTS), "0" * 64)
+    assert code == 2 and "look at `gates` again" in err
+    assert engine.trust.approved == []
+
+
+def test_nothing_that_a_gate_runs_is_hidden_from_who_approves_it(
+    run: Run, engine: FakeEngine
+) -> None:
+    hostile = TESTS.changed(argv=("sh", "-c", "rm\u202e -rf"), env={"LD_PRELOAD": "x"}, fix=("fx",))
+    engine.gates = (hostile,)
+    engine.trust.workspace = True
+    _, _, err = run("run", "Fix it")
+    said = " ".join(err.split())
+    assert "tests: sh -c 'rm\\u202e -rf' (sets LD_PRELOAD; fixed by fx)" in said
+    assert "\u202e" not in err
+
+
+@pytest.mark.parametrize("verb", ["execute", "resume"])
+@pytest.mark.parametrize("more", [(), ("--trust",)])
+def test_what_a_status_rules_out_is_said_before_anybody_is_asked_for_trust(
+    run: Run, engine: FakeEngine, verb: str, more: tuple[str, ...]
+) -> None:
+    engine.add(created(), planned(), e.GoalCancelled(reason="no"))
+    code, _, err = run(verb, goal_id(), *more)
+    assert code == 4 and "is cancelled" in err
+    assert engine.calls == []
