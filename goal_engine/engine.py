@@ -26,6 +26,9 @@ from goal_engine.runtime.repository import (
 from goal_engine.state.events import JournalEntry
 from goal_engine.state.model import GoalState
 from goal_engine.state.persistence import FileSystemGoalStateStore
+from goal_engine.workers.agents import read_agents
+from goal_engine.workers.cli import CliWorker
+from goal_engine.workers.manual import ManualWorker
 from goal_engine.workers.recipe import RecipeWorker
 
 Subscriber = Callable[[GoalState, JournalEntry], None]
@@ -56,7 +59,11 @@ class Engine:
             checkout=checkout,
             find_state_dir=lambda: self.state_dir,
             open_repository=self._open_repository,
-            workers={"recipe": RecipeWorker()},
+            workers={
+                "recipe": RecipeWorker(),
+                "cli": CliWorker(read_agents, checkout),
+                "manual": ManualWorker(),
+            },
             publish=self._publish,
         )
 

@@ -104,6 +104,8 @@ OPERATIONS: tuple[Operation, ...] = (
          ("resume_goal", "ResumeParams", "GoalView"), **_LONG),
     _row("cancel", "End a goal for good.", WORK, WRITE,
          ("cancel_goal", "StopParams", "GoalView")),
+    _row("submit", "Say that a task of yours is done: what its folder holds is the result.", WORK,
+         WRITE, ("submit_task", "SubmitParams", "GoalView")),
     _row("list", "List the goals of this workspace.", LOOK, READ,
          ("list_goals", "ListParams", "GoalList")),
     _row("show", "Show a goal: criteria, gates, spend, proof and what to do next.", LOOK, READ,
@@ -125,7 +127,7 @@ OPERATIONS: tuple[Operation, ...] = (
          cancellable=True, executes_if="run"),
     _row("gates", "Show the gates of this workspace and why each was chosen.", ABOUT, EXECUTE,
          ("show_gates", "NoParams", "GatesView")),
-    _row("agents", "Show the workers that can do a task.", ABOUT, READ,
+    _row("agents", "Show the workers there are, and the agents on this machine.", ABOUT, READ,
          ("show_agents", "NoParams", "AgentsView")),
 )  # fmt: skip
 """Every operation, in the order in which help shows them."""
