@@ -59,6 +59,39 @@ REQUESTS = """\
 `goal/wait` takes `{"goal", "root"?}` and answers with the goal once nothing works on it in this server.
 Cancelling it stops the waiting, not the goal.
 
+`goal/explain` takes a place, `{"textDocument": {"uri"}, "position"}`, or `{"goal", "criterion"?, "root"?}`, and answers
+with `{"goal", "mode", "task", "criterion", "gate", "markdown"}`, or null where no goal changed anything. `mode` is
+`proposed`, `present`, `moved` or `stale`; null for a criterion.
+
+`goal/render` takes `{"goal", "page", "task"?, "path"?, "root"?}` and answers with `{"title", "text", "languageId",
+"exists", "binary"}`. Pages: `goal`, `plan`, `proof`, `diff`, and `base` and `head`, the text of the file `path` before
+and after the change of the goal or task; only files of that change have them.
+
+## What is shown in files
+
+Lines and columns are counted in UTF-16; documents are synchronized by increments. A file outside every repository, or
+that is no `file:`, has nothing to show, and neither has an untrusted workspace; mistakes in documents are told always.
+
+| where | lens | command |
+|---|---|---|
+| top of a changed file | the goal, its status, and how its changes stand | `goal.show` `{goal, root}` |
+| proposed region | goal, +n −m | `goal.diff` `{goal, root, path}` |
+| the same, when it may be applied | Apply | `goal.apply` `{goal, root}` |
+| present or moved region | task → criterion → gate, ticked when that is shown | `goal.show` `{goal, root}` |
+| region that was edited since | changed since … was proved | `goal.diff` `{goal, root, path}` |
+| a goal's `plan.toml`, not begun | ▸ Run this plan | `goal.execute` `{goal, root, document}` |
+| the same | Discard | `goal.cancel` `{goal, root}` |
+
+At most 200 lenses and three goals are shown in a file. `workspace/codeLens/refresh` is asked for when what lenses are
+made of changed, if the client has `refreshSupport`. Hover says why a region is there.
+
+Diagnostics are pushed, with the source `goalproof`: failing tests of goals that are not decided (code: the gate; data:
+`goal`, `gate`, `test`, `root`), mistakes in `goalproof.toml` and in plans (code: the file's name).
+
+Code actions (`quickfix`, `refactor`): run the gates of a diagnostic's goal again (`goal.execute` or `goal.resume`); and,
+if `initializationOptions.clientCommands` names these commands of the client, `goalproof.newGoalFrom` `{text, uri, range}`
+for a selection or another's diagnostic, `goalproof.accept` `{goal, criterion}` where only a person can judge.
+
 ## Notifications
 
 `goal/progress` tells of a goal, at most ten times a second, the last state always. A lower `rev` is older.
