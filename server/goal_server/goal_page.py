@@ -117,7 +117,7 @@ def _change(goal: r.GoalView) -> str:
     files = goal.change.files
     more = [f"and {len(files) - FILES} more"] if len(files) > FILES else []
     size = f"+{goal.change.additions} −{goal.change.deletions} lines"
-    return f"{size}\n\n{listed([*(code(name) for name in files[:FILES]), *more])}"
+    return f"{size}\n\n{listed([*(code(name) for name in files[:FILES]), *more])}".rstrip()
 
 
 def _spend(goal: r.GoalView) -> str:
