@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from lsprotocol import types
 
-from goal_server.lsp_documents import read_range
+from goal_server.lsp_buffers import read_range
 from goal_server.plain import plain_line
 
 if TYPE_CHECKING:  # costs as much to import as pygls; see `lsp`

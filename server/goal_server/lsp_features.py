@@ -26,7 +26,7 @@ from goal_server.lsp_actions import (
     render_actions,
 )
 from goal_server.lsp_board import Board
-from goal_server.lsp_documents import Documents, line_range
+from goal_server.lsp_buffers import Documents, line_range
 from goal_server.lsp_later import Later
 from goal_server.lsp_protocol import EXPLAIN, RENDER
 from goal_server.plain import plain_line

@@ -11,7 +11,7 @@ from lsprotocol import types
 
 from goal_server.anchor import count_lines
 from goal_server.lsp_board import Board
-from goal_server.lsp_documents import Documents, apply_edit, find_offset, line_range, read_range
+from goal_server.lsp_buffers import Documents, apply_edit, find_offset, line_range, read_range
 from goal_server.lsp_later import Later
 
 
