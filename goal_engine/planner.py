@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from goal_engine.budget import GoalBudget
 from goal_engine.decision import Answer, Criterion, EvidenceKind, Question
 from goal_engine.document import GoalPlan, check_against_gates, check_graph
-from goal_engine.errors import BadConfiguration, RepositoryUnusable
+from goal_engine.errors import BadConfiguration, BadPlan, RepositoryUnusable
 from goal_engine.gates.select import find_digest
 from goal_engine.oracle import find_kind, find_questions, parse_goal_text
 from goal_engine.ports import Ports
@@ -20,7 +20,7 @@ from goal_engine.proof.gate import GateSpec
 from goal_engine.runtime.repository import CheckoutStatus, read_checkout
 from goal_engine.runtime.threads import in_thread
 from goal_engine.state import events as e
-from goal_engine.state.commands import CreateGoal
+from goal_engine.state.commands import CreateGoal, RevisePlan
 from goal_engine.state.model import GoalState
 from goal_engine.task_graph.graph import FixStep, GoalTask, GoalTaskGraph
 from goal_engine.types import GoalDeliveryPolicy, GoalId
@@ -77,6 +77,37 @@ async def create_goal(ports: Ports, text: str, options: CreateGoalOptions) -> Go
 async def plan_goal(ports: Ports, text: str, options: CreateGoalOptions) -> GoalState:
     """Create a goal that is only to be looked at (seed: `plan_goal`, `until_ready = false`)."""
     return await create_goal(ports, text, options)
+
+
+async def revise_goal(ports: Ports, goal_id: GoalId, plan: GoalPlan) -> GoalState:
+    """Give a goal of whose plan nothing was done another one; the plan it has changes nothing.
+
+    Raises `BadPlan`, `BadGoal`, and `NotPossibleNow` once work has begun.
+    """
+    state = await ports.read(goal_id)
+    planned = plan_revision(state, plan)
+    if planned is None:
+        return state
+    return await ports.transact(goal_id, RevisePlan(planned))
+
+
+def plan_revision(state: GoalState, plan: GoalPlan) -> e.GoalPlanned | None:
+    """Return what `plan` makes of a goal, `None` when that is what it is already.
+
+    Raises `BadPlan` and `BadGoal`.
+    """
+    if not plan.tasks:
+        raise BadPlan(
+            "The plan has no task, so nothing would be done: add a `[[task]]` with steps."
+        )
+    text, budget = parse_goal_text(plan.goal), plan.budget
+    planned = _from_plan(state.created.gates, plan).changed(
+        text="" if text == state.created.text else text,
+        kind=None if plan.kind == state.created.kind else plan.kind,
+        budget=None if budget == state.budget or not plan.has_budget else budget,
+    )
+    same = e.GoalPlanned(planner="plan", criteria=state.criteria, graph=state.graph)
+    return None if planned == same else planned
 
 
 def _created(

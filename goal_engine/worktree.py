@@ -68,7 +68,7 @@ class Workbench:
 
     def log_path(self, name: str) -> Path:
         """Return where a process called `name` writes."""
-        return self.folder / f"{name}.log"
+        return log_file(self.folder, name)
 
     async def keep_log(self, store: GoalStateStore, log: Path) -> str | None:
         """Move a log into the store, if anything was written."""
@@ -105,3 +105,8 @@ class Workbench:
         for left in (path, path.with_name(f"{path.name}.env")):
             if left.exists():
                 self.repository.remove_workspace(left)
+
+
+def log_file(folder: Path, name: str) -> Path:
+    """Return where a process called `name` writes, of the goal whose workspaces are in `folder`."""
+    return folder / f"{name}.log"

@@ -34,6 +34,13 @@ class AnswerQuestion:
 
 
 @dataclass(frozen=True, slots=True)
+class RevisePlan:
+    """Put another plan in the place of the one that nothing was done of."""
+
+    planned: e.GoalPlanned
+
+
+@dataclass(frozen=True, slots=True)
 class StartGoal:
     """Take a goal up for the first time or, after a judgement, again."""
 
@@ -93,7 +100,9 @@ class AcceptCriterion:
     proof: Sha256
 
 
-GoalCommand = AnswerQuestion | ResumeGoal | RequestControl | JudgeGoal | AcceptCriterion
+GoalCommand = (
+    AnswerQuestion | RevisePlan | ResumeGoal | RequestControl | JudgeGoal | AcceptCriterion
+)
 """The commands whose events depend on the goal as it stands."""
 
 Command = CreateGoal | StartGoal | StopGoal | NoticeInterruption | Record | GoalCommand

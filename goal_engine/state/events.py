@@ -62,6 +62,12 @@ class GoalPlanned(Frozen):
     planner: Literal["scaffold", "plan"]
     criteria: tuple[Criterion, ...]
     graph: GoalTaskGraph
+    text: str = ""
+    """The goal in other words, when a person changed them with the plan."""
+    kind: GoalKind | None = None
+    """Another kind, when a person said so with the plan."""
+    budget: GoalBudget | None = None
+    """Other limits, when a person set them with the plan."""
 
 
 class QuestionsAsked(Frozen):
@@ -273,6 +279,14 @@ class ChangeApplied(Frozen):
     files: tuple[str, ...]
 
 
+class ChangeUndone(Frozen):
+    """The change was taken out of the checkout's files again."""
+
+    type: Literal["change.undone"] = "change.undone"
+    tree: GitOid
+    files: tuple[str, ...]
+
+
 class DeliveryIntended(Frozen):
     """A delivery is about to happen; the branch is its idempotency key."""
 
@@ -316,6 +330,7 @@ GoalEvent = Annotated[
     | CriterionAccepted
     | ProofRecorded
     | ChangeApplied
+    | ChangeUndone
     | DeliveryIntended
     | GoalDelivered,
     Field(discriminator="type"),

@@ -65,12 +65,25 @@ def _with_task(state: GoalState, task: str, **changes: Any) -> dict[str, Any]:
 
 
 def _planned(state: GoalState, event: e.GoalPlanned) -> Mapping[str, Any]:
+    """A plan, the first or another one: what the one before asked and waited for is void."""
+    words: dict[str, Any] = {"text": event.text} if event.text else {}
+    if event.kind:
+        words |= {"kind": event.kind, "kind_reason": "the plan says so"}
+    answered = {answer.question for answer in state.answers}
     return {
+        "created": state.created.changed(**words) if words else state.created,
+        "budget": event.budget or state.budget,
+        "phase": GoalPhase.PLANNING,
         "planner": event.planner,
         "criteria": event.criteria,
         "graph": event.graph,
         "tasks": {task.id: TaskState() for task in event.graph},
+        "questions": tuple(asked for asked in state.questions if asked.id in answered),
         "blocked": None,
+        "requests": (),
+        "conflict": (),
+        "pause_reason": "",
+        "interrupted": False,
     }
 
 
@@ -225,7 +238,8 @@ CHANGES: Mapping[type[Frozen], Change] = {
     e.GoalNotReady: lambda s, v: {"phase": GoalPhase.PROOF, "requests": (), "blocked": None},
     e.CriterionAccepted: lambda s, v: {"acceptances": (*s.acceptances, v.acceptance)},
     e.ProofRecorded: lambda s, v: {"proof": ProofPointer(digest=v.digest, tree=v.tree)},
-    e.ChangeApplied: lambda s, v: {"applied": v.files},
+    e.ChangeApplied: lambda s, v: {"applied": v.files, "applied_tree": v.tree},
+    e.ChangeUndone: lambda s, v: {"applied": (), "applied_tree": None},
     e.DeliveryIntended: lambda s, v: {"delivery_branch": v.branch},
     e.GoalDelivered: lambda s, v: {
         "phase": GoalPhase.DELIVERY,

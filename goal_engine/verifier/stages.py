@@ -15,7 +15,7 @@ from goal_engine.state import events as e
 from goal_engine.state.commands import Record
 from goal_engine.state.model import GoalState
 from goal_engine.verifier.observe import read_run, render_report
-from goal_engine.verifier.run import run_gate
+from goal_engine.verifier.run import name_run, run_gate
 from goal_engine.worktree import Workbench
 
 
@@ -37,6 +37,7 @@ async def run_stage(
             ran = await run_gate(bench, spec, stage, tree, commit)
             log = await ports.store.write_object(ran.log) if ran.log else None
             await record(ports, state, ran.result.changed(log=log), ran.environment.key)
+            await in_thread(bench.log_path(name_run(stage, spec.name)).unlink, missing_ok=True)
 
     async with asyncio.TaskGroup() as group:
         for spec in todo:

@@ -21,6 +21,7 @@ from pygls.exceptions import JsonRpcInvalidParams, JsonRpcInvalidRequest
 from pygls.lsp.server import LanguageServer
 
 from goal_server.lsp_bars import RUNNING, Bars
+from goal_server.lsp_documents import take_document
 from goal_server.lsp_errors import guarded
 from goal_server.lsp_progress import Coalescer, render_snapshot
 from goal_server.lsp_protocol import PROGRESS, TRUST, WAIT, GoalProtocol, serve
@@ -74,7 +75,7 @@ class GoalServer(LanguageServer):
         if self._desk is None:
             from goal_server.lsp_desk import Desk
 
-            self._desk = Desk(self._coalescer.offer, lambda: self.trusted)
+            self._desk = Desk(self._coalescer.offer, lambda: self.trusted, self)
         return self._desk
 
     def _find_place(self, root: object) -> Path:
@@ -100,6 +101,7 @@ class GoalServer(LanguageServer):
             raise JsonRpcInvalidParams(f"{name} takes one object, with the operation's parameters.")
         given = dict(arguments[0]) if arguments else {}
         place = self._find_place(given.pop(ROOT, None))
+        given = take_document(self.workspace, operation.name, given)
         return await guarded(self._find_desk().run(operation, given, place))
 
     async def wait(self, params: Any) -> Any:

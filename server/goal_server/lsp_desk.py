@@ -14,6 +14,7 @@ from typing import Any
 from lsprotocol import types
 from pydantic import BaseModel, ValidationError
 from pygls.exceptions import JsonRpcInvalidParams
+from pygls.lsp.server import LanguageServer
 
 from goal_engine import control
 from goal_engine.engine import Engine
@@ -23,6 +24,7 @@ from goal_engine.queries import resolve_goal
 from goal_engine.state.model import GoalState
 from goal_engine.types import Decision, GoalId
 from goal_server.host import EngineHost
+from goal_server.lsp_apply import EditorFiles
 from goal_server.lsp_jobs import Jobs
 from goal_server.lsp_lenses import find_lenses
 from goal_server.operations import Context, dispatch, show_goal
@@ -37,7 +39,10 @@ class Desk:
     """One client's engines and what works there.  Made and used on the server's loop."""
 
     def __init__(
-        self, tell: Callable[[GoalProgressSnapshot], None], is_trusted: Callable[[], bool]
+        self,
+        tell: Callable[[GoalProgressSnapshot], None],
+        is_trusted: Callable[[], bool],
+        server: LanguageServer,
     ) -> None:
         loop = asyncio.get_running_loop()
 
@@ -47,6 +52,7 @@ class Desk:
         self._is_trusted = is_trusted
         self._host = EngineHost(hear)
         self._jobs = Jobs(self._host)
+        self._editor = EditorFiles(server, loop)
 
     def _context(self, place: Path) -> Context:
         return Context(
@@ -55,6 +61,7 @@ class Desk:
             trusted=self._is_trusted(),
             actor=f"{find_actor()} (editor)",
             approve=lambda _: False,  # by content, with `goal.trustGate`, and never by the way
+            editor=self._editor,
         )
 
     async def run(self, operation: Operation, given: dict[str, Any], place: Path) -> Any:

@@ -25,7 +25,7 @@ from goal_engine.state.model import GoalState
 from goal_server import exit_codes
 from goal_server import results as r
 from goal_server.operations import Context, dispatch, needs_trust
-from goal_server.parameters import Params
+from goal_server.parameters import LogParams, Params
 from goal_server.plain import plain_line
 from goal_server.registry import Operation
 from goal_server.render import render_result
@@ -98,9 +98,21 @@ async def _dispatch(
             actor=find_actor(),
             approve=lambda gates: _ask_gates(engine, settings, reporter, watched, gates),
         )
-        return await dispatch(context, operation, params)
+        result = await dispatch(context, operation, params)
+        while (onward := find_next_part(params, result)) is not None:
+            print_result(settings, result)
+            params, result = onward, await dispatch(context, operation, onward)
+        return result
     finally:
         unsubscribe()
+
+
+def find_next_part(params: Params, result: r.View) -> Params | None:
+    """Return how to ask for what follows in a log, `None` at its end and for all else."""
+    if not isinstance(result, r.LogView) or not isinstance(params, LogParams) or not result.text:
+        return None
+    onward = {"offset": result.offset, "task": result.task, "gate": result.gate}
+    return params.model_copy(update=onward)
 
 
 def run_interruptible(work: Coroutine[Any, Any, T], watched: Watched) -> T:
@@ -192,6 +204,8 @@ def print_result(settings: Settings, result: r.View) -> None:
         click.echo(result.model_dump_json(by_alias=True, indent=2))
     elif isinstance(result, r.DiffView) and not sys.stdout.isatty():
         sys.stdout.buffer.write(result.raw)
+    elif isinstance(result, r.LogView):
+        click.echo(result.text, nl=False)
     else:
         click.echo(render_result(with_place(settings, result)), nl=False)
 

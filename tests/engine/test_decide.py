@@ -33,6 +33,7 @@ from tests.builders import (
     a_goal_created,
     a_judgement,
     a_question,
+    a_task,
     do,
     entries_of,
     planned,
@@ -50,6 +51,7 @@ COMMANDS: tuple[c.Command, ...] = (
     c.StopGoal(PAUSE, "asked", Spend(attempts=1)),
     c.StopGoal(CANCEL, "asked"),
     c.NoticeInterruption(),
+    c.RevisePlan(planned()),
     c.AnswerQuestion("what", "this", ME),
     c.AnswerQuestion("gate:tests", "optional", ME),
     *(c.JudgeGoal(a_judgement(verdict), DIGEST) for verdict in Verdict),
@@ -63,6 +65,9 @@ COMMANDS: tuple[c.Command, ...] = (
     ("status", "command", "event", "after"),
     [
         (S.PLANNED, c.StartGoal(), e.GoalStarted, S.RUNNING),
+        (S.PLANNED, c.RevisePlan(planned()), e.GoalPlanned, S.PLANNED),
+        (S.BLOCKED_ON_HUMAN, c.RevisePlan(planned()), e.GoalPlanned, S.PLANNED),
+        (S.BLOCKED_ON_EXTERNAL, c.RevisePlan(planned()), e.GoalPlanned, S.PLANNED),
         (S.RUNNING, c.StopGoal(PAUSE, "asked"), e.GoalPaused, S.PAUSED),
         (S.RUNNING, c.StopGoal(CANCEL, "asked"), e.GoalCancelled, S.CANCELLED),
         (S.RUNNING, c.NoticeInterruption(), e.GoalInterrupted, S.PAUSED),
@@ -98,6 +103,10 @@ def test_a_goal_moves(status, command, event, after):
         (S.DELIVERED, c.StartGoal()),
         (S.PAUSED, c.NoticeInterruption()),
         (S.PLANNED, c.RequestControl(PAUSE, ME)),
+        (S.RUNNING, c.RevisePlan(planned())),
+        (S.PAUSED, c.RevisePlan(planned())),
+        (S.NOT_READY, c.RevisePlan(planned())),
+        (S.CANCELLED, c.RevisePlan(planned())),
     ],
     ids=str,
 )
@@ -221,6 +230,25 @@ def test_a_gate_is_waived_by_the_word_optional_alone(text, required):
     goal = do(asking("gate:tests"), c.AnswerQuestion("gate:tests", text, ME, planned()))
     assert goal.gates == (a_gate(required=required),)
     assert goal.waived == (() if required else ("tests",))
+
+
+def test_another_plan_leaves_nothing_of_the_one_before():
+    goal = asking("what", "gate:tests")
+    goal = do(goal, c.AnswerQuestion("gate:tests", "optional", ME))
+    other = planned(a_task("one"), a_task("two", "one"))
+    goal = do(goal, c.RevisePlan(other.changed(text="Say it so", budget=GoalBudget(attempts=3))))
+    assert goal.status is S.PLANNED and goal.blocked is None
+    assert goal.graph == other.graph and set(goal.tasks) == {"one", "two"}
+    assert goal.created.text == "Say it so" and goal.budget == GoalBudget(attempts=3)
+    assert goal.open_questions == () and [q.id for q in goal.questions] == ["gate:tests"]
+    assert goal.waived == ("tests",)
+
+
+def test_a_plan_stands_once_a_task_was_attempted():
+    begun = e.TaskStarted(task="fix", attempt=1, base_commit=TREE)
+    blocked = a_goal(S.RUNNING, begun, a_block("human"))
+    with pytest.raises(NotPossibleNow, match="work on its plan has begun"):
+        decide(blocked, c.RevisePlan(planned()), NOW)
 
 
 def test_a_spent_budget_is_resumed_only_with_a_higher_limit():
