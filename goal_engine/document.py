@@ -131,7 +131,9 @@ def _render_task(task: GoalTask) -> str:
     """The paths a task may change are always there to be narrowed; what it does comes last."""
     fields = _dump(task)
     steps = fields.pop("steps", ())
-    first: dict[str, Any] = {key: fields.pop(key) for key in ("id", "title", "deps", "reads") if key in fields}
+    first: dict[str, Any] = {
+        key: fields.pop(key) for key in ("id", "title", "deps", "reads") if key in fields
+    }
     text = _render_fields({**first, "writes": task.writes, **fields})
     return f"{text}\nsteps = {render_rows(steps)}" if steps else text
 

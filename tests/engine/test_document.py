@@ -107,7 +107,11 @@ def test_what_a_reader_would_not_see_is_spelled_out():
 
 @pytest.mark.parametrize(
     ("value", "written"),
-    [(Decimal("2.50"), "2.50"), (Decimal("1E+3"), "1000"), (Decimal("0.1234567890123456789"), None)],
+    [
+        (Decimal("2.50"), "2.50"),
+        (Decimal("1E+3"), "1000"),
+        (Decimal("0.1234567890123456789"), None),
+    ],
 )
 def test_money_is_a_number_where_that_is_exact(value, written):
     said = render_value(value)

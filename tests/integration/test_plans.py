@@ -69,9 +69,7 @@ async def test_a_plan_is_opened_changed_taken_and_run(context: Context, engine: 
     assert ended.status == S.READY
 
 
-async def test_what_a_person_changed_is_not_run_past_them(
-    context: Context, engine: Engine
-) -> None:
+async def test_what_a_person_changed_is_not_run_past_them(context: Context, engine: Engine) -> None:
     state = await create(engine, a_plan(NOTHING))
     path = await open_plan(context, state)
     replace(path, NOTHING, FIX)
@@ -88,7 +86,9 @@ async def test_execute_takes_a_text_first_if_it_says_anything_else(
     context: Context, engine: Engine
 ) -> None:
     state = await create(engine, a_plan(NOTHING))
-    text = render_plan(state).replace(NOTHING, FIX).replace("Make sums right", "Make all sums right")
+    text = (
+        render_plan(state).replace(NOTHING, FIX).replace("Make sums right", "Make all sums right")
+    )
     ended = await o.execute_goal(context, p.ExecuteParams(goal=state.goal_id, plan_text=text))
     assert ended.status == S.READY and ended.text == "Make all sums right in calc.py"
     causes = [entry.cause for entry in await engine.ports.store.entries(state.goal_id)]
