@@ -93,9 +93,8 @@ def plan_of(state: GoalState) -> GoalPlan:
 
 def render_plan(state: GoalState) -> str:
     """Return the plan of a goal as TOML that a person can edit; `parse_plan` reads it back."""
-    return "\n".join(
-        ["\n".join(_introduce(state)), render_document(plan_of(state), state.gate_names)]
-    )
+    document = render_document(plan_of(state), state.gate_names)
+    return "\n".join([*_introduce(state), "", document])
 
 
 def _introduce(state: GoalState) -> Iterator[str]:

@@ -219,6 +219,7 @@ async def show_log(context: Context, params: p.LogParams) -> r.LogView:
         text=plain_text(part.text),
         offset=part.offset,
         live=part.place.live,
+        running=state.status is GoalStatus.RUNNING,
     )
 
 

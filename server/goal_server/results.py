@@ -211,6 +211,8 @@ class LogView(View):
     """In bytes: ask with it for what comes next."""
     live: bool
     """Whether more may come."""
+    running: bool
+    """Whether the goal is worked on, so that another log may follow."""
 
 
 class OpenView(View):
@@ -405,7 +407,14 @@ def find_next_steps(state: GoalState) -> tuple[str, ...]:
     if state.applied:
         steps.append(f"goalproof apply {goal} --undo")
     usual = [verb for verb in POSSIBLE[state.status] if verb not in unneeded]
-    return (*steps, *(f"goalproof {verb} {goal}" for verb in usual))
+    return (
+        *steps,
+        *(f"goalproof {SPELLED.get(verb, '{} {}').format(verb, goal)}" for verb in usual),
+    )
+
+
+SPELLED = {"revise": "open {1} plan"}
+"""How an operation begins that another one comes before."""
 
 
 def _find_acceptable(state: GoalState) -> tuple[CriterionVerdict, ...]:

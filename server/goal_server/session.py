@@ -33,6 +33,8 @@ from goal_server.reporter import Reporter, open_reporter
 from goal_server.settings import Settings
 
 T = TypeVar("T")
+BETWEEN = 0.1
+"""Seconds between two looks for the log that comes next."""
 
 
 class Interrupted(Exception):
@@ -62,7 +64,8 @@ def perform(settings: Settings, operation: Operation, params: Params) -> int:
                 watched,
             )
     except Interrupted:
-        _say_interrupted(settings, watched)
+        if "write" in operation.effects:  # who only looked on knows that they stopped
+            _say_interrupted(settings, watched)
         return exit_codes.INTERRUPTED
     finally:
         engine.close()
@@ -99,20 +102,36 @@ async def _dispatch(
             approve=lambda gates: _ask_gates(engine, settings, reporter, watched, gates),
         )
         result = await dispatch(context, operation, params)
-        while (onward := find_next_part(params, result)) is not None:
-            print_result(settings, result)
-            params, result = onward, await dispatch(context, operation, onward)
+        if isinstance(params, LogParams) and isinstance(result, r.LogView):
+            return await _read_on(context, settings, operation, params, result)
         return result
     finally:
         unsubscribe()
 
 
-def find_next_part(params: Params, result: r.View) -> Params | None:
-    """Return how to ask for what follows in a log, `None` at its end and for all else."""
-    if not isinstance(result, r.LogView) or not isinstance(params, LogParams) or not result.text:
-        return None
-    onward = {"offset": result.offset, "task": result.task, "gate": result.gate}
-    return params.model_copy(update=onward)
+async def _read_on(
+    context: Context, settings: Settings, operation: Operation, asked: LogParams, part: r.LogView
+) -> r.View:
+    """Print a log part by part to its end; followed, each log that comes after it as well."""
+    every = asked.follow and asked.task is None and asked.gate is None
+    shown = ended = ""
+    while True:
+        if part.text and (part.live or part.name != ended):
+            if every and part.name != shown:
+                click.echo(click.style(f"── {plain_line(part.name)}", dim=True), err=True)
+            shown = part.name
+            print_result(settings, part)
+            params = asked.model_copy(
+                update={"offset": part.offset, "task": part.task, "gate": part.gate}
+            )
+        elif every and part.running:
+            ended, params = part.name, asked
+            await asyncio.sleep(BETWEEN)
+        else:
+            return part.model_copy(update={"text": ""})
+        said = await dispatch(context, operation, params)
+        assert isinstance(said, r.LogView)
+        part = said
 
 
 def run_interruptible(work: Coroutine[Any, Any, T], watched: Watched) -> T:

@@ -128,6 +128,11 @@ class Editor(LanguageClient):
         said = await self.workspace_execute_command_async(asked)
         return json.loads(json.dumps(said), object_hook=lambda item: SimpleNamespace(**item))
 
+    async def approve(self) -> None:
+        """Approve the gates that there are, as a person does who looked at them."""
+        shown = await self.command("goal.gates")
+        await self.command("goal.trustGate", digests=[gate.digest for gate in shown.gates])
+
 
 def make_editor() -> Editor:
     editor = Editor()
@@ -163,6 +168,7 @@ async def a_ready_goal(
         initialization_options={"trusted": True},
     )
     await editor.initialize_session(params)
+    await editor.approve()
     begun = await editor.command("goal.run", planText=PLAN.replace("{steps}", steps))
     ended = await editor.protocol.send_request_async("goal/wait", {"goal": begun.id})
     assert ended.status == "ready", ended.blocker
@@ -336,6 +342,7 @@ async def test_a_plan_that_is_open_is_run_as_it_stands_in_the_buffer(
         initialization_options={"trusted": True},
     )
     await editor.initialize_session(params)
+    await editor.approve()
     planned = await editor.command(
         "goal.plan", planText=PLAN.replace("{steps}", '{ run = ["true"] }')
     )
@@ -368,6 +375,7 @@ async def test_a_workspace_that_is_opened_through_a_link_keeps_its_names(
         initialization_options={"trusted": True},
     )
     await editor.initialize_session(params)
+    await editor.approve()
     write = "{ write = 'more.txt', content = 'none' }"
     begun = await editor.command("goal.run", planText=PLAN.replace("{steps}", f"{FIX}, {write}"))
     await editor.protocol.send_request_async("goal/wait", {"goal": begun.id})

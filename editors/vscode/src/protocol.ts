@@ -309,6 +309,7 @@ export interface LogView {
   readonly text: string;
   readonly offset: number;
   readonly live: boolean;
+  readonly running: boolean;
 }
 
 /** Something of a goal to look at or to work in. */

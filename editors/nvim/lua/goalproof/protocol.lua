@@ -206,6 +206,7 @@
 ---@field text string
 ---@field offset number
 ---@field live boolean
+---@field running boolean
 
 --- Something of a goal to look at or to work in.
 ---@class goalproof.OpenParams
