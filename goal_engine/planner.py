@@ -85,13 +85,11 @@ async def revise_goal(ports: Ports, goal_id: GoalId, plan: GoalPlan) -> GoalStat
     Raises `BadPlan`, `BadGoal`, and `NotPossibleNow` once work has begun.
     """
     state = await ports.read(goal_id)
-    planned = plan_revision(state, plan)
-    if planned is None:
-        return state
-    return await ports.transact(goal_id, RevisePlan(planned))
+    command = plan_revision(state, plan)
+    return state if command is None else await ports.transact(goal_id, command)
 
 
-def plan_revision(state: GoalState, plan: GoalPlan) -> e.GoalPlanned | None:
+def plan_revision(state: GoalState, plan: GoalPlan) -> RevisePlan | None:
     """Return what `plan` makes of a goal, `None` when that is what it is already.
 
     Raises `BadPlan` and `BadGoal`.
@@ -100,14 +98,19 @@ def plan_revision(state: GoalState, plan: GoalPlan) -> e.GoalPlanned | None:
         raise BadPlan(
             "The plan has no task, so nothing would be done: add a `[[task]]` with steps."
         )
-    text, budget = parse_goal_text(plan.goal), plan.budget
-    planned = _from_plan(state.created.gates, plan).changed(
-        text="" if text == state.created.text else text,
-        kind=None if plan.kind == state.created.kind else plan.kind,
-        budget=None if budget == state.budget or not plan.has_budget else budget,
+    created, text = state.created, parse_goal_text(plan.goal)
+    kind, budget = plan.kind or created.kind, plan.budget if plan.has_budget else state.budget
+    planned = _from_plan(created.gates, plan)
+    restated = e.GoalRestated(
+        text=text,
+        kind=kind,
+        kind_reason=created.kind_reason if kind is created.kind else "the plan says so",
+        budget=budget,
     )
-    same = e.GoalPlanned(planner="plan", criteria=state.criteria, graph=state.graph)
-    return None if planned == same else planned
+    says_the_same = (text, kind, budget) == (created.text, created.kind, state.budget)
+    if says_the_same and (planned.criteria, planned.graph) == (state.criteria, state.graph):
+        return None
+    return RevisePlan(planned, None if says_the_same else restated)
 
 
 def _created(

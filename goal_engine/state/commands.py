@@ -38,6 +38,7 @@ class RevisePlan:
     """Put another plan in the place of the one that nothing was done of."""
 
     planned: e.GoalPlanned
+    restated: e.GoalRestated | None = None
 
 
 @dataclass(frozen=True, slots=True)

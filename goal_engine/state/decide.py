@@ -162,7 +162,7 @@ def _revise(state: GoalState, command: c.RevisePlan) -> tuple[e.GoalEvent, ...]:
     if state.has_begun:
         why = "work on its plan has begun; `run` with the other plan makes a goal of its own"
         raise refusal(state, _verb(command), why)
-    return (command.planned,)
+    return (command.planned, *((command.restated,) if command.restated else ()))
 
 
 def _resume(state: GoalState, command: c.ResumeGoal) -> tuple[e.GoalEvent, ...]:

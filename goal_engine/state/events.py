@@ -62,12 +62,16 @@ class GoalPlanned(Frozen):
     planner: Literal["scaffold", "plan"]
     criteria: tuple[Criterion, ...]
     graph: GoalTaskGraph
-    text: str = ""
-    """The goal in other words, when a person changed them with the plan."""
-    kind: GoalKind | None = None
-    """Another kind, when a person said so with the plan."""
-    budget: GoalBudget | None = None
-    """Other limits, when a person set them with the plan."""
+
+
+class GoalRestated(Frozen):
+    """A person changed the goal's words, its kind or its limits together with its plan."""
+
+    type: Literal["goal.restated"] = "goal.restated"
+    text: str
+    kind: GoalKind
+    kind_reason: str
+    budget: GoalBudget
 
 
 class QuestionsAsked(Frozen):
@@ -306,6 +310,7 @@ class GoalDelivered(Frozen):
 GoalEvent = Annotated[
     GoalCreated
     | GoalPlanned
+    | GoalRestated
     | QuestionsAsked
     | QuestionAnswered
     | GateWaived

@@ -66,13 +66,8 @@ def _with_task(state: GoalState, task: str, **changes: Any) -> dict[str, Any]:
 
 def _planned(state: GoalState, event: e.GoalPlanned) -> Mapping[str, Any]:
     """A plan, the first or another one: what the one before asked and waited for is void."""
-    words: dict[str, Any] = {"text": event.text} if event.text else {}
-    if event.kind:
-        words |= {"kind": event.kind, "kind_reason": "the plan says so"}
     answered = {answer.question for answer in state.answers}
     return {
-        "created": state.created.changed(**words) if words else state.created,
-        "budget": event.budget or state.budget,
         "phase": GoalPhase.PLANNING,
         "planner": event.planner,
         "criteria": event.criteria,
@@ -85,6 +80,11 @@ def _planned(state: GoalState, event: e.GoalPlanned) -> Mapping[str, Any]:
         "pause_reason": "",
         "interrupted": False,
     }
+
+
+def _restated(state: GoalState, event: e.GoalRestated) -> Mapping[str, Any]:
+    words = {"text": event.text, "kind": event.kind, "kind_reason": event.kind_reason}
+    return {"created": state.created.changed(**words), "budget": event.budget}
 
 
 def _asked(state: GoalState, event: e.QuestionsAsked) -> Mapping[str, Any]:
@@ -215,6 +215,7 @@ def _conflicted(state: GoalState, event: e.IntegrationConflicted) -> Mapping[str
 
 CHANGES: Mapping[type[Frozen], Change] = {
     e.GoalPlanned: _planned,
+    e.GoalRestated: _restated,
     e.QuestionsAsked: _asked,
     e.QuestionAnswered: lambda s, v: {"answers": (*s.answers, v.answer)},
     e.GateWaived: lambda s, v: {"waived": (*s.waived, v.gate)},

@@ -47,7 +47,7 @@ TRANSITIONS: Mapping[GoalStatus | None, Moves] = {
     None: {e.GoalCreated: S.PLANNED},
     S.PLANNED: {
         **_START,
-        **_stays(S.PLANNED, e.GoalPlanned, e.QuestionsAsked),
+        **_stays(S.PLANNED, e.GoalPlanned, e.GoalRestated, e.QuestionsAsked),
         e.GoalBlocked: S.BLOCKED_ON_HUMAN,
     },
     S.RUNNING: {

@@ -18,7 +18,7 @@ from goal_engine.state.decide import decide
 from goal_engine.state.evolve import ImpossibleEvent, evolve, fold, fold_entries
 from goal_engine.state.journal import encode_entry, header_line, parse_journal
 from goal_engine.state.transitions import BLOCKED_ON, POSSIBLE, TRANSITIONS
-from goal_engine.types import GoalStatus, TaskStatus
+from goal_engine.types import GoalKind, GoalStatus, TaskStatus
 from tests.builders import (
     DIGEST,
     EVENTS,
@@ -236,10 +236,12 @@ def test_another_plan_leaves_nothing_of_the_one_before():
     goal = asking("what", "gate:tests")
     goal = do(goal, c.AnswerQuestion("gate:tests", "optional", ME))
     other = planned(a_task("one"), a_task("two", "one"))
-    goal = do(goal, c.RevisePlan(other.changed(text="Say it so", budget=GoalBudget(attempts=3))))
+    limits = GoalBudget(attempts=3)
+    words = e.GoalRestated(text="Say it so", kind=GoalKind.FIX, kind_reason="x", budget=limits)
+    goal = do(goal, c.RevisePlan(other, words))
     assert goal.status is S.PLANNED and goal.blocked is None
     assert goal.graph == other.graph and set(goal.tasks) == {"one", "two"}
-    assert goal.created.text == "Say it so" and goal.budget == GoalBudget(attempts=3)
+    assert goal.created.text == "Say it so" and goal.budget == limits
     assert goal.open_questions == () and [q.id for q in goal.questions] == ["gate:tests"]
     assert goal.waived == ("tests",)
 

@@ -25,7 +25,7 @@ def change(path: str, before: str | None, after: str | None) -> FileChange:
 
 
 def edit_of(*changes: FileChange, abilities: Abilities = ALL) -> list[Any]:
-    places = lsp_apply.Places("file:///work", {})
+    places = lsp_apply.Places("file:///checkout", {})
     units = PositionCodec().client_num_units
     made = make_edit(plan_texts(changes, abilities), places, units, abilities)
     return list(made.document_changes or ()) if made else []
@@ -58,7 +58,7 @@ def test_deletions_come_last_and_names_are_quoted() -> None:
         types.TextDocumentEdit,
         types.DeleteFile,
     ]
-    assert made[0].uri == "file:///work/b%20c/%C3%BC"
+    assert made[0].uri == "file:///checkout/b%20c/%C3%BC"
 
 
 def test_a_mark_at_the_beginning_is_not_in_an_edit() -> None:
