@@ -80,4 +80,5 @@ def is_same_text(buffer: str, text: str) -> bool:
 
 
 def _plain(text: str) -> str:
-    return ENDINGS.sub("\n", text.removeprefix(BOM))
+    plain = ENDINGS.sub("\n", text.removeprefix(BOM))
+    return "" if plain == "\n" else plain  # Vim has no buffer without a line

@@ -222,8 +222,9 @@ def find_foreign(
 
 def _shows(buffer: str, content: Content | None) -> bool:
     if content is None:  # a file that is not there yet may be open, empty
-        return not buffer
-    return is_same_text(buffer, content.data.decode("utf-8", "replace"))
+        return is_same_text(buffer, "")
+    # what is shown of a link is another file, and that is not changed
+    return content.is_link or is_same_text(buffer, content.data.decode("utf-8", "replace"))
 
 
 @dataclass(frozen=True, slots=True)

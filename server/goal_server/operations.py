@@ -47,7 +47,7 @@ from goal_server.registry import NEEDS_TRUST, Operation, load
 Say = Callable[[str], None]
 Approve = Callable[[tuple[GateSpec, ...]], bool]
 
-FOLLOWING = 0.1
+FOLLOWING = 0.2
 """Seconds between two looks at a log that is followed."""
 
 NO_AGENTS = (
@@ -202,21 +202,24 @@ async def show_diff(context: Context, params: p.DiffParams) -> r.DiffView:
 
 async def show_log(context: Context, params: p.LogParams) -> r.LogView:
     """Return part of a log; to follow it, wait until there is more or it has ended."""
-    goal = (await _find(context, params.goal)).goal_id
+    goal, offset = (await _find(context, params.goal)).goal_id, params.offset
     while True:
-        state = await context.engine.ports.read(goal)
+        state = await _find(context, goal)  # whose runner may have gone away meanwhile
         part = await logs.read_log(
-            context.engine.ports, state, task=params.task, gate=params.gate, offset=params.offset
+            context.engine.ports, state, task=params.task, gate=params.gate, offset=offset
         )
-        if part.text or not (params.follow and part.place.live):
+        text, moved = plain_text(part.text), part.offset != offset
+        if text or not (moved or (params.follow and part.place.live)):
             break
-        await asyncio.sleep(FOLLOWING)
+        offset = part.offset
+        if not moved:
+            await asyncio.sleep(FOLLOWING)
     return r.LogView(
         goal=goal,
         name=part.place.name,
         task=part.place.task,
         gate=part.place.gate,
-        text=plain_text(part.text),
+        text=text,
         offset=part.offset,
         live=part.place.live,
         running=state.status is GoalStatus.RUNNING,

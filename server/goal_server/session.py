@@ -113,6 +113,7 @@ async def _read_on(
     context: Context, settings: Settings, operation: Operation, asked: LogParams, part: r.LogView
 ) -> r.View:
     """Print a log part by part to its end; followed, each log that comes after it as well."""
+    asked = asked.model_copy(update={"goal": part.goal})  # `latest` may be another one soon
     every = asked.follow and asked.task is None and asked.gate is None
     shown = ended = ""
     while True:

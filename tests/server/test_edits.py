@@ -82,5 +82,6 @@ def test_line_endings_and_marks_are_not_for_an_editor_to_change(before, after, c
 
 def test_a_buffer_may_hold_endings_and_mark_otherwise_but_not_words():
     assert is_same_text("a\nb", BOM + "a\r\nb")
+    assert is_same_text("\n", "")
     assert not is_same_text("a\nb", "a\nb\n")
     assert not is_same_text("a\nc", "a\nb")
