@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cached_property
 from pathlib import Path
 from threading import Lock
@@ -24,8 +24,13 @@ from goal_engine.runtime.repository import (
     create_sample_repository as create_sample_repository,
 )
 from goal_engine.state.events import JournalEntry
+from goal_engine.state.journal import Stamp
 from goal_engine.state.model import GoalState
 from goal_engine.state.persistence import FileSystemGoalStateStore
+from goal_engine.types import GoalId
+from goal_engine.workers.agents import read_agents
+from goal_engine.workers.cli import CliWorker
+from goal_engine.workers.manual import ManualWorker
 from goal_engine.workers.recipe import RecipeWorker
 
 Subscriber = Callable[[GoalState, JournalEntry], None]
@@ -56,7 +61,11 @@ class Engine:
             checkout=checkout,
             find_state_dir=lambda: self.state_dir,
             open_repository=self._open_repository,
-            workers={"recipe": RecipeWorker()},
+            workers={
+                "recipe": RecipeWorker(),
+                "cli": CliWorker(read_agents, checkout),
+                "manual": ManualWorker(),
+            },
             publish=self._publish,
         )
 
@@ -87,6 +96,10 @@ class Engine:
         """Tell `subscriber` of every change made through these ports; return how to stop that."""
         self._subscribers.append(subscriber)
         return lambda: self._subscribers.remove(subscriber)
+
+    async def mark_goals(self, goals: Iterable[GoalId], newest: int) -> dict[GoalId, Stamp]:
+        """Return something for each of `goals`, and of the `newest`, that differs once it changes."""
+        return await self._store.mark(goals, newest)
 
     def close(self) -> None:
         """Let go of what is open."""

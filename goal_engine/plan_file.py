@@ -65,7 +65,8 @@ def is_edited(checkout: Path, state: GoalState) -> bool:
     """Whether the file of a goal's plan says anything else than its plan."""
     path = plan_path(checkout, state.goal_id)
     try:
-        plan = parse_plan(read_plan_text(path), NAME)
+        created = state.created
+        plan = parse_plan(read_plan_text(path), NAME, created.worker, created.agent)
         return plan != plan_of(state) and plan_revision(state, plan) is not None
     except BadInput:
         return True

@@ -62,12 +62,23 @@ class RequestControl:
 
 
 @dataclass(frozen=True, slots=True)
+class SubmitTask:
+    """Say that the folder of a handed-over task holds the result."""
+
+    task: str | None
+    """`None` for the one task that waits."""
+    decision: Decision
+
+
+@dataclass(frozen=True, slots=True)
 class StopGoal:
     """Record that everything is dead: the receipt of a pause or cancel, or an interruption."""
 
     kind: e.ControlKind
     reason: str
     spent: Spend = Spend()
+    kept: tuple[str, ...] = ()
+    """Tasks in whose folders a person's work stays; of a cancel."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +113,13 @@ class AcceptCriterion:
 
 
 GoalCommand = (
-    AnswerQuestion | RevisePlan | ResumeGoal | RequestControl | JudgeGoal | AcceptCriterion
+    AnswerQuestion
+    | RevisePlan
+    | ResumeGoal
+    | RequestControl
+    | SubmitTask
+    | JudgeGoal
+    | AcceptCriterion
 )
 """The commands whose events depend on the goal as it stands."""
 

@@ -9,11 +9,12 @@ from __future__ import annotations
 import asyncio
 import os
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from hashlib import sha256
+from heapq import nlargest
 from pathlib import Path
 from typing import TypeVar
 
@@ -106,6 +107,11 @@ class FileSystemGoalStateStore:
     async def list(self) -> Sequence[Summary]:
         """Return every goal, oldest first, damaged ones too."""
         return await self._do(self._list)
+
+    async def mark(self, goals: Iterable[GoalId], newest: int) -> dict[GoalId, Stamp]:
+        """Return the journal's stamp of each of `goals` and of the `newest`; one that is gone has none."""
+        wanted = tuple(goals)
+        return await self._do(lambda: self._mark(wanted, newest))
 
     async def write_object(self, data: bytes) -> str:
         """Keep `data` and return its sha256."""
@@ -290,6 +296,16 @@ class FileSystemGoalStateStore:
         names = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
         found = [self._summary(name) for name in names if GOAL_ID.fullmatch(name)]
         return [summary for summary in found if summary is not None]
+
+    def _mark(self, goals: Sequence[GoalId], newest: int) -> dict[GoalId, Stamp]:
+        folder = self.root / "goals"
+        names = [path.name for path in folder.iterdir()] if newest and folder.is_dir() else []
+        found = [GoalId(name) for name in nlargest(newest, names) if GOAL_ID.fullmatch(name)]
+        marks: dict[GoalId, Stamp] = {}
+        for goal_id in dict.fromkeys((*goals, *found)):
+            with suppress(OSError):  # it is being created, or was removed
+                marks[goal_id] = _stamp(self._journal(goal_id).stat())
+        return marks
 
     def _summary(self, name: str) -> Summary | None:
         """A folder without a journal is a goal that is being created, or never was."""

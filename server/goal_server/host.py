@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from goal_engine.engine import Engine, find_root
 from goal_engine.state.events import JournalEntry
 from goal_engine.state.model import GoalState
+from goal_server.follower import Follower
 
 T = TypeVar("T")
 Listener = Callable[[GoalState], None]
@@ -23,7 +24,8 @@ class EngineHost:
     def __init__(self, listener: Listener) -> None:
         self._listener = listener
         self._engines: dict[Path, Engine] = {}
-        self._jobs: set[asyncio.Task[Any]] = set()
+        self._followers: dict[Path, asyncio.Task[None]] = {}
+        self._jobs: dict[asyncio.Task[Any], Engine] = {}
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._serve, name="goal-engine", daemon=True)
         self._thread.start()
@@ -43,6 +45,8 @@ class EngineHost:
             engine = Engine(root)
             engine.subscribe(self._tell)
             self._engines[root] = engine
+            follower = Follower(engine, self._listener)
+            self._followers[root] = self._loop.create_task(follower.follow())
         return self._engines[root]
 
     @property
@@ -53,12 +57,31 @@ class EngineHost:
     def _tell(self, state: GoalState, entry: JournalEntry) -> None:
         self._listener(state)
 
-    def start_job(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
-        """Start what outlives a request; it is cancelled, and so paused, when the host closes."""
+    def start_job(self, engine: Engine, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+        """Start what outlives a request; it is cancelled, and so paused, when its engine closes."""
         job = self._loop.create_task(work)
-        self._jobs.add(job)
-        job.add_done_callback(self._jobs.discard)
+        self._jobs[job] = engine
+        job.add_done_callback(self._jobs.pop)
         return job
+
+    async def stop_jobs(self, engine: Engine | None = None) -> None:
+        """Stop the jobs of one engine or all of them, which records their pauses."""
+        jobs = [job for job, of in self._jobs.items() if engine in (None, of)]
+        for job in jobs:
+            job.cancel()
+        await asyncio.gather(*jobs, return_exceptions=True)
+
+    async def close_engine(self, engine: Engine) -> None:
+        """Stop what runs there and let go of it; it is opened anew when it is needed again."""
+        self._engines.pop(engine.checkout, None)
+        await self._stop_following(engine.checkout)
+        await self.stop_jobs(engine)
+        engine.close()
+
+    async def _stop_following(self, root: Path) -> None:
+        follower = self._followers.pop(root)
+        follower.cancel()
+        await asyncio.gather(follower, return_exceptions=True)
 
     async def close(self) -> None:
         """Stop every job, which records its pause, and let go of the engines."""
@@ -67,8 +90,7 @@ class EngineHost:
         await asyncio.to_thread(self._thread.join, 5)
 
     async def _stop(self) -> None:
-        for job in self._jobs:
-            job.cancel()
-        await asyncio.gather(*self._jobs, return_exceptions=True)
-        for engine in self._engines.values():
+        await self.stop_jobs()
+        for root, engine in self._engines.items():
+            await self._stop_following(root)
             engine.close()

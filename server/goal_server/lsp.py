@@ -10,21 +10,25 @@ import asyncio
 import logging
 import sys
 from collections.abc import Mapping
+from functools import partial
 from importlib import import_module
 from importlib.metadata import version
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote, urlparse
+from urllib.parse import urlparse
 
 from lsprotocol import types
 from pygls.exceptions import JsonRpcInvalidParams, JsonRpcInvalidRequest
 from pygls.lsp.server import LanguageServer
 
 from goal_server.lsp_bars import RUNNING, Bars
+from goal_server.lsp_configuration import Configuration, warn
 from goal_server.lsp_documents import take_document
 from goal_server.lsp_errors import guarded
+from goal_server.lsp_folders import ROOT, Folders, to_path
 from goal_server.lsp_progress import Coalescer, render_snapshot
 from goal_server.lsp_protocol import PROGRESS, TRUST, WAIT, GoalProtocol, serve
+from goal_server.lsp_runs import Runs
+from goal_server.lsp_settings import find_trust_problem, is_yes
 from goal_server.registry import OPERATIONS, find_operation
 
 # The engine and its models are imported when they are first used, and warmed once the client has
@@ -35,8 +39,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-ROOT = "root"
-"""The key that names a workspace beside an operation's own parameters."""
 SETTLING = 1.0
 """Seconds that the last words to a progress bar may take."""
 
@@ -60,6 +62,9 @@ class GoalServer(LanguageServer):
         self._closed = False
         self._coalescer = Coalescer(self._send_progress)
         self._bars = Bars(self)
+        self.folders = Folders()
+        self.configuration = Configuration(self, self.folders)
+        self.runs = Runs(self)
         self._pauses: set[asyncio.Task[None]] = set()
 
     def report_server_error(self, error: Exception, source: Any) -> None:
@@ -78,18 +83,6 @@ class GoalServer(LanguageServer):
             self._desk = Desk(self._coalescer.offer, lambda: self.trusted, self)
         return self._desk
 
-    def _find_place(self, root: object) -> Path:
-        """Return the folder that `root` names, or the client's first workspace folder."""
-        if root is not None and not isinstance(root, str):
-            raise JsonRpcInvalidParams(f"`{ROOT}` is the URI of a folder.")
-        if root is not None:
-            return to_path(root)
-        folders = [folder.uri for folder in self.workspace.folders.values()]
-        uri = folders[0] if folders else self.workspace.root_uri
-        if not uri:
-            raise JsonRpcInvalidParams(f"No workspace is open: name one with `{ROOT}`.")
-        return to_path(uri)
-
     # requests
 
     async def run_command(self, name: str, arguments: list[Any]) -> Any:
@@ -100,9 +93,13 @@ class GoalServer(LanguageServer):
         if len(arguments) > 1 or not all(isinstance(given, dict) for given in arguments):
             raise JsonRpcInvalidParams(f"{name} takes one object, with the operation's parameters.")
         given = dict(arguments[0]) if arguments else {}
-        place = self._find_place(given.pop(ROOT, None))
+        place = self.folders.find_place(given.pop(ROOT, None), anywhere=operation.anywhere)
         given = take_document(self.workspace, operation.name, given)
-        return await guarded(self._find_desk().run(operation, given, place))
+        given = await self.configuration.fill(operation, given, place)
+        run = partial(self._find_desk().run, operation, given, place)
+        if operation.cancellable and not operation.progress and given.get(operation.executes_if):
+            return await guarded(self.runs.run(operation.title, run))
+        return await guarded(run())
 
     async def wait(self, params: Any) -> Any:
         """Return a goal once nothing works on it here; cancelling ends the wait alone."""
@@ -110,12 +107,14 @@ class GoalServer(LanguageServer):
         goal = given.get("goal")
         if not isinstance(goal, str):
             raise JsonRpcInvalidParams(f"{WAIT} takes the goal's id as `goal`.")
-        place = self._find_place(given.get(ROOT))
+        place = self.folders.find_place(given.get(ROOT))
         return await guarded(self._find_desk().wait(goal, place))
 
     async def lenses(self, uri: str) -> list[types.CodeLens]:
         """Return the lenses of a file; none while the workspace is untrusted."""
         if not self.trusted or urlparse(uri).scheme != "file":
+            return []
+        if not self.folders.holds(to_path(uri)):
             return []
         buffer = self.workspace.get_text_document(uri).source
         return await guarded(self._find_desk().lenses(to_path(uri), buffer))
@@ -132,7 +131,9 @@ class GoalServer(LanguageServer):
             self.workspace_code_lens_refresh(None)
 
     def cancel_progress(self, token: object) -> None:
-        """Pause the goal whose bar the person cancelled: nothing is lost."""
+        """Pause the goal whose bar the person cancelled: nothing is lost; end what is no goal."""
+        if self.runs.cancel(token):
+            return
         goal = self._bars.find_goal(token)
         if goal is None or self._desk is None:
             return
@@ -144,6 +145,31 @@ class GoalServer(LanguageServer):
         self._pauses.discard(pause)
         if not pause.cancelled() and (error := pause.exception()) is not None:
             log.error("a goal could not be paused: %s", error)
+
+    # the workspace
+
+    async def change_trust(self, said: object) -> None:
+        """Take the client's word; without a clear yes, what runs is paused."""
+        self.trusted = is_yes(said)
+        if complaint := find_trust_problem(said):
+            warn(self, complaint)
+        if not self.trusted:
+            self.runs.cancel_all()
+            if self._desk is not None:
+                await self._desk.stop("the workspace is not trusted any more")
+
+    async def follow(self) -> None:
+        """Tell of the goals of the open folders, whoever runs them."""
+        if not self._closed:
+            await self._find_desk().follow(self.folders.open)
+
+    async def change_folders(self, params: types.DidChangeWorkspaceFoldersParams) -> None:
+        """Take what was opened and closed; what runs in a closed folder is paused."""
+        is_closed = self.folders.change(params.event)
+        self.configuration.ask()
+        if self._desk is not None:
+            await self._desk.leave(is_closed)
+            await self._desk.follow(self.folders.open)
 
     async def close(self) -> None:
         """Record a pause for everything that runs, tell it and end the engine's thread."""
@@ -165,14 +191,28 @@ def make_server() -> GoalServer:
     @server.feature(types.INITIALIZE)
     def initialize(ls: GoalServer, params: types.InitializeParams) -> None:
         ls.trusted = is_yes(params.initialization_options)
+        ls.folders.begin(params)
+        ls.configuration.begin(params.initialization_options)
 
     @server.feature(TRUST)
-    def change_trust(ls: GoalServer, params: Any) -> None:
-        ls.trusted = is_yes(params)
+    async def change_trust(ls: GoalServer, params: Any) -> None:
+        await ls.change_trust(params)
+
+    @server.feature(types.WORKSPACE_DID_CHANGE_CONFIGURATION)
+    def change_configuration(ls: GoalServer, params: types.DidChangeConfigurationParams) -> None:
+        ls.configuration.change(params)
+
+    @server.feature(types.WORKSPACE_DID_CHANGE_WORKSPACE_FOLDERS)
+    async def change_folders(ls: GoalServer, params: types.DidChangeWorkspaceFoldersParams) -> None:
+        await ls.change_folders(params)
 
     @server.feature(types.INITIALIZED)
     async def initialized(ls: GoalServer, *_: Any) -> None:
-        await asyncio.to_thread(import_module, "goal_server.lsp_desk")
+        await asyncio.gather(
+            ls.configuration.start(),
+            asyncio.to_thread(import_module, "goal_server.lsp_desk"),
+        )
+        await ls.follow()
 
     @server.feature(types.SHUTDOWN)
     async def shutdown(ls: GoalServer, *_: Any) -> None:
@@ -191,19 +231,6 @@ def make_server() -> GoalServer:
 
 def _unreached(*_: Any) -> None:
     """Registered so that the command is announced; `run_command` carries it out."""
-
-
-def is_yes(said: object) -> bool:
-    """Whether a client trusts the workspace: only an explicit, well-formed yes counts."""
-    return isinstance(said, dict) and said.get("trusted") is True
-
-
-def to_path(uri: str) -> Path:
-    """Return the path of a `file:` URI.  Raises `JsonRpcInvalidParams` for any other."""
-    parsed = urlparse(uri)
-    if parsed.scheme != "file":
-        raise JsonRpcInvalidParams(f"{uri[:200]!r} is no file: URI.")
-    return Path(unquote(parsed.path))
 
 
 def main() -> int:

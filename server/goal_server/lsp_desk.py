@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -27,12 +28,17 @@ from goal_server.host import EngineHost
 from goal_server.lsp_apply import EditorFiles
 from goal_server.lsp_jobs import Jobs
 from goal_server.lsp_lenses import find_lenses
-from goal_server.operations import Context, dispatch, show_goal
+from goal_server.operations import Context, Say, dispatch, open_engine, show_goal
 from goal_server.parameters import GoalParams, Params
 from goal_server.registry import Operation, load
 from goal_server.session import find_actor
 
 log = logging.getLogger(__name__)
+
+
+def log_line(line: str) -> None:
+    """Say a line to nobody in particular."""
+    log.info("%s", line)
 
 
 class Desk:
@@ -54,22 +60,24 @@ class Desk:
         self._jobs = Jobs(self._host)
         self._editor = EditorFiles(server, loop)
 
-    def _context(self, place: Path) -> Context:
+    def _context(self, engine: Engine, say: Say) -> Context:
         return Context(
-            engine=self._host.open(place),
-            say=lambda line: log.info("%s", line),
+            engine=engine,
+            say=say,
             trusted=self._is_trusted(),
             actor=f"{find_actor()} (editor)",
             approve=lambda _: False,  # by content, with `goal.trustGate`, and never by the way
             editor=self._editor,
         )
 
-    async def run(self, operation: Operation, given: dict[str, Any], place: Path) -> Any:
+    async def run(
+        self, operation: Operation, given: dict[str, Any], place: Path, say: Say = log_line
+    ) -> Any:
         """Carry out an operation; what works for long goes on after the answer."""
         params = parse_params(operation, given)
 
         async def work() -> BaseModel:
-            context = self._context(place)
+            context = self._context(open_engine(self._host.open, place, operation, params), say)
             if not operation.progress:
                 return await dispatch(context, operation, params)
             goal = await self._jobs.start(context, operation, params)
@@ -81,7 +89,7 @@ class Desk:
         """Return a goal once nothing works on it here; cancelling ends the wait alone."""
 
         async def work() -> BaseModel:
-            context = self._context(place)
+            context = self._context(self._host.open(place), log_line)
             state = await resolve_goal(context.engine.ports, goal)
             await self._jobs.wait(state.goal_id)
             return await show_goal(context, GoalParams(goal=state.goal_id))
@@ -110,6 +118,35 @@ class Desk:
             for engine in self._host.engines:
                 if await has(engine):
                     await control.pause_goal(engine.ports, goal, decision)
+
+        await self._host.call(work())
+
+    async def follow(self, folders: Iterable[Path]) -> None:
+        """Tell of the goals of these folders from now on, whoever runs them."""
+
+        async def work() -> None:
+            for folder in folders:
+                with suppress(GoalError):  # no repository, so no goals
+                    self._host.open(folder)
+
+        await self._host.call(work())
+
+    async def stop(self, reason: str) -> None:
+        """Pause everything that this server runs, and end what is no goal yet."""
+
+        async def work() -> None:
+            await self._jobs.pause(Decision(actor=f"{find_actor()} (editor)", reason=reason))
+            await self._host.stop_jobs()
+
+        await self._host.call(work())
+
+    async def leave(self, is_closed: Callable[[Path], bool]) -> None:
+        """Pause what runs in repositories that the editor has closed, and let go of them."""
+
+        async def work() -> None:
+            for engine in self._host.engines:
+                if is_closed(engine.checkout):
+                    await self._host.close_engine(engine)
 
         await self._host.call(work())
 

@@ -7,9 +7,11 @@ import logging
 from contextvars import ContextVar
 from typing import Any
 
+from goal_engine import control
+from goal_engine.engine import Engine
 from goal_engine.state.events import GoalInterrupted, JournalEntry
 from goal_engine.state.model import GoalState
-from goal_engine.types import GoalId
+from goal_engine.types import Decision, GoalId
 from goal_server.host import EngineHost
 from goal_server.operations import Context, dispatch
 from goal_server.parameters import Params
@@ -26,7 +28,7 @@ class Jobs:
 
     def __init__(self, host: EngineHost) -> None:
         self._host = host
-        self._jobs: dict[GoalId, asyncio.Task[Any]] = {}
+        self._jobs: dict[GoalId, tuple[Engine, asyncio.Task[Any]]] = {}
 
     async def start(self, context: Context, operation: Operation, params: Params) -> GoalId:
         """Start `operation`; return its goal once the job's first entry is in the journal.
@@ -46,7 +48,7 @@ class Jobs:
             await dispatch(context, operation, params)
 
         silence = context.engine.subscribe(hear)
-        job = self._host.start_job(work())
+        job = self._host.start_job(context.engine, work())
         try:
             await asyncio.wait({moved, job}, return_when=asyncio.FIRST_COMPLETED)
         except asyncio.CancelledError:
@@ -56,25 +58,35 @@ class Jobs:
         finally:
             silence()
             if moved.done():
-                self._keep(moved.result(), job)
+                self._keep(moved.result(), context.engine, job)
         if not moved.done():
             await job
         return await moved
 
     async def wait(self, goal: GoalId) -> None:
         """Return once nothing works on `goal` here.  Raises what the work was refused with."""
-        job = self._jobs.get(goal)
-        if job is None:
+        if goal not in self._jobs:
             return
+        _, job = self._jobs[goal]
         await asyncio.wait({job})
         if not job.cancelled() and (error := job.exception()) is not None:
             raise error
 
-    def _keep(self, goal: GoalId, job: asyncio.Task[Any]) -> None:
-        self._jobs[goal] = job
+    async def pause(self, decision: Decision) -> None:
+        """Pause every goal that is worked on here and wait until all of it is dead."""
+        pauses = [
+            control.pause_goal(engine.ports, goal, decision)
+            for goal, (engine, _) in self._jobs.items()
+        ]
+        for found in await asyncio.gather(*pauses, return_exceptions=True):
+            if isinstance(found, Exception):
+                log.error("a goal could not be paused: %s", found)
+
+    def _keep(self, goal: GoalId, engine: Engine, job: asyncio.Task[Any]) -> None:
+        self._jobs[goal] = engine, job
 
         def end(done: asyncio.Task[Any]) -> None:
-            if self._jobs.get(goal) is done:
+            if self._jobs.get(goal) == (engine, done):
                 del self._jobs[goal]
             if not done.cancelled() and (error := done.exception()) is not None:
                 log.error("the work on %s ended", goal, exc_info=error)

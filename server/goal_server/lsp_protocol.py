@@ -13,6 +13,7 @@ import os
 import threading
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import ContextVar
 from typing import Any, Protocol
 
 import attrs
@@ -34,6 +35,8 @@ WAIT = "goal/wait"
 TRUST = "goal/didChangeTrust"
 PROGRESS = "goal/progress"
 INVALID, INTERNAL, REQUEST_FAILED = -32602, -32603, -32803
+TOKEN: ContextVar[int | str | None] = ContextVar("work_done_token", default=None)
+"""The progress token that came with the command which is carried out."""
 DETAIL = 2000
 """Characters of a complaint about params."""
 LEAVING = 15.0
@@ -143,6 +146,7 @@ class GoalProtocol(LanguageServerProtocol):
         self, params: types.ExecuteCommandParams
     ) -> Any:
         """Carry out a command of the registry."""
+        TOKEN.set(params.work_done_token)
         return await self.run_command(params.command, list(params.arguments or []))
 
     @lsp_method(types.WINDOW_WORK_DONE_PROGRESS_CANCEL)

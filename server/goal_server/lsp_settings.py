@@ -149,3 +149,19 @@ def _say_unknown(key: object) -> str:
 def _show(value: object) -> str:
     shown = plain_line(json.dumps(value, ensure_ascii=False, default=repr))
     return shown if len(shown) <= SHOWN else shown[:SHOWN] + "…"
+
+
+def is_yes(said: object) -> bool:
+    """Whether a client trusts the workspace: only an explicit, well-formed yes counts."""
+    return isinstance(said, dict) and said.get("trusted") is True
+
+
+def find_trust_problem(said: object) -> str:
+    """Return what is wrong with a client's word on trust, empty when it is a yes, a no or none."""
+    word = said.get("trusted", False) if isinstance(said, dict) else False
+    if isinstance(word, bool):
+        return ""
+    return (
+        f"trusted is {_show(word)}, but only true is a yes, so the workspace is not trusted and"
+        " nothing of it is run."
+    )

@@ -30,15 +30,17 @@ from goal_engine.errors import (
     BadInput,
     BadPlan,
     GatesNotApproved,
-    GoalNotFound,
     NotTrusted,
+    RepositoryUnusable,
 )
 from goal_engine.gates.choose import GateChoice
 from goal_engine.gates.trust import digest_gate
 from goal_engine.proof.gate import GateSpec
 from goal_engine.state.model import GoalState
-from goal_engine.types import Decision, GoalStatus
+from goal_engine.types import Decision, GoalStatus, WorkerName
 from goal_engine.verifier.bundle import PAGE, proofs_folder
+from goal_engine.workers.agents import agents_path, find_program, read_agents
+from goal_engine.worktree import choose_folder
 from goal_server import parameters as p
 from goal_server import results as r
 from goal_server.plain import plain_text
@@ -50,10 +52,15 @@ Approve = Callable[[tuple[GateSpec, ...]], bool]
 FOLLOWING = 0.2
 """Seconds between two looks at a log that is followed."""
 
-NO_AGENTS = (
-    "No agent workers exist yet: `recipe` does what a plan spells out (run, replace, write, fix)."
-    " A `run` step may call any command, an agent's headless mode too, for example"
-    ' ["claude", "-p", "…"]; what it changes is judged like everything else.'
+WORKERS = {
+    "recipe": "does what a plan spells out: run, replace, write, and the fixes of gates",
+    "cli": "starts an agent in a folder of its own and waits for its end: --agent NAME",
+    "manual": "you: a folder is made for you, and `submit` says that you are done",
+}
+NOTE = (
+    "Agents are looked for on PATH and not started. They run as you, not sandboxed, with your own"
+    " login; what they say counts for nothing, their change has to pass the gates. Agents of your"
+    " own stand in {path}, as [agent.NAME] with argv; a repository cannot add any."
 )
 
 
@@ -78,6 +85,7 @@ async def dispatch(context: Context, operation: Operation, params: p.Params) -> 
     Raises `NotTrusted` when it would execute something in an untrusted workspace, and whatever
     the engine refuses with.
     """
+    await check_possible(context.engine, operation, params)
     if needs_trust(operation, params) and not context.trusted:
         raise NotTrusted(
             f"`{operation.name}` would run code of {context.engine.checkout}, which is not"
@@ -94,6 +102,35 @@ def needs_trust(operation: Operation, params: p.Params) -> bool:
     if operation.executes_if and not getattr(params, operation.executes_if):
         return False
     return bool(NEEDS_TRUST.intersection(operation.effects))
+
+
+async def check_possible(engine: Engine, operation: Operation, params: p.Params) -> None:
+    """Refuse what a goal's status rules out, before anybody is asked whether code may run.
+
+    Another plan may make possible what the present one does not.
+    """
+    if isinstance(params, p.ExecuteParams) and params.has_plan:
+        return
+    if operation.name in ("execute", "resume") and isinstance(
+        params, p.GoalParams | p.ResumeParams
+    ):
+        state = await queries.resolve_goal(engine.ports, params.goal)
+        lifecycle.check_possible(state, operation.name)
+
+
+def open_engine(
+    opener: Callable[[Path], Engine], place: Path, operation: Operation, params: p.Params
+) -> Engine:
+    """Return the engine for `place`; what needs no repository gets one that knows no goals.
+
+    Raises `RepositoryUnusable`.
+    """
+    try:
+        return opener(place)
+    except RepositoryUnusable:
+        if not operation.anywhere or needs_trust(operation, params):
+            raise
+        return Engine(place.resolve())
 
 
 # Work
@@ -116,7 +153,7 @@ async def execute_goal(context: Context, params: p.ExecuteParams) -> r.GoalView:
     """Work on a goal until a judgement or a stop, with another plan if one is given."""
     state = await _find(context, params.goal)
     await _check_gates(context, state.created.gates)
-    plan = await _read_plan(context, params)
+    plan = await _read_plan(context, params, state.created.worker, state.created.agent)
     if plan is not None:
         state = await _revise(context, state, plan)
     else:
@@ -135,7 +172,7 @@ async def revise_goal(context: Context, params: p.ReviseParams) -> r.GoalView:
                 "plan` writes it to a file that you can change, or name one with --plan."
             )
         params = params.model_copy(update={"plan": str(own)})
-    plan = await _read_plan(context, params)
+    plan = await _read_plan(context, params, state.created.worker, state.created.agent)
     assert plan is not None
     return _view(context, await _revise(context, state, plan))
 
@@ -167,6 +204,14 @@ async def cancel_goal(context: Context, params: p.StopParams) -> r.GoalView:
     state = await _find(context, params.goal)
     decision = Decision(actor=context.actor, reason=params.reason or "cancelled")
     return _view(context, await control.cancel_goal(context.engine.ports, state.goal_id, decision))
+
+
+async def submit_task(context: Context, params: p.SubmitParams) -> r.GoalView:
+    """Take a person's word that a task is done; whoever runs the goal goes on."""
+    state = await _find(context, params.goal)
+    decision = Decision(actor=context.actor, reason="submitted")
+    ports = context.engine.ports
+    return _view(context, await control.submit_task(ports, state.goal_id, params.task, decision))
 
 
 # Look
@@ -243,7 +288,7 @@ async def _open_proof(context: Context, state: GoalState, task: str | None) -> P
 
 
 async def _open_task(context: Context, state: GoalState, task: str | None) -> Path:
-    raise GoalNotFound(f"No task of {state.goal_id} waits for you.")
+    return await asyncio.to_thread(choose_folder, state, context.engine.state_dir, task)
 
 
 OPENED: dict[str, Callable[[Context, GoalState, str | None], Awaitable[Path]]] = {
@@ -365,17 +410,34 @@ async def trust_gates(context: Context, params: p.TrustGateParams) -> r.GatesVie
 
 
 async def show_agents(context: Context, params: p.NoParams) -> r.AgentsView:
-    """Show the workers there are."""
-    titles = {"recipe": "does what a plan spells out: run, replace, write, fix"}
+    """Show the workers there are and the agents that one of them can start; starts none."""
+    found = await asyncio.to_thread(_find_agents, context.engine.checkout)
+    some = any(agent.available for agent in found)
     workers = tuple(
-        r.WorkerView(name=name, title=titles.get(name, ""), available=True)
-        for name in context.engine.ports.workers
+        r.WorkerView(name=name, title=title, available=some or name != "cli")
+        for name, title in WORKERS.items()
     )
-    return r.AgentsView(workers=workers, note=NO_AGENTS)
+    return r.AgentsView(workers=workers, agents=found, note=NOTE.format(path=agents_path()))
+
+
+def _find_agents(checkout: Path) -> tuple[r.AgentView, ...]:
+    views = []
+    for agent in read_agents().values():
+        path = find_program(agent.argv[0], checkout)
+        views.append(
+            r.AgentView(
+                name=agent.name,
+                title=agent.title,
+                argv=agent.argv,
+                path=str(path) if path else None,
+                available=path is not None,
+            )
+        )
+    return tuple(views)
 
 
 async def _create(context: Context, params: p.PlanParams) -> GoalState:
-    plan = await _read_plan(context, params)
+    plan = await _read_plan(context, params, params.worker, params.agent or "")
     text = params.text.strip() or (plan.goal if plan else "")
     if not text:
         raise BadGoal('Say what is to be true afterwards: goalproof run "Make the linter pass".')
@@ -390,21 +452,29 @@ async def _create(context: Context, params: p.PlanParams) -> GoalState:
         gates=choice.specs,
         python=choice.python,
         copies=choice.copies,
+        worker=params.worker,
+        agent=params.agent or "",
     )
     create = planner.create_goal if isinstance(params, p.RunParams) else planner.plan_goal
     return await create(context.engine.ports, text, options)
 
 
 async def _read_plan(
-    context: Context, params: p.PlanParams | p.ExecuteParams | p.ReviseParams
+    context: Context,
+    params: p.PlanParams | p.ExecuteParams | p.ReviseParams,
+    worker: WorkerName | None,
+    agent: str,
 ) -> GoalPlan | None:
-    """Return the plan that is given as text or as a file, `None` when there is none."""
+    """Return the plan that is given as text or as a file, `None` when there is none.
+
+    `worker` and `agent` are for the tasks that it gives to nobody.
+    """
     name, text = params.plan, params.plan_text
     if text is None:
         if name is None:
             return None
         text = await asyncio.to_thread(plan_file.read_plan_text, context.engine.checkout / name)
-    return parse_plan(text, name or "The plan")
+    return parse_plan(text, name or "The plan", worker, agent)
 
 
 async def _check_gates(context: Context, gates: tuple[GateSpec, ...]) -> None:

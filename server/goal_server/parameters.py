@@ -13,6 +13,8 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
+from goal_engine.types import AgentName, WorkerName
+
 
 class Params(BaseModel):
     """What is asked for; camelCase on the wire."""
@@ -82,27 +84,38 @@ class PlanParams(Limits):
     max_agents: int | None = Field(
         default=None, gt=0, le=64, description="Tasks that run at the same time (4)."
     )
+    worker: WorkerName | None = Field(
+        default=None,
+        description="Who does it: recipe (steps of a plan, fixes of gates), cli (an agent), manual"
+        " (you). With a plan, for its tasks that name nobody.",
+    )
+    agent: AgentName | None = Field(
+        default=None, description="Which agent, as `goalproof agents` shows them; means cli."
+    )
 
 
 class RunParams(PlanParams):
     """A new goal that is worked on at once."""
 
 
-class ExecuteParams(Params):
+class ExecuteParams(GoalParams):
     """A goal to work on."""
 
-    goal: str = _goal()
     plan: str | None = _argument(
         "A plan to take first (TOML file), while nothing of the goal's own was done.",
         default=None, cli="path",
     )  # fmt: skip
     plan_text: str | None = _plan_text()
 
+    @property
+    def has_plan(self) -> bool:
+        """Whether another plan is given with it."""
+        return self.plan is not None or self.plan_text is not None
 
-class ReviseParams(Params):
+
+class ReviseParams(GoalParams):
     """Another plan for a goal."""
 
-    goal: str = _goal()
     plan: str | None = _argument(
         "The plan to take (TOML file); the one that `open GOAL plan` wrote if left out.",
         default=None, cli="path",
@@ -143,6 +156,15 @@ class ResumeParams(Limits):
     """A goal that goes on."""
 
     goal: str = _goal()
+
+
+class SubmitParams(Params):
+    """A task that a person has done."""
+
+    goal: str = _goal()
+    task: str | None = Field(
+        default=None, max_length=64, description="The task's id, when several wait for you."
+    )
 
 
 class StopParams(Params):

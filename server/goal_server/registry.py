@@ -45,6 +45,8 @@ class Operation:
     """Whether the CLI's exit code tells the goal's status, instead of that the request was done."""
     executes_if: str = ""
     """The parameter that asks for the execute effect; without it the operation only reads."""
+    anywhere: bool = False
+    """Whether it needs no repository, as long as it executes nothing."""
 
     @property
     def camel(self) -> str:
@@ -106,6 +108,8 @@ OPERATIONS: tuple[Operation, ...] = (
          ("resume_goal", "ResumeParams", "GoalView"), **_LONG),
     _row("cancel", "End a goal for good.", WORK, WRITE,
          ("cancel_goal", "StopParams", "GoalView")),
+    _row("submit", "Say that a task of yours is done: what its folder holds is the result.", WORK,
+         WRITE, ("submit_task", "SubmitParams", "GoalView")),
     _row("list", "List the goals of this workspace.", LOOK, READ,
          ("list_goals", "ListParams", "GoalList")),
     _row("show", "Show a goal: criteria, gates, spend, proof and what to do next.", LOOK, READ,
@@ -128,13 +132,13 @@ OPERATIONS: tuple[Operation, ...] = (
          ("deliver_goal", "GoalParams", "GoalView")),
     _row("verify-proof", "Check a proof; with --run, re-execute it in a clean checkout.", DELIVER,
          ("read", "execute"), ("verify_proof", "VerifyProofParams", "ReverificationView"),
-         cancellable=True, executes_if="run"),
+         cancellable=True, executes_if="run", anywhere=True),
     _row("gates", "Show the gates of this workspace and why each was chosen.", ABOUT, EXECUTE,
          ("show_gates", "NoParams", "GatesView")),
     _row("trust-gate", "Approve gates by content, so that they may run.", ABOUT, EXECUTE,
          ("trust_gates", "TrustGateParams", "GatesView")),
-    _row("agents", "Show the workers that can do a task.", ABOUT, READ,
-         ("show_agents", "NoParams", "AgentsView")),
+    _row("agents", "Show the workers there are, and the agents on this machine.", ABOUT, READ,
+         ("show_agents", "NoParams", "AgentsView"), anywhere=True),
 )  # fmt: skip
 """Every operation, in the order in which help shows them."""
 

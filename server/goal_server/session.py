@@ -24,7 +24,7 @@ from goal_engine.state.events import JournalEntry
 from goal_engine.state.model import GoalState
 from goal_server import exit_codes
 from goal_server import results as r
-from goal_server.operations import Context, dispatch, needs_trust
+from goal_server.operations import Context, check_possible, dispatch, needs_trust, open_engine
 from goal_server.parameters import LogParams, Params
 from goal_server.plain import plain_line
 from goal_server.registry import Operation
@@ -53,7 +53,7 @@ class Watched:
 
 def perform(settings: Settings, operation: Operation, params: Params) -> int:
     """Carry out `operation` and return the exit code.  Raises what the engine refuses with."""
-    engine = Engine.open(find_place(settings, params))
+    engine = open_engine(Engine.open, find_place(settings, params), operation, params)
     watched = Watched()
     try:
         quiet = settings.json or not (operation.progress or operation.cancellable)
@@ -170,6 +170,7 @@ def settle_trust(engine: Engine, settings: Settings, operation: Operation, param
         return True  # `--run` is typed by the person, who is shown what it will run
     if engine.trust.is_workspace_trusted():
         return True
+    asyncio.run(check_possible(engine, operation, params))
     if not can_ask():
         return False
     click.echo(

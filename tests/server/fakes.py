@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from goal_engine import lifecycle
 from goal_engine.budget import GoalBudget, Spend
 from goal_engine.decision import Criterion, EvidenceKind, Question
 from goal_engine.errors import GoalNotFound
@@ -191,6 +192,7 @@ def install(monkeypatch: pytest.MonkeyPatch, engine: FakeEngine) -> FakeEngine:
             "execute_goal": engine.execute_goal,
             "resume_goal": engine.execute_goal,
             "recover_goal": engine.recover_goal,
+            "check_possible": lifecycle.check_possible,
         },
         "queries": {"resolve_goal": engine.resolve_goal, "list_goals": engine.list_goals},
         "control": {"cancel_goal": engine.stop_goal, "pause_goal": engine.stop_goal},
