@@ -22,8 +22,9 @@ KINDS = """\
 """
 STEPS = """\
 # steps, one after the other: { run = ["program", "word"] }, { write = "path", content = "text" },
-# { replace = "path", old = "text", new = "text", count = 1 }, { fix = "gate" }. `writes` are the paths that
-# a task may change, as globs; tasks that may change the same path wait for each other by `deps`.
+# { replace = "path", old = "text", new = "text", count = 1 }, { fix = "gate" }. Instead of steps a task has
+# worker = "manual" (you, in a folder of its own) or worker = "cli" and agent = "name" (`goalproof agents`).
+# `writes` are the paths that it may change, as globs; tasks that may change the same wait by `deps`.
 """
 LIMITS = f"limits: {', '.join(GoalBudget.model_fields)}; without this table they stay as they are"
 EXAMPLE = """\

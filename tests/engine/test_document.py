@@ -38,6 +38,12 @@ STEPS = st.one_of(
     st.builds(WriteStep, write=st.sampled_from(["a.py", "b c/ü.txt"]), content=TEXT),
     st.builds(FixStep, fix=st.just("lint")),
 )  # fmt: skip
+WHO = st.one_of(
+    st.fixed_dictionaries({"steps": st.lists(STEPS, min_size=1, max_size=3).map(tuple)}),
+    st.just({"worker": "manual"}),
+    st.just({"worker": "cli", "agent": "claude", "timeout": 60.5}),
+    st.just({"worker": "cli", "command": ("sh", "-c", 'x "{prompt}"')}),
+)
 CRITERIA = st.builds(
     Criterion,
     id=st.sampled_from(["one", "two:b"]),
@@ -64,7 +70,7 @@ def goals(draw: st.DrawFn) -> GoalState:
             title=draw(WORDS),
             deps=(names[at - 1],) if at else (),
             reads=draw(st.sampled_from([(), ("docs/**",)])),
-            steps=draw(st.lists(STEPS, min_size=1, max_size=3).map(tuple)),
+            **draw(WHO),
         )
         for at, name in enumerate(names)
     )
@@ -79,7 +85,9 @@ def goals(draw: st.DrawFn) -> GoalState:
 @settings(max_examples=200, deadline=None)
 @given(goals())
 def test_a_plan_that_was_written_is_read_back_as_it_was(goal):
-    assert parse_plan(render_plan(goal), "plan.toml") == plan_of(goal)
+    text = render_plan(goal)
+    assert parse_plan(text, "plan.toml") == plan_of(goal)
+    assert parse_plan(text, "plan.toml", "manual", "gemini") == plan_of(goal)
 
 
 VALUES = st.recursive(

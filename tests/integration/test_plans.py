@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import pytest
 
 from goal_engine.document import parse_plan, plan_of, render_plan
 from goal_engine.engine import Engine
-from goal_engine.errors import BadPlan, GoalNotFound, NotPossibleNow
+from goal_engine.errors import BadInput, BadPlan, GoalNotFound, NotPossibleNow
 from goal_engine.state.model import GoalState
 from goal_engine.types import GoalStatus
 from goal_server import operations as o
@@ -199,3 +200,42 @@ async def test_a_plan_that_was_never_opened_says_how(context: Context, engine: E
         await o.revise_goal(context, p.ReviseParams(goal=state.goal_id))
     with pytest.raises(BadPlan, match="cannot be read"):
         await o.revise_goal(context, p.ReviseParams(goal=state.goal_id, plan="gone.toml"))
+
+
+async def test_the_folder_of_a_task_that_a_person_does_is_opened(
+    context: Context, engine: Engine
+) -> None:
+    made = await o.plan_goal(
+        context, p.PlanParams(text="Make the sums of calc.py right", worker="manual")
+    )
+    handed = asyncio.Event()
+    engine.subscribe(lambda s, _: handed.set() if s.handed_over else None)
+    async with asyncio.timeout(60), asyncio.TaskGroup() as group:
+        group.create_task(o.execute_goal(context, p.ExecuteParams(goal=made.id)))
+        await handed.wait()
+        opened = await o.open_goal(context, p.OpenParams(goal=made.id, what="task"))
+        assert (opened.kind, opened.what) == ("folder", "task")
+        assert (Path(opened.path) / "calc.py").is_file()
+        named = p.OpenParams(goal=made.id, what="task", task="work")
+        assert (await o.open_goal(context, named)).path == opened.path
+        with pytest.raises(GoalNotFound, match="waiting: work"):
+            await o.open_goal(context, p.OpenParams(goal=made.id, what="task", task="nope"))
+        log = await o.show_log(context, p.LogParams(goal=made.id))
+        assert (log.task, log.live, log.text) == ("work", True, "")
+        await o.cancel_goal(context, p.StopParams(goal=made.id))
+
+
+async def test_a_plan_in_other_words_keeps_to_the_workers_there_are(
+    context: Context, engine: Engine
+) -> None:
+    made = await o.plan_goal(
+        context, p.PlanParams(text="Make the sums of calc.py right", worker="manual")
+    )
+    text = render_plan(await engine.ports.read(made.id))
+    assert 'worker = "manual"' in text
+    without = text.replace('worker = "manual"\n', "")
+    same = await o.revise_goal(context, p.ReviseParams(goal=made.id, plan_text=without))
+    assert [task.worker for task in same.tasks] == ["manual"]
+    agent = text.replace('"manual"\n', '"cli"\nagent = "nobody"\n', 1)
+    with pytest.raises(BadInput, match="nobody"):
+        await o.revise_goal(context, p.ReviseParams(goal=made.id, plan_text=agent))
