@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from goal_engine.errors import GoalError
+from goal_engine.errors import GoalAmbiguous, GoalError, GoalNotFound
 from goal_engine.evidence import GoalGitEvidence
 from goal_engine.runtime.environment import Environment, UserEnvironment, view_environment
 from goal_engine.runtime.repository import EvidenceRepository
@@ -100,7 +100,7 @@ class Workbench:
 
     def log_path(self, name: str) -> Path:
         """Return where a process called `name` writes."""
-        return self.folder / f"{name}.log"
+        return log_file(self.folder, name)
 
     async def keep_log(self, store: GoalStateStore, log: Path) -> str | None:
         """Move a log into the store, if anything was written."""
@@ -166,3 +166,33 @@ def find_kept(repository: EvidenceRepository, state_dir: Path, state: GoalState)
 def find_folders(state: GoalState) -> tuple[tuple[str, TaskState], ...]:
     """Return the tasks that a person has a folder for."""
     return tuple((name, task) for name, task in state.tasks.items() if task.folder is not None)
+
+
+def log_file(folder: Path, name: str) -> Path:
+    """Return where a process called `name` writes, of the goal whose workspaces are in `folder`."""
+    return folder / f"{name}.log"
+
+
+def choose_folder(state: GoalState, state_dir: Path, task: str | None) -> Path:
+    """Return the person's folder of a task; `None` is the only one that has one.
+
+    Raises `GoalNotFound`, and `GoalAmbiguous` where there are several.
+    """
+    there = {
+        name: path
+        for name, _ in find_folders(state)
+        if (path := task_folder(state_dir, state.goal_id, name)).is_dir()
+    }
+    if task is None and len(there) > 1:
+        raise GoalAmbiguous(
+            f"Several tasks of {state.goal_id} wait for you: {', '.join(there)}. Say which one to "
+            "open (`--task NAME`)."
+        )
+    name = next(iter(there), None) if task is None else task
+    if name is None or name not in there:
+        which = "no task" if task is None else f"task {task[:80]!r} is none that"
+        raise GoalNotFound(
+            f"In {state.goal_id}, {which} waits for you, so there is no folder to open; waiting: "
+            f"{', '.join(there) or 'none'}."
+        )
+    return there[name]

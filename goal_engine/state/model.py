@@ -99,6 +99,8 @@ class GoalState(Frozen):
     acceptances: tuple[Acceptance, ...] = ()
     proof: ProofPointer | None = None
     applied: tuple[str, ...] = ()
+    applied_tree: GitOid | None = None
+    """The tree whose files `applied` are."""
     delivery_branch: str | None = None
     delivered_commit: GitOid | None = None
     spend: Spend = Spend()
@@ -115,6 +117,16 @@ class GoalState(Frozen):
             gate.changed(required=False) if gate.name in self.waived else gate
             for gate in self.created.gates
         )
+
+    @property
+    def gate_names(self) -> tuple[str, ...]:
+        """The names of the locked gates."""
+        return tuple(gate.name for gate in self.created.gates)
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether a task was attempted or the result judged: the plan stands from then on."""
+        return self.judgement is not None or any(task.attempts for task in self.tasks.values())
 
     @property
     def open_questions(self) -> tuple[Question, ...]:

@@ -39,15 +39,21 @@ class GateRunOutput:
     """For a person: where the tests failed."""
 
 
+def name_run(stage: GateStage, gate: str) -> str:
+    """Return how the workspace and the log of one run are called."""
+    return f"{stage}-{gate.replace('.', '_')}-{sha256(gate.encode()).hexdigest()[:8]}"
+
+
 async def run_gate(
     bench: Workbench, spec: GateSpec, stage: GateStage, tree: str, commit: str
 ) -> GateRunOutput:
     """Run `spec` on `commit`, whose tree is `tree`, in a workspace of its own.
 
+    The file of its log is left to whoever records the result: until then the gate counts as running.
     Raises `ToolMissing` when the gate's program does not exist.  Cancelled, it returns only when
     the gate's processes are dead.
     """
-    name = f"{stage}-{spec.name.replace('.', '_')}-{sha256(spec.name.encode()).hexdigest()[:8]}"
+    name = name_run(stage, spec.name)
     async with bench.workspace(name, commit) as workspace:
         environment = await bench.environment(workspace)
         strangers = await probe_origin(environment, workspace)
@@ -71,7 +77,6 @@ async def run_gate(
             timeout=spec.timeout,
         )
         output = log.read_bytes() if log.exists() else b""
-        log.unlink(missing_ok=True)
         outcome, tests, message = _read_outcome(spec, ended, report, output)
         failures = await in_thread(find_failures, tests.failures, workspace, spec.cwd)
         if outcome in (GateOutcome.PASSED, GateOutcome.FAILED):

@@ -15,7 +15,7 @@ from goal_engine.state import events as e
 from goal_engine.state.commands import Record
 from goal_engine.state.model import GoalState
 from goal_engine.verifier.observe import read_run, render_failures, render_report
-from goal_engine.verifier.run import run_gate
+from goal_engine.verifier.run import name_run, run_gate
 from goal_engine.worktree import Workbench
 
 
@@ -38,6 +38,7 @@ async def run_stage(
             log = await ports.store.write_object(ran.log) if ran.log else None
             result = ran.result.changed(log=log)
             await record(ports, state, result, ran.environment.key, ran.failures)
+            await in_thread(bench.log_path(name_run(stage, spec.name)).unlink, missing_ok=True)
 
     async with asyncio.TaskGroup() as group:
         for spec in todo:

@@ -131,7 +131,7 @@ def make_command(operation: Operation) -> click.Command:
 
         ctx.exit(perform(ctx.ensure_object(Settings), operation, params))
 
-    made = [make_parameter(name, field) for name, field in fields.items()]
+    made = [make_parameter(name, field) for name, field in fields.items() if is_typed(field)]
     made.sort(key=lambda parameter: not isinstance(parameter, click.Argument))
     arguments = [
         (parameter.make_metavar(click.Context(click.Command(""))), fields[parameter.name or ""])
@@ -146,6 +146,12 @@ def make_command(operation: Operation) -> click.Command:
         help=operation.title + (f"\n\n\b\n{notes}" if notes else ""),
         context_settings={"help_option_names": ["-h", "--help"]},
     )
+
+
+def is_typed(field: FieldInfo) -> bool:
+    """Whether a person can give this on the command line."""
+    extra = field.json_schema_extra
+    return not (isinstance(extra, dict) and extra.get("cli") == "wire")
 
 
 def make_parameter(name: str, field: FieldInfo) -> click.Parameter:

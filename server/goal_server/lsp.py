@@ -22,6 +22,7 @@ from pygls.lsp.server import LanguageServer
 
 from goal_server.lsp_bars import Bars
 from goal_server.lsp_configuration import Configuration, warn
+from goal_server.lsp_documents import take_document
 from goal_server.lsp_errors import guarded
 from goal_server.lsp_features import Features, register
 from goal_server.lsp_folders import ROOT, Folders
@@ -85,7 +86,7 @@ class GoalServer(LanguageServer):
             from goal_server.lsp_desk import Desk
 
             notice = self.features.hear
-            self._desk = Desk(self._coalescer.offer, lambda: self.trusted, notice)
+            self._desk = Desk(self._coalescer.offer, lambda: self.trusted, self, notice)
         return self._desk
 
     def find_place(self, root: object) -> Path:
@@ -111,6 +112,7 @@ class GoalServer(LanguageServer):
             raise JsonRpcInvalidParams(f"{name} takes one object, with the operation's parameters.")
         given = dict(arguments[0]) if arguments else {}
         place = self.folders.find_place(given.pop(ROOT, None), anywhere=operation.anywhere)
+        given = take_document(self.workspace, operation.name, given)
         given = await self.configuration.fill(operation, given, place)
         run = partial(self._find_desk().run, operation, given, place)
         if operation.cancellable and not operation.progress and given.get(operation.executes_if):

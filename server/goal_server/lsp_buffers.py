@@ -13,6 +13,8 @@ from pygls.workspace import TextDocument, Workspace
 
 END = re.compile(r"\r\n|\n|\r")
 """What ends a line."""
+WIDE = 1000
+"""A column behind the end of most lines."""
 
 
 def apply_edit(text: str, where: types.Range, new: str) -> str:
@@ -71,10 +73,6 @@ def line_range(text: str | None, line: int) -> types.Range:
     return types.Range(types.Position(line, indented), types.Position(line, units))
 
 
-WIDE = 1000
-"""A column behind the end of most lines."""
-
-
 class Document(TextDocument):
     """One open text."""
 
@@ -100,8 +98,3 @@ class Documents(Workspace):
             sync_kind=self._sync_kind,
             position_codec=self._position_codec,
         )
-
-    def find_open(self, uri: str) -> TextDocument | None:
-        """Return a document that is open; nothing is read from disk."""
-        document = self.get_text_document(uri)
-        return document if document.version is not None or document._source is not None else None

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 from pygls.exceptions import JsonRpcInvalidParams
+from pygls.lsp.server import LanguageServer
 
 from goal_engine import control
 from goal_engine.engine import Engine
@@ -23,6 +24,7 @@ from goal_engine.queries import resolve_goal
 from goal_engine.state.model import GoalState
 from goal_engine.types import Decision, GoalId
 from goal_server.host import EngineHost
+from goal_server.lsp_apply import EditorFiles
 from goal_server.lsp_jobs import Jobs
 from goal_server.lsp_reading import Keys, Reading, find_keys
 from goal_server.operations import Context, Say, dispatch, open_engine, show_goal
@@ -49,6 +51,7 @@ class Desk:
         self,
         tell: Callable[[GoalProgressSnapshot], None],
         is_trusted: Callable[[], bool],
+        server: LanguageServer,
         notice: Callable[[str, Keys], None] = lambda goal, keys: None,
     ) -> None:
         loop = asyncio.get_running_loop()
@@ -62,6 +65,7 @@ class Desk:
         self._host = EngineHost(hear)
         self._jobs = Jobs(self._host)
         self._reading = Reading(self._host)
+        self._editor = EditorFiles(server, loop)
 
     def _context(self, engine: Engine, say: Say) -> Context:
         return Context(
@@ -70,6 +74,7 @@ class Desk:
             trusted=self._is_trusted(),
             actor=f"{find_actor()} (editor)",
             approve=lambda _: False,  # by content, with `goal.trustGate`, and never by the way
+            editor=self._editor,
         )
 
     async def run(

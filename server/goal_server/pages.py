@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from importlib import import_module
 from pathlib import Path, PurePosixPath
 
 from goal_engine.delivery.local import find_evidence, find_names, read_diff
+from goal_engine.document import render_plan
 from goal_engine.engine import Engine
 from goal_engine.errors import BadInput, GoalNotFound
 from goal_engine.queries import resolve_goal_proof
@@ -38,8 +38,7 @@ async def _render_goal(engine: Engine, state: GoalState, params: RenderParams) -
 
 
 async def _render_plan(engine: Engine, state: GoalState, params: RenderParams) -> r.PageView:
-    document = import_module("goal_engine.document")
-    return _page(f"Plan: {state.created.text}", document.render_plan(state), "toml")
+    return _page(f"Plan: {state.created.text}", render_plan(state), "toml")
 
 
 async def _render_proof(engine: Engine, state: GoalState, params: RenderParams) -> r.PageView:

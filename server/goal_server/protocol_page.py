@@ -53,6 +53,21 @@ Operations that work for long (*goes on*) answer as soon as the goal moves, and 
 `shutdown` pauses what runs; the exit code is 0 after it and 1 without.
 """
 
+FILES = """\
+## Plans, logs and files
+
+`planText` is the text of a plan; `plan` names the file that it is from, or that is read without it. `run`, `plan`,
+`execute` and `revise` also take `document`, the URI of a plan: if it is open, its buffer counts, saved or not.
+
+`goal.log` answers with at most 64 kB from `offset` (bytes) on, and with the `offset` of what follows. While `live`,
+more may come: ask again with it, and with the `task` or `gate` of the answer. `follow` waits until there is more.
+
+`goal.apply` goes through `workspace/applyEdit` where the client has it: text with one line ending, whole lines,
+versioned for open documents, `CreateFile` and `DeleteFile` where it takes them. All else (binary files, links,
+permissions) is written to the disk afterwards. It is refused (`ChangeDoesNotFit`) over a buffer or file that is neither
+as before nor as after the change, and recorded only once the client says that it was applied. Saving is the client's.
+"""
+
 REQUESTS = """\
 ## Requests
 
@@ -126,7 +141,19 @@ def render_page() -> str:
     told = sorted(results, key=lambda model: str(model.__name__))
     listed = [f"* `{model.__name__}`: {_fields(model)}" for model in told]
     snapshot = [f"* `goal/progress`: {_names(_example())}"]
-    page = [INTRODUCTION, *head, *rows, "", "Results:", "", *listed, "", REQUESTS + snapshot[0], ""]
+    page = [
+        INTRODUCTION,
+        *head,
+        *rows,
+        "",
+        "Results:",
+        "",
+        *listed,
+        "",
+        FILES,
+        REQUESTS + snapshot[0],
+        "",
+    ]
     return "\n".join([*page, *_settings()])
 
 

@@ -192,10 +192,20 @@ def _reverification(view: r.ReverificationView) -> Iterator[str]:
         yield from _wrap(view.note, "")
 
 
+def _log(view: r.LogView) -> Iterator[str]:
+    yield from plain_text(view.text).splitlines()
+
+
+def _open(view: r.OpenView) -> Iterator[str]:
+    yield plain_line(view.path)
+
+
 RENDERERS: dict[type[r.View], Callable[[Any], Iterator[str]]] = {
     r.GoalView: _goal,
     r.GoalList: _list,
     r.DiffView: _diff,
+    r.LogView: _log,
+    r.OpenView: _open,
     r.GatesView: _gates,
     r.AgentsView: _agents,
     r.ProofView: _proof,

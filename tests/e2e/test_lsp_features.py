@@ -17,6 +17,7 @@ from pygls.exceptions import JsonRpcException
 from pytest_lsp import ClientServerConfig
 from pytest_lsp.client import register_lsp_features
 
+from goal_engine.document import parse_plan
 from tests.e2e.test_lsp import PATIENCE, Editor, plan
 from tests.integration.projects import CALC, FIX, a_project
 
@@ -293,6 +294,9 @@ async def test_there_are_pages_to_read(screen: Screen, project: Path) -> None:
     page = await screen.ask("goal/render", goal=ended.id, page="goal")
     assert page.languageId == "markdown"
     assert "| Sums are right | `adds` | flips | verified |" in page.text
+    page = await screen.ask("goal/render", goal=ended.id, page="plan")
+    assert page.languageId == "toml"
+    assert parse_plan(page.text, "plan").goal == "Make sums right in calc.py"
     page = await screen.ask("goal/render", goal=ended.id, page="proof")
     assert page.text.startswith(f"# Proof of {ended.id}")
     page = await screen.ask("goal/render", goal=ended.id, page="diff", path="calc.py")
@@ -367,13 +371,15 @@ async def test_a_person_can_do_without_problems(screen: Screen, project: Path) -
 async def test_a_plan_can_be_run_from_its_file(screen: Screen, project: Path) -> None:
     await begin(screen, project)
     planned = await screen.command("goal.plan", plan="plan.toml")
-    folder = project / ".goalproof" / "goals" / planned.id
-    uri = (folder / "plan.toml").as_uri()
+    written = await screen.command("goal.open", goal=planned.id, what="plan")
+    uri = Path(written.path).as_uri()
     screen.open(uri, plan(FIX).replace('"tests"', '"others"'))
     assert [title for _, title in await screen.lenses(uri)] == ["▸ Run this plan", "Discard"]
     await screen.see(lambda: bool(screen.problems(uri)))
     assert "there is no gate 'others' (known: tests)" in screen.problems(uri)[0].message
-    await screen.command("goal.execute", goal=planned.id)
+    screen.edit(uri, plan(FIX))
+    await screen.see(lambda: not screen.problems(uri))
+    await screen.command("goal.execute", goal=planned.id, document=uri)
     await screen.wait(planned.id)
     assert [title for _, title in await screen.lenses(uri)] == ["This plan is ready"]
 
