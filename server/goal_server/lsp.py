@@ -220,8 +220,9 @@ def make_server() -> GoalServer:
 
     @server.feature(types.INITIALIZED)
     async def initialized(ls: GoalServer, *_: Any) -> None:
+        ls.configuration.start()
         await asyncio.gather(
-            ls.configuration.start(),
+            ls.configuration.register(),
             asyncio.to_thread(import_module, "goal_server.lsp_desk"),
         )
         await ls.follow()

@@ -12,7 +12,7 @@ from goal_engine.progress import GoalProgressSnapshot
 from goal_engine.types import GoalId, GoalPhase, GoalStatus
 from goal_server.lsp_progress import render_snapshot
 from goal_server.lsp_settings import CLIENT_ONLY, SETTINGS
-from goal_server.protocol_mirrors import render_lua, render_typescript
+from goal_server.protocol_mirrors import SPOKEN, Shape, render_lua, render_typescript
 from goal_server.registry import OPERATIONS, load
 
 PAGE = Path(__file__).parent.parent / "PROTOCOL.md"
@@ -23,6 +23,12 @@ INTRODUCTION = """\
 
 Generated from the registry by `python -m goal_server.protocol_page`; a test holds it to the code.
 
+## Start
+
+`goalproof lsp`, or `python -m goal_server lsp`, on standard input and output. `serverInfo` has the version.
+`initializationOptions`: `trusted`, `settings` (below), and `clientCommands`: those of the client's own commands
+`goalproof.newGoalFrom` and `goalproof.accept` that code actions may name.
+
 ## Trust
 
 `initializationOptions.trusted` is `true` or the workspace is untrusted; `goal/didChangeTrust` with
@@ -32,7 +38,7 @@ lens is shown. When trust is taken back, what runs is paused.
 
 Gates are trusted by content, detected ones too. A goal whose gates were not approved, or changed since, is
 refused with `GatesNotApproved` and, as `data.gates`, all that they would run: `name`, `argv`, `cwd`, `env` (names),
-`fix`, `reason`, `digest`. A client shows that to the person, calls `goal.trustGate` with the digests that they
+`fix`, `command` (all of that as one line, nothing hidden), `reason`, `digest`. A client shows that to the person, calls `goal.trustGate` with the digests that they
 approved, and repeats. Approvals are kept outside the workspace, for the command line as well.
 
 ## Folders
@@ -56,8 +62,22 @@ Operations that work for long (*goes on*) answer as soon as the goal moves, and 
 REQUESTS = """\
 ## Requests
 
-`goal/wait` takes `{"goal", "root"?}` and answers with the goal once nothing works on it in this server.
-Cancelling it stops the waiting, not the goal.
+`goal/wait` answers with the goal once nothing works on it in this server. Cancelling it stops the waiting, not the
+goal. `goal/explain` says why a changed region is there, or how a criterion stands. `goal/render` answers with a page
+to read; `base` and `head` are a file before and after the goal.
+
+{SPOKEN}
+
+## Beside the text
+
+Lenses, on files that a goal changed: at the top what the goal does there; at each region *proposed* (`goal.diff`,
+`goal.apply`), *present* or *moved* (`goal.show`), or *stale* (`goal.diff`). In a goal's `plan.toml`: `goal.execute`,
+`goal.cancel`. Each has its command, with `goal`, `root` and, where it matters, `path`.
+
+Diagnostics have the source `goalproof`: failing tests of a goal's gates, with the gate as code and
+`{"goal", "gate", "test", "root"}` as data; mistakes in `goalproof.toml` and in plans, with the file's name as code.
+Code actions make a goal of a selection or of somebody else's diagnostic, run a goal's gates again, and accept a
+criterion.
 
 ## Notifications
 
@@ -92,8 +112,9 @@ def render_page() -> str:
     results = {load(row.result) for row in OPERATIONS}
     told = sorted(results, key=lambda model: str(model.__name__))
     listed = [f"* `{model.__name__}`: {_fields(model)}" for model in told]
-    snapshot = [f"* `goal/progress`: {_names(_example())}"]
-    page = [INTRODUCTION, *head, *rows, "", "Results:", "", *listed, "", REQUESTS + snapshot[0], ""]
+    requests = REQUESTS.replace("{SPOKEN}", "\n".join(map(_spoken, SPOKEN)))
+    snapshot = f"* `goal/progress`: {_names(_example())}"
+    page = [INTRODUCTION, *head, *rows, "", "Results:", "", *listed, "", requests + snapshot, ""]
     return "\n".join([*page, *_settings()])
 
 
@@ -112,6 +133,15 @@ def _settings() -> list[str]:
         f"Only clients act on {ignored}.",
         "",
     ]
+
+
+def _spoken(shape: Shape) -> str:
+    fields = ", ".join(f"`{field.name}{'?' if field.optional else ''}`" for field in shape.fields)
+    return f"* `{shape.name}`, {_lower(shape.about)}: {fields}"
+
+
+def _lower(sentence: str) -> str:
+    return sentence[:1].lower() + sentence[1:].rstrip(".")
 
 
 def _fields(model: Any) -> str:

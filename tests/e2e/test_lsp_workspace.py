@@ -219,6 +219,7 @@ def test_gates_are_shown_and_asked_for_once_and_again_when_they_change(
     (gate,) = error["data"]["gates"]
     assert (gate["name"], gate["argv"][:2]) == ("tests", ["python3", "run_tests.py"])
     assert gate["reason"] and len(gate["digest"]) == 64
+    assert gate["command"] == "python3 run_tests.py --junit '{report}'"
     shown = client.done("goal.trustGate", digests=[gate["digest"]])
     assert [(g["digest"], g["trusted"]) for g in shown["gates"]] == [(gate["digest"], True)]
     goal = client.done("goal.plan", plan="plan.toml")["id"]
@@ -343,6 +344,27 @@ def test_cancelling_the_bar_of_a_proof_kills_what_it_runs(client: Client, tmp_pa
     assert bar_of(client, token)[-1] == {"kind": "end", "message": "cancelled"}
     gate.wait(60)
     assert client.done("goal.list")["goals"]
+
+
+def test_cancelling_the_request_of_a_proof_ends_its_bar(client: Client, project: Path) -> None:
+    client.open(project)
+    proof = prove(client, project)
+    number = verify(client, proof, workDoneToken=7)
+    client.told("$/progress", token=7)
+    client.send("$/cancelRequest", {"id": number})
+    assert client.answer(number)["error"]["code"] == -32800
+    client.done("goal.list")
+    assert [value["kind"] for value in bar_of(client, 7)].count("end") == 1
+    assert bar_of(client, 7)[-1] == {"kind": "end", "message": "cancelled"}
+
+
+def test_trust_that_is_taken_back_ends_a_proof_that_is_run(client: Client, project: Path) -> None:
+    client.open(project)
+    proof = prove(client, project)
+    number = verify(client, proof, workDoneToken="mine")
+    client.told("$/progress", token="mine")
+    client.send("goal/didChangeTrust", {"trusted": False})
+    assert client.answer(number)["error"]["code"] == -32800
 
 
 def is_a_new_bar(message: dict[str, Any]) -> bool:

@@ -93,6 +93,7 @@ export interface GateView {
   readonly cwd: string;
   readonly env: readonly string[];
   readonly fix: readonly string[] | null;
+  readonly command: string;
   readonly digest: string;
 }
 
