@@ -62,6 +62,10 @@ class Spend(Frozen):
         )
 
 
+UNKNOWN = Spend(tokens=None, usd=None, source=SpendSource.UNKNOWN)
+"""What somebody spent who cannot tell."""
+
+
 def find_exceeded(budget: GoalBudget, spend: Spend) -> tuple[str, ...]:
     """Return a phrase for each limit that is used up, none when there is room.
 

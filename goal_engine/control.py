@@ -3,18 +3,30 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
+from goal_engine.budget import Spend
 from goal_engine.decision import Answer
 from goal_engine.errors import GoalBusy
 from goal_engine.planner import replan
 from goal_engine.ports import Ports
-from goal_engine.state.commands import AnswerQuestion, NoticeInterruption, RequestControl, StopGoal
+from goal_engine.runtime.threads import in_thread
+from goal_engine.state.commands import (
+    AnswerQuestion,
+    NoticeInterruption,
+    RequestControl,
+    StopGoal,
+    SubmitTask,
+)
 from goal_engine.state.events import ControlKind
 from goal_engine.state.model import GoalState
 from goal_engine.types import Decision, GoalId, GoalStatus
+from goal_engine.workers.agents import find_installed, read_agents
+from goal_engine.worktree import find_folders, find_kept, remove_workspace, task_folder
 
 LOOK = 0.05
 """Seconds between two looks for the receipt."""
+NOTHING_SPENT = Spend()
 PATIENCE = 30.0
 """Seconds until a runner that does not answer is reported."""
 
@@ -29,12 +41,44 @@ async def cancel_goal(ports: Ports, goal_id: GoalId, decision: Decision) -> Goal
     return await _control(ports, goal_id, ControlKind.CANCEL, decision)
 
 
+async def submit_task(
+    ports: Ports, goal_id: GoalId, task: str | None, decision: Decision
+) -> GoalState:
+    """Say that the folder of a handed-over task, the only one if `None`, holds the result.
+
+    Whoever runs the goal goes on with it.  Raises `NotPossibleNow` when none waits, naming what is
+    possible, `GoalNotFound` and `GoalAmbiguous`.
+    """
+    return await ports.transact(goal_id, SubmitTask(task, decision))
+
+
+async def stop_goal(
+    ports: Ports,
+    state: GoalState,
+    kind: ControlKind,
+    reason: str,
+    spent: Spend = NOTHING_SPENT,
+) -> GoalState:
+    """Write the receipt.  After a cancel a person's folder stays only where they worked in it."""
+    command = StopGoal(kind, reason or str(kind), spent)
+    if kind is ControlKind.PAUSE or not find_folders(state):
+        return await ports.transact(state.goal_id, command)
+    repository, state_dir = ports.open_repository(), ports.find_state_dir()
+    kept = await in_thread(find_kept, repository, state_dir, state)
+    after = await ports.transact(state.goal_id, replace(command, kept=kept))
+    for name, _ in find_folders(state):
+        if name not in kept:
+            folder = task_folder(state_dir, state.goal_id, name)
+            await in_thread(remove_workspace, repository, folder)
+    return after
+
+
 async def _control(
     ports: Ports, goal_id: GoalId, kind: ControlKind, decision: Decision
 ) -> GoalState:
     state = await ports.read(goal_id)
     if state.status is not GoalStatus.RUNNING:
-        return await ports.transact(goal_id, StopGoal(kind, decision.reason or str(kind)))
+        return await stop_goal(ports, state, kind, decision.reason)
     await ports.transact(goal_id, RequestControl(kind, decision))
     loop = asyncio.get_running_loop()
     give_up = loop.time() + PATIENCE
@@ -56,8 +100,7 @@ async def _settle(
 ) -> GoalState:
     """A goal that was judged before its runner saw a cancel is cancelled all the same."""
     if kind is ControlKind.CANCEL and state.status is not GoalStatus.CANCELLED:
-        stop = StopGoal(kind, decision.reason or str(kind))
-        return await ports.transact(state.goal_id, stop)
+        return await stop_goal(ports, state, kind, decision.reason)
     return state
 
 
@@ -71,9 +114,12 @@ async def _stop_orphan(
             return await _settle(ports, state, kind, decision)
         state = await ports.transact(goal_id, NoticeInterruption())
         if kind is ControlKind.CANCEL:
-            stop = StopGoal(kind, decision.reason or str(kind))
-            state = await ports.transact(goal_id, stop)
+            state = await stop_goal(ports, state, kind, decision.reason)
         return state
+
+
+def _find_installed(ports: Ports) -> tuple[str, ...]:
+    return find_installed(read_agents(), ports.checkout)
 
 
 async def answer_question(
@@ -82,6 +128,7 @@ async def answer_question(
     """Record an answer; when it was the last one a goal without a plan is planned again."""
     state = await ports.read(goal_id)
     answer = Answer(question=question, text=text, decision=decision)
-    planned, blocked, questions = replan(state, answer)
+    installed = await in_thread(_find_installed, ports)
+    planned, blocked, questions = replan(state, answer, installed)
     command = AnswerQuestion(question, text, decision, planned, questions, blocked)
     return await ports.transact(goal_id, command)

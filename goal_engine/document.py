@@ -11,7 +11,7 @@ from goal_engine.budget import GoalBudget
 from goal_engine.decision import Criterion, EvidenceKind
 from goal_engine.errors import BadPlan
 from goal_engine.task_graph.graph import FixStep, GoalTask, GoalTaskGraph
-from goal_engine.types import Frozen, GoalKind
+from goal_engine.types import Frozen, GoalKind, WorkerName
 
 
 class GoalPlan(Frozen):
@@ -29,9 +29,10 @@ class GoalPlan(Frozen):
         return GoalTaskGraph(tasks=self.tasks)
 
 
-def parse_plan(text: str, name: str) -> GoalPlan:
+def parse_plan(text: str, name: str, worker: WorkerName | None = None, agent: str = "") -> GoalPlan:
     """Return the plan in `text`, a TOML document called `name` in messages.
 
+    `worker` and `agent` are for the tasks that it gives to nobody: see `assign_workers`.
     Raises `BadPlan` with every problem and its ids.
     """
     try:
@@ -41,8 +42,26 @@ def parse_plan(text: str, name: str) -> GoalPlan:
     except ValidationError as error:
         problems = "; ".join(_say(item["loc"], item["msg"]) for item in error.errors())
         raise BadPlan(f"{name} is no plan: {problems}.") from error
+    plan = assign_workers(plan, worker, agent)
     check_graph(plan.graph, name)
     return plan
+
+
+def assign_workers(plan: GoalPlan, worker: WorkerName | None, agent: str = "") -> GoalPlan:
+    """Return `plan` with `worker` for each task that names none and has no steps.
+
+    `agent` is for the tasks of the worker `cli` that name neither an agent nor a command.
+    """
+
+    def assigned(task: GoalTask) -> GoalTask:
+        if worker and not task.steps and "worker" not in task.model_fields_set:
+            changes: dict[str, object] = {"worker": "cli" if task.command else worker}
+            task = task.changed(**changes)
+        if agent and task.worker == "cli" and not task.agent and not task.command:
+            task = task.changed(agent=agent)
+        return task
+
+    return plan.changed(tasks=tuple(map(assigned, plan.tasks)))
 
 
 def check_graph(graph: GoalTaskGraph, name: str) -> None:

@@ -28,6 +28,9 @@ from goal_engine.state.journal import Stamp
 from goal_engine.state.model import GoalState
 from goal_engine.state.persistence import FileSystemGoalStateStore
 from goal_engine.types import GoalId
+from goal_engine.workers.agents import read_agents
+from goal_engine.workers.cli import CliWorker
+from goal_engine.workers.manual import ManualWorker
 from goal_engine.workers.recipe import RecipeWorker
 
 Subscriber = Callable[[GoalState, JournalEntry], None]
@@ -58,7 +61,11 @@ class Engine:
             checkout=checkout,
             find_state_dir=lambda: self.state_dir,
             open_repository=self._open_repository,
-            workers={"recipe": RecipeWorker()},
+            workers={
+                "recipe": RecipeWorker(),
+                "cli": CliWorker(read_agents, checkout),
+                "manual": ManualWorker(),
+            },
             publish=self._publish,
         )
 

@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Callable
 
 from goal_engine.budget import GoalBudget, Spend, find_exceeded
+from goal_engine.control import stop_goal
 from goal_engine.decision import EvidenceKind, Question
 from goal_engine.dispatch.merge import integrate
 from goal_engine.dispatch.tasks.scheduler import next_wave
@@ -26,12 +27,11 @@ from goal_engine.state.commands import (
     Record,
     ResumeGoal,
     StartGoal,
-    StopGoal,
 )
-from goal_engine.state.decide import WAIVE, refusal
+from goal_engine.state.decide import UNMETERED, WAIVE, find_unmetered_limits, refusal
 from goal_engine.state.model import GoalState
 from goal_engine.state.transitions import POSSIBLE
-from goal_engine.types import GoalId, GoalStatus
+from goal_engine.types import GoalId, GoalStatus, TaskStatus
 from goal_engine.verifier.bench import open_bench
 from goal_engine.verifier.bundle import write_bundle
 from goal_engine.verifier.observe import observe
@@ -175,7 +175,7 @@ async def _stop(
     """Write the receipt, unless the work came to its end first."""
     state = await ports.read(goal_id)
     if state.status is GoalStatus.RUNNING:
-        await ports.transact(goal_id, StopGoal(kind, reason or str(kind), meter.spent))
+        await stop_goal(ports, state, kind, reason, meter.spent)
 
 
 async def _block(
@@ -189,7 +189,7 @@ async def _work(ports: Ports, bench: Workbench, goal_id: GoalId, meter: _Meter) 
     state = await ports.read(goal_id)
     base = state.created.base_commit
     state = await run_stage(ports, bench, state, GateStage.BASELINE, base, state.gates)
-    questions = find_gate_questions(state)
+    questions = (*find_gate_questions(state), *find_budget_questions(state))
     if questions:
         await ports.transact(goal_id, Record((e.QuestionsAsked(questions=questions),)))
         names = ", ".join(question.id for question in questions)
@@ -255,3 +255,29 @@ def find_gate_questions(state: GoalState) -> tuple[Question, ...]:
             )
         )
     return tuple(questions)
+
+
+def find_budget_questions(state: GoalState) -> tuple[Question, ...]:
+    """Return what a person must say about limits against which a worker cannot report.
+
+    Asked before anything is spent: afterwards there would be nothing to hold it against.
+    """
+    waiting = [
+        task
+        for task in state.graph
+        if not task.metered and state.tasks[task.id].status is not TaskStatus.DONE
+    ]
+    limits = find_unmetered_limits(state)
+    if not waiting or not limits:
+        return ()
+    asked = sum(question.id.startswith(UNMETERED) for question in state.questions)
+    who = ", ".join(dict.fromkeys(task.agent or task.command[0] for task in waiting))
+    said = " and ".join(f"{name} ({getattr(state.budget, name)})" for name in limits)
+    return (
+        Question(
+            id=f"{UNMETERED}-{asked + 1}" if asked else UNMETERED,
+            text=f"the limit of {said} cannot be kept: {who} does not report what it uses; answer"
+            " `unlimited` to go on without that limit (`wall_seconds` and `attempts` do count), or"
+            " cancel",
+        ),
+    )

@@ -7,12 +7,13 @@ worker there is can do what was asked.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 
 from goal_engine.budget import GoalBudget
 from goal_engine.decision import Answer, Criterion, EvidenceKind, Question
-from goal_engine.document import GoalPlan, check_against_gates, check_graph
-from goal_engine.errors import BadConfiguration, RepositoryUnusable
+from goal_engine.document import GoalPlan, assign_workers, check_against_gates, check_graph
+from goal_engine.errors import BadConfiguration, BadInput, RepositoryUnusable, ToolMissing
 from goal_engine.gates.select import find_digest
 from goal_engine.oracle import find_kind, find_questions, parse_goal_text
 from goal_engine.ports import Ports
@@ -23,7 +24,9 @@ from goal_engine.state import events as e
 from goal_engine.state.commands import CreateGoal
 from goal_engine.state.model import GoalState
 from goal_engine.task_graph.graph import FixStep, GoalTask, GoalTaskGraph
-from goal_engine.types import GoalDeliveryPolicy, GoalId
+from goal_engine.types import GoalDeliveryPolicy, GoalId, WorkerName
+from goal_engine.workers.agents import find_agent, find_installed, read_agents, say_missing
+from goal_engine.workers.presets import Agent
 
 PROGRAMS: tuple[tuple[re.Pattern[str], frozenset[str]], ...] = (
     (re.compile(r"\b(lint\w*|ruff|flake8|pylint)\b", re.I), frozenset({"lint", "ruff", "check"})),
@@ -32,9 +35,14 @@ PROGRAMS: tuple[tuple[re.Pattern[str], frozenset[str]], ...] = (
 """Words of a goal, and the words in a gate's name or command that they mean."""
 
 NO_WORKER = (
-    "No worker that is installed can do this from words alone: give a plan (`--plan FILE`, TOML "
-    "with tasks and criteria), or name a gate that can fix itself (`goalproof gates` shows them)."
+    "No worker was named that can do this from words alone: let an agent do it (`--worker cli "
+    "--agent NAME`), do it yourself (`--worker manual`), give a plan (`--plan FILE`, TOML with "
+    "tasks and criteria), or name a gate that can fix itself (`goalproof gates` shows them)."
 )
+ACCEPTED = "accepted"
+"""The criterion that a person judges: no gate can tell whether free text came true."""
+TITLE = 100
+"""Characters of a goal that are its one task's title."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +54,10 @@ class CreateGoalOptions:
     plan: GoalPlan | None = None
     budget: GoalBudget | None = None
     delivery: GoalDeliveryPolicy = GoalDeliveryPolicy.LOCAL
+    worker: WorkerName | None = None
+    """Who does what the plan gives to nobody, or the whole goal when there is no plan."""
+    agent: str = ""
+    """Which agent; alone it means the worker `cli`."""
     python: str | None = None
     copies: tuple[str, ...] = ()
     until_ready: bool = True
@@ -56,7 +68,8 @@ async def create_goal(ports: Ports, text: str, options: CreateGoalOptions) -> Go
     """Create a goal on the checkout's present commit and return it: planned, or blocked with the
     questions or the reason that come first.
 
-    Raises `BadGoal`, `BadPlan`, `BadConfiguration` without gates, and `RepositoryUnusable`.
+    Raises `BadGoal`, `BadPlan`, `BadInput` for a worker or agent that there is not,
+    `BadConfiguration` without gates, and `RepositoryUnusable`.
     """
     text = parse_goal_text(options.plan.goal if options.plan and not text else text)
     if not options.gates:
@@ -65,11 +78,16 @@ async def create_goal(ports: Ports, text: str, options: CreateGoalOptions) -> Go
             "with `name` and `argv` in goalproof.toml, or add tests; `goalproof gates` shows "
             "what is found."
         )
+    agents = await in_thread(read_agents)
+    installed = await in_thread(find_installed, agents, ports.checkout)
+    options = settle_worker(options, tuple(agents), installed)
     repository = await in_thread(ports.open_repository)
     status = await in_thread(read_checkout, ports.checkout)
     goal_id = GoalId.made_of(ports.clock.now(), ports.ids.entropy())
     created = _created(goal_id, text, status, options)
-    command = _plan(created, options.plan)
+    command = _plan(created, options.plan, installed)
+    if command.planned:
+        check_agents(command.planned.graph, agents, installed)
     await in_thread(repository.pin, status.commit, goal_id)
     return await ports.transact(goal_id, command)
 
@@ -108,6 +126,8 @@ def _created(
         author=status.author,
         gates=options.gates,
         gates_digest=find_digest(options.gates),
+        worker=options.worker,
+        agent=options.agent,
         python=options.python,
         copies=options.copies,
         budget=options.budget or (plan.budget if plan else GoalBudget()),
@@ -116,14 +136,96 @@ def _created(
     )
 
 
-def _plan(created: e.GoalCreated, plan: GoalPlan | None) -> CreateGoal:
+def settle_worker(
+    options: CreateGoalOptions, known: tuple[str, ...], installed: tuple[str, ...]
+) -> CreateGoalOptions:
+    """Return `options` with the worker that an agent implies.
+
+    Raises `BadInput` where the two do not fit, and where words alone go to an agent without a name.
+    """
+    worker = options.worker or ("cli" if options.agent else None)
+    if options.agent and worker != "cli":
+        raise BadInput(
+            f"The agent {options.agent[:80]!r} is for the worker `cli`, and the worker is "
+            f"`{worker}`: give one of the two."
+        )
+    if options.agent and options.agent not in known:
+        raise BadInput(
+            f"There is no agent {options.agent[:80]!r}; there are {', '.join(known)}. "
+            "`goalproof agents` shows them, and where you can add your own."
+        )
+    if worker == "cli" and not options.agent and not (options.plan and options.plan.tasks):
+        raise BadInput(
+            f"Say which agent is to do it (`--agent NAME`); there are {', '.join(known)}."
+            f"{_say_installed(installed)}"
+        )
+    return replace(options, worker=worker)
+
+
+def check_agents(
+    graph: GoalTaskGraph, agents: Mapping[str, Agent], installed: tuple[str, ...]
+) -> None:
+    """Raise `BadInput` for agents that nobody knows, `ToolMissing` for ones that are not here."""
+    for name in sorted({task.agent for task in graph if task.agent}):
+        agent = find_agent(agents, name)
+        if name not in installed:
+            raise ToolMissing(
+                f"A task is for an {say_missing(agent)}, then try again.{_say_installed(installed)}"
+            )
+
+
+def _say_installed(installed: tuple[str, ...]) -> str:
+    match installed:
+        case ():
+            return " None of the known ones is on this machine."
+        case (one,):
+            return f" {one} is on this machine: `--worker cli --agent {one}`."
+        case _:
+            return f" On this machine are {', '.join(installed)}."
+
+
+def _plan(created: e.GoalCreated, plan: GoalPlan | None, installed: tuple[str, ...]) -> CreateGoal:
     if plan is not None and plan.tasks:
-        return CreateGoal(created, _from_plan(created.gates, plan))
+        assigned = assign_workers(plan, created.worker, created.agent)
+        return CreateGoal(created, _from_plan(created.gates, assigned))
     questions = find_questions(created.text)
     if questions:
         return CreateGoal(created, None, questions, _ask(questions))
-    planned = plan_scaffold(created.text, created.gates)
-    return CreateGoal(created, planned, (), None if planned else _no_worker())
+    planned = _plan_words(created, created.text)
+    return CreateGoal(created, planned, (), None if planned else _no_worker(installed))
+
+
+def _plan_words(created: e.GoalCreated, text: str) -> e.GoalPlanned | None:
+    if created.worker in ("cli", "manual"):
+        return plan_whole(text, created.gates, created.worker, created.agent)
+    return plan_scaffold(text, created.gates)
+
+
+def plan_whole(
+    text: str, gates: tuple[GateSpec, ...], worker: WorkerName, agent: str = ""
+) -> e.GoalPlanned:
+    """Return the plan that gives a goal as one task to an agent or a person.
+
+    The gates must hold, and a person judges whether what was asked came true.
+    """
+    first = text.strip().splitlines()[0]
+    title = first if len(first) <= TITLE else f"{first[: TITLE - 1]}…"
+    task = GoalTask(id="work", title=title, worker=worker, agent=agent)
+    criteria = (*_holds(gates), Criterion(id=ACCEPTED, text=text, evidence=EvidenceKind.ACCEPTED))
+    return e.GoalPlanned(planner="scaffold", criteria=criteria, graph=GoalTaskGraph(tasks=(task,)))
+
+
+def _holds(gates: Iterable[GateSpec]) -> tuple[Criterion, ...]:
+    return tuple(
+        Criterion(
+            id=f"{gate.name}-holds",
+            text=f"Gate {gate.name} holds",
+            evidence=EvidenceKind.HOLDS,
+            gate=gate.name,
+        )
+        for gate in gates
+        if gate.required
+    )
 
 
 def _from_plan(gates: tuple[GateSpec, ...], plan: GoalPlan) -> e.GoalPlanned:
@@ -163,16 +265,7 @@ def plan_scaffold(text: str, gates: tuple[GateSpec, ...]) -> e.GoalPlanned | Non
         )
         for gate in wanted
     ]
-    holds = [
-        Criterion(
-            id=f"{gate.name}-holds",
-            text=f"Gate {gate.name} holds",
-            evidence=EvidenceKind.HOLDS,
-            gate=gate.name,
-        )
-        for gate in gates
-        if gate not in wanted and gate.required
-    ]
+    holds = _holds(gate for gate in gates if gate not in wanted)
     graph = GoalTaskGraph(tasks=tuple(tasks))
     return e.GoalPlanned(planner="scaffold", criteria=(*flips, *holds), graph=graph)
 
@@ -192,21 +285,22 @@ def _ask(questions: tuple[Question, ...]) -> e.GoalBlocked:
     return e.GoalBlocked(on="human", reason=reason, next=f"`answer` {names}")
 
 
-def _no_worker() -> e.GoalBlocked:
-    return e.GoalBlocked(on="external", reason=NO_WORKER, next="give a plan or name a gate")
+def _no_worker(installed: tuple[str, ...]) -> e.GoalBlocked:
+    reason = f"{NO_WORKER}{_say_installed(installed)}" if installed else NO_WORKER
+    return e.GoalBlocked(on="external", reason=reason, next="name a worker, or give a plan")
 
 
 def replan(
-    state: GoalState, answer: Answer
+    state: GoalState, answer: Answer, installed: tuple[str, ...] = ()
 ) -> tuple[e.GoalPlanned | None, e.GoalBlocked | None, tuple[Question, ...]]:
     """Return the plan that an answer makes possible, what blocks instead, or further questions.
 
-    A goal that has tasks keeps its plan, and one with other open questions waits for them.
+    `installed` are the agents that could be named.  A goal that has tasks keeps its plan, and one with other open questions waits for them.
     """
     others = [question for question in state.open_questions if question.id != answer.question]
     if state.graph.tasks or others:
         return None, None, ()
     said = [item.text for item in state.answers]
     text = "\n".join((state.created.text, *said, answer.text))
-    planned = plan_scaffold(text, state.created.gates)
-    return planned, None if planned else _no_worker(), ()
+    planned = _plan_words(state.created, text)
+    return planned, None if planned else _no_worker(installed), ()

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from goal_engine.budget import Spend
+from goal_engine.decision import Criterion
 from goal_engine.proof.gate import GateSpec
 from goal_engine.runtime.environment import Environment
 from goal_engine.runtime.repository import EvidenceRepository
 from goal_engine.state.commands import Command
+from goal_engine.state.events import GoalEvent
 from goal_engine.state.model import GoalState
 from goal_engine.state.store import Clock, GoalStateStore, Publisher, transact
 from goal_engine.task_graph.graph import GoalTask
@@ -34,6 +37,15 @@ class WorkerTurn:
     environment: Environment
     gates: tuple[GateSpec, ...]
     log: Path
+    goal: str
+    """The goal's own words."""
+    criteria: tuple[Criterion, ...]
+    findings: tuple[str, ...]
+    """Why an earlier result was not enough, a sentence each."""
+    read: Callable[[], Awaitable[GoalState]]
+    """Returns the goal as it stands."""
+    record: Callable[[GoalEvent], Awaitable[GoalState]]
+    """Records a fact about this attempt."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +55,8 @@ class TurnResult:
     ended: bool
     """Whether the worker came to its own end."""
     reason: str = ""
+    spent: Spend = Spend()
+    """What the turn used; what the worker cannot tell is unknown."""
 
 
 class Worker(Protocol):

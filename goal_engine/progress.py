@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from goal_engine.budget import Spend
 from goal_engine.proof.gate import GateStage
-from goal_engine.state.model import GoalState
+from goal_engine.state.model import GoalState, TaskState
 from goal_engine.types import Frozen, GoalId, GoalPhase, GoalStatus, TaskStatus
 
 MARKS = {
@@ -15,6 +15,9 @@ MARKS = {
     TaskStatus.BLOCKED: "–",
     TaskStatus.CANCELLED: "–",
 }
+
+
+WAITING = "waiting for you"
 
 
 class GoalProgressSnapshot(Frozen):
@@ -50,7 +53,7 @@ def render_progress(state: GoalState) -> GoalProgressSnapshot:
     tasks_over = sum(task.status in over for task in state.tasks.values())
     titles = {task.id: task.title for task in state.graph}
     lines = [
-        f"{MARKS[task.status]} {titles[task_id]}{f' ({task.reason})' if task.reason else ''}"
+        f"{MARKS[task.status]} {titles[task_id]}{f' ({said})' if (said := _say(task)) else ''}"
         for task_id, task in state.tasks.items()
     ]
     lines += [f"{'✓' if result.green else '✗'} gate {result.gate}" for result in proven]
@@ -68,6 +71,10 @@ def render_progress(state: GoalState) -> GoalProgressSnapshot:
     )
 
 
+def _say(task: TaskState) -> str:
+    return f"{WAITING}: {task.folder}" if task.waits_for_person else task.reason
+
+
 def find_blocker(state: GoalState) -> str:
     """Return why a goal stands still, empty when it does not."""
     match state.status:
@@ -75,6 +82,9 @@ def find_blocker(state: GoalState) -> str:
             return state.pause_reason or "paused"
         case GoalStatus.NOT_READY if state.judgement:
             return "; ".join(state.judgement.reasons)
+        case GoalStatus.RUNNING if state.handed_over:
+            folders = [state.tasks[task].folder or "" for task in state.handed_over]
+            return f"{WAITING}: {', '.join(folders)}"
         case _ if state.blocked:
             return state.blocked.reason
         case _:

@@ -100,6 +100,7 @@ def _open(
     bench = Workbench(
         repository=evidence,
         checkout=status.root,
+        state_dir=scratch,
         folder=scratch / "workspaces",
         user=find_environment(status.root, python),
         goal_id=proof.goal_id,

@@ -59,8 +59,10 @@ Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 GitOid = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{40}([0-9a-f]{24})?$")]
 """A git object name, SHA-1 or SHA-256."""
 
-WorkerName = Literal["recipe"]
-"""The workers there are.  More are added here as they are built."""
+WorkerName = Literal["recipe", "cli", "manual"]
+"""The workers there are: steps, any command that takes a prompt, and the person."""
+AgentName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$")]
+"""What a command that takes a prompt is called: a preset, or one that the person configured."""
 
 
 class GoalKind(StrEnum):

@@ -1,4 +1,7 @@
-"""Where a goal's work happens: clean workspaces outside the checkout, gone when they are left."""
+"""Where a goal's work happens: clean workspaces outside the checkout, gone when they are left.
+
+A person's folder is the exception: it lies elsewhere, and goes only once its tree was taken.
+"""
 
 from __future__ import annotations
 
@@ -9,12 +12,25 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from goal_engine.errors import GoalError
 from goal_engine.evidence import GoalGitEvidence
 from goal_engine.runtime.environment import Environment, UserEnvironment, view_environment
 from goal_engine.runtime.repository import EvidenceRepository
 from goal_engine.runtime.threads import in_thread
+from goal_engine.state.model import GoalState, TaskState
 from goal_engine.state.store import GoalStateStore
 from goal_engine.types import GoalId, Person
+
+DESKS = "desks"
+"""The folder of persons' folders, in the state directory of a workspace."""
+
+
+def task_folder(state_dir: Path, goal_id: GoalId, task: str) -> Path:
+    """Return where the person's folder of a task is, whether or not there is one now.
+
+    Never taken from a journal, which lies in the reach of the repository.
+    """
+    return state_dir / DESKS / goal_id / task
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,8 +39,10 @@ class Workbench:
 
     repository: EvidenceRepository
     checkout: Path
+    state_dir: Path
+    """What belongs to the workspace but lies outside it; persons' folders are there."""
     folder: Path
-    """Holds the workspaces; made when first needed."""
+    """Holds the other workspaces; made when first needed."""
     user: UserEnvironment
     goal_id: GoalId
     author: Person
@@ -43,6 +61,20 @@ class Workbench:
             yield path
         finally:
             await asyncio.shield(in_thread(self._clear, path))
+
+    @asynccontextmanager
+    async def desk(self, name: str, commit: str, *, again: bool) -> AsyncIterator[Path]:
+        """Give a person's folder for a task: made of `commit`, or, `again`, as they left it."""
+        path = task_folder(self.state_dir, self.goal_id, name)
+        if not (again and path.is_dir()):
+            await in_thread(self._clear, path)
+            await in_thread(self.repository.make_workspace, path, commit)
+        yield path
+
+    async def clear_desk(self, name: str) -> None:
+        """Remove a person's folder: what was in it is a commit, or nothing of theirs."""
+        path = task_folder(self.state_dir, self.goal_id, name)
+        await in_thread(remove_workspace, self.repository, path)
 
     async def environment(self, workspace: Path) -> Environment:
         """Return a view of the person's environment that judges `workspace`."""
@@ -101,7 +133,36 @@ class Workbench:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _clear(self, path: Path) -> None:
-        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        for left in (path, path.with_name(f"{path.name}.env")):
-            if left.exists():
-                self.repository.remove_workspace(left)
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        remove_workspace(self.repository, path)
+
+
+def remove_workspace(repository: EvidenceRepository, path: Path) -> None:
+    """Remove a workspace and the environment beside it; blocking."""
+    for left in (path, path.with_name(f"{path.name}.env")):
+        if left.exists():
+            repository.remove_workspace(left)
+
+
+def find_kept(repository: EvidenceRepository, state_dir: Path, state: GoalState) -> tuple[str, ...]:
+    """Return the tasks whose folders hold what the tree they were made of does not; blocking.
+
+    In doubt a folder counts as somebody's work.
+    """
+
+    def is_worked_in(name: str, task: TaskState) -> bool:
+        path = task_folder(state_dir, state.goal_id, name)
+        if not path.is_dir() or task.base is None:
+            return False
+        try:
+            tree = repository.snapshot(path, task.base, task.exclude)
+            return tree != repository.tree_of(task.base)
+        except (GoalError, OSError):
+            return True
+
+    return tuple(name for name, task in find_folders(state) if is_worked_in(name, task))
+
+
+def find_folders(state: GoalState) -> tuple[tuple[str, TaskState], ...]:
+    """Return the tasks that a person has a folder for."""
+    return tuple((name, task) for name, task in state.tasks.items() if task.folder is not None)

@@ -24,6 +24,16 @@ def state_dir() -> Path:
     return user_state_path("goalproof", appauthor=False)
 
 
+def config_dir() -> Path:
+    """Return the person's own settings for Goalproof; `GOALPROOF_CONFIG_DIR` overrides it."""
+    override = os.environ.get("GOALPROOF_CONFIG_DIR")
+    if override:
+        return Path(override).expanduser().resolve()
+    from platformdirs import user_config_path  # costs time that `--help` must not pay
+
+    return user_config_path("goalproof", appauthor=False)
+
+
 def read_workspace_id(checkout: Path) -> str:
     """Return the random id of a workspace, made when it is first asked for."""
     folder = checkout / FOLDER

@@ -3,7 +3,8 @@
 A script of its own (`python -I -S guardian.py`), standard library only: it is the parent that
 orphans come back to, and it dies with its owner because its standard input ends.  Its standard
 input brings the order, one line of JSON, and then stays open; its standard output takes the answer,
-another line; its standard error is the log.  The command gets none of the three.
+another line; its standard error is the log.  The command gets none of the three, but may be given
+a file to read.
 
 Linux only for the orphans: elsewhere a process that leaves its session may survive.
 """
@@ -239,16 +240,17 @@ def main() -> None:
     begun = time.monotonic()
     reader, writer = os.pipe()
     try:
-        child = subprocess.Popen(
-            order["argv"],
-            cwd=order["cwd"],
-            env=order["env"],
-            stdin=subprocess.DEVNULL,
-            stdout=writer,
-            stderr=writer,
-            start_new_session=True,
-            restore_signals=True,
-        )
+        with open(order["stdin"] or os.devnull, "rb") as given:  # noqa: PTH123
+            child = subprocess.Popen(
+                order["argv"],
+                cwd=order["cwd"],
+                env=order["env"],
+                stdin=given,
+                stdout=writer,
+                stderr=writer,
+                start_new_session=True,
+                restore_signals=True,
+            )
     except (OSError, ValueError) as error:
         answer({"error": getattr(error, "strerror", None) or str(error)})
         return

@@ -67,10 +67,12 @@ async def run_process(
     log: Path,
     timeout: float | None,
     grace: float = 0.5,
+    stdin: Path | None = None,
 ) -> Finished:
     """Run `argv` with its output in `log` and return once its whole tree is dead.
 
-    `timeout` and `grace` (between asking and killing) are seconds.  Cancelled, it ends the tree
+    `timeout` and `grace` (between asking and killing) are seconds; `stdin` is a file that it reads
+    as its standard input, which is empty otherwise.  Cancelled, it ends the tree
     before it lets the cancellation through.  Raises `ToolMissing` when there is no such program,
     `StoreUnwritable` when there can be no log.
     """
@@ -86,6 +88,7 @@ async def run_process(
         "env": dict(env),
         "timeout": timeout,
         "grace": grace,
+        "stdin": None if stdin is None else str(stdin),
         "cap": LOG_CAP,
     }
     with _start_guardian(log) as guardian:  # left only when it has ended

@@ -54,12 +54,23 @@ class RequestControl:
 
 
 @dataclass(frozen=True, slots=True)
+class SubmitTask:
+    """Say that the folder of a handed-over task holds the result."""
+
+    task: str | None
+    """`None` for the one task that waits."""
+    decision: Decision
+
+
+@dataclass(frozen=True, slots=True)
 class StopGoal:
     """Record that everything is dead: the receipt of a pause or cancel, or an interruption."""
 
     kind: e.ControlKind
     reason: str
     spent: Spend = Spend()
+    kept: tuple[str, ...] = ()
+    """Tasks in whose folders a person's work stays; of a cancel."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +104,9 @@ class AcceptCriterion:
     proof: Sha256
 
 
-GoalCommand = AnswerQuestion | ResumeGoal | RequestControl | JudgeGoal | AcceptCriterion
+GoalCommand = (
+    AnswerQuestion | ResumeGoal | RequestControl | SubmitTask | JudgeGoal | AcceptCriterion
+)
 """The commands whose events depend on the goal as it stands."""
 
 Command = CreateGoal | StartGoal | StopGoal | NoticeInterruption | Record | GoalCommand

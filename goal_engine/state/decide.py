@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import assert_never
+from typing import Literal, assert_never
 
 from goal_engine.budget import Spend, find_exceeded
 from goal_engine.decision import Answer
-from goal_engine.errors import GoalNotFound, NotPossibleNow
+from goal_engine.errors import GoalAmbiguous, GoalNotFound, NotPossibleNow
 from goal_engine.proof.verdict import Judgement, Verdict
 from goal_engine.state import commands as c
 from goal_engine.state import events as e
@@ -21,6 +21,9 @@ JUDGED = (e.GoalJudged, e.GoalReady, e.GoalNotReady)
 """What follows from a judgement alone; nobody records it as a fact."""
 WAIVE = "gate:"
 """A question with this prefix asks whether a gate is required; the answer `optional` waives it."""
+UNMETERED = "unmetered"
+"""A question that begins so asks whether limits count against which no worker can report; the
+answer `unlimited` waives them."""
 
 
 def decide(state: GoalState | None, command: c.Command, now: datetime) -> tuple[e.GoalEvent, ...]:
@@ -55,6 +58,7 @@ def _verb(command: c.Command) -> str:
         c.StartGoal: "execute",
         c.ResumeGoal: "resume",
         c.AnswerQuestion: "answer",
+        c.SubmitTask: "submit",
         c.AcceptCriterion: "accept",
         c.JudgeGoal: "be judged",
     }.get(type(command), getattr(command, "kind", "go on"))
@@ -74,7 +78,7 @@ def _events(state: GoalState | None, command: c.Command) -> tuple[e.GoalEvent, .
         case c.StopGoal(kind=e.ControlKind.PAUSE):
             return (e.GoalPaused(reason=command.reason, spent=command.spent),)
         case c.StopGoal():
-            return (e.GoalCancelled(reason=command.reason, spent=command.spent),)
+            return (e.GoalCancelled(reason=command.reason, spent=command.spent, kept=command.kept),)
         case c.NoticeInterruption():
             return (e.GoalInterrupted(),)
         case c.Record():
@@ -95,6 +99,8 @@ def _of_goal(state: GoalState | None, command: c.GoalCommand) -> tuple[e.GoalEve
             return _resume(state, command)
         case c.RequestControl():
             return (e.ControlRequested(kind=command.kind, decision=command.decision),)
+        case c.SubmitTask():
+            return (_submit(state, command),)
         case c.JudgeGoal():
             return _judged(state, command, command.spent)
         case c.AcceptCriterion():
@@ -104,6 +110,31 @@ def _of_goal(state: GoalState | None, command: c.GoalCommand) -> tuple[e.GoalEve
             return (accepted, *_judged(state, command, Spend()))
         case _:
             assert_never(command)
+
+
+def _submit(state: GoalState, command: c.SubmitTask) -> e.TaskSubmitted:
+    waiting = state.handed_over
+    kept = [task for task, at in state.tasks.items() if at.folder is not None]
+    if command.task is not None and command.task not in state.tasks:
+        listed = ", ".join(state.tasks) or "none"
+        raise GoalNotFound(
+            f"{state.goal_id} has no task {command.task[:80]!r}; there are: {listed}."
+        )
+    if state.status is not S.RUNNING and kept:
+        raise refusal(
+            state, "submit", f"the work on {', '.join(kept)} is kept; `resume` it, then `submit`"
+        )
+    if not waiting or (command.task is not None and command.task not in waiting):
+        named = f"task {command.task} does not wait" if command.task else "no task waits"
+        others = f"; waiting: {', '.join(waiting)}" if waiting else ""
+        raise refusal(state, "submit", f"{named} for you{others}")
+    if command.task is None and len(waiting) > 1:
+        raise GoalAmbiguous(
+            f"Several tasks of {state.goal_id} wait for you: {', '.join(waiting)}. Say which one "
+            "is done (`--task NAME`)."
+        )
+    task = command.task or waiting[0]
+    return e.TaskSubmitted(task=task, attempt=state.tasks[task].attempts, decision=command.decision)
 
 
 def _judged(
@@ -149,10 +180,29 @@ def _answer(state: GoalState, command: c.AnswerQuestion) -> tuple[e.GoalEvent, .
     if command.question.startswith(WAIVE) and command.text.strip().casefold() == "optional":
         gate = command.question.removeprefix(WAIVE)
         events.append(e.GateWaived(gate=gate, decision=command.decision))
+    if command.question.startswith(UNMETERED):
+        if command.text.strip().casefold() != "unlimited":
+            raise refusal(
+                state,
+                "go on",
+                "the limit cannot be kept; answer `unlimited` to go on without it, or `cancel`",
+            )
+        limits = find_unmetered_limits(state)
+        events.append(e.LimitsWaived(limits=limits, decision=command.decision))
     if command.questions:
         events.append(e.QuestionsAsked(questions=command.questions))
     events += [event for event in (command.planned, command.blocked) if event is not None]
     return tuple(events)
+
+
+def find_unmetered_limits(state: GoalState) -> tuple[Literal["tokens", "usd"], ...]:
+    """Return the limits of what workers spend that are set."""
+    set_: list[Literal["tokens", "usd"]] = []
+    if state.budget.tokens is not None:
+        set_.append("tokens")
+    if state.budget.usd is not None:
+        set_.append("usd")
+    return tuple(set_)
 
 
 def _resume(state: GoalState, command: c.ResumeGoal) -> tuple[e.GoalEvent, ...]:

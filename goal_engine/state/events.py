@@ -18,6 +18,7 @@ from goal_engine.proof.gate import GateResult, GateSpec
 from goal_engine.proof.verdict import Judgement
 from goal_engine.task_graph.graph import GoalTaskGraph
 from goal_engine.types import (
+    AgentName,
     Decision,
     Frozen,
     GitOid,
@@ -27,6 +28,7 @@ from goal_engine.types import (
     Person,
     Sha256,
     TaskId,
+    WorkerName,
 )
 
 
@@ -46,6 +48,10 @@ class GoalCreated(Frozen):
     gates: tuple[GateSpec, ...]
     """The gates as the person approved them: locked from here on."""
     gates_digest: Sha256
+    worker: WorkerName | None = None
+    """Who is to do what the plan gives to nobody; `None` when the person did not say."""
+    agent: AgentName | Literal[""] = ""
+    """Which agent, when that is the worker `cli`."""
     python: str | None = None
     """The interpreter that goalproof.toml names for the gates."""
     copies: tuple[str, ...] = ()
@@ -83,6 +89,14 @@ class GateWaived(Frozen):
 
     type: Literal["gate.waived"] = "gate.waived"
     gate: str
+    decision: Decision
+
+
+class LimitsWaived(Frozen):
+    """A person said that limits do not count which nobody could keep."""
+
+    type: Literal["limits.waived"] = "limits.waived"
+    limits: tuple[Literal["tokens", "usd"], ...]
     decision: Decision
 
 
@@ -150,6 +164,8 @@ class GoalCancelled(Frozen):
     type: Literal["goal.cancelled"] = "goal.cancelled"
     reason: str
     spent: Spend = Spend()
+    kept: tuple[TaskId, ...] = ()
+    """Tasks in whose folders a person's work was left."""
 
 
 class GateFinished(Frozen):
@@ -171,6 +187,27 @@ class TaskStarted(Frozen):
     task: TaskId
     attempt: int
     base_commit: GitOid
+
+
+class TaskHandedOver(Frozen):
+    """The person's folder for an attempt is ready; the task waits for `submit`."""
+
+    type: Literal["task.handed_over"] = "task.handed_over"
+    task: TaskId
+    attempt: int
+    folder: str
+    """For the eye: where the engine looks it works out for itself."""
+    exclude: tuple[str, ...] = ()
+    """Paths in it that were put there beside the base's files and are never part of a result."""
+
+
+class TaskSubmitted(Frozen):
+    """The person said that what their folder holds is the result."""
+
+    type: Literal["task.submitted"] = "task.submitted"
+    task: TaskId
+    attempt: int
+    decision: Decision
 
 
 class TaskFinished(Frozen):
@@ -295,6 +332,7 @@ GoalEvent = Annotated[
     | QuestionsAsked
     | QuestionAnswered
     | GateWaived
+    | LimitsWaived
     | GoalBlocked
     | GoalStarted
     | GoalResumed
@@ -304,6 +342,8 @@ GoalEvent = Annotated[
     | GoalCancelled
     | GateFinished
     | TaskStarted
+    | TaskHandedOver
+    | TaskSubmitted
     | TaskFinished
     | TaskFailed
     | TasksBlocked

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from goal_engine.budget import UNKNOWN, Spend
 from goal_engine.proof.gate import GateStage
 from goal_engine.state import events as e
 from goal_engine.state.model import GateRun, GoalState, ProofPointer, TaskState
@@ -83,9 +84,20 @@ def _stopped(state: GoalState, event: e.GoalPaused | e.GoalCancelled) -> Mapping
     return {
         "requests": (),
         "pause_reason": event.reason,
-        "spend": state.spend.plus(event.spent),
+        "spend": _spend_with_lost(state).plus(event.spent),
         "tasks": _released(state),
     }
+
+
+def _cancelled(state: GoalState, event: e.GoalCancelled) -> Mapping[str, Any]:
+    """A person's folder that holds nothing of theirs goes with the goal."""
+    changes = dict(_stopped(state, event))
+    tasks: dict[str, TaskState] = changes["tasks"]
+    changes["tasks"] = {
+        name: task if name in event.kept else task.changed(folder=None)
+        for name, task in tasks.items()
+    }
+    return changes
 
 
 def _interrupted(state: GoalState, event: e.GoalInterrupted) -> Mapping[str, Any]:
@@ -93,24 +105,42 @@ def _interrupted(state: GoalState, event: e.GoalInterrupted) -> Mapping[str, Any
         "requests": (),
         "interrupted": True,
         "pause_reason": "interrupted",
+        "spend": _spend_with_lost(state),
         "tasks": _released(state),
     }
 
 
 def _released(state: GoalState) -> dict[str, TaskState]:
-    """An attempt that was under way counts for nothing: its task is pending again."""
+    """An attempt that was under way counts for nothing: its task is pending again.
+
+    A person's folder stays theirs, and what they submitted is asked for again: they may go on.
+    """
     return {
-        task_id: task.changed(status=TaskStatus.PENDING)
+        task_id: task.changed(status=TaskStatus.PENDING, submitted=None)
         if task.status is TaskStatus.RUNNING
         else task
         for task_id, task in state.tasks.items()
     }
 
 
+def _spend_with_lost(state: GoalState) -> Spend:
+    """What an agent spent before it was stopped nobody knows, and that is not nothing."""
+    running = (task for task in state.graph if state.tasks[task.id].status is TaskStatus.RUNNING)
+    if all(task.metered for task in running):
+        return state.spend
+    return state.spend.plus(UNKNOWN)
+
+
 def _started(state: GoalState, event: e.GoalStarted) -> Mapping[str, Any]:
-    """A fresh run tries what did not end well again and proves with fresh gates."""
+    """A fresh run tries what did not end well again and proves with fresh gates.
+
+    After `not_ready` that is also what agents and people did: they go on where they stopped, on the
+    tree that was judged.  Steps would only give the same tree again.
+    """
+    judged = state.status is GoalStatus.NOT_READY
+    redone = {task.id for task in state.graph if judged and task.worker != "recipe"}
     again = {
-        task_id: task if task.status is TaskStatus.DONE else TaskState(attempts=task.attempts)
+        task_id: task if task.status is TaskStatus.DONE and task_id not in redone else _again(task)
         for task_id, task in state.tasks.items()
     }
     baseline = {
@@ -119,10 +149,17 @@ def _started(state: GoalState, event: e.GoalStarted) -> Mapping[str, Any]:
     return {
         "phase": GoalPhase.EXECUTION,
         "tasks": again,
+        "integrated": tuple(task for task in state.integrated if task not in redone),
         "blocked": None,
         "conflict": (),
         "gates_run": baseline,
     }
+
+
+def _again(task: TaskState) -> TaskState:
+    """A task without its last attempt, but with the folder that a person worked in."""
+    kept = {"folder": task.folder, "base": task.base, "exclude": task.exclude}
+    return TaskState(attempts=task.attempts).changed(**kept)
 
 
 def _resumed(state: GoalState, event: e.GoalResumed) -> Mapping[str, Any]:
@@ -140,8 +177,12 @@ def _blocked(state: GoalState, event: e.GoalBlocked) -> Mapping[str, Any]:
         "blocked": event,
         "tasks": _released(state),
         "requests": (),
-        "spend": state.spend.plus(event.spent),
+        "spend": _spend_with_lost(state).plus(event.spent),
     }
+
+
+def _limits_waived(state: GoalState, event: e.LimitsWaived) -> Mapping[str, Any]:
+    return {"budget": state.budget.changed(**dict.fromkeys(event.limits))}
 
 
 def _gate_finished(state: GoalState, event: e.GateFinished) -> Mapping[str, Any]:
@@ -153,8 +194,17 @@ def _gate_finished(state: GoalState, event: e.GateFinished) -> Mapping[str, Any]
 
 def _task_started(state: GoalState, event: e.TaskStarted) -> Mapping[str, Any]:
     return _with_task(
-        state, event.task, status=TaskStatus.RUNNING, attempts=event.attempt, reason=""
+        state,
+        event.task,
+        status=TaskStatus.RUNNING,
+        attempts=event.attempt,
+        base=event.base_commit,
+        reason="",
     )
+
+
+def _task_handed_over(state: GoalState, event: e.TaskHandedOver) -> Mapping[str, Any]:
+    return _with_task(state, event.task, folder=event.folder, exclude=event.exclude)
 
 
 def _task_finished(state: GoalState, event: e.TaskFinished) -> Mapping[str, Any]:
@@ -165,13 +215,19 @@ def _task_finished(state: GoalState, event: e.TaskFinished) -> Mapping[str, Any]
         commit=event.commit,
         evidence=event.evidence,
         log=event.log,
+        folder=None,
     )
     return {**done, "spend": state.spend.plus(event.spent)}
 
 
 def _task_failed(state: GoalState, event: e.TaskFailed) -> Mapping[str, Any]:
     failed = _with_task(
-        state, event.task, status=TaskStatus.FAILED, reason=event.reason, log=event.log
+        state,
+        event.task,
+        status=TaskStatus.FAILED,
+        reason=event.reason,
+        log=event.log,
+        submitted=None,
     )
     return {**failed, "spend": state.spend.plus(event.spent)}
 
@@ -205,15 +261,18 @@ CHANGES: Mapping[type[Frozen], Change] = {
     e.QuestionsAsked: _asked,
     e.QuestionAnswered: lambda s, v: {"answers": (*s.answers, v.answer)},
     e.GateWaived: lambda s, v: {"waived": (*s.waived, v.gate)},
+    e.LimitsWaived: _limits_waived,
     e.GoalBlocked: _blocked,
     e.GoalStarted: _started,
     e.GoalResumed: _resumed,
     e.ControlRequested: lambda s, v: {"requests": (*s.requests, v)},
     e.GoalPaused: _stopped,
-    e.GoalCancelled: _stopped,
+    e.GoalCancelled: _cancelled,
     e.GoalInterrupted: _interrupted,
     e.GateFinished: _gate_finished,
     e.TaskStarted: _task_started,
+    e.TaskHandedOver: _task_handed_over,
+    e.TaskSubmitted: lambda s, v: _with_task(s, v.task, submitted=v.decision),
     e.TaskFinished: _task_finished,
     e.TaskFailed: _task_failed,
     e.TasksBlocked: _tasks_blocked,

@@ -13,7 +13,16 @@ from goal_engine.proof.gate import GateResult, GateSpec
 from goal_engine.proof.verdict import Judgement
 from goal_engine.state.events import ControlRequested, GoalBlocked, GoalCreated
 from goal_engine.task_graph.graph import GoalTaskGraph
-from goal_engine.types import Frozen, GitOid, GoalId, GoalPhase, GoalStatus, Sha256, TaskStatus
+from goal_engine.types import (
+    Decision,
+    Frozen,
+    GitOid,
+    GoalId,
+    GoalPhase,
+    GoalStatus,
+    Sha256,
+    TaskStatus,
+)
 
 
 class TaskState(Frozen):
@@ -26,6 +35,19 @@ class TaskState(Frozen):
     evidence: GoalGitEvidence | None = None
     reason: str = ""
     log: Sha256 | None = None
+    base: GitOid | None = None
+    """What the last attempt started from."""
+    folder: str | None = None
+    """The person's folder: there from the hand-over until its tree is taken."""
+    exclude: tuple[str, ...] = ()
+    """Paths in that folder that are not the person's."""
+    submitted: Decision | None = None
+
+    @property
+    def waits_for_person(self) -> bool:
+        """Whether it can be submitted now."""
+        running = self.status is TaskStatus.RUNNING
+        return running and self.folder is not None and self.submitted is None
 
 
 class GateRun(Frozen):
@@ -103,6 +125,11 @@ class GoalState(Frozen):
     def statuses(self) -> dict[str, TaskStatus]:
         """Each task's status by id."""
         return {task_id: task.status for task_id, task in self.tasks.items()}
+
+    @property
+    def handed_over(self) -> tuple[str, ...]:
+        """Ids of the tasks that wait for a person to submit them."""
+        return tuple(task_id for task_id, task in self.tasks.items() if task.waits_for_person)
 
     def find_waiting(self, task: str) -> tuple[str, ...]:
         """Return the pending tasks that cannot run without `task`."""

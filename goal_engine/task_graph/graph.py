@@ -6,13 +6,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import reduce
 from graphlib import CycleError, TopologicalSorter
 from operator import or_
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Discriminator, Field, Tag
 from pydantic.dataclasses import dataclass
 
 from goal_engine.task_graph.globs import match_glob
-from goal_engine.types import Frozen, TaskId, TaskStatus, WorkerName
+from goal_engine.types import AgentName, Frozen, TaskId, TaskStatus, WorkerName
 
 
 class RunStep(Frozen):
@@ -81,7 +81,19 @@ class GoalTask(Frozen):
     writes: tuple[str, ...] = Field(default=("**",))
     """Globs of the paths it may change; the engine checks them on the resulting tree."""
     worker: WorkerName = "recipe"
+    agent: AgentName | Literal[""] = ""
+    """Which agent the worker `cli` starts."""
+    command: tuple[str, ...] = ()
+    """What the worker `cli` starts in place of an agent; `{prompt}` and `{workspace}` are filled in,
+    and where no word has `{prompt}` the command reads it from its standard input."""
+    timeout: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    """Seconds that a turn of the worker `cli` may take; `None` is its own limit."""
     steps: tuple[Step, ...] = ()
+
+    @property
+    def metered(self) -> bool:
+        """Whether its worker can tell what a turn cost."""
+        return self.worker != "cli"
 
 
 class GraphProblem(Frozen):
@@ -155,8 +167,7 @@ def _find_bad_fields(tasks: Iterable[GoalTask]) -> Iterator[GraphProblem]:
     for task in tasks:
         if not task.title.strip():
             yield GraphProblem(rule="empty", ids=(task.id,), message="has no title")
-        if not task.steps:
-            yield GraphProblem(rule="empty", ids=(task.id,), message="has no steps")
+        yield from _find_bad_workers(task)
         if not task.writes:
             yield GraphProblem(rule="empty", ids=(task.id,), message="may write nothing")
         named = [
@@ -174,6 +185,29 @@ def _find_bad_fields(tasks: Iterable[GoalTask]) -> Iterator[GraphProblem]:
                     ids=(task.id,),
                     message=f"has a step that changes {path!r}, which its write set leaves out",
                 )
+
+
+def _find_bad_workers(task: GoalTask) -> Iterator[GraphProblem]:
+    """Each worker takes what it can use, and nothing that it would leave undone."""
+    found: list[tuple[str, str]] = []
+    if task.worker == "recipe" and not task.steps:
+        found.append(("empty", "has no steps, and names no other worker than `recipe`"))
+    if task.worker != "recipe" and task.steps:
+        found.append(("worker", f"has steps, which the worker `{task.worker}` does not carry out"))
+    given = [name for name in ("agent", "command", "timeout") if getattr(task, name)]
+    if task.worker != "cli" and given:
+        listed = " and ".join(f"`{name}`" for name in given)
+        found.append(("worker", f"gives {listed}, for the worker `cli`, but has `{task.worker}`"))
+    if task.worker == "cli" and not task.agent and not task.command:
+        found.append(("empty", "has the worker `cli` but names neither an agent nor a command"))
+    if task.agent and task.command:
+        found.append(("worker", "names an agent and a command; one of them can work on it"))
+    if task.command and not task.command[0].strip():
+        found.append(("empty", "has a command that begins with no program"))
+    if any("\0" in word for word in task.command):
+        found.append(("worker", "has a command with a NUL character, which none can take"))
+    for rule, message in found:
+        yield GraphProblem(rule=rule, ids=(task.id,), message=message)
 
 
 def _find_bad_dependencies(tasks: tuple[GoalTask, ...]) -> Iterator[GraphProblem]:

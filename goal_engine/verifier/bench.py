@@ -17,6 +17,7 @@ def open_bench(ports: Ports, state: GoalState) -> Workbench:
         repository=repository,
         tracked=frozenset(files),
         checkout=ports.checkout,
+        state_dir=ports.find_state_dir(),
         folder=ports.find_state_dir() / "workspaces" / state.goal_id,
         user=find_environment(ports.checkout, state.created.python),
         goal_id=state.goal_id,

@@ -45,9 +45,24 @@ def _task_started(state: GoalState, event: e.TaskStarted) -> str:
     return f"task {event.task} started{again}: {task.title if task else ''}"
 
 
+def _task_handed_over(state: GoalState, event: e.TaskHandedOver) -> str:
+    several = sum(task.worker == "manual" for task in state.graph) > 1
+    named = f" --task {event.task}" if several else ""
+    return (
+        f"waiting for you: edit the files in {event.folder}, then in another terminal"
+        f" `goalproof submit {state.goal_id}{named}`"
+    )
+
+
 def _task_finished(state: GoalState, event: e.TaskFinished) -> str:
     evidence = event.evidence
     return f"task {event.task} done: +{evidence.additions} −{evidence.deletions}"
+
+
+def _cancelled(state: GoalState, event: e.GoalCancelled) -> str:
+    folders = [state.tasks[task].folder or "" for task in event.kept]
+    kept = f"; your work is kept in {', '.join(folders)}" if folders else ""
+    return f"cancelled: {event.reason}{kept}"
 
 
 def _blocked(state: GoalState, event: e.GoalBlocked) -> str:
@@ -66,15 +81,18 @@ FACTS: Mapping[type, Say] = {
     e.GoalPlanned: _planned,
     e.QuestionsAsked: lambda _, event: "asked: " + "; ".join(q.text for q in event.questions),
     e.QuestionAnswered: lambda _, event: f"answered: {event.answer.question}",
+    e.LimitsWaived: lambda _, event: f"no limit any more: {', '.join(event.limits)}",
     e.GateWaived: lambda _, event: f"gate {event.gate} is not required any more",
     e.GoalBlocked: _blocked,
     e.GoalResumed: lambda _, event: "resumed",
     e.ControlRequested: lambda _, event: f"asked to {event.kind}",
     e.GoalPaused: lambda _, event: f"paused: {event.reason}",
     e.GoalInterrupted: lambda _, event: "the run before was interrupted",
-    e.GoalCancelled: lambda _, event: f"cancelled: {event.reason}",
+    e.GoalCancelled: _cancelled,
     e.GateFinished: _gate,
     e.TaskStarted: _task_started,
+    e.TaskHandedOver: _task_handed_over,
+    e.TaskSubmitted: lambda _, event: f"task {event.task} submitted by {event.decision.actor}",
     e.TaskFinished: _task_finished,
     e.TaskFailed: lambda _, event: f"task {event.task} failed: {event.reason}",
     e.TasksBlocked: lambda _, event: f"not run for want of {event.by}: {', '.join(event.tasks)}",

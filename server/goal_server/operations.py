@@ -29,6 +29,7 @@ from goal_engine.proof.gate import GateSpec
 from goal_engine.state.model import GoalState
 from goal_engine.types import Decision, GoalStatus
 from goal_engine.verifier.bundle import proofs_folder
+from goal_engine.workers.agents import agents_path, find_program, read_agents
 from goal_server import parameters as p
 from goal_server import results as r
 from goal_server.registry import NEEDS_TRUST, Operation, load
@@ -36,10 +37,15 @@ from goal_server.registry import NEEDS_TRUST, Operation, load
 Say = Callable[[str], None]
 Approve = Callable[[tuple[GateSpec, ...]], bool]
 
-NO_AGENTS = (
-    "No agent workers exist yet: `recipe` does what a plan spells out (run, replace, write, fix)."
-    " A `run` step may call any command, an agent's headless mode too, for example"
-    ' ["claude", "-p", "…"]; what it changes is judged like everything else.'
+WORKERS = {
+    "recipe": "does what a plan spells out: run, replace, write, and the fixes of gates",
+    "cli": "starts an agent in a folder of its own and waits for its end: --agent NAME",
+    "manual": "you: a folder is made for you, and `submit` says that you are done",
+}
+NOTE = (
+    "Agents are looked for on PATH and not started. They run as you, not sandboxed, with your own"
+    " login; what they say counts for nothing, their change has to pass the gates. Agents of your"
+    " own stand in {path}, as [agent.NAME] with argv; a repository cannot add any."
 )
 
 
@@ -148,6 +154,14 @@ async def cancel_goal(context: Context, params: p.StopParams) -> r.GoalView:
     state = await _find(context, params.goal)
     decision = Decision(actor=context.actor, reason=params.reason or "cancelled")
     return _view(context, await control.cancel_goal(context.engine.ports, state.goal_id, decision))
+
+
+async def submit_task(context: Context, params: p.SubmitParams) -> r.GoalView:
+    """Take a person's word that a task is done; whoever runs the goal goes on."""
+    state = await _find(context, params.goal)
+    decision = Decision(actor=context.actor, reason="submitted")
+    ports = context.engine.ports
+    return _view(context, await control.submit_task(ports, state.goal_id, params.task, decision))
 
 
 # Look
@@ -289,17 +303,34 @@ async def trust_gates(context: Context, params: p.TrustGateParams) -> r.GatesVie
 
 
 async def show_agents(context: Context, params: p.NoParams) -> r.AgentsView:
-    """Show the workers there are."""
-    titles = {"recipe": "does what a plan spells out: run, replace, write, fix"}
+    """Show the workers there are and the agents that one of them can start; starts none."""
+    found = await asyncio.to_thread(_find_agents, context.engine.checkout)
+    some = any(agent.available for agent in found)
     workers = tuple(
-        r.WorkerView(name=name, title=titles.get(name, ""), available=True)
-        for name in context.engine.ports.workers
+        r.WorkerView(name=name, title=title, available=some or name != "cli")
+        for name, title in WORKERS.items()
     )
-    return r.AgentsView(workers=workers, note=NO_AGENTS)
+    return r.AgentsView(workers=workers, agents=found, note=NOTE.format(path=agents_path()))
+
+
+def _find_agents(checkout: Path) -> tuple[r.AgentView, ...]:
+    views = []
+    for agent in read_agents().values():
+        path = find_program(agent.argv[0], checkout)
+        views.append(
+            r.AgentView(
+                name=agent.name,
+                title=agent.title,
+                argv=agent.argv,
+                path=str(path) if path else None,
+                available=path is not None,
+            )
+        )
+    return tuple(views)
 
 
 async def _create(context: Context, params: p.PlanParams) -> GoalState:
-    plan = await asyncio.to_thread(_read_plan, context, params.plan) if params.plan else None
+    plan = await asyncio.to_thread(_read_plan, context, params) if params.plan else None
     text = params.text.strip() or (plan.goal if plan else "")
     if not text:
         raise BadGoal('Say what is to be true afterwards: goalproof run "Make the linter pass".')
@@ -314,19 +345,22 @@ async def _create(context: Context, params: p.PlanParams) -> GoalState:
         gates=choice.specs,
         python=choice.python,
         copies=choice.copies,
+        worker=params.worker,
+        agent=params.agent or "",
     )
     create = planner.create_goal if isinstance(params, p.RunParams) else planner.plan_goal
     return await create(context.engine.ports, text, options)
 
 
-def _read_plan(context: Context, name: str) -> GoalPlan:
+def _read_plan(context: Context, params: p.PlanParams) -> GoalPlan:
+    name = params.plan or ""
     path = context.engine.checkout / name
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         raise BadPlan(f"The plan {name} cannot be read: {why}. Name a TOML file.") from error
-    return parse_plan(text, name)
+    return parse_plan(text, name, params.worker, params.agent or "")
 
 
 async def _check_gates(context: Context, gates: tuple[GateSpec, ...]) -> None:

@@ -12,6 +12,8 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
+from goal_engine.types import AgentName, WorkerName
+
 
 class Params(BaseModel):
     """What is asked for; camelCase on the wire."""
@@ -74,6 +76,14 @@ class PlanParams(Limits):
     max_agents: int | None = Field(
         default=None, gt=0, le=64, description="Tasks that run at the same time (4)."
     )
+    worker: WorkerName | None = Field(
+        default=None,
+        description="Who does it: recipe (steps of a plan, fixes of gates), cli (an agent), manual"
+        " (you). With a plan, for its tasks that name nobody.",
+    )
+    agent: AgentName | None = Field(
+        default=None, description="Which agent, as `goalproof agents` shows them; means cli."
+    )
 
 
 class RunParams(PlanParams):
@@ -84,6 +94,15 @@ class ResumeParams(Limits):
     """A goal that goes on."""
 
     goal: str = _goal()
+
+
+class SubmitParams(Params):
+    """A task that a person has done."""
+
+    goal: str = _goal()
+    task: str | None = Field(
+        default=None, max_length=64, description="The task's id, when several wait for you."
+    )
 
 
 class StopParams(Params):

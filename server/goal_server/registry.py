@@ -106,6 +106,8 @@ OPERATIONS: tuple[Operation, ...] = (
          ("resume_goal", "ResumeParams", "GoalView"), **_LONG),
     _row("cancel", "End a goal for good.", WORK, WRITE,
          ("cancel_goal", "StopParams", "GoalView")),
+    _row("submit", "Say that a task of yours is done: what its folder holds is the result.", WORK,
+         WRITE, ("submit_task", "SubmitParams", "GoalView")),
     _row("list", "List the goals of this workspace.", LOOK, READ,
          ("list_goals", "ListParams", "GoalList")),
     _row("show", "Show a goal: criteria, gates, spend, proof and what to do next.", LOOK, READ,
@@ -129,7 +131,7 @@ OPERATIONS: tuple[Operation, ...] = (
          ("show_gates", "NoParams", "GatesView")),
     _row("trust-gate", "Approve gates by content, so that they may run.", ABOUT, EXECUTE,
          ("trust_gates", "TrustGateParams", "GatesView")),
-    _row("agents", "Show the workers that can do a task.", ABOUT, READ,
+    _row("agents", "Show the workers there are, and the agents on this machine.", ABOUT, READ,
          ("show_agents", "NoParams", "AgentsView"), anywhere=True),
 )  # fmt: skip
 """Every operation, in the order in which help shows them."""

@@ -5,6 +5,7 @@ Pure: results in, lines out.  Colour is added only as click's styles, which a pi
 
 from __future__ import annotations
 
+import shlex
 import shutil
 import textwrap
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -58,6 +59,9 @@ def _goal(goal: r.GoalView) -> Iterator[str]:
         yield from _section("Tasks", (_task(task) for task in goal.tasks))
     if goal.gates:
         yield from _section("Gates", (_gate(gate) for gate in goal.gates))
+    for task in goal.tasks:
+        if task.folder and task.status == "running":
+            yield from _wrap(f"edit the files in {task.folder}, then submit", "yours   ")
     if goal.criteria:
         yield from _section("Criteria", (_criterion(item) for item in goal.criteria))
     if goal.questions:
@@ -152,7 +156,14 @@ def _gates(view: r.GatesView) -> Iterator[str]:
 
 def _agents(view: r.AgentsView) -> Iterator[str]:
     yield from _table((worker.name, plain_line(worker.title)) for worker in view.workers)
+    yield from _section("Agents", (_agent(agent) for agent in view.agents))
     yield from ("", *_wrap(view.note, ""))
+
+
+def _agent(agent: r.AgentView) -> tuple[str, ...]:
+    found = click.style("here", fg="green") if agent.available else "absent"
+    title = f"{plain_line(agent.title)}: {plain_line(shlex.join(agent.argv))}"
+    return (found, plain_line(agent.name), title)
 
 
 def _proof(view: r.ProofView) -> Iterator[str]:

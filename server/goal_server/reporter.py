@@ -110,7 +110,7 @@ class Screen(Silent):
         """Draw the goal as it stands now; facts that pass stay above as lines."""
         self._snapshot = render_progress(state)
         for line in render_facts(state, entry):
-            if line.startswith(("gate ", "blocked", "goal ", "merged ")):
+            if line.startswith(("gate ", "blocked", "goal ", "merged ", "waiting for you")):
                 self.say(line)
 
     def say(self, line: str) -> None:

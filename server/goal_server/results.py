@@ -45,6 +45,12 @@ class TaskView(View):
     deps: tuple[str, ...]
     files: tuple[str, ...]
     reason: str
+    agent: str = ""
+    """The agent, or the program of the command, that the worker `cli` starts."""
+    folder: str | None = None
+    """A person's folder for it: while it waits for `submit`, and as long as its work is kept."""
+    has_log: bool = False
+    """Whether there is output to read, of a turn that runs or of the last one."""
 
 
 class GateView(View):
@@ -212,10 +218,22 @@ class WorkerView(View):
     available: bool
 
 
+class AgentView(View):
+    """A command that takes a prompt, for the worker `cli`."""
+
+    name: str
+    title: str
+    argv: tuple[str, ...]
+    path: str | None
+    """The program that would be started, `None` when it is not on this machine."""
+    available: bool
+
+
 class AgentsView(View):
-    """The workers there are."""
+    """The workers there are, and the agents that the worker `cli` can start."""
 
     workers: tuple[WorkerView, ...]
+    agents: tuple[AgentView, ...] = ()
     note: str
 
 
@@ -278,7 +296,7 @@ def render_goal(state: GoalState, proof_path: Path | None) -> GoalView:
         blocker=find_blocker(state),
         reasons=state.judgement.reasons if state.judgement else (),
         next=find_next_steps(state),
-        notices=state.created.notices,
+        notices=(*state.created.notices, *_render_kept(state)),
         branch=state.delivery_branch,
         applied=state.applied,
     )
@@ -353,15 +371,17 @@ def find_next_steps(state: GoalState) -> tuple[str, ...]:
     goal = state.goal_id
     blocked = state.status is S.BLOCKED_ON_HUMAN
     asked = state.open_questions if blocked else ()
-    steps = [
-        f"goalproof answer {goal} {q.id} {'optional' if q.id.startswith('gate:') else 'TEXT'}"
-        for q in asked
-    ]
+    steps = [f"goalproof answer {goal} {q.id} {_find_usual_answer(q.id)}" for q in asked]
     if blocked or state.status is S.NOT_READY:
         steps += [
             f"goalproof accept {goal} {verdict.criterion.id} --reason TEXT"
             for verdict in _find_acceptable(state)
         ]
+    waiting = state.handed_over
+    steps += [
+        f"goalproof submit {goal}{f' --task {task}' if len(waiting) > 1 else ''}"
+        for task in waiting
+    ]
     unneeded = {"answer", "accept", "show"}
     if state.status is S.READY:
         unneeded |= {"execute", "cancel"}
@@ -374,6 +394,11 @@ def find_next_steps(state: GoalState) -> tuple[str, ...]:
         unneeded |= {"diff", "proof"}
     usual = [verb for verb in POSSIBLE[state.status] if verb not in unneeded]
     return (*steps, *(f"goalproof {verb} {goal}" for verb in usual))
+
+
+def _find_usual_answer(question: str) -> str:
+    usual = {"gate:": "optional", "unmetered": "unlimited"}
+    return next((said for prefix, said in usual.items() if question.startswith(prefix)), "TEXT")
 
 
 def _find_acceptable(state: GoalState) -> tuple[CriterionVerdict, ...]:
@@ -405,9 +430,24 @@ def _render_tasks(state: GoalState) -> tuple[TaskView, ...]:
                 deps=task.deps,
                 files=tuple(sorted(at.evidence.paths)) if at.evidence else (),
                 reason=at.reason,
+                agent=task.agent or next(iter(task.command), ""),
+                folder=at.folder,
+                has_log=at.log is not None
+                or (at.status is TaskStatus.RUNNING and task.worker != "manual"),
             )
         )
     return tuple(views)
+
+
+def _render_kept(state: GoalState) -> tuple[str, ...]:
+    """A cancelled goal leaves a person's work where it is, and says where."""
+    if state.status is not S.CANCELLED:
+        return ()
+    return tuple(
+        f"your work on task {name} is kept in {at.folder}; remove it when you do not need it"
+        for name, at in state.tasks.items()
+        if at.folder is not None
+    )
 
 
 def _render_gates(state: GoalState) -> tuple[GateView, ...]:

@@ -23,6 +23,7 @@ from tests.builders import (
     DIGEST,
     EVENTS,
     GOAL,
+    INTEGRATED,
     ME,
     NOW,
     OTHER,
@@ -242,7 +243,7 @@ def test_a_goal_without_tasks_is_not_resumed():
 
 
 def test_a_judgement_that_waits_for_a_person_is_not_resumed():
-    goal = do(a_goal(S.RUNNING, EVENTS[17]), c.JudgeGoal(a_judgement(Verdict.NEEDS_PERSON), DIGEST))
+    goal = do(a_goal(S.RUNNING, INTEGRATED), c.JudgeGoal(a_judgement(Verdict.NEEDS_PERSON), DIGEST))
     with pytest.raises(NotPossibleNow, match="it says so"):
         decide(goal, c.ResumeGoal(), NOW)
     word = Acceptance(criterion="adds", tree=TREE, decision=ME)

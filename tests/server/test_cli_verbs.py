@@ -218,10 +218,27 @@ def test_a_reason_for_stopping_is_recorded(run: Run, engine: FakeEngine) -> None
     assert engine.calls[0][1].reason == "changed my mind"
 
 
-def test_agents_says_plainly_that_there_are_none_yet(run: Run) -> None:
-    _, out, _ = run("agents")
-    assert "recipe" in out
-    assert "No agent workers exist yet" in out
+def test_agents_shows_who_is_on_this_machine_and_starts_nobody(
+    run: Run,
+    tmp_path: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    mine, theirs = tmp_path_factory.mktemp("bin"), tmp_path / "bin"
+    theirs.mkdir()
+    for program in (mine / "codex", theirs / "claude"):
+        program.write_text("#!/bin/sh\ntouch started\n")
+        program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{theirs}:{mine}:bin")
+    monkeypatch.chdir(tmp_path)
+    view = json.loads(run("agents", "--json")[1])
+    found = {agent["name"]: agent for agent in view["agents"]}
+    assert found["codex"]["path"] == str(mine / "codex") and found["codex"]["available"]
+    assert found["claude"]["path"] is None, "what lies in the checkout is the repository's"
+    assert not (tmp_path / "started").exists()
+    assert [worker["name"] for worker in view["workers"]] == ["recipe", "cli", "manual"]
+    text = run("agents")[1]
+    assert "agents.toml" in text and "here" in text
 
 
 def test_ctrl_c_pauses_and_says_how_to_go_on(run: Run, engine: FakeEngine) -> None:

@@ -24,7 +24,7 @@ def test_every_verb_of_the_first_slice_is_there() -> None:
     verbs = [row.name for row in OPERATIONS] + [row.name for row in CLI_COMMANDS]
     assert " ".join(sorted(verbs)) == (
         "accept agents answer apply cancel deliver demo diff execute gates list lsp pause plan proof"
-        " resume run show trust-gate verify-proof"
+        " resume run show submit trust-gate verify-proof"
     )
 
 

@@ -23,6 +23,7 @@ export const COMMANDS = {
   pause: "goal.pause",
   resume: "goal.resume",
   cancel: "goal.cancel",
+  submit: "goal.submit",
   list: "goal.list",
   show: "goal.show",
   diff: "goal.diff",
@@ -56,6 +57,10 @@ export interface RunParams {
   readonly plan?: string | null;
   /** Tasks that run at the same time (4). */
   readonly maxAgents?: number | null;
+  /** Who does it: recipe (steps of a plan, fixes of gates), cli (an agent), manual (you). With a plan, for its tasks that name nobody. */
+  readonly worker?: "recipe" | "cli" | "manual" | null;
+  /** Which agent, as `goalproof agents` shows them; means cli. */
+  readonly agent?: string | null;
 }
 
 /** How large the change is. */
@@ -75,6 +80,9 @@ export interface TaskView {
   readonly deps: readonly string[];
   readonly files: readonly string[];
   readonly reason: string;
+  readonly agent: string;
+  readonly folder: string | null;
+  readonly hasLog: boolean;
 }
 
 /** One gate; `met` is `None` until the result was judged. */
@@ -189,6 +197,10 @@ export interface PlanParams {
   readonly plan?: string | null;
   /** Tasks that run at the same time (4). */
   readonly maxAgents?: number | null;
+  /** Who does it: recipe (steps of a plan, fixes of gates), cli (an agent), manual (you). With a plan, for its tasks that name nobody. */
+  readonly worker?: "recipe" | "cli" | "manual" | null;
+  /** Which agent, as `goalproof agents` shows them; means cli. */
+  readonly agent?: string | null;
 }
 
 /** One goal. */
@@ -219,6 +231,14 @@ export interface ResumeParams {
   readonly usd?: string | null;
   /** The goal's id, the beginning of one, or `latest`. */
   readonly goal: string;
+}
+
+/** A task that a person has done. */
+export interface SubmitParams {
+  /** The goal's id, the beginning of one, or `latest`. */
+  readonly goal: string;
+  /** The task's id, when several wait for you. */
+  readonly task?: string | null;
 }
 
 /** Which goals. */
@@ -337,9 +357,19 @@ export interface WorkerView {
   readonly available: boolean;
 }
 
-/** The workers there are. */
+/** A command that takes a prompt, for the worker `cli`. */
+export interface AgentView {
+  readonly name: string;
+  readonly title: string;
+  readonly argv: readonly string[];
+  readonly path: string | null;
+  readonly available: boolean;
+}
+
+/** The workers there are, and the agents that the worker `cli` can start. */
 export interface AgentsView {
   readonly workers: readonly WorkerView[];
+  readonly agents: readonly AgentView[];
   readonly note: string;
 }
 
@@ -474,6 +504,8 @@ export interface Operations {
   readonly "goal.resume": { readonly params: ResumeParams; readonly result: GoalView };
   /** End a goal for good. */
   readonly "goal.cancel": { readonly params: StopParams; readonly result: GoalView };
+  /** Say that a task of yours is done: what its folder holds is the result. */
+  readonly "goal.submit": { readonly params: SubmitParams; readonly result: GoalView };
   /** List the goals of this workspace. */
   readonly "goal.list": { readonly params: ListParams; readonly result: GoalList };
   /** Show a goal: criteria, gates, spend, proof and what to do next. */
@@ -496,6 +528,6 @@ export interface Operations {
   readonly "goal.gates": { readonly params: NoParams; readonly result: GatesView };
   /** Approve gates by content, so that they may run. */
   readonly "goal.trustGate": { readonly params: TrustGateParams; readonly result: GatesView };
-  /** Show the workers that can do a task. */
+  /** Show the workers there are, and the agents on this machine. */
   readonly "goal.agents": { readonly params: NoParams; readonly result: AgentsView };
 }

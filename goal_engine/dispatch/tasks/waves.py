@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 
 from goal_engine.budget import Spend
@@ -44,14 +46,25 @@ async def run_wave(ports: Ports, bench: Workbench, state: GoalState, wave: Wave)
 async def _attempt(
     ports: Ports, bench: Workbench, state: GoalState, task: GoalTask, slots: asyncio.Semaphore
 ) -> None:
-    async with slots:
+    by_hand = task.worker == "manual"
+    async with nullcontext() if by_hand else slots:  # a person takes no agent's place
+        before = state.tasks[task.id]
         base = state.commit or state.created.base_commit
-        attempt = state.tasks[task.id].attempts + 1
+        if before.folder is not None and before.base is not None:
+            base = before.base
+        attempt = before.attempts + 1
         begun = e.TaskStarted(task=task.id, attempt=attempt, base_commit=base)
         await ports.transact(state.goal_id, Record((begun,)))
-        async with bench.workspace(task.id, base) as workspace:
+        place = (
+            bench.desk(task.id, base, again=before.folder is not None)
+            if by_hand
+            else bench.workspace(task.id, base)
+        )
+        async with place as workspace:
             ended = await _work(ports, bench, state, task, attempt, base, workspace)
         await ports.transact(state.goal_id, Record((ended,)))
+        if by_hand and isinstance(ended, e.TaskFinished):
+            await bench.clear_desk(task.id)
 
 
 async def _work(
@@ -65,16 +78,27 @@ async def _work(
 ) -> e.TaskFinished | e.TaskFailed:
     log = bench.log_path(task.id)
     environment = await bench.environment(workspace)
+    earlier = state.tasks[task.id].exclude
+    if earlier:
+        environment = replace(environment, exclude=tuple({*environment.exclude, *earlier}))
     turn = WorkerTurn(
-        task=task, workspace=workspace, environment=environment, gates=state.gates, log=log
+        task=task,
+        workspace=workspace,
+        environment=environment,
+        gates=state.gates,
+        log=log,
+        goal=state.created.text,
+        criteria=state.criteria,
+        findings=state.judgement.reasons if state.judgement else (),
+        read=lambda: ports.read(state.goal_id),
+        record=lambda event: ports.transact(state.goal_id, Record((event,))),
     )
     result = await ports.workers[task.worker].run(turn)
     kept = await bench.keep_log(ports.store, log)
+    spent = ONE_ATTEMPT.plus(result.spent)
 
     def failed(reason: str) -> e.TaskFailed:
-        return e.TaskFailed(
-            task=task.id, attempt=attempt, reason=reason, spent=ONE_ATTEMPT, log=kept
-        )
+        return e.TaskFailed(task=task.id, attempt=attempt, reason=reason, spent=spent, log=kept)
 
     if not result.ended:
         return failed(result.reason)
@@ -90,7 +114,7 @@ async def _work(
         attempt=attempt,
         commit=commit,
         evidence=evidence,
-        spent=ONE_ATTEMPT,
+        spent=spent,
         log=kept,
     )
 

@@ -11,6 +11,8 @@
 ---@field text? string What is to be true afterwards, in a sentence; may be left out with --plan.
 ---@field plan? string|nil A plan to follow (TOML file).
 ---@field maxAgents? number|nil Tasks that run at the same time (4).
+---@field worker? 'recipe'|'cli'|'manual'|nil Who does it: recipe (steps of a plan, fixes of gates), cli (an agent), manual (you). With a plan, for its tasks that name nobody.
+---@field agent? string|nil Which agent, as `goalproof agents` shows them; means cli.
 
 --- How large the change is.
 ---@class goalproof.ChangeView
@@ -28,6 +30,9 @@
 ---@field deps string[]
 ---@field files string[]
 ---@field reason string
+---@field agent string
+---@field folder string|nil
+---@field hasLog boolean
 
 --- One gate; `met` is `None` until the result was judged.
 ---@class goalproof.GateView
@@ -126,6 +131,8 @@
 ---@field text? string What is to be true afterwards, in a sentence; may be left out with --plan.
 ---@field plan? string|nil A plan to follow (TOML file).
 ---@field maxAgents? number|nil Tasks that run at the same time (4).
+---@field worker? 'recipe'|'cli'|'manual'|nil Who does it: recipe (steps of a plan, fixes of gates), cli (an agent), manual (you). With a plan, for its tasks that name nobody.
+---@field agent? string|nil Which agent, as `goalproof agents` shows them; means cli.
 
 --- One goal.
 ---@class goalproof.GoalParams
@@ -144,6 +151,11 @@
 ---@field tokens? number|nil Tokens of all workers.
 ---@field usd? string|nil US dollars of all workers.
 ---@field goal string The goal's id, the beginning of one, or `latest`.
+
+--- A task that a person has done.
+---@class goalproof.SubmitParams
+---@field goal string The goal's id, the beginning of one, or `latest`.
+---@field task? string|nil The task's id, when several wait for you.
 
 --- Which goals.
 ---@class goalproof.ListParams
@@ -232,9 +244,18 @@
 ---@field title string
 ---@field available boolean
 
---- The workers there are.
+--- A command that takes a prompt, for the worker `cli`.
+---@class goalproof.AgentView
+---@field name string
+---@field title string
+---@field argv string[]
+---@field path string|nil
+---@field available boolean
+
+--- The workers there are, and the agents that the worker `cli` can start.
 ---@class goalproof.AgentsView
 ---@field workers goalproof.WorkerView[]
+---@field agents goalproof.AgentView[]
 ---@field note string
 
 --- What `goal/progress` tells of a goal.  A lower `rev` is older.
@@ -345,6 +366,7 @@ M.commands = {
   pause = 'goal.pause',
   resume = 'goal.resume',
   cancel = 'goal.cancel',
+  submit = 'goal.submit',
   list = 'goal.list',
   show = 'goal.show',
   diff = 'goal.diff',

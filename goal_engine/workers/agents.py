@@ -1,0 +1,146 @@
+"""The agents there are: the presets, and what the person configured for themselves.
+
+Nothing of a repository is read here: what is started is the person's own choice.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tomllib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import ConfigDict, Field, ValidationError
+
+from goal_engine.errors import BadConfiguration, BadInput
+from goal_engine.runtime.config import config_dir
+from goal_engine.types import AgentName, Frozen
+from goal_engine.workers.presets import NETWORK, PRESETS, PROMPT, Agent
+
+FILE = "agents.toml"
+LIMIT = 256 * 1024
+"""Bytes of the person's configuration that are read."""
+Word = Annotated[str, Field(min_length=1, pattern=r"^[^\x00]*$")]
+EnvName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+
+
+class _Agent(Frozen):
+    model_config = ConfigDict(strict=True)
+
+    argv: list[Word] = Field(min_length=1)
+    title: str = ""
+    env: list[EnvName] = Field(default_factory=list)
+
+
+class _File(Frozen):
+    model_config = ConfigDict(strict=True)
+
+    agent: dict[AgentName, _Agent] = Field(default_factory=dict)
+
+
+FindAgents = Callable[[], Mapping[str, Agent]]
+
+
+def agents_path() -> Path:
+    """Return the file in which a person configures agents of their own."""
+    return config_dir() / FILE
+
+
+def read_agents() -> dict[str, Agent]:
+    """Return every agent by its name; the person's own replace presets of the same name.
+
+    Raises `BadConfiguration` when the person's file cannot be used.
+    """
+    known = {agent.name: agent for agent in PRESETS}
+    for name, mine in _read_own().items():
+        install = f"correct `argv` of [agent.{name}] in {agents_path()}"
+        title = mine.title or "your own"
+        known[name] = Agent(name, title, tuple(mine.argv), tuple(mine.env), install)
+    return known
+
+
+def _read_own() -> dict[str, _Agent]:
+    path = agents_path()
+    try:
+        with path.open("rb") as file:
+            text = file.read(LIMIT).decode()
+        own = _File.model_validate(tomllib.loads(text)).agent
+    except (FileNotFoundError, NotADirectoryError):
+        return {}
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else str(error)
+        raise BadConfiguration(
+            f"{path} cannot be read: {why}. Correct it, or move it away to go on with the agents"
+            " that are known anyway."
+        ) from error
+    except ValidationError as error:
+        said = "; ".join(
+            f"`{'.'.join(str(part) for part in item['loc'])}`: {item['msg']}"
+            for item in error.errors()
+        )
+        raise BadConfiguration(
+            f"{path} cannot be used: {said}. An agent is a table [agent.NAME] with"
+            ' `argv = ["program", "--option", "{prompt}"]`, and `title` and `env` (names) if wanted.'
+        ) from error
+    for name, agent in own.items():
+        program = agent.argv[0]
+        if os.sep in program and not Path(program).is_absolute():
+            raise BadConfiguration(
+                f"{path}: [agent.{name}] starts {program!r}, which depends on the folder it is"
+                " started in, and that is a repository's: give a name on PATH or an absolute path."
+            )
+        if PROMPT in program:
+            raise BadConfiguration(
+                f"{path}: [agent.{name}] takes its program from the prompt: name a program first."
+            )
+    return own
+
+
+def find_program(program: str, checkout: Path) -> Path | None:
+    """Return the file that would be started for `program`; nothing is executed.
+
+    What lies in `checkout` is the repository's and is never taken for an agent.
+    """
+    if os.sep in program:
+        path = Path(program)
+        return path if path.is_file() and os.access(path, os.X_OK) else None
+    top = checkout.resolve()
+    entries = [Path(entry) for entry in os.environ.get("PATH", os.defpath).split(os.pathsep)]
+    own = [
+        str(entry)
+        for entry in entries
+        if entry.is_absolute() and not entry.resolve().is_relative_to(top)
+    ]
+    found = shutil.which(program, path=os.pathsep.join(own)) if own else None
+    return Path(found) if found else None
+
+
+def find_installed(agents: Mapping[str, Agent], checkout: Path) -> tuple[str, ...]:
+    """Return the names of the agents whose program is there."""
+    return tuple(name for name, at in agents.items() if find_program(at.argv[0], checkout))
+
+
+def find_agent(agents: Mapping[str, Agent], name: str) -> Agent:
+    """Return an agent by its name.  Raises `BadInput` that says which there are."""
+    if name not in agents:
+        raise BadInput(
+            f"There is no agent {name[:80]!r}; there are {', '.join(agents)}. An agent of your own"
+            f' is a table [agent.NAME] with `argv` in {agents_path()}, for example argv = ["my-agent",'
+            f' "{PROMPT}"].'
+        )
+    return agents[name]
+
+
+def say_missing(agent: Agent) -> str:
+    """Return what to do about an agent whose program is not there."""
+    return (
+        f"agent {agent.name} is not on this machine: {agent.argv[0]} was not found on PATH;"
+        f" {agent.install}"
+    )
+
+
+def read_variables(agent: Agent) -> dict[str, str]:
+    """Return the variables of this process that the agent may have."""
+    return {name: os.environ[name] for name in (*NETWORK, *agent.env) if name in os.environ}

@@ -1,0 +1,109 @@
+"""Any command that takes a prompt: started in the workspace, and dead as a whole when it is over.
+
+Nothing it says changes a state.  Its exit code ends the turn well or badly; its files are judged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from goal_engine.budget import UNKNOWN
+from goal_engine.errors import GoalError, ToolMissing
+from goal_engine.ports import TurnResult, WorkerTurn
+from goal_engine.runtime.atomic import write_atomic
+from goal_engine.runtime.process import Finished, clean_environment, run_process
+from goal_engine.runtime.threads import in_thread
+from goal_engine.workers.agents import (
+    FindAgents,
+    find_agent,
+    find_program,
+    read_variables,
+    say_missing,
+)
+from goal_engine.workers.presets import fill_argv, takes_argument
+from goal_engine.workers.prompt import render_prompt
+
+TURN_TIMEOUT = 1800.0
+"""Seconds that a turn may take when the task says nothing."""
+GRACE = 2.0
+"""Seconds that an agent has to end by itself when it is told to."""
+TAIL = 4096
+"""Bytes of a log's end in which its last line is looked for."""
+QUOTED = 300
+"""Characters of that line that a message repeats."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Command:
+    name: str
+    argv: tuple[str, ...]
+    variables: Mapping[str, str]
+
+
+class CliWorker:
+    """Runs an agent's headless mode, or the command that the task names."""
+
+    def __init__(self, find_agents: FindAgents, checkout: Path) -> None:
+        self._find_agents = find_agents
+        self._checkout = checkout
+
+    async def run(self, turn: WorkerTurn) -> TurnResult:
+        """Give the prompt to the command and wait for its end, or end it when its time is up."""
+        try:
+            command = await in_thread(self._find, turn)
+        except GoalError as error:
+            return TurnResult(ended=False, reason=error.paragraph)
+        prompt = render_prompt(turn.goal, turn.task, turn.criteria, turn.gates, turn.findings)
+        given = turn.log.with_suffix(".prompt")
+        await in_thread(write_atomic, given, prompt.encode("utf-8", "replace"))
+        timeout = turn.task.timeout or TURN_TIMEOUT
+        try:
+            ended = await run_process(
+                fill_argv(command.argv, prompt, str(turn.workspace)),
+                cwd=turn.workspace,
+                env=clean_environment({**turn.environment.variables, **command.variables}),
+                log=turn.log,
+                timeout=timeout,
+                grace=GRACE,
+                stdin=None if takes_argument(command.argv) else given,
+            )
+        except ToolMissing as error:
+            return TurnResult(ended=False, reason=f"{command.name} did not run: {error}")
+        finally:
+            await in_thread(given.unlink, True)
+        said = _find_problem(command.name, ended, timeout)
+        if said:
+            last = await in_thread(read_last_line, turn.log)
+            said += f": {last}" if last else ", and said nothing"
+        return TurnResult(ended=not said, reason=said, spent=UNKNOWN)
+
+    def _find(self, turn: WorkerTurn) -> _Command:
+        task = turn.task
+        if task.command:
+            return _Command(task.command[0], task.command, {})
+        agent = find_agent(self._find_agents(), task.agent)
+        program = find_program(agent.argv[0], self._checkout)
+        if program is None:
+            raise ToolMissing(f"{say_missing(agent)}, then `execute` the goal again.")
+        return _Command(agent.name, (str(program), *agent.argv[1:]), read_variables(agent))
+
+
+def _find_problem(name: str, ended: Finished, timeout: float) -> str:
+    if ended.timed_out:
+        return f"{name} was killed after {timeout:g} s"
+    return f"{name} ended with exit code {ended.exit_code}" if ended.exit_code != 0 else ""
+
+
+def read_last_line(log: Path) -> str:
+    """Return the last line that says something, shortened; empty when there is none."""
+    try:
+        with log.open("rb") as file:
+            size = file.seek(0, 2)
+            file.seek(max(0, size - TAIL))
+            text = file.read().decode("utf-8", "replace")
+    except OSError:
+        return ""
+    lines = [" ".join(line.split()) for line in text.splitlines()]
+    return next((line[:QUOTED] for line in reversed(lines) if line), "")

@@ -1,0 +1,30 @@
+"""The person does it: their folder is handed over, and what it holds when they submit is the result."""
+
+from __future__ import annotations
+
+import asyncio
+
+from goal_engine.ports import TurnResult, WorkerTurn
+from goal_engine.state.events import TaskHandedOver
+
+LOOK = 0.1
+"""Seconds between two looks at the journal for the person's word."""
+
+
+class ManualWorker:
+    """Waits.  Whatever ends the wait, the folder stays as the person left it."""
+
+    async def run(self, turn: WorkerTurn) -> TurnResult:
+        """Hand the folder over and return once it is submitted."""
+        state = await turn.read()
+        handed = TaskHandedOver(
+            task=turn.task.id,
+            attempt=state.tasks[turn.task.id].attempts,
+            folder=str(turn.workspace),
+            exclude=turn.environment.exclude,
+        )
+        state = await turn.record(handed)
+        while state.tasks[turn.task.id].submitted is None:
+            await asyncio.sleep(LOOK)
+            state = await turn.read()
+        return TurnResult(ended=True)

@@ -1,0 +1,94 @@
+"""Agents that are known by name: data alone, since their options change from month to month.
+
+Each is what its vendor calls headless: one prompt, no questions, and an end.  Where no word of
+`argv` has `{prompt}`, the prompt is given on the standard input.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+PROMPT = "{prompt}"
+WORKSPACE = "{workspace}"
+
+NETWORK = (
+    *("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"),
+    *("http_proxy", "https_proxy", "all_proxy", "no_proxy"),
+    *("SSL_CERT_FILE", "SSL_CERT_DIR", "NODE_EXTRA_CA_CERTS", "REQUESTS_CA_BUNDLE"),
+)
+"""Variables by which every agent finds its way out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Agent:
+    """A command that takes a prompt."""
+
+    name: str
+    title: str
+    argv: tuple[str, ...]
+    """`{prompt}` and `{workspace}` are filled in; the first word is a name on PATH or absolute."""
+    env: tuple[str, ...] = ()
+    """Names of variables it gets beside the usual ones: where its login and configuration are."""
+    install: str = ""
+    """What to do when its program is not there."""
+
+
+PRESETS: tuple[Agent, ...] = (
+    Agent(
+        name="claude",
+        title="Claude Code",
+        argv=("claude", "-p", "--permission-mode", "acceptEdits", "--allowedTools", "Bash"),
+        env=(
+            *("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_BASE_URL", "ANTHROPIC_MODEL"),
+            *("CLAUDE_CONFIG_DIR", "CLAUDE_CODE_OAUTH_TOKEN"),
+            *("CLAUDE_CODE_USE_BEDROCK", "CLAUDE_CODE_USE_VERTEX"),
+        ),
+        install="npm install -g @anthropic-ai/claude-code",
+    ),
+    Agent(
+        name="codex",
+        title="Codex CLI",
+        argv=(
+            *("codex", "exec", "--sandbox", "workspace-write", "--skip-git-repo-check"),
+            PROMPT,
+        ),
+        env=("OPENAI_API_KEY", "OPENAI_BASE_URL", "CODEX_API_KEY", "CODEX_HOME"),
+        install="npm install -g @openai/codex",
+    ),
+    Agent(
+        name="gemini",
+        title="Gemini CLI",
+        argv=("gemini", "-p", PROMPT, "--approval-mode", "yolo"),
+        env=(
+            *("GEMINI_API_KEY", "GOOGLE_API_KEY", "GOOGLE_APPLICATION_CREDENTIALS"),
+            *("GOOGLE_CLOUD_PROJECT", "GOOGLE_CLOUD_LOCATION", "GOOGLE_GENAI_USE_VERTEXAI"),
+        ),
+        install="npm install -g @google/gemini-cli",
+    ),
+    Agent(
+        name="opencode",
+        title="OpenCode",
+        argv=("opencode", "run", PROMPT),
+        env=(
+            *("OPENCODE_CONFIG", "OPENCODE_CONFIG_DIR", "OPENCODE_CONFIG_CONTENT"),
+            *("ANTHROPIC_API_KEY", "OPENAI_API_KEY", "GEMINI_API_KEY", "OPENROUTER_API_KEY"),
+        ),
+        install="npm install -g opencode-ai",
+    ),
+)
+"""The presets, the most used first."""
+
+
+def fill_argv(argv: tuple[str, ...], prompt: str, workspace: str) -> tuple[str, ...]:
+    """Return the words with their placeholders filled; what a prompt says is not looked at again."""
+    return tuple(
+        PROMPT.join(part.replace(WORKSPACE, workspace) for part in word.split(PROMPT)).replace(
+            PROMPT, prompt
+        )
+        for word in argv
+    )
+
+
+def takes_argument(argv: tuple[str, ...]) -> bool:
+    """Whether the prompt is one of the words; otherwise it is given on the standard input."""
+    return any(PROMPT in word for word in argv)
