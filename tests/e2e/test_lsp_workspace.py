@@ -87,6 +87,15 @@ def test_settings_are_pulled_and_supply_what_a_new_goal_is_not_given(
     assert (budget["maxAgents"], budget["wallSeconds"]) == (3, 900)
 
 
+def test_who_works_on_a_new_goal_may_be_set(client: Client, project: Path) -> None:
+    client.open(project, settings={"worker": "manual", "agent": "claude"})
+    client.approve()
+    made = client.done("goal.plan", text="Add a way to multiply to calc.py")
+    assert [task["worker"] for task in made["tasks"]] == ["manual"]
+    planned = client.done("goal.plan", plan="plan.toml")
+    assert [task["worker"] for task in planned["tasks"]] == ["recipe"]
+
+
 def test_each_folder_has_its_own_settings(client: Client, tmp_path: Path) -> None:
     one, two = project_at(tmp_path / "one"), project_at(tmp_path / "two")
     client.settings = {None: {"maxAgents": 2}, two.as_uri(): {"maxAgents": 3}}
