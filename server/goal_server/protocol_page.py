@@ -12,7 +12,8 @@ from goal_engine.progress import GoalProgressSnapshot
 from goal_engine.types import GoalId, GoalPhase, GoalStatus
 from goal_server.lsp_progress import render_snapshot
 from goal_server.lsp_settings import CLIENT_ONLY, SETTINGS
-from goal_server.protocol_mirrors import SPOKEN, Shape, render_lua, render_typescript
+from goal_server.protocol_mirrors import render_lua, render_typescript
+from goal_server.protocol_shapes import render_spoken
 from goal_server.registry import OPERATIONS, load
 
 PAGE = Path(__file__).parent.parent / "PROTOCOL.md"
@@ -59,14 +60,17 @@ Operations that work for long (*goes on*) answer as soon as the goal moves, and 
 `shutdown` pauses what runs; the exit code is 0 after it and 1 without.
 """
 
-REQUESTS = """\
+REQUESTS = (
+    """\
 ## Requests
 
 `goal/wait` answers with the goal once nothing works on it in this server. Cancelling it stops the waiting, not the
 goal. `goal/explain` says why a changed region is there, or how a criterion stands. `goal/render` answers with a page
 to read; `base` and `head` are a file before and after the goal.
 
-{SPOKEN}
+"""
+    + render_spoken()
+    + """
 
 ## Beside the text
 
@@ -89,6 +93,7 @@ Goals that other processes work on are told of as well, and new ones. Clients wi
 Cancelling that ends it, and the request is answered with -32800.
 
 """
+)
 
 SETTINGS_TEXT = """\
 ## Settings
@@ -112,9 +117,8 @@ def render_page() -> str:
     results = {load(row.result) for row in OPERATIONS}
     told = sorted(results, key=lambda model: str(model.__name__))
     listed = [f"* `{model.__name__}`: {_fields(model)}" for model in told]
-    requests = REQUESTS.replace("{SPOKEN}", "\n".join(map(_spoken, SPOKEN)))
-    snapshot = f"* `goal/progress`: {_names(_example())}"
-    page = [INTRODUCTION, *head, *rows, "", "Results:", "", *listed, "", requests + snapshot, ""]
+    snapshot = [f"* `goal/progress`: {_names(_example())}"]
+    page = [INTRODUCTION, *head, *rows, "", "Results:", "", *listed, "", REQUESTS + snapshot[0], ""]
     return "\n".join([*page, *_settings()])
 
 
@@ -133,15 +137,6 @@ def _settings() -> list[str]:
         f"Only clients act on {ignored}.",
         "",
     ]
-
-
-def _spoken(shape: Shape) -> str:
-    fields = ", ".join(f"`{field.name}{'?' if field.optional else ''}`" for field in shape.fields)
-    return f"* `{shape.name}`, {_lower(shape.about)}: {fields}"
-
-
-def _lower(sentence: str) -> str:
-    return sentence[:1].lower() + sentence[1:].rstrip(".")
 
 
 def _fields(model: Any) -> str:
