@@ -171,6 +171,7 @@ class GoalServer(LanguageServer):
 
     async def follow(self) -> None:
         """Tell of the goals of the open folders, whoever runs them."""
+        await asyncio.to_thread(import_module, "goal_server.lsp_desk")
         if not self._closed:
             await self._find_desk().follow(self.folders.open)
 
@@ -222,11 +223,8 @@ def make_server() -> GoalServer:
 
     @server.feature(types.INITIALIZED)
     async def initialized(ls: GoalServer, *_: Any) -> None:
-        await asyncio.gather(
-            ls.configuration.start(),
-            asyncio.to_thread(import_module, "goal_server.lsp_desk"),
-        )
-        await ls.follow()
+        ls.configuration.start()
+        await asyncio.gather(ls.configuration.register(), ls.follow())
 
     @server.feature(types.SHUTDOWN)
     async def shutdown(ls: GoalServer, *_: Any) -> None:

@@ -147,7 +147,7 @@ def _gates(view: r.GatesView) -> Iterator[str]:
         trust = {True: "approved", False: "not approved", None: ""}[gate.trusted]
         optional = "" if gate.required else "  optional"
         yield f"{click.style(gate.name, bold=True)}  {trust}{optional}"
-        yield f"  {r.say_command(gate)}"
+        yield f"  {gate.command}"
         if gate.trusted is False:
             yield f"  digest {gate.digest}"
         if gate.reason:
