@@ -112,6 +112,7 @@ def test_a_worker_is_for_the_tasks_that_name_none() -> None:
         ("manual", ""),
     ]
     assert assign_workers(plan, "manual") == plan, "who was named stays"
+    assert parse_plan(PLAN, "plan.toml", agent="codex") == plan
     with pytest.raises(BadPlan, match="task nobody has no steps"):
         parse_plan(PLAN, "plan.toml")
 

@@ -111,7 +111,7 @@ def test_a_task_of_mine_says_where_and_what_next() -> None:
     assert view.tasks[0].folder == "/desks/\x1b[31mwork" and not view.tasks[0].has_log
     assert view.next[0] == f"goalproof submit {state.goal_id}"
     text = click.unstyle(render_result(view))
-    assert "edit the files in /desks/[31mwork, then submit" in text
+    assert "yours   /desks/[31mwork\n" in text and "why" not in text
     line = render_facts(
         state, entry(5, e.TaskHandedOver(task="work", attempt=1, folder="/desks/w"))
     )
