@@ -63,7 +63,8 @@ PRESETS: tuple[Agent, ...] = (
         title="Gemini CLI",
         argv=("gemini", "-p", PROMPT, "--approval-mode", "yolo"),
         env=(
-            *("GEMINI_API_KEY", "GOOGLE_API_KEY", "GOOGLE_APPLICATION_CREDENTIALS"),
+            *("GEMINI_API_KEY", "GOOGLE_API_KEY", "GOOGLE_GEMINI_BASE_URL"),
+            *("GOOGLE_APPLICATION_CREDENTIALS",),
             *("GOOGLE_CLOUD_PROJECT", "GOOGLE_CLOUD_LOCATION", "GOOGLE_GENAI_USE_VERTEXAI"),
         ),
         # a workspace is new to it each time, and it would ask whether to trust the folder
