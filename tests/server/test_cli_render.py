@@ -126,3 +126,10 @@ def test_a_cancelled_goal_says_where_my_work_is() -> None:
     assert "is kept in /desks/[31mwork" in click.unstyle(render_result(r.render_goal(state, None)))
     assert "submit" not in " ".join(r.render_goal(state, None).next)
     assert r.render_goal(in_my_hands(e.GoalCancelled(reason="no")), None).notices == ()
+
+
+def test_a_limit_that_nobody_can_keep_says_how_to_go_on() -> None:
+    waits = e.GoalBlocked(on="human", reason="a limit", next="answer")
+    state = state_of(created(), planned(), e.GoalStarted(), asked("unmetered"), waits)
+    view = r.render_goal(state, None)
+    assert view.next[0] == f"goalproof answer {state.goal_id} unmetered unlimited"
