@@ -288,7 +288,7 @@ async def _open_proof(context: Context, state: GoalState, task: str | None) -> P
 
 
 async def _open_task(context: Context, state: GoalState, task: str | None) -> Path:
-    return await asyncio.to_thread(choose_folder, state, context.engine.state_dir, task)
+    return await asyncio.to_thread(choose_folder, state, context.engine.ports.find_state_dir, task)
 
 
 OPENED: dict[str, Callable[[Context, GoalState, str | None], Awaitable[Path]]] = {
