@@ -7,6 +7,7 @@ waits for its end.  The engine works on a thread of its own.
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 from collections.abc import Mapping
 from importlib import import_module
@@ -176,6 +177,7 @@ def make_server() -> GoalServer:
     @server.feature(types.INITIALIZED)
     async def initialized(ls: GoalServer, *_: Any) -> None:
         await asyncio.to_thread(import_module, "goal_server.lsp_desk")
+        gc.freeze()  # see `lsp_serve`
 
     @server.feature(types.SHUTDOWN)
     async def shutdown(ls: GoalServer, *_: Any) -> None:
