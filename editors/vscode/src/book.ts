@@ -1,6 +1,7 @@
 // What is known of the goals: lists, views and the latest progress, and nothing that is out of date.
 
-import type { GoalLine, GoalList, GoalProgress, GoalStatus, GoalView } from './protocol';
+import type { GoalLine, GoalList, GoalProgress } from './protocol';
+import type { GoalStatus, GoalView } from './wire';
 
 export interface Entry {
   /** The URI of the workspace folder. */

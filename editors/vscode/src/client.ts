@@ -152,9 +152,7 @@ export class GoalClient implements vscode.Disposable {
       await client.start();
     } catch (error) {
       this.output.error(`The server did not start: ${String(error)}`);
-      if (turn === this.turn && this.again === undefined) {
-        this.fail(`The Goalproof server did not start (${launch.command}).`);
-      }
+      this.onEnded(turn);
       return;
     }
     const server = client.initializeResult?.serverInfo;
@@ -184,7 +182,7 @@ export class GoalClient implements vscode.Disposable {
       errorHandler: {
         error: () => ({ action: ErrorAction.Continue, handled: true }),
         closed: () => {
-          this.onClosed(turn);
+          this.onEnded(turn);
           return { action: CloseAction.DoNotRestart, handled: true };
         },
       },
@@ -201,7 +199,7 @@ export class GoalClient implements vscode.Disposable {
   }
 
   /** The server ended by itself: start it again, unless that happened too often. */
-  private onClosed(turn: number): void {
+  private onEnded(turn: number): void {
     if (turn !== this.turn || this.again !== undefined) {
       return;
     }

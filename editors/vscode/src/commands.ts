@@ -13,7 +13,7 @@ import { type Given, pickGoal, pickTask, readGiven } from './pick';
 import { plainLine } from './plain';
 import { openPlan, runPlan } from './plans';
 import { openProof, verifyProof } from './proof';
-import type { GoalView } from './protocol';
+import type { GoalView } from './wire';
 import { answer, accept, resume } from './questions';
 import { showStatusMenu } from './status';
 import { openTaskFolder, submit } from './tasks';
@@ -45,7 +45,7 @@ const COMMANDS: Record<string, Handler> = {
   },
   showTaskDiff: async (context, given) => {
     const at = await pickGoal(context, given, undefined, 'A task of which goal?');
-    const changed = (task: { files: string[] }) => task.files.length > 0;
+    const changed = (task: { files: readonly string[] }) => task.files.length > 0;
     const nothing = 'No task of this goal has changed a file yet.';
     const task = at && (await pickTask(context, given, at, changed, nothing));
     await (at && task && showDiff(context, { ...at, task }));

@@ -4,7 +4,7 @@ import * as vscode from 'vscode';
 import type { GoalClient } from './client';
 import type { Goals } from './goals';
 import { plainLine, plainText } from './plain';
-import type { RenderView } from './protocol';
+import type { Rendered } from './protocol';
 import { readRefusal } from './refusal';
 
 export const SCHEME = 'goalproof';
@@ -71,7 +71,7 @@ export class Documents implements vscode.TextDocumentContentProvider, vscode.Dis
       return '';
     }
     try {
-      const view = await this.client.send<RenderView>('goal/render', { ...shown }, token);
+      const view = await this.client.send<Rendered>('goal/render', { ...shown }, token);
       if (view.binary) {
         return 'This file is binary.\n';
       }

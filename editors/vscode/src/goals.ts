@@ -4,7 +4,8 @@ import * as vscode from 'vscode';
 import { GoalBook, type Entry, type Move } from './book';
 import type { GoalClient } from './client';
 import { findContext } from './possible';
-import type { GoalList, GoalProgress, GoalView } from './protocol';
+import type { GoalList, GoalProgress } from './protocol';
+import type { GoalView } from './wire';
 import { readRefusal } from './refusal';
 
 /** Milliseconds between two redraws while a goal works. */

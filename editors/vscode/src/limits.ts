@@ -1,6 +1,6 @@
 // Which limits of a goal are used up, and what a person is asked to raise.
 
-import type { GoalView } from './protocol';
+import type { GoalView } from './wire';
 
 export interface Limit {
   /** The parameter of `goal.resume`. */

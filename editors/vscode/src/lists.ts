@@ -4,7 +4,8 @@ import * as vscode from 'vscode';
 import type { Context } from './context';
 import { plainLabel, showArgv } from './plain';
 import { type Given, pickGoal, pickRoot } from './pick';
-import type { AgentsView, GateView, GatesView } from './protocol';
+import type { GateView, GatesView } from './protocol';
+import type { AgentsView } from './wire';
 import type { UnapprovedGate } from './refusal';
 import { approve } from './work';
 

@@ -5,7 +5,7 @@ import type { GoalClient } from './client';
 import type { Goals } from './goals';
 import { LogFeed } from './logFeed';
 import { plainText } from './plain';
-import type { LogView } from './protocol';
+import type { LogView } from './wire';
 import { readRefusal } from './refusal';
 
 const PAUSE_MS = 500;
@@ -56,8 +56,8 @@ export class LogFollower implements vscode.Disposable {
       if (step.text) {
         this.channel.append(plainText(step.text));
       }
-      if (step.again) {
-        continue;
+      if (step.again || step.text) {
+        continue; // an answer holds a part of what there is
       }
       const named = target.task !== undefined || target.gate !== undefined;
       const working = !named && this.goals.find(target.goal)?.line.status === 'running';

@@ -1,6 +1,6 @@
 // Follows a log that grows: what to ask for next and what of the answer is new.
 
-import type { LogView } from './protocol';
+import type { LogView } from './wire';
 
 export interface Step {
   /** What to print. */
@@ -11,7 +11,9 @@ export interface Step {
 }
 
 export class LogFeed {
+  /** Whose log `at` counts in. */
   private name: string | undefined;
+  private shown: string | undefined;
   private at = 0;
 
   /** Where to read on, in bytes. */
@@ -26,8 +28,8 @@ export class LogFeed {
       this.at = 0;
       return { text: '', again: true, live: view.live };
     }
-    const heading = this.name === view.name ? '' : `── ${view.name} ──\n`;
-    this.name = view.name;
+    const heading = this.shown === view.name ? '' : `── ${view.name} ──\n`;
+    this.name = this.shown = view.name;
     this.at = view.offset;
     return { text: heading + view.text, again: false, live: view.live };
   }

@@ -6,7 +6,7 @@ import { composeGoal, suggestGoal, type Place } from './goalText';
 import { plainLabel, plainLine } from './plain';
 import { type Given, pickRoot } from './pick';
 import { openPlan } from './plans';
-import type { AgentsView, GoalView } from './protocol';
+import type { AgentsView, GoalView } from './wire';
 import { callGoal } from './work';
 
 /** What a caller may have decided already; what is missing is asked. */

@@ -6,7 +6,7 @@ import type { Context } from './context';
 import { GOAL_LOOKS, TASK_LOOKS, findLook } from './look';
 import { plainLabel } from './plain';
 import { type Action, findActions } from './possible';
-import type { TaskView } from './protocol';
+import type { TaskView } from './wire';
 import type { Target } from './treeModel';
 
 /** What a command was given by the tree, a lens, a key binding or a toast. */

@@ -3,7 +3,7 @@
 import * as vscode from 'vscode';
 import type { Context } from './context';
 import { type Chosen, type Given, pickRoot } from './pick';
-import type { GoalView, OpenView } from './protocol';
+import type { GoalView, OpenView } from './wire';
 import { callGoal } from './work';
 
 const PLAN_OF_GOAL = /[\\/]\.goalproof[\\/]goals[\\/]([^\\/]+)[\\/]plan\.toml$/;

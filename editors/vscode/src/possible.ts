@@ -1,6 +1,7 @@
 // What can be asked of a goal is a table by its status; the server decides in the end.
 
-import type { GoalLine, GoalStatus, GoalView } from './protocol';
+import type { GoalLine } from './protocol';
+import type { GoalStatus, GoalView } from './wire';
 
 export type Action =
   | 'execute'
@@ -38,18 +39,13 @@ export const WAITING: readonly GoalStatus[] = [
   'failed_infra',
 ];
 
-/** Whether an action can be asked of a goal that stands at `status`; a damaged goal takes none. */
-export function isPossible(status: GoalLine['status'], action: Action): boolean {
-  return status !== 'damaged' && POSSIBLE[status].includes(action);
-}
-
 /** Returns what can be asked of a goal, narrowed by what its view tells. */
 export function findActions(line: GoalLine, view?: GoalView): Action[] {
-  if (line.status === 'damaged') {
-    return [];
-  }
-  const actions = POSSIBLE[line.status].filter((action) => !view || fits(action, view));
-  return actions;
+  return listPossible(line.status).filter((action) => !view || fits(action, view));
+}
+
+function listPossible(status: string): readonly Action[] {
+  return Object.hasOwn(POSSIBLE, status) ? POSSIBLE[status as GoalStatus] : [];
 }
 
 function fits(action: Action, view: GoalView): boolean {
@@ -90,8 +86,7 @@ export interface ContextKeys {
 
 /** Returns the context keys for the goals of all folders. */
 export function findContext(lines: readonly GoalLine[]): ContextKeys {
-  const some = (...wanted: GoalLine['status'][]) =>
-    lines.some((line) => wanted.includes(line.status));
+  const some = (...wanted: readonly string[]) => lines.some((line) => wanted.includes(line.status));
   return {
     hasGoals: lines.length > 0,
     running: some('running'),

@@ -5,7 +5,7 @@ import type { Context } from './context';
 import { type Chosen, type Given, pickGoal } from './pick';
 import { plainLabel, plainLine } from './plain';
 import { isAcceptable } from './possible';
-import type { GoalView } from './protocol';
+import type { GoalView } from './wire';
 import { findLimits } from './limits';
 import { callGoal } from './work';
 
@@ -36,11 +36,7 @@ export async function answer(context: Context, given: Given): Promise<GoalView |
   }
   const text =
     given.text ??
-    (await askFor(
-      plainLine(question.text, 400),
-      'Your answer',
-      question.id.startsWith('gate:') ? 'optional' : '',
-    ));
+    (await askFor(plainLine(question.text, 400), 'Your answer', findUsualAnswer(question.id)));
   if (!text) {
     return undefined;
   }
@@ -48,6 +44,16 @@ export async function answer(context: Context, given: Given): Promise<GoalView |
   const view = await callGoal(context, 'answer', params, 'Goalproof: answering…');
   offerToGoOn(context, at, view);
   return view;
+}
+
+const USUAL: readonly (readonly [string, string])[] = [
+  ['gate:', 'optional'],
+  ['unmetered', 'unlimited'],
+];
+
+/** Returns the answer that a kind of question usually has, for the person to change. */
+function findUsualAnswer(question: string): string {
+  return USUAL.find(([prefix]) => question.startsWith(prefix))?.[1] ?? '';
 }
 
 /** Asks for the reason why a criterion is met, and accepts it: both stand in the proof. */

@@ -1,7 +1,7 @@
 // Finds the server and says how to start it.  Nothing of the workspace is on its import path.
 
 import { execFile } from 'node:child_process';
-import { access, readdir } from 'node:fs/promises';
+import { access, constants, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as vscode from 'vscode';
 import {
@@ -46,6 +46,7 @@ export async function findServer(extension: string): Promise<Launch> {
   const settings = vscode.workspace.getConfiguration('goalproof');
   const path = settings.get('path', '').trim();
   if (path !== '') {
+    await checkProgram(path);
     return { command: path, args: ['lsp'], cwd: extension, words: `${path} (goalproof.path)` };
   }
   const strategy = readStrategy();
@@ -59,6 +60,19 @@ export async function findServer(extension: string): Promise<Launch> {
     tried.push(`${candidate.python} (${candidate.source}) ${fault ?? 'did not answer'}`);
   }
   throw new ServerNotFound(explain(strategy), tried);
+}
+
+/** Rejects where the program that a person named is not there; a bare name is looked for on PATH. */
+async function checkProgram(path: string): Promise<void> {
+  if (!path.includes('/') && !path.includes('\\')) {
+    return;
+  }
+  try {
+    await access(path, constants.X_OK);
+  } catch {
+    const message = 'Goalproof cannot start the program that `goalproof.path` names:';
+    throw new ServerNotFound(message, [`${path} is not there, or may not be run`]);
+  }
 }
 
 function explain(strategy: ImportStrategy): string {

@@ -4,14 +4,14 @@ import * as vscode from 'vscode';
 import type { Context } from './context';
 import { type Given, pickGoal, pickTask } from './pick';
 import { plainLine } from './plain';
-import type { GoalView, OpenView } from './protocol';
+import type { GoalView, OpenView, TaskView } from './wire';
 import { callGoal } from './work';
 
 const NOTHING = 'No task of this goal waits for you.';
 
 /** Opens the folder of a manual task in a window of its own, or in a terminal. */
 export async function openTaskFolder(context: Context, given: Given): Promise<void> {
-  const at = await pickGoal(context, given, isOpen, 'A task of which goal?');
+  const at = await pickGoal(context, given, hasFolders, 'A task of which goal?');
   const task = at && (await pickTask(context, given, at, (one) => Boolean(one.folder), NOTHING));
   if (!at || !task) {
     return;
@@ -44,10 +44,18 @@ export async function openTaskFolder(context: Context, given: Given): Promise<vo
 /** Hands in a manual task: what its folder holds is its result. */
 export async function submit(context: Context, given: Given): Promise<GoalView | undefined> {
   const at = await pickGoal(context, given, isOpen, 'A task of which goal?');
-  const task = at && (await pickTask(context, given, at, (one) => Boolean(one.folder), NOTHING));
+  const task = at && (await pickTask(context, given, at, waits, NOTHING));
   return at && task
     ? callGoal(context, 'submit', { ...at, task }, 'Goalproof: handing in…')
     : undefined;
+}
+
+function waits(task: TaskView): boolean {
+  return Boolean(task.folder) && task.status === 'running';
+}
+
+function hasFolders(entry: { line: { status: string } }): boolean {
+  return isOpen(entry) || entry.line.status === 'cancelled'; // a person's work is kept
 }
 
 function isOpen(entry: { line: { status: string } }): boolean {

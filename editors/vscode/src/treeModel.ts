@@ -4,7 +4,8 @@ import type { Entry } from './book';
 import { CRITERION_LOOKS, GOAL_LOOKS, type Look, TASK_LOOKS, findLook } from './look';
 import { plainLabel, plainLine, plainText, showArgv } from './plain';
 import { findActions, isAcceptable } from './possible';
-import type { CriterionView, GateView, GoalView, QuestionView, TaskView } from './protocol';
+import type { CriterionView, GateView, QuestionView } from './protocol';
+import type { GoalView, TaskView } from './wire';
 import { showSpend } from './spend';
 
 /** What a command is given when a person picks a node. */
@@ -131,6 +132,7 @@ function group(at: Target, name: string, title: string, done: number, children: 
 function taskNode(at: Target, task: TaskView): Node {
   const look = findLook(TASK_LOOKS, task.status);
   const who = task.agent ? `${task.worker} (${task.agent})` : task.worker;
+  const waits = Boolean(task.folder) && task.status === 'running';
   const context = ['task', task.status];
   if (task.status === 'done' && task.files.length > 0) {
     context.push('task-diff');
@@ -139,23 +141,23 @@ function taskNode(at: Target, task: TaskView): Node {
     context.push('task-log');
   }
   if (task.folder) {
-    context.push('task-folder', 'task-submit');
+    context.push('task-folder', ...(waits ? ['task-submit'] : []));
   }
   const tooltip = [
     plainLine(task.title, 500),
     `${task.id} · ${plainLine(who)} · ${look.word}, attempt ${task.attempts}`,
     task.deps.length > 0 ? `after ${task.deps.join(', ')}` : '',
     task.reason ? plainText(task.reason) : '',
-    task.folder ? `Waits for you in ${plainLine(task.folder, 500)}` : '',
+    task.folder ? `Its folder: ${plainLine(task.folder, 500)}` : '',
     ...task.files.map((file) => plainLine(file, 300)),
   ];
   return {
     id: `${at.root}#${at.goal}/task/${task.id}`,
     kind: 'task',
     label: plainLabel(task.title, 120) || task.id,
-    description: task.folder ? 'waits for you' : plainLabel(task.agent || task.reason || '', 60),
+    description: waits ? 'waits for you' : plainLabel(task.agent || task.reason || '', 60),
     tooltip: tooltip.filter((part) => part !== '').join('\n'),
-    look: task.folder ? { icon: 'person', color: 'list.warningForeground', word: '' } : look,
+    look: waits ? { icon: 'person', color: 'list.warningForeground', word: '' } : look,
     context: context.join(' '),
     children: [],
     target: { ...at, task: task.id },

@@ -3,7 +3,7 @@
 import * as vscode from 'vscode';
 import type { Context } from './context';
 import { plainLine, showArgv } from './plain';
-import type { GoalView } from './protocol';
+import type { GoalView } from './wire';
 import { type UnapprovedGate, readRefusal } from './refusal';
 
 /**

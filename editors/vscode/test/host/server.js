@@ -1,0 +1,50 @@
+'use strict';
+
+const assert = require('node:assert/strict');
+const vscode = require('vscode');
+const { ready, run, until } = require('./common');
+
+const settings = () => vscode.workspace.getConfiguration('goalproof');
+const { Workspace } = vscode.ConfigurationTarget;
+
+async function withSetting(name, value, work) {
+  const api = await ready();
+  const real = vscode.window.showErrorMessage;
+  const shown = [];
+  vscode.window.showErrorMessage = async (...args) => void shown.push(args);
+  try {
+    await settings().update(name, value, Workspace);
+    await work(api, shown);
+  } finally {
+    await settings().update(name, undefined, Workspace);
+    await until('the server is ready again', () => api.state() === 'ready', 60_000);
+    vscode.window.showErrorMessage = real;
+  }
+}
+
+module.exports = {
+  'a restart ends in a server that answers': async () => {
+    const api = await ready();
+    await run('goalproof.restart');
+    await until('the server is ready', () => api.state() === 'ready', 60_000);
+    assert.ok((await run('goal.list', {})).goals);
+  },
+
+  'an interpreter that is not there is named, and everything works again without it': async () => {
+    await withSetting('interpreter', '/nowhere/python3', async (api, shown) => {
+      await until('the server has failed', () => api.state() === 'failed');
+      assert.match(shown[0][0], /\/nowhere\/python3.*is not there/);
+      assert.ok(shown[0].includes('Select Interpreter') && shown[0].includes('Restart'));
+      const there = await vscode.commands.getCommands(true);
+      assert.ok(there.includes('goalproof.restart') && there.includes('goalproof.newGoal'));
+    });
+  },
+
+  'a server that ends at once is given up after a few tries': async () => {
+    await withSetting('path', '/bin/false', async (api, shown) => {
+      await until('the server has failed', () => api.state() === 'failed', 60_000);
+      assert.equal(shown.length, 1, JSON.stringify(shown));
+      assert.match(shown[0][0], /ended five times/);
+    });
+  },
+};
