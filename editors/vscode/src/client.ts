@@ -44,6 +44,8 @@ export class GoalClient implements vscode.Disposable {
   private again: NodeJS.Timeout | undefined;
   /** Counts starts, so that what belongs to an earlier one is dropped. */
   private turn = 0;
+  /** The last start whose server ended by itself. */
+  private ended = 0;
   private now: ServerState = 'starting';
   private told = '';
   /** Starting and stopping, one after the other. */
@@ -200,9 +202,10 @@ export class GoalClient implements vscode.Disposable {
 
   /** The server ended by itself: start it again, unless that happened too often. */
   private onEnded(turn: number): void {
-    if (turn !== this.turn || this.again !== undefined) {
-      return;
+    if (turn !== this.turn || turn === this.ended) {
+      return; // a start that fails is told of twice
     }
+    this.ended = turn;
     if (!this.crashes.record(Date.now())) {
       this.fail('The Goalproof server ended five times in three minutes and is not started again.');
       return;
