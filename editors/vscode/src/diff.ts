@@ -27,7 +27,7 @@ export async function showDiff(context: Context, target: DiffTarget): Promise<vo
   const sides = (path: string): [vscode.Uri, vscode.Uri] => {
     const { root, goal, task: of } = target;
     const at = { root, goal, path, ...(of ? { task: of } : {}) };
-    return [makeUri({ ...at, page: 'base' }, path), makeUri({ ...at, page: 'head' }, path)];
+    return [makeUri({ ...at, page: 'base' }), makeUri({ ...at, page: 'head' })];
   };
   if (wanted.length === 1) {
     const [base, head] = sides(wanted[0]!);

@@ -20,20 +20,16 @@ export interface Shown {
   path?: string;
 }
 
-/** Returns the URI of a document.  `name` is what its tab says. */
-export function makeUri(shown: Shown, name: string): vscode.Uri {
-  const last =
-    shown.path ??
-    (plainLine(name, 60)
-      .replace(/[/\\?#%*:|"<>]/g, ' ')
-      .trim() ||
-      'goal');
-  const folder = [shown.goal, shown.task, shown.page].filter(Boolean).join('/');
-  return vscode.Uri.from({
-    scheme: SCHEME,
-    path: `/${folder}/${last}`,
-    query: JSON.stringify(shown),
-  });
+/**
+ * Returns the URI of a document.  `name` is what a page's tab says.  Both sides of a file have its
+ * path, so that a diff view does not take them for a file that was renamed.
+ */
+export function makeUri(shown: Shown, name = ''): vscode.Uri {
+  const plain = plainLine(name, 60)
+    .replace(/[/\\?#%*:|"<>]/g, ' ')
+    .trim();
+  const path = `/${shown.path ?? `${plain || shown.page}.md`}`;
+  return vscode.Uri.from({ scheme: SCHEME, path, query: JSON.stringify(shown) });
 }
 
 /** Reads the URI of a document.  Returns undefined for one that is not ours. */
@@ -101,5 +97,5 @@ export class Documents implements vscode.TextDocumentContentProvider, vscode.Dis
 
 /** Shows a page as rendered markdown.  Nothing in it can run a command. */
 export async function showPage(shown: Shown, title: string): Promise<void> {
-  await vscode.commands.executeCommand('markdown.showPreview', makeUri(shown, `${title}.md`));
+  await vscode.commands.executeCommand('markdown.showPreview', makeUri(shown, title));
 }
