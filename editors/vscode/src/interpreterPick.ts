@@ -10,7 +10,7 @@ const BACK = '$(discard) Choose automatically';
 /** Asks for an interpreter and remembers it; the change of the setting starts the server again. */
 export async function selectInterpreter(context: Context): Promise<void> {
   const settings = vscode.workspace.getConfiguration('goalproof');
-  const chosen = await vscode.window.showQuickPick(listItems(context), {
+  const chosen = await vscode.window.showQuickPick(await listItems(context), {
     title: 'Python for the Goalproof server',
     placeHolder: 'Python 3.11 or later',
     matchOnDescription: true,

@@ -2,7 +2,7 @@
 
 const assert = require('node:assert/strict');
 const vscode = require('vscode');
-const { ready, run, until } = require('./common');
+const { ready, run, until, withPerson } = require('./common');
 
 const settings = () => vscode.workspace.getConfiguration('goalproof');
 const { Workspace } = vscode.ConfigurationTarget;
@@ -29,6 +29,20 @@ module.exports = {
     await until('the server is ready', () => api.state() === 'ready', 60_000);
     assert.ok((await run('goal.list', {})).goals);
   },
+
+  'the interpreters to choose from are those that were asked, with what is wrong with them':
+    async () => {
+      const { asked } = await withPerson({}, () => run('goalproof.selectInterpreter'));
+      const items = asked[0].args[0];
+      assert.ok(
+        items.some((item) => /^\$\(pass\) Python 3\.\d+/.test(item.label)),
+        JSON.stringify(items),
+      );
+      assert.deepEqual(
+        items.slice(-2).map((item) => item.label.replace(/^\S+ /, '')),
+        ['Browse…', 'Choose automatically'],
+      );
+    },
 
   'an interpreter that is not there is named, and everything works again without it': async () => {
     await withSetting('interpreter', '/nowhere/python3', async (api, shown) => {
