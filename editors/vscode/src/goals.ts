@@ -75,13 +75,19 @@ export class Goals implements vscode.Disposable {
   /** Returns a goal as the server tells it now. */
   async read(goal: string, root: string): Promise<GoalView> {
     const view = await this.client.request<GoalView>('show', { goal, root });
-    this.book.setView(root, view);
+    this.announce(this.book.setView(root, view));
+    this.book.dropOutdated(view.id);
     return view;
   }
 
-  /** Takes a goal that an operation answered with. */
-  take(root: string, view: GoalView): void {
-    this.book.setView(root, view);
+  /** Takes a goal that an operation answered with: perhaps one that was made by it. */
+  async take(root: string, view: GoalView): Promise<void> {
+    this.book.expect(view.id);
+    if (this.book.isNewer(view.id, view.status)) {
+      await this.read(view.id, root); // progress was faster than the answer
+    } else {
+      this.announce(this.book.setView(root, view));
+    }
     this.tell(view.id);
     this.setContext();
   }
@@ -111,7 +117,10 @@ export class Goals implements vscode.Disposable {
       return;
     }
     try {
-      this.book.setList(root, await this.client.request<GoalList>('list', { root }));
+      const list = await this.client.request<GoalList>('list', { root });
+      for (const move of this.book.setList(root, list)) {
+        this.announce(move);
+      }
     } catch (error) {
       const { message } = readRefusal(error);
       this.output.warn(`The goals of ${root} cannot be listed: ${message}`);
@@ -120,16 +129,22 @@ export class Goals implements vscode.Disposable {
   }
 
   private see(progress: GoalProgress): void {
+    const move = this.book.see(progress);
     if (!this.book.find(progress.goalId)) {
       void this.refresh();
       return;
     }
-    const move = this.book.see(progress);
     if (move) {
       this.setContext();
-      this.moved.fire(move);
+      this.announce(move);
     }
     this.tell(progress.goalId);
+  }
+
+  private announce(move: Move | undefined): void {
+    if (move) {
+      this.moved.fire(move);
+    }
   }
 
   private follow(): void {

@@ -21,7 +21,7 @@ interface Kind {
 const SHOW = ['Show Goal', 'showGoal'] as const;
 const RESUME = ['Resume', 'resume'] as const;
 
-const KINDS: Partial<Record<Move['to'], Kind>> = {
+const KINDS: Partial<Record<string, Kind>> = {
   ready: {
     needed: false,
     words: 'is ready',

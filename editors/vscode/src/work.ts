@@ -22,7 +22,7 @@ export async function callGoal(
     ),
   );
   if (view) {
-    context.goals.take(params.root, view);
+    await context.goals.take(params.root, view);
   }
   return view;
 }

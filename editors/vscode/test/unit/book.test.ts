@@ -57,3 +57,34 @@ test('folders do not see each other’s goals, and one that is closed is forgott
   book.keep(['file:///other']);
   assert.equal(book.find(GOAL), undefined);
 });
+
+test('a goal that is made and done before its folder is known is told of once', () => {
+  const book = new GoalBook();
+  assert.equal(book.see(progress({ rev: 1 })), undefined);
+  assert.equal(book.see(progress({ rev: 2, status: 'ready' })), undefined);
+  const moves = book.setList(ROOT, { goals: [line({ status: 'ready' })] });
+  assert.deepEqual(
+    moves.map((move) => [move.from, move.to]),
+    [['planned', 'ready']],
+  );
+  assert.equal(book.setView(ROOT, goal({ status: 'ready' })), undefined);
+});
+
+test('goals that were there before are no news', () => {
+  const book = new GoalBook();
+  assert.deepEqual(book.setList(ROOT, { goals: [line({ status: 'ready' })] }), []);
+});
+
+test('a goal that another process ended is news once the list tells it', () => {
+  const moves = aBook().setList(ROOT, { goals: [line({ status: 'not_ready' })] });
+  assert.deepEqual(
+    moves.map((move) => [move.from, move.to]),
+    [['running', 'not_ready']],
+  );
+});
+
+test('an answer that progress has overtaken is known to be old', () => {
+  const book = aBook();
+  book.see(progress({ rev: 2, status: 'ready' }));
+  assert.ok(book.isNewer(GOAL, 'running') && !book.isNewer(GOAL, 'ready'));
+});
