@@ -1,11 +1,11 @@
 // A ready change reaches the person's files, and can be taken back out.
 
+import type { GoalView } from './protocol';
 import * as vscode from 'vscode';
 import type { Context } from './context';
 import { showDiff } from './diff';
 import { type Chosen, type Given, pickGoal } from './pick';
 import { plainLine } from './plain';
-import type { GoalView } from './wire';
 import { callGoal, guarded } from './work';
 
 /** Applies a goal, after the person saw its size and could look at the diff. */

@@ -1,7 +1,6 @@
 // What is known of the goals: lists, views and the latest progress, and which moves were told.
 
-import type { GoalLine, GoalList, GoalProgress } from './protocol';
-import type { GoalView } from './wire';
+import type { GoalLine, GoalList, GoalProgress, GoalView } from './protocol';
 
 export interface Entry {
   /** The URI of the workspace folder. */

@@ -40,7 +40,7 @@ export class GoalClient implements vscode.Disposable {
   private readonly changed = new vscode.EventEmitter<void>();
   private readonly progressed = new vscode.EventEmitter<GoalProgress>();
   private readonly crashes = new Crashes();
-  private client: LanguageClient | undefined;
+  private client: QuietClient | undefined;
   private again: NodeJS.Timeout | undefined;
   /** Counts starts, so that what belongs to an earlier one is dropped. */
   private turn = 0;
@@ -68,6 +68,11 @@ export class GoalClient implements vscode.Disposable {
   /** How the server was started, or why it was not. */
   get words(): string {
     return this.told;
+  }
+
+  /** The process id of the server, while there is one. */
+  get pid(): number | undefined {
+    return this.client?.serverProcess?.pid;
   }
 
   /** Starts the server.  Never rejects: what went wrong is the state, the log and a message. */
@@ -168,7 +173,7 @@ export class GoalClient implements vscode.Disposable {
     await client.setTrace(readTrace());
   }
 
-  private make(launch: Launch, turn: number): LanguageClient {
+  private make(launch: Launch, turn: number): QuietClient {
     const options: LanguageClientOptions = {
       documentSelector: [{ scheme: 'file' }],
       outputChannel: this.output,

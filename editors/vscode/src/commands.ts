@@ -1,5 +1,6 @@
 // The palette's commands are one table; the server's own, from lenses and code actions, lead here too.
 
+import type { GoalView } from './protocol';
 import * as vscode from 'vscode';
 import { apply, deliver, undoApply } from './apply';
 import type { CommandMiddleware } from './client';
@@ -13,7 +14,6 @@ import { type Given, pickGoal, pickTask, readGiven } from './pick';
 import { plainLine } from './plain';
 import { openPlan, runPlan } from './plans';
 import { openProof, verifyProof } from './proof';
-import type { GoalView } from './wire';
 import { answer, accept, resume } from './questions';
 import { showStatusMenu } from './status';
 import { openTaskFolder, submit } from './tasks';

@@ -4,8 +4,7 @@ import * as vscode from 'vscode';
 import { GoalBook, type Entry, type Move } from './book';
 import type { GoalClient } from './client';
 import { findContext } from './possible';
-import type { GoalList, GoalProgress } from './protocol';
-import type { GoalView } from './wire';
+import type { GoalList, GoalProgress, GoalView } from './protocol';
 import { readRefusal } from './refusal';
 
 /** Milliseconds between two redraws while a goal works. */

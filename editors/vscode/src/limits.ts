@@ -1,7 +1,5 @@
 // Which limits of a goal are used up, and what a person is asked to raise.
 
-import type { GoalView } from './wire';
-
 export interface Limit {
   /** The parameter of `goal.resume`. */
   key: 'wallSeconds' | 'attempts' | 'changedLines' | 'tokens' | 'usd';
@@ -51,3 +49,4 @@ function makeLimit(key: Limit['key'], limit: number, spent: number | null): Limi
 function toNumber(figure: string | null): number | null {
   return figure === null ? null : Number(figure);
 }
+import type { GoalView } from './protocol';

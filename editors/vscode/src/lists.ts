@@ -4,8 +4,7 @@ import * as vscode from 'vscode';
 import type { Context } from './context';
 import { plainLabel, showArgv } from './plain';
 import { type Given, pickGoal, pickRoot } from './pick';
-import type { GateView, GatesView } from './protocol';
-import type { AgentsView } from './wire';
+import type { AgentsView, GateView, GatesView } from './protocol';
 import type { UnapprovedGate } from './refusal';
 import { approve } from './work';
 

@@ -1,12 +1,12 @@
 // A new goal: what is to be true, who does it, and whether it starts at once.
 
+import type { AgentsView, GoalView } from './protocol';
 import * as vscode from 'vscode';
 import type { Context } from './context';
 import { composeGoal, suggestGoal, type Place } from './goalText';
 import { plainLabel, plainLine } from './plain';
 import { type Given, pickRoot } from './pick';
 import { openPlan } from './plans';
-import type { AgentsView, GoalView } from './wire';
 import { callGoal } from './work';
 
 /** What a caller may have decided already; what is missing is asked. */

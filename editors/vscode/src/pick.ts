@@ -1,12 +1,12 @@
 // Which goal, task or folder a command is about: from its argument, else the person is asked.
 
+import type { TaskView } from './protocol';
 import * as vscode from 'vscode';
 import type { Entry } from './book';
 import type { Context } from './context';
 import { GOAL_LOOKS, TASK_LOOKS, findLook } from './look';
 import { plainLabel } from './plain';
 import { type Action, findActions } from './possible';
-import type { TaskView } from './wire';
 import type { Target } from './treeModel';
 
 /** What a command was given by the tree, a lens, a key binding or a toast. */

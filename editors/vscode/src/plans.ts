@@ -1,9 +1,10 @@
 // Plans as files: opened, edited and run from where they are.
 
+import type { GoalView } from './protocol';
 import * as vscode from 'vscode';
 import type { Context } from './context';
 import { type Chosen, type Given, pickRoot } from './pick';
-import type { GoalView, OpenView } from './wire';
+import type { OpenView } from './wire';
 import { callGoal } from './work';
 
 const PLAN_OF_GOAL = /[\\/]\.goalproof[\\/]goals[\\/]([^\\/]+)[\\/]plan\.toml$/;

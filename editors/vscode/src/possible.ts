@@ -1,7 +1,7 @@
 // What can be asked of a goal is a table by its status; the server decides in the end.
 
-import type { GoalLine } from './protocol';
-import type { GoalStatus, GoalView } from './wire';
+import type { GoalLine, GoalView } from './protocol';
+import type { GoalStatus } from './wire';
 
 export type Action =
   | 'execute'

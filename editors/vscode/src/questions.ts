@@ -1,11 +1,11 @@
 // What only a person can say: answers, acceptance, more budget.  Asked for, never waited for.
 
+import type { GoalView } from './protocol';
 import * as vscode from 'vscode';
 import type { Context } from './context';
 import { type Chosen, type Given, pickGoal } from './pick';
 import { plainLabel, plainLine } from './plain';
 import { isAcceptable } from './possible';
-import type { GoalView } from './wire';
 import { findLimits } from './limits';
 import { callGoal } from './work';
 

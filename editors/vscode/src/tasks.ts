@@ -1,10 +1,11 @@
 // Manual tasks: their folder is opened, and what is in it is handed in.
 
+import type { GoalView, TaskView } from './protocol';
 import * as vscode from 'vscode';
 import type { Context } from './context';
 import { type Given, pickGoal, pickTask } from './pick';
 import { plainLine } from './plain';
-import type { GoalView, OpenView, TaskView } from './wire';
+import type { OpenView } from './wire';
 import { callGoal } from './work';
 
 const NOTHING = 'No task of this goal waits for you.';

@@ -4,8 +4,7 @@ import type { Entry } from './book';
 import { CRITERION_LOOKS, GOAL_LOOKS, type Look, TASK_LOOKS, findLook } from './look';
 import { plainLabel, plainLine, plainText, showArgv } from './plain';
 import { findActions, isAcceptable } from './possible';
-import type { CriterionView, GateView, QuestionView } from './protocol';
-import type { GoalView, TaskView } from './wire';
+import type { CriterionView, GateView, GoalView, QuestionView, TaskView } from './protocol';
 import { showSpend } from './spend';
 
 /** What a command is given when a person picks a node. */

@@ -1,9 +1,9 @@
 // Carries out an operation on a goal: with progress, with gates approved first, and no loose error.
 
+import type { GoalView } from './protocol';
 import * as vscode from 'vscode';
 import type { Context } from './context';
 import { plainLine, showArgv } from './plain';
-import type { GoalView } from './wire';
 import { type UnapprovedGate, readRefusal } from './refusal';
 
 /**

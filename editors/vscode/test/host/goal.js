@@ -3,7 +3,7 @@
 const assert = require('node:assert/strict');
 const fs = require('node:fs');
 const vscode = require('vscode');
-const { aReadyGoal, file, ready, run, until, withPerson } = require('./common');
+const { aReadyGoal, approves, file, ready, run, until, withPerson } = require('./common');
 
 let at;
 const read = (name) => fs.readFileSync(file(name).fsPath, 'utf8');
@@ -115,14 +115,21 @@ module.exports = {
   },
 
   'the log of the gate is read to its end': async () => {
-    const shown = [];
-    const real = vscode.window.showErrorMessage;
-    vscode.window.showErrorMessage = async (message) => void shown.push(message);
-    try {
-      await run('goalproof.showLog', { ...at, gate: 'tests' });
-    } finally {
-      vscode.window.showErrorMessage = real;
-    }
-    assert.deepEqual(shown, []);
+    await run('goalproof.showLog', { ...at, gate: 'tests' });
+    await until('the log and its end', () =>
+      vscode.workspace.textDocuments.find(
+        (one) => one.uri.scheme === 'output' && /tests[^]*── end ──/.test(one.getText()),
+      ),
+    );
+  },
+
+  'the proof is run again in a clean checkout and found to hold': async () => {
+    const { result, asked } = await withPerson(approves, () => run('goalproof.verifyProof', at));
+    assert.equal(result?.outcome, 'REPRODUCED', JSON.stringify(asked));
+  },
+
+  'a ready goal is delivered as a branch': async () => {
+    const { result, asked } = await withPerson({}, () => run('goalproof.deliver', at));
+    assert.match(result?.branch ?? '', /^goal\//, JSON.stringify(asked));
   },
 };

@@ -30,6 +30,14 @@ module.exports = {
     assert.ok((await run('goal.list', {})).goals);
   },
 
+  'a server that is killed is started again by itself': async () => {
+    const api = await ready();
+    const killed = api.pid();
+    process.kill(killed, 'SIGKILL');
+    await until('another server', () => api.state() === 'ready' && api.pid() !== killed, 60_000);
+    assert.ok((await run('goal.list', {})).goals);
+  },
+
   'the interpreters to choose from are those that were asked, with what is wrong with them':
     async () => {
       const { asked } = await withPerson({}, () => run('goalproof.selectInterpreter'));

@@ -1,7 +1,13 @@
 // Values of the server with everything filled in, to be changed where a test cares.
 
-import type { CriterionView, GateView, GoalLine, GoalProgress } from '../../src/protocol';
-import type { GoalView, TaskView } from '../../src/wire';
+import type {
+  CriterionView,
+  GateView,
+  GoalLine,
+  GoalProgress,
+  GoalView,
+  TaskView,
+} from '../../src/protocol';
 
 export const ROOT = 'file:///project';
 export const GOAL = 'goal-20260101-000000-000-0000abcd';
