@@ -1,6 +1,6 @@
 // A new goal: what is to be true, who does it, and whether it starts at once.
 
-import type { AgentsView, GoalView } from './protocol';
+import type { AgentsView, GoalView, Position } from './protocol';
 import * as vscode from 'vscode';
 import type { Context } from './context';
 import { composeGoal, suggestGoal, type Place } from './goalText';
@@ -155,19 +155,21 @@ export async function newGoalFromSelection(context: Context): Promise<GoalView |
 /** What the server's code action hands over. */
 export interface From extends NewGoal {
   uri?: string;
-  range?: { start: { line: number }; end: { line: number } };
+  range?: { start: Position; end: Position };
 }
 
-/** A new goal from a code action: its problem's words are suggested. */
+/** A new goal from a code action: a problem's words are suggested, a selection is only named. */
 export async function newGoalFrom(context: Context, given: From): Promise<GoalView | undefined> {
-  const { uri, range, text, ...rest } = given;
+  const { uri, range, text = '', ...rest } = given;
   if (!uri || !range) {
-    return newGoal(context, rest, text ?? '');
+    return newGoal(context, rest, text);
   }
   const { start, end } = range;
-  const at = new vscode.Range(start.line, 0, end.line, 0);
-  const suggestion = given.yes ? (text ?? '') : suggestGoal(text ?? '');
-  return newGoalAt(context, vscode.Uri.parse(uri, true), at, suggestion, rest);
+  const at = new vscode.Range(start.line, start.character, end.line, end.character);
+  const document = await vscode.workspace.openTextDocument(vscode.Uri.parse(uri, true));
+  const isSelection = text !== '' && document.getText(at).trim().startsWith(text);
+  const suggestion = isSelection ? '' : suggestGoal(text);
+  return newGoalAt(context, document.uri, at, given.yes ? text : suggestion, rest);
 }
 
 function newGoalAt(
