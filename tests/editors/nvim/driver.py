@@ -34,23 +34,25 @@ _G.said, _G.asked, _G.answers = {}, {}, {}
 vim.notify = function(words, level)
   table.insert(said, { words = words, level = level or vim.log.levels.INFO })
 end
-local function take(prompt, shown)
+local function ask(prompt, shown)
   table.insert(asked, { prompt = prompt, shown = shown })
-  return table.remove(answers, 1)
 end
 vim.ui.select = function(items, options, done)
-  local format = options.format_item or tostring
-  local shown = vim.tbl_map(format, items)
-  local wanted = take(options.prompt, shown)
-  for index, text in ipairs(shown) do
-    if wanted and text:find(wanted, 1, true) then
-      return vim.schedule(function() done(items[index], index) end)
+  local shown = vim.tbl_map(options.format_item or tostring, items)
+  ask(options.prompt, shown)
+  for place, answer in ipairs(answers) do
+    for index, text in ipairs(shown) do
+      if text:find(answer, 1, true) then
+        table.remove(answers, place)
+        return vim.schedule(function() done(items[index], index) end)
+      end
     end
   end
   vim.schedule(function() done(nil) end)
 end
 vim.ui.input = function(options, done)
-  local text = take(options.prompt, {})
+  ask(options.prompt, {})
+  local text = table.remove(answers, 1)
   vim.schedule(function() done(text) end)
 end
 _G.events = {}
@@ -201,7 +203,7 @@ class Neovim:
             _rest()
 
     def answer(self, *answers: str) -> None:
-        """What the person will say to the next questions, in their order."""
+        """What the person will say: to a choice the first of these that it offers, else the next."""
         self.lua("vim.list_extend(answers, ...)", list(answers))
 
     def asked(self) -> list[dict[str, Any]]:
