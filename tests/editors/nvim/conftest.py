@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -14,7 +15,9 @@ from tests.editors.nvim_tools import find_cache, install_nvim_010, install_nvim_
 from tests.integration.projects import FIX, a_project
 
 CACHE = find_cache()
-"""Read before the tests' own home is set."""
+"""Read before the tests' own home is set, as all of a person's settings here."""
+SHOTS = Path(os.environ.get("GOALPROOF_SHOTS") or Path(__file__).parents[3] / ".nox" / "shots")
+"""Where the screens are kept that a terminal showed."""
 INSTALLERS = {"0.10": install_nvim_010, "0.11": install_nvim_011}
 PLAN = """\
 goal = "Make sums right in calc.py"

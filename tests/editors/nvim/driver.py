@@ -200,7 +200,7 @@ class Neovim:
             broken = "stack traceback" in str(self.lua("return vim.v.errmsg"))
             if broken or time.monotonic() > end:
                 raise EditorFault(f"It never came true: {body.strip()}\n{self.story()}")
-            _rest()
+            rest()
 
     def answer(self, *answers: str) -> None:
         """What the person will say: to a choice the first of these that it offers, else the next."""
@@ -284,7 +284,7 @@ STORY = (
 )
 
 
-def _rest() -> None:
+def rest() -> None:
     """Give the editor a moment between two looks."""
     import select
 
@@ -367,7 +367,7 @@ def _connect(address: Path, process: subprocess.Popen[bytes]) -> socket.socket:
             connection.close()
             if process.poll() is not None or time.monotonic() > end:
                 raise EditorFault(f"Neovim did not start: {process.poll()}") from None
-            _rest()
+            rest()
         else:
             connection.settimeout(PATIENCE)
             return connection
