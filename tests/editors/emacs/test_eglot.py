@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from tests.integration.projects import CALC, FIX, a_project
 
 CACHE = find_cache()
 DOCUMENT = Path(__file__).parents[3] / "editors" / "emacs.md"
+CHECK = Path(__file__).parent / "check.el"
 PLAN = f"""\
 goal = "Make sums right in calc.py"
 [[criterion]]
@@ -37,13 +39,16 @@ def seen(tmp_path: Path) -> dict[str, Any]:
     (configuration := tmp_path / "goalproof.el").write_text(read_configuration(), encoding="utf-8")
     project = a_project(tmp_path / "project")
     (project / "plan.toml").write_text(PLAN, encoding="utf-8")
+    home = tmp_path / "home"
+    (home / ".emacs.d").mkdir(parents=True)
     server = json.dumps([sys.executable, "-m", "goal_server", "lsp"])
     done = subprocess.run(
         (
-            *(str(install_emacs(CACHE)), "--batch", "-Q", "--load", str(Path(__file__).parent / "check.el")),
+            *(str(install_emacs(CACHE)), "--batch", "-Q", "--load", str(CHECK)),
             *("--", str(configuration), server, str(project / "plan.toml")),
         ),
         cwd=project,
+        env={**os.environ, "HOME": str(home)},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         encoding="utf-8",
