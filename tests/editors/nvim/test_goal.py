@@ -58,7 +58,7 @@ def test_a_goal_goes_from_command_to_verified_proof(start: OpenEditor, project: 
     editor.until("return #vim.api.nvim_list_tabpages() == 1")
 
     editor.ex("Goal apply")
-    editor.until_said("applied, 1 files")
+    editor.until_said("applied, 1 file")
     assert text_of(editor) == FIXED
     assert (project / "calc.py").read_text(encoding="utf-8") == CALC  # the person writes it
     editor.until_lens("✓")

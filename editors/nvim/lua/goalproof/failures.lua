@@ -14,7 +14,7 @@ local function find_tests(goal)
   return vim.diagnostic.toqflist(found)
 end
 
----@param goal table A GoalView.
+---@param goal goalproof.GoalView
 ---@return table[] entries
 local function find_gates(goal)
   local entries = {}
@@ -34,7 +34,7 @@ local function find_gates(goal)
 end
 
 --- Fills the quickfix list and opens it when there is something in it.
----@param goal? table A GoalView; all diagnostics of the server when left out.
+---@param goal? goalproof.GoalView All diagnostics of the server when left out.
 ---@return integer entries
 function M.show(goal)
   local items = find_tests(goal and goal.id)

@@ -42,4 +42,12 @@ function M.short(text, width)
   return vim.fn.strcharpart(line, 0, width - 1) .. '…'
 end
 
+--- "1 file", "2 files".
+---@param number integer
+---@param noun string
+---@return string
+function M.count(number, noun)
+  return ('%d %s%s'):format(number, noun, number == 1 and '' or 's')
+end
+
 return M

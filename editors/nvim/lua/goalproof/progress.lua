@@ -89,10 +89,17 @@ function M.find(root, goal)
   return vim.tbl_get(told, root, goal)
 end
 
+--- What to show of a repository: what runs, or else what was told of last.
 ---@param root? string
 ---@return goalproof.Snapshot?
 function M.latest(root)
-  return root and newest[root]
+  local last = root and newest[root]
+  if not last or last.status == 'running' then
+    return last
+  end
+  return vim.iter(vim.tbl_values(told[root])):find(function(snapshot)
+    return snapshot.status == 'running'
+  end) or last
 end
 
 --- One line for a statusline, without highlighting; empty when nothing was told.

@@ -196,7 +196,7 @@ local function apply(call)
     return buffer ~= -1 and vim.bo[buffer].modified
   end)
   local hint = unsaved and '; `:wall` writes them' or ''
-  flow.say(('applied, %d files%s. `u` or `:Goal undo` takes it back.'):format(count, hint))
+  flow.say(('applied, %s%s. `u` or `:Goal undo` takes it back.'):format(plain.count(count, 'file'), hint))
 end
 
 ---@param call goalproof.Call
@@ -395,7 +395,7 @@ local function restart(call)
 end
 
 --- One line of a list of goals.
----@param line table A GoalLine.
+---@param line goalproof.GoalLine
 ---@return string
 function M.render_line(line)
   if line.damage ~= '' then
@@ -445,5 +445,18 @@ M.verbs = {
 M.order = { 'new', 'run', 'plan', 'edit', 'execute', 'show', 'watch', 'log', 'pause', 'resume',
   'answer', 'accept', 'submit', 'diff', 'apply', 'undo', 'proof', 'verify', 'deliver', 'failures',
   'open', 'cancel', 'list', 'gates', 'agents', 'trust', 'untrust', 'restart' } -- stylua: ignore
+
+--- Verbs that fit every goal, or that a page of the goal itself has keys for.
+local ASIDE = { 'show', 'watch', 'open', 'log', 'failures', 'cancel' }
+
+--- The verbs to name for a goal of this status, the likeliest first.
+---@param status string
+---@return string[]
+function M.find_next(status)
+  return vim.tbl_filter(function(name)
+    local fits = M.verbs[name].fits
+    return fits and vim.list_contains(fits, status) and not vim.list_contains(ASIDE, name) or false
+  end, M.order)
+end
 
 return M

@@ -28,7 +28,9 @@ end
 
 local function render_task(task)
   local why = task.reason ~= '' and (' (%s)'):format(plain.line(task.reason)) or ''
-  local folder = type(task.folder) == 'string' and ('\n    do it in %s'):format(plain.line(task.folder)) or ''
+  local folder = type(task.folder) == 'string'
+      and ('\n    yours: do it in %s, then `:Goal submit`'):format(plain.line(task.folder))
+    or ''
   return ('  %s %s%s%s'):format(mark(task.status), plain.line(task.title), why, folder)
 end
 
@@ -45,9 +47,9 @@ local function render_gate(gate)
 end
 
 local function render_spend(spend)
-  local parts = { ('%.1f s'):format(spend.wallMs / 1000), ('%d attempts'):format(spend.attempts) }
+  local parts = { ('%.1f s'):format(spend.wallMs / 1000), plain.count(spend.attempts, 'attempt') }
   if type(spend.tokens) == 'number' then
-    parts[#parts + 1] = ('%d tokens'):format(spend.tokens)
+    parts[#parts + 1] = plain.count(spend.tokens, 'token')
   end
   if type(spend.usd) == 'string' then
     parts[#parts + 1] = ('%s USD'):format(plain.line(spend.usd))
@@ -59,14 +61,18 @@ local function render_question(question)
   return '  ? ' .. plain.line(question.text)
 end
 
---- The verbs that make sense now, from the commands that the server names.
-local function render_next(step)
-  local verb, rest = step:match('^goalproof (%S+)%s*(.*)$')
-  return verb and ('  :Goal %s %s'):format(verb, plain.line(rest)) or ('  ' .. plain.line(step))
+--- The commands that make sense now.
+---@param status string
+---@return string[]
+local function list_next(status)
+  local verbs = require('goalproof.verbs')
+  return vim.tbl_map(function(name)
+    return ('  :Goal %-8s  %s'):format(name, verbs.verbs[name].title)
+  end, verbs.find_next(status))
 end
 
 --- The lines of the page of a goal.
----@param goal table A GoalView.
+---@param goal goalproof.GoalView
 ---@return string[]
 function M.lines(goal)
   local out = { plain.line(goal.text), '' }
@@ -74,9 +80,8 @@ function M.lines(goal)
   out[#out + 1] = 'spent ' .. render_spend(goal.spend)
   if type(goal.change) == 'table' then
     local change = goal.change
-    out[#out + 1] = ('change +%d −%d in %d files'):format(
-      change.additions, change.deletions, #change.files
-    ) -- stylua: ignore
+    local files = plain.count(#change.files, 'file')
+    out[#out + 1] = ('change +%d −%d in %s'):format(change.additions, change.deletions, files)
   end
   if goal.blocker ~= '' then
     out[#out + 1] = 'stands still: ' .. plain.line(goal.blocker)
@@ -91,7 +96,7 @@ function M.lines(goal)
   if type(goal.proof) == 'table' then
     add(out, 'Proof', { '  ' .. plain.line(goal.proof.digest), '  ' .. plain.line(goal.proof.path) })
   end
-  add(out, 'Next', vim.tbl_map(render_next, goal.next))
+  add(out, 'Next', list_next(goal.status))
   vim.list_extend(out, { '', 'q close · p pause · r resume · d diff · l log' })
   return vim.split(table.concat(out, '\n'), '\n')
 end
