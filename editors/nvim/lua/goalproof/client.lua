@@ -64,8 +64,10 @@ function M.find_fault(cmd)
   if vim.fn.executable(cmd[1]) == 1 then
     return nil
   end
-  return ('there is no program `%s`. Install it (`pipx install goalproof`) or name it: '
-    .. "vim.g.goalproof = { cmd = { '/path/to/goalproof', 'lsp' } }."):format(cmd[1])
+  return (
+    'there is no program `%s`. Install it (`pipx install goalproof`) or name it: '
+    .. "vim.g.goalproof = { cmd = { '/path/to/goalproof', 'lsp' } }."
+  ):format(cmd[1])
 end
 
 local function release(root, client)
@@ -124,8 +126,13 @@ local function on_exit(_, _, client_id)
   vim.schedule(function()
     require('goalproof.progress').forget(root)
     if root and not stopping[client_id] and vim.v.exiting == vim.NIL then
-      give_up(root, ('the language server ended by itself (%s). `:Goal restart` starts it again;'
-        .. ' what it said is in %s.'):format(M.last_exit or '?', vim.lsp.get_log_path()))
+      give_up(
+        root,
+        (
+          'the language server ended by itself (%s). `:Goal restart` starts it again;'
+          .. ' what it said is in %s.'
+        ):format(M.last_exit or '?', vim.lsp.get_log_path())
+      )
     end
     stopping[client_id] = nil
   end)
@@ -195,9 +202,11 @@ function M.start(root, buffer)
     vim.lsp.start(config_for(root), { bufnr = buffer })
   elseif not M.find(root) then
     -- `vim.lsp.start` of 0.10 attaches the current buffer, whatever it is
-    local start = NEWER and function(made)
-      return vim.lsp.start(made, { attach = false })
-    end or vim.lsp.start_client
+    local start = NEWER
+        and function(made)
+          return vim.lsp.start(made, { attach = false })
+        end
+      or vim.lsp.start_client
     start(config_for(root))
   end
 end
@@ -317,18 +326,22 @@ function M.stop(client)
   flow.await(function(done)
     local timer = assert(vim.uv.new_timer())
     local rounds = 0
-    timer:start(20, 20, vim.schedule_wrap(function()
-      rounds = rounds + 1
-      local gone = vim.lsp.get_client_by_id(client.id) == nil
-      if rounds == 200 and not gone then
-        call(client, 'stop', true)
-      end
-      if timer:is_closing() or not (gone or rounds > 300) then
-        return
-      end
-      timer:close()
-      done()
-    end))
+    timer:start(
+      20,
+      20,
+      vim.schedule_wrap(function()
+        rounds = rounds + 1
+        local gone = vim.lsp.get_client_by_id(client.id) == nil
+        if rounds == 200 and not gone then
+          call(client, 'stop', true)
+        end
+        if timer:is_closing() or not (gone or rounds > 300) then
+          return
+        end
+        timer:close()
+        done()
+      end)
+    )
   end)
 end
 

@@ -97,7 +97,10 @@ end
 local function find_root()
   local root = client.find_here()
   if not root then
-    flow.say('this is no git repository; open a file of one, or `:cd` into one.', vim.log.levels.ERROR)
+    flow.say(
+      'this is no git repository; open a file of one, or `:cd` into one.',
+      vim.log.levels.ERROR
+    )
   end
   return root
 end
@@ -125,7 +128,10 @@ function M.run(command)
   end
   if not verbs.verbs[name] then
     local known = table.concat(verbs.order, ', ')
-    return flow.say(('there is no `:Goal %s`; there are %s.'):format(name, known), vim.log.levels.ERROR)
+    return flow.say(
+      ('there is no `:Goal %s`; there are %s.'):format(name, known),
+      vim.log.levels.ERROR
+    )
   end
   local words, options = M.split(typed)
   local context = command.range > 0 and select_lines(command.line1, command.line2) or nil
@@ -249,9 +255,12 @@ local function complete_goals(root, verb)
     end, 20)
   end
   local fitting = find_fitting(known[root] or {}, verb.fits)
-  return vim.list_extend(vim.tbl_map(function(goal)
-    return goal.id
-  end, fitting), { 'latest' })
+  return vim.list_extend(
+    vim.tbl_map(function(goal)
+      return goal.id
+    end, fitting),
+    { 'latest' }
+  )
 end
 
 ---@param lead string What stands before the cursor, of the word there.
@@ -271,15 +280,21 @@ function M.complete(lead, line, position)
   end
   if verb.fits and #words == 2 then
     local candidates = complete_goals(root, verb)
-    return matching(words[1] == 'open' and vim.list_extend(candidates, verbs.openable) or candidates, lead)
+    return matching(
+      words[1] == 'open' and vim.list_extend(candidates, verbs.openable) or candidates,
+      lead
+    )
   end
   if words[1] == 'open' then
     return matching(verbs.openable, lead)
   end
   if vim.list_contains({ 'run', 'plan', 'new', 'resume' }, words[1]) then
-    return matching(vim.tbl_map(function(key)
-      return key .. '='
-    end, vim.list_extend(vim.list_slice(COUNTS), WORDS)), lead)
+    return matching(
+      vim.tbl_map(function(key)
+        return key .. '='
+      end, vim.list_extend(vim.list_slice(COUNTS), WORDS)),
+      lead
+    )
   end
   return {}
 end

@@ -23,9 +23,11 @@ M.defaults = {
 }
 
 local function is_command(value)
-  return vim.islist(value) and #value > 0 and vim.iter(value):all(function(word)
-    return type(word) == 'string'
-  end)
+  return vim.islist(value)
+    and #value > 0
+    and vim.iter(value):all(function(word)
+      return type(word) == 'string'
+    end)
 end
 
 local function is_boolean(value)

@@ -33,8 +33,11 @@ local function make_side(change, side, path)
     lines[#lines] = nil
   end
   local name = ('goalproof://%s/%s%s/%s'):format(
-    change.goal, change.task and change.task .. '/' or '', side, path
-  ) -- stylua: ignore
+    change.goal,
+    change.task and change.task .. '/' or '',
+    side,
+    path
+  )
   return page.make(name, lines, vim.filetype.match({ filename = path }))
 end
 
@@ -85,7 +88,10 @@ local function show_patch(change)
   local view = operate.operate(change.root, 'diff', { goal = change.goal, task = change.task })
   vim.cmd.tabnew()
   local blank = vim.api.nvim_get_current_buf()
-  local name = ('goalproof://%s/%spatch'):format(change.goal, change.task and change.task .. '/' or '')
+  local name = ('goalproof://%s/%spatch'):format(
+    change.goal,
+    change.task and change.task .. '/' or ''
+  )
   local buffer = page.make(name, plain.lines(view.patch), 'diff')
   vim.api.nvim_win_set_buf(0, buffer)
   vim.api.nvim_buf_delete(blank, { force = true })

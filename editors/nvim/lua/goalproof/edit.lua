@@ -56,8 +56,7 @@ function M.apply(params, client_id)
     return { applied = false, failureReason = misfit }
   end
   ---@cast client vim.lsp.Client
-  local done, fault =
-    pcall(vim.lsp.util.apply_workspace_edit, params.edit, client.offset_encoding)
+  local done, fault = pcall(vim.lsp.util.apply_workspace_edit, params.edit, client.offset_encoding)
   if not done then
     return { applied = false, failureReason = tostring(fault) }
   end

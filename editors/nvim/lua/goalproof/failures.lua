@@ -26,7 +26,10 @@ local function find_gates(goal)
   end
   for _, criterion in ipairs(goal.criteria) do
     if criterion.state ~= 'verified' and goal.status == 'not_ready' then
-      local text = ('criterion %s: %s'):format(plain.line(criterion.text), plain.line(criterion.reason))
+      local text = ('criterion %s: %s'):format(
+        plain.line(criterion.text),
+        plain.line(criterion.reason)
+      )
       entries[#entries + 1] = { text = text, type = 'W' }
     end
   end

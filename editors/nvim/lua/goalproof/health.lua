@@ -41,7 +41,10 @@ local function check_program(cmd)
   if version then
     vim.health.ok('it is ' .. version)
   else
-    vim.health.warn('its version cannot be asked for', 'See whether the command works in a terminal')
+    vim.health.warn(
+      'its version cannot be asked for',
+      'See whether the command works in a terminal'
+    )
   end
 end
 
@@ -63,19 +66,29 @@ end
 local function check_clients()
   local clients = vim.lsp.get_clients({ name = client.NAME })
   if #clients == 0 then
-    vim.health.warn('no language server runs', 'Open a file of a git repository, or `:Goal restart`')
+    vim.health.warn(
+      'no language server runs',
+      'Open a file of a git repository, or `:Goal restart`'
+    )
   end
   for _, one in ipairs(clients) do
     local root = one.config.root_dir
     local info = one.server_info or {}
     local buffers = vim.tbl_count(one.attached_buffers)
-    vim.health.ok(('%s %s serves %s (%d buffers)'):format(
-      info.name or 'a server', info.version or '', root, buffers
-    )) -- stylua: ignore
+    vim.health.ok(
+      ('%s %s serves %s (%d buffers)'):format(
+        info.name or 'a server',
+        info.version or '',
+        root,
+        buffers
+      )
+    )
     if trust.is_trusted(root) then
       vim.health.ok(root .. ' is trusted')
     else
-      vim.health.info(root .. ' is not trusted: nothing of it is executed. `:Goal trust` changes that')
+      vim.health.info(
+        root .. ' is not trusted: nothing of it is executed. `:Goal trust` changes that'
+      )
     end
   end
 end

@@ -68,9 +68,13 @@ local function refresh_soon(buffer)
     return
   end
   state.timer = state.timer or assert(vim.uv.new_timer())
-  state.timer:start(QUIET, 0, vim.schedule_wrap(function()
-    M.refresh(buffer)
-  end))
+  state.timer:start(
+    QUIET,
+    0,
+    vim.schedule_wrap(function()
+      M.refresh(buffer)
+    end)
+  )
 end
 
 ---@param buffer integer

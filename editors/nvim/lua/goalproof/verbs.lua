@@ -22,11 +22,12 @@ local M = {}
 ---@field fits? string[] The statuses of the goals it is for; without it, it is about no goal.
 ---@field act fun(call: goalproof.Call)
 
-local OPEN = { 'planned', 'running', 'paused', 'blocked_on_human', 'blocked_on_external',
-  'needs_more_budget', 'failed_infra', 'not_ready', 'ready' } -- stylua: ignore
-local ALL = vim.list_extend({ 'delivered', 'cancelled' }, OPEN)
+-- stylua: ignore start
 local WAITING = { 'paused', 'blocked_on_human', 'blocked_on_external', 'needs_more_budget',
-  'failed_infra' } -- stylua: ignore
+  'failed_infra' }
+-- stylua: ignore end
+local OPEN = vim.list_extend({ 'planned', 'running', 'not_ready', 'ready' }, WAITING)
+local ALL = vim.list_extend({ 'delivered', 'cancelled' }, OPEN)
 local CHANGED = { 'ready', 'not_ready', 'delivered' }
 
 --- Tells in one line how a goal stands.
@@ -73,7 +74,9 @@ local function find_plan(call)
   local path = vim.fn.fnamemodify(vim.fn.expand(named), ':p')
   local buffer = vim.fn.bufnr('^' .. vim.fn.escape(path, '*?[]{},\\') .. '$')
   if buffer ~= -1 and vim.bo[buffer].modified then
-    return { planText = table.concat(vim.api.nvim_buf_get_lines(buffer, 0, -1, false), '\n') .. '\n' }
+    return {
+      planText = table.concat(vim.api.nvim_buf_get_lines(buffer, 0, -1, false), '\n') .. '\n',
+    }
   end
   return { plan = path }
 end
@@ -196,7 +199,9 @@ local function apply(call)
     return buffer ~= -1 and vim.bo[buffer].modified
   end)
   local hint = unsaved and '; `:wall` writes them' or ''
-  flow.say(('applied, %s%s. `u` or `:Goal undo` takes it back.'):format(plain.count(count, 'file'), hint))
+  flow.say(
+    ('applied, %s%s. `u` or `:Goal undo` takes it back.'):format(plain.count(count, 'file'), hint)
+  )
 end
 
 ---@param call goalproof.Call
@@ -224,16 +229,20 @@ local function verify(call)
   local named = bundle and vim.fn.fnamemodify(vim.fn.expand(bundle), ':p') or call.goal
   if bundle then
     local seen = operate.operate(call.root, 'verifyProof', { proof = named })
-    local prompt = 'This proof runs\n  ' .. table.concat(vim.tbl_map(plain.line, seen.gates), '\n  ')
+    local prompt = 'This proof runs\n  '
+      .. table.concat(vim.tbl_map(plain.line, seen.gates), '\n  ')
     flow.choose({ 'Run it in a clean checkout' }, prompt)
   end
   flow.say('running the proof again, in a clean checkout …')
   local found = operate.operate(call.root, 'verifyProof', { proof = named, run = true })
   local lines = { plain.line(found.outcome), '' }
   for _, part in ipairs({ found.gates, found.differences, found.missing }) do
-    vim.list_extend(lines, vim.tbl_map(function(line)
-      return '  ' .. plain.line(line)
-    end, part))
+    vim.list_extend(
+      lines,
+      vim.tbl_map(function(line)
+        return '  ' .. plain.line(line)
+      end, part)
+    )
   end
   if found.note ~= '' then
     vim.list_extend(lines, { '', plain.line(found.note) })
@@ -362,13 +371,19 @@ local function agents(call)
   local view = operate.operate(call.root, 'agents')
   local items = {}
   for _, agent in ipairs(view.agents or {}) do
-    items[#items + 1] = { key = 'agent', name = agent.name, title = agent.title, there = agent.available }
+    items[#items + 1] =
+      { key = 'agent', name = agent.name, title = agent.title, there = agent.available }
   end
   for _, worker in ipairs(view.workers) do
-    items[#items + 1] = { key = 'worker', name = worker.name, title = worker.title, there = worker.available }
+    items[#items + 1] =
+      { key = 'worker', name = worker.name, title = worker.title, there = worker.available }
   end
   local chosen = flow.choose(items, 'Who does new goals?', function(item)
-    return ('%s: %s%s'):format(item.name, plain.line(item.title), item.there and '' or ' (not installed)')
+    return ('%s: %s%s'):format(
+      item.name,
+      plain.line(item.title),
+      item.there and '' or ' (not installed)'
+    )
   end)
   require('goalproof.config').prefer(chosen.key, chosen.name)
   client.tell_settings()
@@ -410,7 +425,11 @@ M.verbs = {
   new = { title = 'State a new goal, and choose whether to see its plan first', act = new },
   run = { title = 'Plan a goal, work on it and judge the result', act = run },
   plan = { title = 'Plan a goal, start nothing and open the plan', act = plan },
-  edit = { title = 'Open the plan to edit', fits = { 'planned', 'blocked_on_human' }, act = edit_plan },
+  edit = {
+    title = 'Open the plan to edit',
+    fits = { 'planned', 'blocked_on_human' },
+    act = edit_plan,
+  },
   execute = { title = 'Work on it', fits = { 'planned', 'ready', 'not_ready' }, act = execute },
   pause = { title = 'Stop it; it can go on later', fits = { 'running' }, act = stop('pause') },
   resume = { title = 'Let it go on', fits = WAITING, act = resume },
@@ -419,8 +438,16 @@ M.verbs = {
   show = { title = 'Show it in a window that follows it', fits = ALL, act = show },
   watch = { title = 'The same as show', fits = { 'running' }, act = show },
   diff = { title = 'Show the change, file by file', fits = CHANGED, act = diff },
-  apply = { title = 'Put the change into the open files', fits = { 'ready', 'delivered' }, act = apply },
-  undo = { title = 'Take the applied change out again', fits = { 'ready', 'delivered' }, act = undo },
+  apply = {
+    title = 'Put the change into the open files',
+    fits = { 'ready', 'delivered' },
+    act = apply,
+  },
+  undo = {
+    title = 'Take the applied change out again',
+    fits = { 'ready', 'delivered' },
+    act = undo,
+  },
   deliver = { title = 'Make one branch of it', fits = { 'ready' }, act = deliver },
   proof = { title = 'Read the proof', fits = CHANGED, act = proof },
   verify = { title = 'Run the proof again in a clean checkout', fits = CHANGED, act = verify },
@@ -430,7 +457,11 @@ M.verbs = {
     fits = { 'blocked_on_human', 'not_ready' },
     act = accept,
   },
-  submit = { title = 'Hand in the task you did by hand', fits = { 'running', 'paused', 'blocked_on_human' }, act = submit },
+  submit = {
+    title = 'Hand in the task you did by hand',
+    fits = { 'running', 'paused', 'blocked_on_human' },
+    act = submit,
+  },
   open = { title = 'Open its plan, its proof or the folder of a task', fits = ALL, act = open },
   log = { title = 'Follow the log of a task or gate', fits = ALL, act = log },
   failures = { title = 'List what fails in the quickfix window', fits = ALL, act = failures },
@@ -442,9 +473,12 @@ M.verbs = {
 }
 
 --- The order of menus and completion: a goal's way from start to end, then the rest.
-M.order = { 'new', 'run', 'plan', 'edit', 'execute', 'show', 'watch', 'log', 'pause', 'resume',
-  'answer', 'accept', 'submit', 'diff', 'apply', 'undo', 'proof', 'verify', 'deliver', 'failures',
-  'open', 'cancel', 'list', 'gates', 'agents', 'trust', 'untrust', 'restart' } -- stylua: ignore
+-- stylua: ignore
+M.order = {
+  'new', 'run', 'plan', 'edit', 'execute', 'show', 'watch', 'log', 'pause', 'resume', 'answer',
+  'accept', 'submit', 'diff', 'apply', 'undo', 'proof', 'verify', 'deliver', 'failures', 'open',
+  'cancel', 'list', 'gates', 'agents', 'trust', 'untrust', 'restart',
+}
 
 --- Verbs that fit every goal, or that a page of the goal itself has keys for.
 local ASIDE = { 'show', 'watch', 'open', 'log', 'failures', 'cancel' }

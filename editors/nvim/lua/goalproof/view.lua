@@ -7,10 +7,11 @@ local plain = require('goalproof.plain')
 
 local M = {}
 
+-- stylua: ignore
 local MARKS = {
   pending = '·', running = '▸', done = '✓', failed = '✗', blocked = '–', cancelled = '–',
   verified = '✓', implemented_unverified = '?', partial = '◐', not_addressed = '·',
-} -- stylua: ignore
+}
 
 local function mark(state)
   return MARKS[state] or '·'
@@ -90,11 +91,19 @@ function M.lines(goal)
   add(out, 'Criteria', vim.tbl_map(render_criterion, goal.criteria))
   add(out, 'Tasks', vim.tbl_map(render_task, goal.tasks))
   add(out, 'Gates', vim.tbl_map(render_gate, goal.gates))
-  add(out, 'Why it is not ready', vim.tbl_map(function(reason)
-    return '  ' .. plain.line(reason)
-  end, goal.reasons))
+  add(
+    out,
+    'Why it is not ready',
+    vim.tbl_map(function(reason)
+      return '  ' .. plain.line(reason)
+    end, goal.reasons)
+  )
   if type(goal.proof) == 'table' then
-    add(out, 'Proof', { '  ' .. plain.line(goal.proof.digest), '  ' .. plain.line(goal.proof.path) })
+    add(
+      out,
+      'Proof',
+      { '  ' .. plain.line(goal.proof.digest), '  ' .. plain.line(goal.proof.path) }
+    )
   end
   add(out, 'Next', list_next(goal.status))
   vim.list_extend(out, { '', 'q close · p pause · r resume · d diff · l log' })
@@ -171,7 +180,14 @@ function M.open(root, id)
       require('goalproof.commands').start(verb, { root = root, goal = goal.id })
     end, verb)
   end
-  follow({ root = root, goal = goal.id, buffer = buffer, window = window, busy = false, stale = false })
+  follow({
+    root = root,
+    goal = goal.id,
+    buffer = buffer,
+    window = window,
+    busy = false,
+    stale = false,
+  })
   return buffer
 end
 
