@@ -39,6 +39,9 @@ steps = [{steps}]
 SLOW = '{ run = ["sleep", "600"] }'
 """A step that goes on until somebody stops it."""
 
+newest = pytest.mark.parametrize("program", ["0.11"], indirect=True)
+"""For what does not touch anything in which the versions differ."""
+
 OpenEditor = Callable[..., Neovim]
 
 

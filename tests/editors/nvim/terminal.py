@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.editors.nvim.driver import PATIENCE, EditorFault, rest, make_command, make_environment
+from tests.editors.nvim.driver import PATIENCE, EditorFault, make_command, make_environment, rest
 
 SIZE = ("-x", "110", "-y", "28")
 

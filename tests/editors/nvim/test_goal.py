@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.editors.nvim.conftest import SLOW, OpenEditor, write_plan
+from tests.editors.nvim.conftest import SLOW, OpenEditor, newest, write_plan
 from tests.editors.nvim.driver import Neovim
-from tests.integration.projects import CALC
+from tests.integration.projects import CALC, FIX
 
 TRUST, APPROVE = "Trust this folder", "Approve this command"
 FIXED = CALC.replace("a - b", "a + b")
@@ -98,6 +98,7 @@ def test_a_click_on_a_lens_does_what_it_says(start: OpenEditor, project: Path) -
     assert text_of(editor) == FIXED
 
 
+@newest
 def test_an_applied_change_is_saved_if_the_person_wants_that(
     start: OpenEditor, project: Path
 ) -> None:
@@ -151,6 +152,7 @@ def test_a_plan_is_read_edited_and_run_as_it_stands_in_the_buffer(
     editor.until_status("ready")
 
 
+@newest
 def test_a_selection_goes_along_with_a_new_goal(start: OpenEditor, project: Path) -> None:
     editor = open_calc(start, project)
     editor.answer(TRUST, APPROVE)
@@ -161,6 +163,7 @@ def test_a_selection_goes_along_with_a_new_goal(start: OpenEditor, project: Path
     assert "return a - b" in asked["text"]
 
 
+@newest
 def test_a_goal_without_a_text_asks_for_one(start: OpenEditor, project: Path) -> None:
     editor = open_calc(start, project)
     editor.answer("Do something vague", "Run it at once", TRUST, APPROVE)
@@ -196,6 +199,7 @@ def test_a_window_follows_the_goal_that_it_shows(start: OpenEditor, project: Pat
     editor.until("return vim.api.nvim_win_get_config(0).relative == ''")
 
 
+@newest
 def test_a_log_is_followed_while_it_grows(start: OpenEditor, project: Path) -> None:
     write_plan(project, '{ run = ["sh", "-c", "echo first; sleep 1; echo last; sleep 600"] }')
     editor = open_calc(start, project)
@@ -209,6 +213,7 @@ def test_a_log_is_followed_while_it_grows(start: OpenEditor, project: Path) -> N
     editor.until_status("cancelled")
 
 
+@newest
 def test_the_menu_offers_what_is_possible_now(start: OpenEditor, project: Path) -> None:
     editor = open_calc(start, project)
     run_plan(editor, "ready")
@@ -219,8 +224,86 @@ def test_the_menu_offers_what_is_possible_now(start: OpenEditor, project: Path) 
     assert not {"pause", "resume", "answer"} & set(shown)
 
 
+@newest
 def test_a_goal_is_delivered_as_a_branch(start: OpenEditor, project: Path) -> None:
     editor = open_calc(start, project)
     run_plan(editor, "ready")
     editor.ex("Goal deliver")
     assert "goal/" in editor.until_said("delivered as the branch")
+
+
+@newest
+def test_a_question_is_answered_and_the_goal_goes_on(start: OpenEditor, project: Path) -> None:
+    plan = project / "plan.toml"
+    accepted = plan.read_text().replace('evidence = "flips"', 'evidence = "accepted"')
+    plan.write_text("\n".join(line for line in accepted.splitlines() if "tests" not in line))
+    editor = open_calc(start, project)
+    run_plan(editor, "blocked_on_human")
+    editor.until_said("waits for you")
+    editor.answer("I looked at it")
+    editor.ex("Goal accept")
+    editor.until("return #asked == 3")
+    assert editor.asked()[-1]["prompt"] == "Why is “Sums are right” met? "
+    editor.until_status("ready")
+
+
+@newest
+def test_a_person_does_a_task_in_its_folder_and_hands_it_in(
+    start: OpenEditor, project: Path
+) -> None:
+    plan = project / "plan.toml"
+    lines = [line for line in plan.read_text().splitlines() if not line.startswith("steps")]
+    plan.write_text("\n".join([*lines, 'worker = "manual"']))
+    editor = open_calc(start, project)
+    goal = run_plan(editor, "running")
+    editor.until("return #events > 1 and #events[#events].lines > 0")
+    editor.ex("Goal show")
+    editor.until("return vim.fn.search('yours: do it in', 'nw') > 0")
+    editor.keys("q")
+    editor.ex(f"Goal open {goal} task")
+    editor.until("return #vim.api.nvim_list_tabpages() == 2")
+    folder = Path(editor.lua("return vim.fn.getcwd()"))
+    assert (folder / "calc.py").read_text(encoding="utf-8") == CALC
+    editor.ex("edit calc.py | %s/a - b/a + b/ | write")
+    editor.ex(f"cd {project} | Goal submit {goal}")
+    editor.until_status("ready")
+
+
+@newest
+def test_a_change_of_many_files_is_looked_at_one_by_one(start: OpenEditor, project: Path) -> None:
+    write_plan(project, FIX + ', { write = "note.md", content = "sums\\n" }')
+    plan = project / "plan.toml"
+    plan.write_text(plan.read_text().replace('writes = ["calc.py"]', 'writes = ["**"]'))
+    editor = open_calc(start, project)
+    run_plan(editor, "ready")
+    editor.answer("note.md")
+    editor.ex("Goal diff")
+    editor.until("return #vim.api.nvim_list_tabpages() == 2")
+    assert editor.asked()[-1]["shown"] == ["calc.py", "note.md", "The whole change as one patch"]
+    assert editor.lines() == ["sums"]
+    editor.keys("]f")
+    editor.until("return vim.api.nvim_buf_get_name(0):find('calc.py', 1, true) ~= nil")
+    assert "    return a + b" in editor.lines()
+    assert editor.lua("return #vim.api.nvim_list_tabpages()") == 2
+    editor.keys("q")
+    editor.answer("one patch")
+    editor.ex("Goal diff")
+    editor.until("return vim.bo.filetype == 'diff'")
+    assert "+    return a + b" in editor.lines()
+    assert not editor.lua("return vim.bo.modifiable")
+
+
+@newest
+def test_the_agent_for_new_goals_is_chosen_for_the_session(
+    start: OpenEditor, project: Path
+) -> None:
+    editor = open_calc(start, project)
+    editor.answer("manual")
+    editor.ex("Goal agents")
+    editor.until_said("new goals are for manual from now on")
+    assert editor.lua("return require('goalproof.config').get().settings.worker") == "manual"
+    editor.answer(TRUST, APPROVE)
+    editor.ex("Goal run Make sums right in calc.py")
+    editor.until_status("running")
+    editor.ex("Goal cancel")
+    editor.until_status("cancelled")

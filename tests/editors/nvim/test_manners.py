@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.editors.nvim.conftest import OpenEditor
+from tests.editors.nvim.conftest import OpenEditor, newest
 from tests.editors.nvim.driver import PLUGIN, Neovim
 from tests.editors.nvim.test_goal import TRUST, open_calc, run_plan
 
@@ -49,11 +49,11 @@ def test_every_verb_has_a_help_tag(start: OpenEditor, project: Path, tmp_path: P
     assert "*:Goal*" in editor.lua("return vim.api.nvim_get_current_line()")
 
 
+@newest
 def test_every_verb_is_in_the_order_of_the_menu(start: OpenEditor, project: Path) -> None:
     editor = start(project)
     order, known = editor.lua(
-        "local verbs = require('goalproof.verbs')"
-        " return { verbs.order, vim.tbl_keys(verbs.verbs) }"
+        "local verbs = require('goalproof.verbs') return { verbs.order, vim.tbl_keys(verbs.verbs) }"
     )
     assert sorted(order) == sorted(known)
 
@@ -72,6 +72,7 @@ def test_health_says_what_is_there(start: OpenEditor, project: Path) -> None:
     assert f"{project} is trusted" in health(editor)
 
 
+@newest
 @pytest.mark.parametrize(
     ("settings", "told"),
     [
@@ -88,6 +89,7 @@ def test_health_warns_of_settings_that_are_not_understood(
     assert told in health(editor)
 
 
+@newest
 def test_health_says_what_to_do_about_a_missing_program(start: OpenEditor, project: Path) -> None:
     editor = start(project, cmd=["no-such-goalproof", "lsp"])
     told = health(editor)
@@ -95,6 +97,7 @@ def test_health_says_what_to_do_about_a_missing_program(start: OpenEditor, proje
     assert "pipx install goalproof" in told
 
 
+@newest
 def test_setup_is_not_needed_and_changes_the_defaults(start: OpenEditor, project: Path) -> None:
     editor = start(project, notify="needed")
     editor.lua("require('goalproof').setup({ border = 'single', settings = { lens = 'off' } })")
@@ -104,6 +107,7 @@ def test_setup_is_not_needed_and_changes_the_defaults(start: OpenEditor, project
     assert found["notify"] == "needed"
 
 
+@newest
 def test_no_key_is_mapped_but_plugs(start: OpenEditor, project: Path) -> None:
     editor = open_calc(start, project)
     maps = editor.lua(
@@ -125,6 +129,7 @@ def test_starting_the_editor_loads_next_to_nothing(start: OpenEditor, project: P
     assert loaded == ["goalproof.attach"]
 
 
+@newest
 def test_a_statusline_takes_no_orders_from_a_goal(start: OpenEditor, project: Path) -> None:
     editor = open_calc(start, project)
     editor.lua("""
@@ -144,6 +149,7 @@ def test_a_statusline_takes_no_orders_from_a_goal(start: OpenEditor, project: Pa
     assert "^[[31m red" in line
 
 
+@newest
 def test_an_older_snapshot_changes_nothing(start: OpenEditor, project: Path) -> None:
     editor = open_calc(start, project)
     take = """

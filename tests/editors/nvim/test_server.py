@@ -7,7 +7,7 @@ import signal
 import sys
 from pathlib import Path
 
-from tests.editors.nvim.conftest import OpenEditor
+from tests.editors.nvim.conftest import OpenEditor, newest
 from tests.editors.nvim.driver import Neovim
 from tests.editors.nvim.test_goal import TRUST, open_calc, run_plan
 
@@ -37,6 +37,7 @@ def server_pid(project: Path) -> int:
     raise AssertionError("no server runs")
 
 
+@newest
 def test_a_missing_program_is_told_once_with_what_to_do(start: OpenEditor, project: Path) -> None:
     editor = start(project, "calc.py", cmd=["no-such-goalproof", "lsp"])
     assert "pipx install goalproof" in editor.until_said("no-such-goalproof")
@@ -90,6 +91,7 @@ def test_a_restart_ends_the_old_process_and_keeps_the_buffers(
     assert warnings(editor) == []
 
 
+@newest
 def test_leaving_the_editor_ends_the_server(start: OpenEditor, project: Path) -> None:
     editor = open_calc(start, project)
     server = server_pid(project)
@@ -102,6 +104,7 @@ def test_leaving_the_editor_ends_the_server(start: OpenEditor, project: Path) ->
         os.close(gone)
 
 
+@newest
 def test_the_server_never_has_the_repository_on_its_path(start: OpenEditor, project: Path) -> None:
     (project / "goal_server").mkdir()
     (project / "goal_server" / "__init__.py").write_text("raise SystemExit('taken over')")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.editors.nvim.conftest import OpenEditor
+from tests.editors.nvim.conftest import OpenEditor, newest
 from tests.editors.nvim.driver import Neovim
 from tests.editors.nvim.test_goal import APPROVE, TRUST, open_calc, run_plan
 
@@ -32,12 +32,14 @@ def is_trusted(editor: Neovim) -> bool:
     )
 
 
+@newest
 def test_opening_a_file_asks_nothing(start: OpenEditor, project: Path) -> None:
     editor = open_calc(start, project)
     assert editor.asked() == []
     assert not is_trusted(editor)
 
 
+@newest
 def test_without_a_yes_nothing_is_run_and_the_next_time_it_asks_again(
     start: OpenEditor, project: Path
 ) -> None:
@@ -88,6 +90,7 @@ def test_a_yes_can_be_taken_back(start: OpenEditor, project: Path) -> None:
     assert goals(editor) == 0
 
 
+@newest
 @pytest.mark.parametrize(
     "database", ["", "no words\n", "! {root}\n", "0123abcd {root}\n", "directory {root}/..\n"]
 )
@@ -120,6 +123,7 @@ def test_gates_run_only_after_the_exact_commands_were_approved(
     assert goals(editor) == 1
 
 
+@newest
 def test_what_hides_in_a_command_is_shown(start: OpenEditor, project: Path) -> None:
     editor = open_calc(start, project)
     shown = editor.lua(

@@ -159,13 +159,13 @@ function M.config()
         found(root)
       end
     end,
-    settings = { goalproof = config.get().settings },
+    settings = { goalproof = config.for_server() },
     capabilities = capabilities(),
     handlers = require('goalproof.handlers').handlers,
     before_init = function(params, made)
       params.initializationOptions = {
         trusted = trust.is_trusted(made.root_dir),
-        settings = config.get().settings,
+        settings = config.for_server(),
         clientCommands = { 'goalproof.newGoalFrom', 'goalproof.accept' },
       }
     end,
@@ -184,9 +184,7 @@ local function config_for(root)
   local made = vim.deepcopy(own)
   made.root_dir = root
   -- the person may have changed the settings since the table was made
-  made.settings = vim.tbl_deep_extend('force', made.settings or {}, {
-    goalproof = config.get().settings,
-  })
+  made.settings = vim.tbl_extend('force', made.settings or {}, { goalproof = config.for_server() })
   made.workspace_folders = { { uri = vim.uri_from_fname(root), name = root } }
   return made
 end
@@ -294,9 +292,9 @@ end
 
 --- Tells every server the settings as they are now.
 function M.tell_settings()
-  local settings = { goalproof = config.get().settings }
+  local settings = { goalproof = config.for_server() }
   for _, client in ipairs(vim.lsp.get_clients({ name = M.NAME })) do
-    client.settings = vim.tbl_deep_extend('force', client.settings, settings)
+    client.settings = vim.tbl_extend('force', client.settings, settings)
     call(client, 'notify', 'workspace/didChangeConfiguration', { settings = client.settings })
   end
 end

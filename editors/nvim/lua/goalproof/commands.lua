@@ -45,7 +45,7 @@ local function pick_goal(root, name)
   if #fitting == 1 then
     return fitting[1].id
   end
-  return flow.choose(fitting, verb.title, verbs.render_line).id
+  return flow.choose(fitting, verb.title, require('goalproof.goal').render_line).id
 end
 
 --- Splits `key=value` off what was typed.
@@ -217,7 +217,7 @@ function M.new_goal_from(given)
   end
   flow.run(function()
     local text = flow.input('What is to be true afterwards? ', plain.line(given.text))
-    verbs.verbs.new.act({ root = root, words = { text }, options = {} })
+    require('goalproof.work').new({ root = root, words = { text }, options = {} })
   end)
 end
 

@@ -106,11 +106,10 @@ local function sift(values, rules, prefix, problems)
   return kept
 end
 
---- Sets one of the server's settings for this session.
----@param key string
----@param value any
-function M.prefer(key, value)
-  given.settings = vim.tbl_extend('force', given.settings or {}, { [key] = value })
+--- Changes what the server is told, for this session.
+---@param settings goalproof.Settings
+function M.prefer(settings)
+  given.settings = vim.tbl_extend('force', given.settings or {}, settings)
 end
 
 ---@return goalproof.Config config
@@ -131,6 +130,12 @@ end
 ---@return goalproof.Config
 function M.get()
   return (M.read())
+end
+
+--- What the server is told: every setting, so that none is left to guess.
+---@return goalproof.Settings
+function M.for_server()
+  return vim.tbl_extend('force', require('goalproof.protocol').defaults, M.get().settings)
 end
 
 return M
