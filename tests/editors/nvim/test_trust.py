@@ -9,6 +9,7 @@ import pytest
 from tests.editors.nvim.conftest import OpenEditor, newest
 from tests.editors.nvim.driver import Neovim
 from tests.editors.nvim.test_goal import APPROVE, TRUST, open_calc, run_plan
+from tests.integration.projects import a_project
 
 
 def goals(editor: Neovim) -> int:
@@ -130,3 +131,20 @@ def test_what_hides_in_a_command_is_shown(start: OpenEditor, project: Path) -> N
         "return require('goalproof.plain').command({ 'rm', '-rf', 'a b', '\\27[8mx', '‮y' })"
     )
     assert shown == "rm -rf 'a b' '^[[8mx' '<202e>y'"
+
+
+def test_two_repositories_in_one_editor_are_two_servers_and_two_questions(
+    start: OpenEditor, project: Path, tmp_path: Path
+) -> None:
+    other = a_project(tmp_path / "other")
+    editor = open_calc(start, project)
+    editor.answer(TRUST)
+    editor.ex("Goal trust")
+    editor.until_said("is trusted")
+    editor.ex(f"edit {other / 'calc.py'}")
+    editor.until("return #vim.lsp.get_clients({ name = 'goalproof', bufnr = 0 }) == 1")
+    assert editor.lua("return #vim.lsp.get_clients({ name = 'goalproof' })") == 2
+    assert not is_trusted(editor)
+    editor.ex("Goal gates")
+    editor.until("return #asked == 2")
+    assert str(other) in editor.asked()[-1]["prompt"]

@@ -12,6 +12,8 @@ M.NAME = 'goalproof'
 local PATIENCE = 20000 -- milliseconds until a server that does not answer `initialize` is given up
 local NEWER = vim.fn.has('nvim-0.11') == 1
 
+---@type table<string, integer>
+local running = {} -- root → its client, from start to exit
 ---@type table<string, string>
 local failed = {} -- root → why its server is not started again
 ---@type table<string, fun(client?: vim.lsp.Client)[]>
@@ -26,6 +28,16 @@ local function call(client, method, ...)
   return client[method](...)
 end
 
+---@type table<string, string>
+local roots = {} -- folder → the root found for it; a statusline asks with each redraw
+
+---@param folder string
+---@return string? root
+local function find_git(folder)
+  roots[folder] = roots[folder] or vim.fs.root(folder, '.git')
+  return roots[folder]
+end
+
 ---@param buffer integer
 ---@return string? root The folder of the git repository that a file is in.
 function M.find_root(buffer)
@@ -33,13 +45,13 @@ function M.find_root(buffer)
   if vim.bo[buffer].buftype ~= '' or name == '' or name:match('^%a[%w+.-]+://') then
     return nil
   end
-  return vim.fs.root(name, '.git')
+  return find_git(vim.fs.dirname(name))
 end
 
 --- The repository that a command means: that of the buffer, or of the current folder.
 ---@return string? root
 function M.find_here()
-  return vim.b.goalproof_root or M.find_root(0) or vim.fs.root(vim.fn.getcwd(), '.git')
+  return vim.b.goalproof_root or M.find_root(0) or find_git(vim.fn.getcwd())
 end
 
 ---@param root string
@@ -112,7 +124,7 @@ end
 ---@param client vim.lsp.Client
 local function on_init(client)
   local root = client.config.root_dir
-  failed[root] = nil
+  running[root], failed[root] = client.id, nil
   require('goalproof.lens').enable(client)
   vim.schedule(function()
     release(root, client)
@@ -123,6 +135,9 @@ local stopping = {} ---@type table<integer, true>
 
 local function on_exit(_, _, client_id)
   local root = M.root_of(client_id)
+  if root and running[root] == client_id then
+    running[root] = nil
+  end
   vim.schedule(function()
     require('goalproof.progress').forget(root)
     if root and not stopping[client_id] and vim.v.exiting == vim.NIL then
@@ -189,23 +204,27 @@ local function config_for(root)
   return made
 end
 
+--- Starts a client and attaches it to nothing.
+---@param made vim.lsp.ClientConfig
+---@return integer? client_id
+local function start_client(made)
+  if NEWER then
+    return vim.lsp.start(made, { attach = false })
+  end
+  return vim.lsp.start_client(made) -- `vim.lsp.start` of 0.10 attaches the current buffer
+end
+
 --- Starts the server of `root` unless it runs; tells the person, once, when it cannot be.
 ---@param root string
 ---@param buffer? integer A file to attach it to.
 function M.start(root, buffer)
-  local fault = M.find_fault(config.get().cmd)
+  local fault = not running[root] and M.find_fault(config.get().cmd)
   if fault then
-    give_up(root, fault)
-  elseif buffer then
-    vim.lsp.start(config_for(root), { bufnr = buffer })
-  elseif not M.find(root) then
-    -- `vim.lsp.start` of 0.10 attaches the current buffer, whatever it is
-    local start = NEWER
-        and function(made)
-          return vim.lsp.start(made, { attach = false })
-        end
-      or vim.lsp.start_client
-    start(config_for(root))
+    return give_up(root, fault)
+  end
+  running[root] = running[root] or start_client(config_for(root))
+  if buffer and running[root] then
+    vim.lsp.buf_attach_client(buffer, running[root])
   end
 end
 

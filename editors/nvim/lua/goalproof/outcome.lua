@@ -15,6 +15,7 @@ end
 
 ---@param call goalproof.Call
 function M.apply(call)
+  require('goalproof.edit').touched = {}
   local goal = about(call, 'apply')
   local count = type(goal.change) == 'table' and #goal.change.files or 0
   local unsaved = vim.iter(require('goalproof.edit').touched):any(function(path)
