@@ -7,7 +7,8 @@ Monaco draws spaces as U+00A0, so text is compared with any white space for a sp
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,6 +29,8 @@ SECONDS = 1000
 """Playwright counts milliseconds."""
 SOON = 20 * SECONDS
 """What takes the workbench alone."""
+POLL = 100
+"""Between two looks at what the window cannot tell."""
 LATER = 90 * SECONDS
 """What takes the server, a goal or a start."""
 
@@ -83,6 +86,14 @@ class Workbench:
         """Wait for the workbench and its explorer."""
         expect(self.page.locator(".monaco-workbench")).to_be_visible(timeout=LATER)
         expect(self.page.locator(".explorer-folders-view")).to_be_visible(timeout=LATER)
+
+    def await_that(self, condition: Callable[[], bool], timeout: float = LATER) -> None:
+        """Wait for something outside of the window, such as the content of a file."""
+        deadline = time.monotonic() + timeout / SECONDS
+        while not condition():
+            if time.monotonic() > deadline:
+                raise AssertionError(f"this did not come true within {timeout / SECONDS:.0f} s")
+            self.page.wait_for_timeout(POLL)  # lets the window's own events through
 
     # the palette and its boxes
 
