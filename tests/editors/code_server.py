@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shlex
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -72,12 +74,20 @@ def make_profile(
 def make_environment(
     tools: Tools, profile: Profile, base: Mapping[str, str], python: Path
 ) -> dict[str, str]:
-    """Return the environment of a server: `python` is the `python3` that it finds."""
+    """Return the environment of a server: `python` is the folder of the `python3` that it finds.
+
+    VS Code takes the path from a login shell, so the shell has to say it too.
+    """
     environment = tools.environment(base)
     for name in [name for name in environment if name.startswith(("VIRTUAL_ENV", "PYTHON"))]:
         del environment[name]
+    path = f"{python}{os.pathsep}{environment['PATH']}"
+    (profile.home / ".bash_profile").write_text(f"export PATH={shlex.quote(path)}\n", "utf-8")
+    shutil.copy(Path(base["HOME"]) / ".gitconfig", profile.home)
     return environment | {
-        "PATH": f"{python}:{environment['PATH']}",
+        "PATH": path,
+        "SHELL": "/bin/bash",
+        "HOME": str(profile.home),
         "EXTENSIONS_GALLERY": NO_GALLERY,
         "GOALPROOF_STATE_DIR": str(profile.root / "state"),
         "XDG_CONFIG_HOME": str(profile.home / ".config"),

@@ -131,6 +131,7 @@ def vscode(
             )
             window = stack.enter_context(open_window(browser, SHOTS))
             evidence.append(lambda: tell_failure(server, window, request.node.name))
+            window.pid = server.process.pid
             window.open(server.url(folder))
             return window
 

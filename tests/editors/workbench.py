@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from playwright.sync_api import Browser, Error, Locator, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Error, FrameLocator, Locator, Page, expect, sync_playwright
 
 FLAGS = (
     "--no-sandbox",
@@ -58,6 +58,8 @@ class Workbench:
     page: Page
     shots: Path
     """Where pictures go."""
+    pid: int = 0
+    """The server behind the window."""
     console: list[str] = field(default_factory=list)
     """What the window wrote to the browser's console: warnings and errors."""
     strangers: set[str] = field(default_factory=set)
@@ -116,21 +118,26 @@ class Workbench:
         expect(self.quick_input).to_be_visible()
         self.quick_input.fill(f">{text}")
 
-    def command(self, title: str) -> None:
+    def command(self, title: str, timeout: float = LATER) -> None:
         """Run a command by its title, once it is offered."""
-        self.show_palette(title)
-        row = self.row(title)
-        expect(row).to_be_visible()
-        row.click()
+        self.await_command(title, timeout, stay=True)
+        self.row(title).click()
 
-    def offers(self, title: str) -> bool:
-        """Tell whether the palette has a command."""
+    def await_command(self, title: str, timeout: float = LATER, *, stay: bool = False) -> None:
+        """Wait until a command is offered; a palette that is open does not learn of it."""
+        deadline = time.monotonic() + timeout / SECONDS
+        while not self.offers(title, stay=stay):
+            if time.monotonic() > deadline:
+                raise AssertionError(f"the palette never offered {title!r}")
+
+    def offers(self, title: str, *, stay: bool = False) -> bool:
+        """Tell whether the palette has a command; with `stay` it is left open where it has."""
         self.show_palette(title)
-        settled = self.quick.locator(".monaco-list-row").first
-        expect(settled).to_be_visible()
+        expect(self.quick.locator(".monaco-list-row").first).to_be_visible()
         offered = self.row(title).is_visible()
-        self.page.keyboard.press("Escape")
-        expect(self.quick).to_be_hidden()
+        if not (offered and stay):
+            self.page.keyboard.press("Escape")
+            expect(self.quick).to_be_hidden()
         return offered
 
     def pick(self, text: str, timeout: float = SOON) -> None:
@@ -206,6 +213,11 @@ class Workbench:
     def close_editors(self) -> None:
         """Close every editor."""
         self.command("View: Close All Editors")
+
+    def webview(self) -> FrameLocator:
+        """Return the page that an extension shows, such as rendered markdown."""
+        outer = self.page.frame_locator("iframe.webview.ready").last
+        return outer.frame_locator("iframe#active-frame")
 
     def tree(self, text: str) -> Locator:
         """Return the row of a tree in the side bar that has `text`."""
