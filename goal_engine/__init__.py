@@ -38,6 +38,7 @@ _PLACES = {
     "resolve_goal": "queries",
     "resolve_goal_proof": "queries",
     "resume_goal": "lifecycle",
+    "revise_goal": "planner",
     "verify_proof": "reverify",
 }
 

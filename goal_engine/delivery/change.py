@@ -85,13 +85,16 @@ def find_misfits(
 ) -> tuple[str, ...]:
     """Return the paths at which neither side of their change stands.
 
-    Whether a file may be executed is no reason to refuse: that is put right.
+    Whether a file may be executed is no reason to refuse: that is put right.  Nor is an empty file
+    where there is to be none: an editor makes one before it has saved the text, and nothing is lost.
     """
-    return tuple(
-        change.path
-        for change in changes
-        if not any(is_alike(present(change.path), side) for side in change.sides)
-    )
+    return tuple(change.path for change in changes if not _fits(present(change.path), change))
+
+
+def _fits(present: Content | None, change: FileChange) -> bool:
+    if None in change.sides and present is not None and present.is_file and not present.data:
+        return True
+    return any(is_alike(present, side) for side in change.sides)
 
 
 def is_alike(one: Content | None, other: Content | None) -> bool:

@@ -81,6 +81,19 @@ def test_what_stands_there_is_one_side_of_the_change_or_somebody_elses(present, 
     assert find_misfits(changes, lambda _: present) == (() if fits else ("a.py",))
 
 
+@pytest.mark.parametrize(
+    ("present", "fits"),
+    [(None, True), (Content(b"", FILE), True), (Content(b"new", FILE), True),
+     (Content(b"x", FILE), False), (Content(b"", SYMLINK), False), (Content(b"", "outside"), False)],
+    ids=str,
+)  # fmt: skip
+def test_an_empty_file_is_in_nobodys_way(present, fits):
+    (made, gone) = plan(changed("new.py", "R", new=EXECUTABLE, old_path="old.py"))
+    assert find_misfits([made], lambda _: present) == (() if fits else ("new.py",))
+    assert find_misfits([made.turned_round], lambda _: present) == (() if fits else ("new.py",))
+    assert find_misfits([gone], lambda _: Content(b"", FILE)) == ()
+
+
 def test_submodules_are_named():
     files = (changed("sub", "M", GITLINK, GITLINK), changed("a.py", "M"))
     assert find_gitlinks(GoalGitEvidence(base_tree=BASE, tree=TREE, files=files)) == ("sub",)
