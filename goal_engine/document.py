@@ -86,8 +86,10 @@ def parse_plan(text: str, name: str, worker: WorkerName | None = None, agent: st
 def assign_workers(plan: GoalPlan, worker: WorkerName | None, agent: str = "") -> GoalPlan:
     """Return `plan` with `worker` for each task that names none and has no steps.
 
-    `agent` is for the tasks of the worker `cli` that name neither an agent nor a command.
+    `agent` is for the tasks of the worker `cli` that name neither an agent nor a command, and
+    alone it means that worker.
     """
+    worker = worker or ("cli" if agent else None)
 
     def assigned(task: GoalTask) -> GoalTask:
         if worker and not task.steps and "worker" not in task.model_fields_set:

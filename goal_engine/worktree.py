@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -144,28 +144,31 @@ def remove_workspace(repository: EvidenceRepository, path: Path) -> None:
             repository.remove_workspace(left)
 
 
-def find_kept(repository: EvidenceRepository, state_dir: Path, state: GoalState) -> tuple[str, ...]:
+def find_folders(find_state_dir: Callable[[], Path], state: GoalState) -> dict[str, Path]:
+    """Return the persons' folders that a goal has, by task."""
+    named = [name for name, task in state.tasks.items() if task.folder is not None]
+    places = {name: task_folder(find_state_dir(), state.goal_id, name) for name in named}
+    return {name: path for name, path in places.items() if path.is_dir()}
+
+
+def find_kept(
+    repository: EvidenceRepository, folders: Mapping[str, Path], state: GoalState
+) -> tuple[str, ...]:
     """Return the tasks whose folders hold what the tree they were made of does not; blocking.
 
     In doubt a folder counts as somebody's work.
     """
 
-    def is_worked_in(name: str, task: TaskState) -> bool:
-        path = task_folder(state_dir, state.goal_id, name)
-        if not path.is_dir() or task.base is None:
-            return False
+    def is_worked_in(path: Path, task: TaskState) -> bool:
+        if task.base is None:
+            return True
         try:
             tree = repository.snapshot(path, task.base, task.exclude)
             return tree != repository.tree_of(task.base)
         except (GoalError, OSError):
             return True
 
-    return tuple(name for name, task in find_folders(state) if is_worked_in(name, task))
-
-
-def find_folders(state: GoalState) -> tuple[tuple[str, TaskState], ...]:
-    """Return the tasks that a person has a folder for."""
-    return tuple((name, task) for name, task in state.tasks.items() if task.folder is not None)
+    return tuple(name for name, path in folders.items() if is_worked_in(path, state.tasks[name]))
 
 
 def log_file(folder: Path, name: str) -> Path:
@@ -173,16 +176,12 @@ def log_file(folder: Path, name: str) -> Path:
     return folder / f"{name}.log"
 
 
-def choose_folder(state: GoalState, state_dir: Path, task: str | None) -> Path:
+def choose_folder(state: GoalState, find_state_dir: Callable[[], Path], task: str | None) -> Path:
     """Return the person's folder of a task; `None` is the only one that has one.
 
     Raises `GoalNotFound`, and `GoalAmbiguous` where there are several.
     """
-    there = {
-        name: path
-        for name, _ in find_folders(state)
-        if (path := task_folder(state_dir, state.goal_id, name)).is_dir()
-    }
+    there = find_folders(find_state_dir, state)
     if task is None and len(there) > 1:
         raise GoalAmbiguous(
             f"Several tasks of {state.goal_id} wait for you: {', '.join(there)}. Say which one to "

@@ -234,6 +234,7 @@ def _task_finished(state: GoalState, event: e.TaskFinished) -> Mapping[str, Any]
         evidence=event.evidence,
         log=event.log,
         folder=None,
+        exclude=(),
     )
     return {**done, "spend": state.spend.plus(event.spent)}
 

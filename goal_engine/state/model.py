@@ -144,6 +144,12 @@ class GoalState(Frozen):
         """Ids of the tasks that wait for a person to submit them."""
         return tuple(task_id for task_id, task in self.tasks.items() if task.waits_for_person)
 
+    @property
+    def only_waits_for_person(self) -> bool:
+        """Whether nothing works but a person, whose time is their own."""
+        running = [name for name, at in self.statuses.items() if at is TaskStatus.RUNNING]
+        return bool(running) and set(running) == set(self.handed_over)
+
     def find_waiting(self, task: str) -> tuple[str, ...]:
         """Return the pending tasks that cannot run without `task`."""
         return tuple(

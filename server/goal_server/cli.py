@@ -6,6 +6,7 @@ Nothing heavy is imported here; `goalproof --help` reads a table and that is all
 from __future__ import annotations
 
 import difflib
+import re
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -169,7 +170,7 @@ def make_parameter(name: str, field: FieldInfo) -> click.Parameter:
         options["is_flag"] = True
     elif "tuple" in kinds:
         options["multiple"] = True
-    elif "int" in kinds:
+    elif re.search(r"\bint\b", kinds):
         options |= {"type": int, "metavar": "N"}
     else:
         options["metavar"] = "PATH" if spelled == "path" else "TEXT"

@@ -7,8 +7,8 @@ waits for its end.  The engine works on a thread of its own.
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
-import sys
 from collections.abc import Mapping
 from functools import partial
 from importlib import import_module
@@ -26,9 +26,11 @@ from goal_server.lsp_documents import take_document
 from goal_server.lsp_errors import guarded
 from goal_server.lsp_features import Features, register
 from goal_server.lsp_folders import ROOT, Folders
+from goal_server.lsp_log import set_up_logs
 from goal_server.lsp_progress import Coalescer, render_snapshot
-from goal_server.lsp_protocol import PROGRESS, TRUST, WAIT, GoalProtocol, serve
+from goal_server.lsp_protocol import PROGRESS, TRUST, WAIT, GoalProtocol
 from goal_server.lsp_runs import Runs
+from goal_server.lsp_serve import serve
 from goal_server.lsp_settings import find_trust_problem, is_yes
 from goal_server.preferences import Preferences
 from goal_server.registry import OPERATIONS, find_operation
@@ -62,7 +64,7 @@ class GoalServer(LanguageServer):
         self.protocol.cancel_progress = self.cancel_progress
         self.trusted = False
         self._desk: Desk | None = None
-        self._closed = False
+        self._closing: asyncio.Future[None] | None = None
         self._coalescer = Coalescer(self._send_progress)
         self._bars = Bars(self)
         self.folders = Folders()
@@ -74,13 +76,13 @@ class GoalServer(LanguageServer):
 
     def report_server_error(self, error: Exception, source: Any) -> None:
         """Log it: whoever asked has the answer, and an editor's pop-up would say it twice."""
-        log.info("%s: %s", source, error)
+        self.protocol.complain(error, source)
 
     # where things are
 
     def _find_desk(self) -> Desk:
         """Return the engine's side of this server, opened when first needed."""
-        if self._closed:
+        if self._closing is not None:
             raise JsonRpcInvalidRequest("the server is shutting down")
         if self._desk is None:
             from goal_server.lsp_desk import Desk
@@ -171,7 +173,8 @@ class GoalServer(LanguageServer):
 
     async def follow(self) -> None:
         """Tell of the goals of the open folders, whoever runs them."""
-        if not self._closed:
+        await asyncio.to_thread(import_module, "goal_server.lsp_desk")
+        if self._closing is None:
             await self._find_desk().follow(self.folders.open)
 
     async def change_folders(self, params: types.DidChangeWorkspaceFoldersParams) -> None:
@@ -184,8 +187,12 @@ class GoalServer(LanguageServer):
             await self._desk.follow(self.folders.open)
 
     async def close(self) -> None:
-        """Record a pause for everything that runs, tell it and end the engine's thread."""
-        self._closed = True
+        """Record a pause for everything that runs, tell it and end the engine's thread, once."""
+        if self._closing is None:
+            self._closing = asyncio.ensure_future(self._put_away())
+        await asyncio.shield(self._closing)
+
+    async def _put_away(self) -> None:
         self.features.close()
         if self._desk is None:
             return
@@ -222,11 +229,9 @@ def make_server() -> GoalServer:
 
     @server.feature(types.INITIALIZED)
     async def initialized(ls: GoalServer, *_: Any) -> None:
-        await asyncio.gather(
-            ls.configuration.start(),
-            asyncio.to_thread(import_module, "goal_server.lsp_desk"),
-        )
-        await ls.follow()
+        ls.configuration.start()
+        await asyncio.gather(ls.configuration.register(), ls.follow())
+        gc.freeze()  # see `lsp_serve`
 
     @server.feature(types.SHUTDOWN)
     async def shutdown(ls: GoalServer, *_: Any) -> None:
@@ -246,6 +251,5 @@ def _unreached(*_: Any) -> None:
 
 def main() -> int:
     """Serve one client over standard input and output."""
-    logging.basicConfig(stream=sys.stderr, level=logging.WARNING)
-    logging.getLogger("pygls").setLevel(logging.CRITICAL)  # it logs each refusal as a fault
+    set_up_logs()
     return serve(make_server())

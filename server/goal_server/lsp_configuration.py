@@ -53,16 +53,12 @@ class Configuration:
         self._parsed = {None: parse_settings(self._said)}
         self._distrust = find_trust_problem(options)
 
-    async def start(self) -> None:
-        """Ask for the settings, and to be told when they change."""
+    def start(self) -> None:
+        """Begin to ask, and tell what was wrong with what came with `initialize`."""
         if self._distrust:
             warn(self._server, self._distrust)
         self._complain()
         self.ask()
-        workspace = self._server.client_capabilities.workspace
-        change = workspace and workspace.did_change_configuration
-        if change and change.dynamic_registration:
-            await self._register()
 
     def change(self, params: types.DidChangeConfigurationParams) -> None:
         """Take what was pushed, and ask again where the client can be asked."""
@@ -102,7 +98,12 @@ class Configuration:
         fields: dict[str, Any] = load(operation.params).model_fields
         return {**given, **find_defaults(self.find(place), given, fields)}
 
-    async def _register(self) -> None:
+    async def register(self) -> None:
+        """Ask to be told of changes, where the client wants to be asked that."""
+        workspace = self._server.client_capabilities.workspace
+        change = workspace and workspace.did_change_configuration
+        if not (change and change.dynamic_registration):
+            return
         registration = types.Registration(
             id=f"{SECTION}-settings",
             method=types.WORKSPACE_DID_CHANGE_CONFIGURATION,

@@ -98,7 +98,7 @@ class Folders:
         """
         if root is None:
             if not self._open and anywhere:
-                return Path.home()
+                return Path(Path.home().anchor)
             if not self._open:
                 raise JsonRpcInvalidParams(f"No workspace is open: name one with `{ROOT}`.")
             return self.open[0]

@@ -111,10 +111,9 @@ async def check_possible(engine: Engine, operation: Operation, params: p.Params)
     """
     if isinstance(params, p.ExecuteParams) and params.has_plan:
         return
-    if operation.name in ("execute", "resume") and isinstance(
-        params, p.GoalParams | p.ResumeParams
-    ):
-        state = await queries.resolve_goal(engine.ports, params.goal)
+    goal = getattr(params, "goal", "")
+    if operation.name in ("execute", "resume") and goal:
+        state = await queries.resolve_goal(engine.ports, goal)
         lifecycle.check_possible(state, operation.name)
 
 
@@ -289,7 +288,7 @@ async def _open_proof(context: Context, state: GoalState, task: str | None) -> P
 
 
 async def _open_task(context: Context, state: GoalState, task: str | None) -> Path:
-    return await asyncio.to_thread(choose_folder, state, context.engine.state_dir, task)
+    return await asyncio.to_thread(choose_folder, state, context.engine.ports.find_state_dir, task)
 
 
 OPENED: dict[str, Callable[[Context, GoalState, str | None], Awaitable[Path]]] = {
@@ -485,7 +484,7 @@ async def _check_gates(context: Context, gates: tuple[GateSpec, ...]) -> None:
     approved = not unknown or await asyncio.to_thread(context.approve, unknown)
     if not approved:
         views = tuple(r.render_gate(spec, trusted=False) for spec in unknown)
-        listed = "; ".join(f"{view.name}: {r.say_command(view)}" for view in views)
+        listed = "; ".join(f"{view.name}: {view.command}" for view in views)
         raise GatesNotApproved(
             f"These gates were not approved, or changed since: {listed}. Look at them, then repeat"
             " with --trust, or approve them with `goalproof trust-gate` or in the editor.",

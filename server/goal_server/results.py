@@ -76,6 +76,8 @@ class GateView(View):
     """The names of the variables that it sets."""
     fix: tuple[str, ...] | None = None
     """The command that repairs what it finds."""
+    command: str = ""
+    """All that it runs as one line in which nothing is hidden: what a person is asked about."""
     digest: str = ""
     """What is approved: the sha256 of all that the gate makes us run."""
 
@@ -397,14 +399,15 @@ def render_gate(spec: GateSpec, trusted: bool | None = None) -> GateView:
         cwd=spec.cwd,
         env=tuple(sorted(spec.env)),
         fix=spec.fix,
+        command=say_command(spec),
         digest=digest_gate(spec),
     )
 
 
-def say_command(gate: GateView) -> str:
-    """Return all that a gate runs as one line: what a person is asked about."""
+def say_command(gate: GateSpec) -> str:
+    """Return all that a gate runs as one line."""
     more = [f"in {gate.cwd}"] if gate.cwd != "." else []
-    more += [f"sets {', '.join(gate.env)}"] if gate.env else []
+    more += [f"sets {', '.join(sorted(gate.env))}"] if gate.env else []
     more += [f"fixed by {shlex.join(gate.fix)}"] if gate.fix else []
     return visible_line(shlex.join(gate.argv) + (f" ({'; '.join(more)})" if more else ""))
 

@@ -198,7 +198,7 @@ def _ask_gates(
     with reporter.aside():
         click.echo("These gates were not approved yet:", err=True)
         for spec in gates:
-            click.echo(f"  {spec.name}: {r.say_command(r.render_gate(spec))}", err=True)
+            click.echo(f"  {spec.name}: {r.say_command(spec)}", err=True)
         said = click.confirm("Run them?", default=False, err=True)
     watched.asking = False
     if said:

@@ -11,6 +11,7 @@ from tests.bench.journal import measure_append, measure_reading
 from tests.bench.lenses import measure_lenses
 from tests.bench.start import measure_demo, measure_help, measure_initialize
 from tests.bench.table import Row, render_table
+from tests.bench.wire import measure_coalescing, measure_commands, measure_shutdown, measure_stalls
 
 MEASURES = {
     "start": measure_initialize,
@@ -21,6 +22,10 @@ MEASURES = {
     "journal": measure_reading,
     "graph": measure_graph,
     "lenses": measure_lenses,
+    "commands": measure_commands,
+    "stalls": measure_stalls,
+    "coalescing": measure_coalescing,
+    "shutdown": measure_shutdown,
 }
 
 

@@ -231,3 +231,24 @@ async def test_trust_can_be_given_later(editor: Editor, project: Path) -> None:
     editor.protocol.notify("goal/didChangeTrust", {"trusted": True})
     shown = await editor.command("goal.gates")
     assert [gate.name for gate in shown.gates] == ["tests"]
+
+
+async def test_a_task_of_the_person_is_submitted_from_the_editor(
+    editor: Editor, project: Path
+) -> None:
+    await open_editor(editor, project, trusted=True)
+    text = "Make sums right in calc.py"
+    made = await editor.command("goal.run", text=text, worker="manual")
+    async with editor.news, asyncio.timeout(PATIENCE):
+        await editor.news.wait_for(lambda: any(item.blocker for item in editor.told))
+    shown = await editor.command("goal.show", goal=made.id)
+    folder = Path(shown.tasks[0].folder)
+    assert editor.told[-1].blocker == f"waiting for you: {folder}"
+    (folder / "calc.py").write_text(CALC.replace("a - b", "a + b"), encoding="utf-8")
+    assert (await editor.command("goal.submit", goal=made.id)).status == "running"
+    ended = await editor.wait(made.id)
+    assert ended.status == "blocked_on_human"
+    accepted = await editor.command(
+        "goal.accept", goal=made.id, criterion="accepted", reason="I did it"
+    )
+    assert accepted.status == "ready"

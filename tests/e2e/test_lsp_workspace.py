@@ -87,6 +87,15 @@ def test_settings_are_pulled_and_supply_what_a_new_goal_is_not_given(
     assert (budget["maxAgents"], budget["wallSeconds"]) == (3, 900)
 
 
+def test_who_works_on_a_new_goal_may_be_set(client: Client, project: Path) -> None:
+    client.open(project, settings={"worker": "manual", "agent": "claude"})
+    client.approve()
+    made = client.done("goal.plan", text="Add a way to multiply to calc.py")
+    assert [task["worker"] for task in made["tasks"]] == ["manual"]
+    planned = client.done("goal.plan", plan="plan.toml")
+    assert [task["worker"] for task in planned["tasks"]] == ["recipe"]
+
+
 def test_each_folder_has_its_own_settings(client: Client, tmp_path: Path) -> None:
     one, two = project_at(tmp_path / "one"), project_at(tmp_path / "two")
     client.settings = {None: {"maxAgents": 2}, two.as_uri(): {"maxAgents": 3}}
@@ -219,6 +228,7 @@ def test_gates_are_shown_and_asked_for_once_and_again_when_they_change(
     (gate,) = error["data"]["gates"]
     assert (gate["name"], gate["argv"][:2]) == ("tests", ["python3", "run_tests.py"])
     assert gate["reason"] and len(gate["digest"]) == 64
+    assert gate["command"] == "python3 run_tests.py --junit '{report}'"
     shown = client.done("goal.trustGate", digests=[gate["digest"]])
     assert [(g["digest"], g["trusted"]) for g in shown["gates"]] == [(gate["digest"], True)]
     goal = client.done("goal.plan", plan="plan.toml")["id"]
@@ -343,6 +353,27 @@ def test_cancelling_the_bar_of_a_proof_kills_what_it_runs(client: Client, tmp_pa
     assert bar_of(client, token)[-1] == {"kind": "end", "message": "cancelled"}
     gate.wait(60)
     assert client.done("goal.list")["goals"]
+
+
+def test_cancelling_the_request_of_a_proof_ends_its_bar(client: Client, project: Path) -> None:
+    client.open(project)
+    proof = prove(client, project)
+    number = verify(client, proof, workDoneToken=7)
+    client.told("$/progress", token=7)
+    client.send("$/cancelRequest", {"id": number})
+    assert client.answer(number)["error"]["code"] == -32800
+    client.done("goal.list")
+    assert [value["kind"] for value in bar_of(client, 7)].count("end") == 1
+    assert bar_of(client, 7)[-1] == {"kind": "end", "message": "cancelled"}
+
+
+def test_trust_that_is_taken_back_ends_a_proof_that_is_run(client: Client, project: Path) -> None:
+    client.open(project)
+    proof = prove(client, project)
+    number = verify(client, proof, workDoneToken="mine")
+    client.told("$/progress", token="mine")
+    client.send("goal/didChangeTrust", {"trusted": False})
+    assert client.answer(number)["error"]["code"] == -32800
 
 
 def is_a_new_bar(message: dict[str, Any]) -> bool:

@@ -241,6 +241,14 @@ def test_agents_shows_who_is_on_this_machine_and_starts_nobody(
     assert "agents.toml" in text and "here" in text
 
 
+def test_a_worker_and_an_agent_are_words(run: Run, engine: FakeEngine) -> None:
+    assert run("run", "Fix it", "--trust", "--worker", "cli", "--agent", "codex")[0] == 0
+    options = engine.calls[0][1]
+    assert (options.worker, options.agent) == ("cli", "codex")
+    code, _, err = run("run", "Fix it", "--trust", "--worker", "robot")
+    assert code == 2 and "'recipe', 'cli' or 'manual'" in err
+
+
 def test_ctrl_c_pauses_and_says_how_to_go_on(run: Run, engine: FakeEngine) -> None:
     async def press() -> None:
         os.kill(os.getpid(), signal.SIGINT)

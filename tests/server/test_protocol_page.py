@@ -10,8 +10,9 @@ import pytest
 
 from goal_engine.types import GoalId, GoalPhase
 from goal_server.lsp_settings import SETTINGS
-from goal_server.protocol_mirrors import LUA, TYPESCRIPT, render_lua, render_typescript, spell
+from goal_server.protocol_mirrors import render_lua, render_typescript
 from goal_server.protocol_page import PAGES, render_page
+from goal_server.protocol_shapes import LUA, TYPESCRIPT, spell
 from goal_server.registry import OPERATIONS, load
 from goal_server.results import GateView
 

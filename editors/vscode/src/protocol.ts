@@ -106,6 +106,7 @@ export interface GateView {
   readonly cwd: string;
   readonly env: readonly string[];
   readonly fix: readonly string[] | null;
+  readonly command: string;
   readonly digest: string;
 }
 
@@ -571,50 +572,55 @@ export const DEFAULTS: Settings = {
   wallSeconds: null,
 };
 
-/** What each command takes, beside `root`, and what it answers. */
+/** Where a command is carried out: the URI of a folder, the first one when left out. */
+export interface Rooted {
+  readonly root?: string;
+}
+
+/** What each command takes and what it answers. */
 export interface Operations {
   /** Plan a goal, work on it and judge the result. */
-  readonly "goal.run": { readonly params: RunParams; readonly result: GoalView };
+  readonly "goal.run": { readonly params: RunParams & Rooted; readonly result: GoalView };
   /** Plan a goal and start nothing. */
-  readonly "goal.plan": { readonly params: PlanParams; readonly result: GoalView };
+  readonly "goal.plan": { readonly params: PlanParams & Rooted; readonly result: GoalView };
   /** Work on a planned goal, or again on one that was judged. */
-  readonly "goal.execute": { readonly params: ExecuteParams; readonly result: GoalView };
+  readonly "goal.execute": { readonly params: ExecuteParams & Rooted; readonly result: GoalView };
   /** Give a goal another plan while nothing of its plan was done. */
-  readonly "goal.revise": { readonly params: ReviseParams; readonly result: GoalView };
+  readonly "goal.revise": { readonly params: ReviseParams & Rooted; readonly result: GoalView };
   /** Stop a running goal; it can go on later. */
-  readonly "goal.pause": { readonly params: StopParams; readonly result: GoalView };
+  readonly "goal.pause": { readonly params: StopParams & Rooted; readonly result: GoalView };
   /** Let a waiting goal go on, with other limits if given. */
-  readonly "goal.resume": { readonly params: ResumeParams; readonly result: GoalView };
+  readonly "goal.resume": { readonly params: ResumeParams & Rooted; readonly result: GoalView };
   /** End a goal for good. */
-  readonly "goal.cancel": { readonly params: StopParams; readonly result: GoalView };
+  readonly "goal.cancel": { readonly params: StopParams & Rooted; readonly result: GoalView };
   /** Say that a task of yours is done: what its folder holds is the result. */
-  readonly "goal.submit": { readonly params: SubmitParams; readonly result: GoalView };
+  readonly "goal.submit": { readonly params: SubmitParams & Rooted; readonly result: GoalView };
   /** List the goals of this workspace. */
-  readonly "goal.list": { readonly params: ListParams; readonly result: GoalList };
+  readonly "goal.list": { readonly params: ListParams & Rooted; readonly result: GoalList };
   /** Show a goal: criteria, gates, spend, proof and what to do next. */
-  readonly "goal.show": { readonly params: GoalParams; readonly result: GoalView };
+  readonly "goal.show": { readonly params: GoalParams & Rooted; readonly result: GoalView };
   /** Print the change of a goal, or of one of its tasks. */
-  readonly "goal.diff": { readonly params: DiffParams; readonly result: DiffView };
+  readonly "goal.diff": { readonly params: DiffParams & Rooted; readonly result: DiffView };
   /** Print what a task or a gate printed, while it runs or afterwards. */
-  readonly "goal.log": { readonly params: LogParams; readonly result: LogView };
+  readonly "goal.log": { readonly params: LogParams & Rooted; readonly result: LogView };
   /** Say where the plan, the proof or a task's folder is, to open it. */
-  readonly "goal.open": { readonly params: OpenParams; readonly result: OpenView };
+  readonly "goal.open": { readonly params: OpenParams & Rooted; readonly result: OpenView };
   /** Say where the proof of a goal is and what it states. */
-  readonly "goal.proof": { readonly params: GoalParams; readonly result: ProofView };
+  readonly "goal.proof": { readonly params: GoalParams & Rooted; readonly result: ProofView };
   /** Answer a question that a goal asks. */
-  readonly "goal.answer": { readonly params: AnswerParams; readonly result: GoalView };
+  readonly "goal.answer": { readonly params: AnswerParams & Rooted; readonly result: GoalView };
   /** Accept a criterion that only a person can judge. */
-  readonly "goal.accept": { readonly params: AcceptParams; readonly result: GoalView };
+  readonly "goal.accept": { readonly params: AcceptParams & Rooted; readonly result: GoalView };
   /** Put the change of a ready goal into the checkout's files, or take it out again. */
-  readonly "goal.apply": { readonly params: ApplyParams; readonly result: GoalView };
+  readonly "goal.apply": { readonly params: ApplyParams & Rooted; readonly result: GoalView };
   /** Make one branch of a ready goal; the network is not used. */
-  readonly "goal.deliver": { readonly params: GoalParams; readonly result: GoalView };
+  readonly "goal.deliver": { readonly params: GoalParams & Rooted; readonly result: GoalView };
   /** Check a proof; with --run, re-execute it in a clean checkout. */
-  readonly "goal.verifyProof": { readonly params: VerifyProofParams; readonly result: ReverificationView };
+  readonly "goal.verifyProof": { readonly params: VerifyProofParams & Rooted; readonly result: ReverificationView };
   /** Show the gates of this workspace and why each was chosen. */
-  readonly "goal.gates": { readonly params: NoParams; readonly result: GatesView };
+  readonly "goal.gates": { readonly params: NoParams & Rooted; readonly result: GatesView };
   /** Approve gates by content, so that they may run. */
-  readonly "goal.trustGate": { readonly params: TrustGateParams; readonly result: GatesView };
+  readonly "goal.trustGate": { readonly params: TrustGateParams & Rooted; readonly result: GatesView };
   /** Show the workers there are, and the agents on this machine. */
-  readonly "goal.agents": { readonly params: NoParams; readonly result: AgentsView };
+  readonly "goal.agents": { readonly params: NoParams & Rooted; readonly result: AgentsView };
 }

@@ -51,6 +51,7 @@
 ---@field cwd string
 ---@field env string[]
 ---@field fix string[]|nil
+---@field command string
 ---@field digest string
 
 --- One criterion; `state` is that of the last judgement.
