@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from goal_server.anchor import Anchor, AnchorMode, anchor, count_lines, find_change, split_lines
@@ -108,6 +108,7 @@ texts = st.lists(st.tuples(words, ends), max_size=12).map(
 files = st.none() | texts
 
 
+@settings(deadline=None)
 @given(base=files, head=files, buffer=texts)
 def test_every_region_is_on_a_line_of_the_buffer(
     base: str | None, head: str | None, buffer: str
@@ -121,11 +122,13 @@ def test_every_region_is_on_a_line_of_the_buffer(
     assert len(change.head) - len(change.base) == grown
 
 
+@settings(deadline=None)
 @given(base=files, head=files)
 def test_a_buffer_as_before_has_every_region_proposed(base: str | None, head: str | None) -> None:
     assert {item.mode for item in anchor(base, head, base or "")} <= {PROPOSED}
 
 
+@settings(deadline=None)
 @given(base=files, head=files)
 def test_a_buffer_as_after_has_every_region_present(base: str | None, head: str | None) -> None:
     assert {item.mode for item in anchor(base, head, head or "")} <= {PRESENT}
@@ -156,6 +159,7 @@ def edits(draw: st.DrawFn) -> tuple[list[str], list[str], list[str]]:
     return base, head, buffer
 
 
+@settings(deadline=None)
 @given(drawn=edits())
 def test_lines_elsewhere_move_a_region_and_nothing_more(
     drawn: tuple[list[str], list[str], list[str]],
@@ -169,6 +173,7 @@ def test_lines_elsewhere_move_a_region_and_nothing_more(
         assert not standing or item.line == where[lines[0]]
 
 
+@settings(deadline=None)
 @given(texts)
 def test_lines_are_counted_as_editors_count_them(written: str) -> None:
     def scan() -> Iterator[int]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from lsprotocol import types
 
@@ -44,6 +44,7 @@ def test_an_edit_lands_where_it_is_meant(name: str) -> None:
 letters = st.text(st.sampled_from("ab😀é\r\n\u2028\x0c"), max_size=30)
 
 
+@settings(deadline=None)
 @given(text=letters, data=st.data())
 def test_a_position_is_somewhere_in_the_text(text: str, data: st.DataObject) -> None:
     line = data.draw(st.integers(0, count_lines(text)))
@@ -52,6 +53,7 @@ def test_a_position_is_somewhere_in_the_text(text: str, data: st.DataObject) -> 
     assert count_lines(text[:offset]) - 1 in (line, line - 1, line + 1)
 
 
+@settings(deadline=None)
 @given(text=letters, new=letters)
 def test_replacing_everything_leaves_the_new_text(text: str, new: str) -> None:
     everything = at(0, 0, count_lines(text), 0)
