@@ -13,7 +13,6 @@ from goal_engine.types import GoalId, GoalPhase, GoalStatus
 from goal_server.lsp_progress import render_snapshot
 from goal_server.lsp_settings import CLIENT_ONLY, SETTINGS
 from goal_server.protocol_mirrors import render_lua, render_typescript
-from goal_server.protocol_shapes import render_spoken
 from goal_server.registry import OPERATIONS, load
 
 PAGE = Path(__file__).parent.parent / "PROTOCOL.md"
@@ -60,28 +59,11 @@ Operations that work for long (*goes on*) answer as soon as the goal moves, and 
 `shutdown` pauses what runs; the exit code is 0 after it and 1 without.
 """
 
-REQUESTS = (
-    """\
+REQUESTS = """\
 ## Requests
 
-`goal/wait` answers with the goal once nothing works on it in this server. Cancelling it stops the waiting, not the
-goal. `goal/explain` says why a changed region is there, or how a criterion stands. `goal/render` answers with a page
-to read; `base` and `head` are a file before and after the goal.
-
-"""
-    + render_spoken()
-    + """
-
-## Beside the text
-
-Lenses, on files that a goal changed: at the top what the goal does there; at each region *proposed* (`goal.diff`,
-`goal.apply`), *present* or *moved* (`goal.show`), or *stale* (`goal.diff`). In a goal's `plan.toml`: `goal.execute`,
-`goal.cancel`. Each has its command, with `goal`, `root` and, where it matters, `path`.
-
-Diagnostics have the source `goalproof`: failing tests of a goal's gates, with the gate as code and
-`{"goal", "gate", "test", "root"}` as data; mistakes in `goalproof.toml` and in plans, with the file's name as code.
-Code actions make a goal of a selection or of somebody else's diagnostic, run a goal's gates again, and accept a
-criterion.
+`goal/wait` takes `{"goal", "root"?}` and answers with the goal once nothing works on it in this server.
+Cancelling it stops the waiting, not the goal.
 
 ## Notifications
 
@@ -93,7 +75,6 @@ Goals that other processes work on are told of as well, and new ones. Clients wi
 Cancelling that ends it, and the request is answered with -32800.
 
 """
-)
 
 SETTINGS_TEXT = """\
 ## Settings
