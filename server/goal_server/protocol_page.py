@@ -38,8 +38,9 @@ lens is shown. When trust is taken back, what runs is paused.
 
 Gates are trusted by content, detected ones too. A goal whose gates were not approved, or changed since, is
 refused with `GatesNotApproved` and, as `data.gates`, all that they would run: `name`, `argv`, `cwd`, `env` (names),
-`fix`, `command` (all of that as one line, nothing hidden), `reason`, `digest`. A client shows that to the person, calls `goal.trustGate` with the digests that they
-approved, and repeats. Approvals are kept outside the workspace, for the command line as well.
+`fix`, `command` (all of that as one line, nothing hidden), `reason`, `digest`. A client shows that to the person,
+calls `goal.trustGate` with the digests that they approved, and repeats. Approvals are kept outside the workspace, for
+the command line as well.
 
 ## Folders
 
