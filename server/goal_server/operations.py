@@ -89,9 +89,10 @@ def needs_trust(operation: Operation, params: p.Params) -> bool:
 
 async def check_possible(engine: Engine, operation: Operation, params: p.Params) -> None:
     """Refuse what a goal's status rules out, before anybody is asked whether code may run."""
-    goal = getattr(params, "goal", "")
-    if operation.name in ("execute", "resume") and goal:
-        state = await queries.resolve_goal(engine.ports, goal)
+    if operation.name in ("execute", "resume") and isinstance(
+        params, p.GoalParams | p.ResumeParams
+    ):
+        state = await queries.resolve_goal(engine.ports, params.goal)
         lifecycle.check_possible(state, operation.name)
 
 
