@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 import nox
 
 nox.needs_version = ">=2025.2"
@@ -10,6 +12,7 @@ nox.options.reuse_existing_virtualenvs = True
 nox.options.error_on_external_run = True
 
 LOCK = "requirements-dev.lock"
+EDITORS_LOCK = "tests/editors/requirements.txt"
 SOURCES = ("goal_engine", "server", "tests", "noxfile.py")
 
 
@@ -42,6 +45,25 @@ def bet(session: nox.Session) -> None:
     session.run("pytest", "-s", "tests/bet", *session.posargs)
 
 
+@nox.session
+def build(session: nox.Session) -> None:
+    """Build wheel, source archive and extension as they are published, and try them elsewhere."""
+    install(session)
+    shutil.rmtree("dist", ignore_errors=True)
+    session.run("uv", "build", "--quiet", "--out-dir", "dist")
+    session.run("python", "-m", "tests.packages.extension")
+    session.run("pytest", "tests/packages")
+
+
+@nox.session(requires=["build"])
+def editors(session: nox.Session) -> None:
+    """Real editors do whole goals; they are installed into a cache outside the checkout."""
+    install(session)
+    session.install("--quiet", "-r", EDITORS_LOCK)
+    session.run("python", "-m", "tests.editors.tools")
+    session.run("pytest", "tests/editors", *session.posargs)
+
+
 @nox.session(default=False)
 def bench(session: nox.Session) -> None:
     """Print the table of times; nothing is asserted."""
@@ -51,14 +73,16 @@ def bench(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def lock(session: nox.Session) -> None:
-    """Write the lock file anew; `-- --upgrade` takes the newest versions."""
+    """Write the lock files anew; `-- --upgrade` takes the newest versions."""
     session.install("uv")
-    session.run(
-        *("uv", "pip", "compile", "pyproject.toml", "--group", "dev", "--output-file", LOCK),
-        *("--universal", "--python-version", "3.11", "--generate-hashes", "--no-annotate"),
-        *("--no-emit-index-url", "--custom-compile-command", "nox -s lock", "--quiet"),
-        *session.posargs,
-    )
+    editors = ("--group", "editors", "--constraint", LOCK)
+    for lock, wanted in ((LOCK, ("pyproject.toml", "--group", "dev")), (EDITORS_LOCK, editors)):
+        session.run(
+            *("uv", "pip", "compile", *wanted, "--output-file", lock),
+            *("--universal", "--python-version", "3.11", "--generate-hashes", "--no-annotate"),
+            *("--no-emit-index-url", "--custom-compile-command", "nox -s lock", "--quiet"),
+            *session.posargs,
+        )
 
 
 @nox.session(default=False)

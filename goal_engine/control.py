@@ -22,7 +22,7 @@ from goal_engine.state.events import ControlKind
 from goal_engine.state.model import GoalState
 from goal_engine.types import Decision, GoalId, GoalStatus
 from goal_engine.workers.agents import find_installed, read_agents
-from goal_engine.worktree import find_folders, find_kept, remove_workspace, task_folder
+from goal_engine.worktree import find_folders, find_kept, remove_workspace
 
 LOOK = 0.05
 """Seconds between two looks for the receipt."""
@@ -61,15 +61,14 @@ async def stop_goal(
 ) -> GoalState:
     """Write the receipt.  After a cancel a person's folder stays only where they worked in it."""
     command = StopGoal(kind, reason or str(kind), spent)
-    if kind is ControlKind.PAUSE or not find_folders(state):
+    folders = {} if kind is ControlKind.PAUSE else find_folders(ports.find_state_dir, state)
+    if not folders:
         return await ports.transact(state.goal_id, command)
-    repository, state_dir = ports.open_repository(), ports.find_state_dir()
-    kept = await in_thread(find_kept, repository, state_dir, state)
+    repository = await in_thread(ports.open_repository)
+    kept = await in_thread(find_kept, repository, folders, state)
     after = await ports.transact(state.goal_id, replace(command, kept=kept))
-    for name, _ in find_folders(state):
-        if name not in kept:
-            folder = task_folder(state_dir, state.goal_id, name)
-            await in_thread(remove_workspace, repository, folder)
+    for name in folders.keys() - set(kept):
+        await in_thread(remove_workspace, repository, folders[name])
     return after
 
 

@@ -4,14 +4,45 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterator
+from typing import Any
 
 from pydantic import Field, ValidationError
 
 from goal_engine.budget import GoalBudget
 from goal_engine.decision import Criterion, EvidenceKind
 from goal_engine.errors import BadPlan
+from goal_engine.state.model import GoalState
 from goal_engine.task_graph.graph import FixStep, GoalTask, GoalTaskGraph
+from goal_engine.toml import render_key, render_rows, render_value
 from goal_engine.types import Frozen, GoalKind, WorkerName
+
+KINDS = """\
+# evidence: "flips" is red before, green now and red again without the change; "holds" is green before and
+# after; "accepted" is a person's word. All but the last name a gate, and tests of it if not all speak for it.
+"""
+STEPS = """\
+# steps, one after the other: { run = ["program", "word"] }, { write = "path", content = "text" },
+# { replace = "path", old = "text", new = "text", count = 1 }, { fix = "gate" }. Instead of steps a task has
+# worker = "manual" (you, in a folder of its own) or worker = "cli" and agent = "name" (`goalproof agents`).
+# `writes` are the paths that it may change, as globs; tasks that may change the same wait by `deps`.
+"""
+LIMITS = f"limits: {', '.join(GoalBudget.model_fields)}; without this table they stay as they are"
+EXAMPLE = """\
+# [[criterion]]
+# id = "done"
+# text = "What is true afterwards"
+# evidence = "holds"
+# gate = "tests"
+
+# [[task]]
+# id = "first"
+# title = "What is done"
+# writes = ["src/**"]
+# steps = [
+#   { replace = "src/app.py", old = "text that is there", new = "text to be there" },
+# ]
+"""
+"""Where a goal has no tasks yet."""
 
 
 class GoalPlan(Frozen):
@@ -27,6 +58,11 @@ class GoalPlan(Frozen):
     def graph(self) -> GoalTaskGraph:
         """The tasks as a graph."""
         return GoalTaskGraph(tasks=self.tasks)
+
+    @property
+    def has_budget(self) -> bool:
+        """Whether the document sets limits itself."""
+        return "budget" in self.model_fields_set
 
 
 def parse_plan(text: str, name: str, worker: WorkerName | None = None, agent: str = "") -> GoalPlan:
@@ -50,8 +86,10 @@ def parse_plan(text: str, name: str, worker: WorkerName | None = None, agent: st
 def assign_workers(plan: GoalPlan, worker: WorkerName | None, agent: str = "") -> GoalPlan:
     """Return `plan` with `worker` for each task that names none and has no steps.
 
-    `agent` is for the tasks of the worker `cli` that name neither an agent nor a command.
+    `agent` is for the tasks of the worker `cli` that name neither an agent nor a command, and
+    alone it means that worker.
     """
+    worker = worker or ("cli" if agent else None)
 
     def assigned(task: GoalTask) -> GoalTask:
         if worker and not task.steps and "worker" not in task.model_fields_set:
@@ -62,6 +100,67 @@ def assign_workers(plan: GoalPlan, worker: WorkerName | None, agent: str = "") -
         return task
 
     return plan.changed(tasks=tuple(map(assigned, plan.tasks)))
+
+
+def plan_of(state: GoalState) -> GoalPlan:
+    """Return the plan that a goal has."""
+    return GoalPlan(
+        goal=state.created.text,
+        kind=state.created.kind,
+        criterion=state.criteria,
+        task=state.graph.tasks,
+        budget=state.budget,
+    )
+
+
+def render_plan(state: GoalState) -> str:
+    """Return the plan of a goal as TOML that a person can edit; `parse_plan` reads it back."""
+    document = render_document(plan_of(state), state.gate_names)
+    return "\n".join([*_introduce(state), "", document])
+
+
+def _introduce(state: GoalState) -> Iterator[str]:
+    goal = state.goal_id
+    yield f"# The plan of {goal}: what it has to show, and what is done for it."
+    if state.has_begun:
+        yield "# It is there to be read: work on it has begun. `goalproof run --plan FILE` makes another goal."
+        return
+    yield "# Nothing of it has run. Change it as you like and save it; then"
+    yield f"#   goalproof revise {goal}    takes it as the plan, or says what is wrong with it"
+    yield f"#   goalproof execute {goal}   runs it"
+    yield '# In an editor, "Run this plan" does both.'
+
+
+def render_document(plan: GoalPlan, gates: tuple[str, ...]) -> str:
+    """Return a plan as TOML, with what a person has to know to change it.  `gates` are names."""
+    head = _render_fields({"goal": plan.goal, **({"kind": plan.kind} if plan.kind else {})})
+    parts = [head, f"# gates: {', '.join(gates)}\n{KINDS}".rstrip()]
+    parts += [f"[[criterion]]\n{_render_fields(_dump(item))}" for item in plan.criteria]
+    parts.append(STEPS.rstrip())
+    parts += [f"[[task]]\n{_render_task(task)}" for task in plan.tasks]
+    if not plan.tasks:
+        parts.append(EXAMPLE.rstrip())
+    parts.append(f"# {LIMITS}\n[budget]\n{_render_fields(_dump(plan.budget))}".rstrip())
+    return "\n\n".join(parts) + "\n"
+
+
+def _dump(value: Frozen) -> dict[str, Any]:
+    return value.model_dump(exclude_defaults=True)
+
+
+def _render_task(task: GoalTask) -> str:
+    """The paths a task may change are always there to be narrowed; what it does comes last."""
+    fields = _dump(task)
+    steps = fields.pop("steps", ())
+    first: dict[str, Any] = {
+        key: fields.pop(key) for key in ("id", "title", "deps", "reads") if key in fields
+    }
+    text = _render_fields({**first, "writes": task.writes, **fields})
+    return f"{text}\nsteps = {render_rows(steps)}" if steps else text
+
+
+def _render_fields(fields: dict[str, Any]) -> str:
+    return "\n".join(f"{render_key(key)} = {render_value(value)}" for key, value in fields.items())
 
 
 def check_graph(graph: GoalTaskGraph, name: str) -> None:

@@ -105,6 +105,10 @@ class _Meter:
         self._clock = clock
         self._begun = clock()
 
+    def leave_out(self, seconds: float) -> None:
+        """Do not count time that was not the goal's."""
+        self._begun += seconds
+
     @property
     def spent(self) -> Spend:
         return Spend(wall_ms=round((self._clock() - self._begun) * 1000))
@@ -137,7 +141,7 @@ async def _run_limited(
     try:
         async with limit, asyncio.TaskGroup() as group:
             work = group.create_task(_work(ports, bench, goal_id, meter))
-            watch = group.create_task(_watch(ports, goal_id, work, asked))
+            watch = group.create_task(_watch(ports, goal_id, work, asked, meter, limit))
             work.add_done_callback(lambda _: watch.cancel())
     except TimeoutError:
         if not limit.expired():
@@ -161,10 +165,22 @@ async def _watch(
     goal_id: GoalId,
     work: asyncio.Task[None],
     asked: list[e.ControlRequested],
+    meter: _Meter,
+    limit: asyncio.Timeout,
 ) -> None:
+    """Look for requests to stop; the time that a person takes is not the goal's."""
+    clock = asyncio.get_running_loop().time
+    looked = clock()
     while not asked:
         await asyncio.sleep(WATCH)
         state = await ports.read(goal_id)
+        now = clock()
+        if state.only_waits_for_person:
+            meter.leave_out(now - looked)
+            when = limit.when()
+            if when is not None and not limit.expired():
+                limit.reschedule(when + now - looked)
+        looked = now
         asked.extend(state.requests)
     work.cancel()
 

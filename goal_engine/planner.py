@@ -13,7 +13,13 @@ from dataclasses import dataclass, replace
 from goal_engine.budget import GoalBudget
 from goal_engine.decision import Answer, Criterion, EvidenceKind, Question
 from goal_engine.document import GoalPlan, assign_workers, check_against_gates, check_graph
-from goal_engine.errors import BadConfiguration, BadInput, RepositoryUnusable, ToolMissing
+from goal_engine.errors import (
+    BadConfiguration,
+    BadInput,
+    BadPlan,
+    RepositoryUnusable,
+    ToolMissing,
+)
 from goal_engine.gates.select import find_digest
 from goal_engine.oracle import find_kind, find_questions, parse_goal_text
 from goal_engine.ports import Ports
@@ -21,7 +27,7 @@ from goal_engine.proof.gate import GateSpec
 from goal_engine.runtime.repository import CheckoutStatus, read_checkout
 from goal_engine.runtime.threads import in_thread
 from goal_engine.state import events as e
-from goal_engine.state.commands import CreateGoal
+from goal_engine.state.commands import CreateGoal, RevisePlan
 from goal_engine.state.model import GoalState
 from goal_engine.task_graph.graph import FixStep, GoalTask, GoalTaskGraph
 from goal_engine.types import GoalDeliveryPolicy, GoalId, WorkerName
@@ -95,6 +101,48 @@ async def create_goal(ports: Ports, text: str, options: CreateGoalOptions) -> Go
 async def plan_goal(ports: Ports, text: str, options: CreateGoalOptions) -> GoalState:
     """Create a goal that is only to be looked at (seed: `plan_goal`, `until_ready = false`)."""
     return await create_goal(ports, text, options)
+
+
+async def revise_goal(ports: Ports, goal_id: GoalId, plan: GoalPlan) -> GoalState:
+    """Give a goal of whose plan nothing was done another one; the plan it has changes nothing.
+
+    Raises `BadPlan`, `BadGoal`, `BadInput` and `ToolMissing` for an agent that there is not, and
+    `NotPossibleNow` once work has begun.
+    """
+    state = await ports.read(goal_id)
+    command = plan_revision(state, plan)
+    if command is None:
+        return state
+    agents = await in_thread(read_agents)
+    check_agents(
+        command.planned.graph, agents, await in_thread(find_installed, agents, ports.checkout)
+    )
+    return await ports.transact(goal_id, command)
+
+
+def plan_revision(state: GoalState, plan: GoalPlan) -> RevisePlan | None:
+    """Return what `plan` makes of a goal, `None` when that is what it is already.
+
+    Raises `BadPlan` and `BadGoal`.
+    """
+    if not plan.tasks:
+        raise BadPlan(
+            "The plan has no task, so nothing would be done: add a `[[task]]` with steps."
+        )
+    plan = assign_workers(plan, state.created.worker, state.created.agent)
+    created, text = state.created, parse_goal_text(plan.goal)
+    kind, budget = plan.kind or created.kind, plan.budget if plan.has_budget else state.budget
+    planned = _from_plan(created.gates, plan)
+    restated = e.GoalRestated(
+        text=text,
+        kind=kind,
+        kind_reason=created.kind_reason if kind is created.kind else "the plan says so",
+        budget=budget,
+    )
+    says_the_same = (text, kind, budget) == (created.text, created.kind, state.budget)
+    if says_the_same and (planned.criteria, planned.graph) == (state.criteria, state.graph):
+        return None
+    return RevisePlan(planned, None if says_the_same else restated)
 
 
 def _created(

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from goal_engine.errors import GoalError
+from goal_engine.errors import GoalAmbiguous, GoalError, GoalNotFound
 from goal_engine.evidence import GoalGitEvidence
 from goal_engine.runtime.environment import Environment, UserEnvironment, view_environment
 from goal_engine.runtime.repository import EvidenceRepository
@@ -100,7 +100,7 @@ class Workbench:
 
     def log_path(self, name: str) -> Path:
         """Return where a process called `name` writes."""
-        return self.folder / f"{name}.log"
+        return log_file(self.folder, name)
 
     async def keep_log(self, store: GoalStateStore, log: Path) -> str | None:
         """Move a log into the store, if anything was written."""
@@ -144,25 +144,54 @@ def remove_workspace(repository: EvidenceRepository, path: Path) -> None:
             repository.remove_workspace(left)
 
 
-def find_kept(repository: EvidenceRepository, state_dir: Path, state: GoalState) -> tuple[str, ...]:
+def find_folders(find_state_dir: Callable[[], Path], state: GoalState) -> dict[str, Path]:
+    """Return the persons' folders that a goal has, by task."""
+    named = [name for name, task in state.tasks.items() if task.folder is not None]
+    places = {name: task_folder(find_state_dir(), state.goal_id, name) for name in named}
+    return {name: path for name, path in places.items() if path.is_dir()}
+
+
+def find_kept(
+    repository: EvidenceRepository, folders: Mapping[str, Path], state: GoalState
+) -> tuple[str, ...]:
     """Return the tasks whose folders hold what the tree they were made of does not; blocking.
 
     In doubt a folder counts as somebody's work.
     """
 
-    def is_worked_in(name: str, task: TaskState) -> bool:
-        path = task_folder(state_dir, state.goal_id, name)
-        if not path.is_dir() or task.base is None:
-            return False
+    def is_worked_in(path: Path, task: TaskState) -> bool:
+        if task.base is None:
+            return True
         try:
             tree = repository.snapshot(path, task.base, task.exclude)
             return tree != repository.tree_of(task.base)
         except (GoalError, OSError):
             return True
 
-    return tuple(name for name, task in find_folders(state) if is_worked_in(name, task))
+    return tuple(name for name, path in folders.items() if is_worked_in(path, state.tasks[name]))
 
 
-def find_folders(state: GoalState) -> tuple[tuple[str, TaskState], ...]:
-    """Return the tasks that a person has a folder for."""
-    return tuple((name, task) for name, task in state.tasks.items() if task.folder is not None)
+def log_file(folder: Path, name: str) -> Path:
+    """Return where a process called `name` writes, of the goal whose workspaces are in `folder`."""
+    return folder / f"{name}.log"
+
+
+def choose_folder(state: GoalState, find_state_dir: Callable[[], Path], task: str | None) -> Path:
+    """Return the person's folder of a task; `None` is the only one that has one.
+
+    Raises `GoalNotFound`, and `GoalAmbiguous` where there are several.
+    """
+    there = find_folders(find_state_dir, state)
+    if task is None and len(there) > 1:
+        raise GoalAmbiguous(
+            f"Several tasks of {state.goal_id} wait for you: {', '.join(there)}. Say which one to "
+            "open (`--task NAME`)."
+        )
+    name = next(iter(there), None) if task is None else task
+    if name is None or name not in there:
+        which = "no task" if task is None else f"task {task[:80]!r} is none that"
+        raise GoalNotFound(
+            f"In {state.goal_id}, {which} waits for you, so there is no folder to open; waiting: "
+            f"{', '.join(there) or 'none'}."
+        )
+    return there[name]

@@ -121,6 +121,8 @@ EVENTS: tuple[e.GoalEvent, ...] = (
     e.CriterionAccepted(acceptance=Acceptance(criterion="adds", tree=TREE, decision=ME)),
     e.ProofRecorded(digest=DIGEST, tree=TREE),
     e.ChangeApplied(tree=TREE, files=("a.py",)),
+    e.GoalRestated(text="Sums", kind=GoalKind.FIX, kind_reason="x", budget=GoalBudget()),
+    e.ChangeUndone(tree=TREE, files=("a.py",)),
     e.DeliveryIntended(branch="goal/x", commit=OTHER),
     e.GoalDelivered(branch="goal/x", commit=OTHER),
 )

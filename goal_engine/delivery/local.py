@@ -6,11 +6,23 @@ Only a goal that is `ready` may leave, only with the tree that its proof is abou
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Protocol
 
+from goal_engine.delivery.change import (
+    EXECUTABLE,
+    FILE,
+    Content,
+    FileChange,
+    find_gitlinks,
+    find_misfits,
+    is_alike,
+    plan_change,
+)
 from goal_engine.errors import ChangeDoesNotFit, GoalNotFound, NotPossibleNow
-from goal_engine.evidence import GITLINK, SYMLINK, ChangedFile, GoalGitEvidence
+from goal_engine.evidence import SYMLINK, GoalGitEvidence
 from goal_engine.ports import Ports
 from goal_engine.runtime.atomic import write_atomic
 from goal_engine.runtime.repository import EvidenceRepository, read_checkout
@@ -19,41 +31,113 @@ from goal_engine.state import events as e
 from goal_engine.state.commands import Record
 from goal_engine.state.decide import refusal
 from goal_engine.state.model import GoalState
+from goal_engine.state.transitions import TRANSITIONS
 from goal_engine.types import GoalId, GoalStatus
 
-EXECUTABLE = "100755"
+OUTSIDE = "outside"
+"""The mode of what a change cannot be made to: behind a link, or no file at all."""
+SHOWN = 5
+"""Paths that a refusal names."""
 
 
-async def read_diff(ports: Ports, goal_id: GoalId, task: str | None = None) -> bytes:
-    """Return the change of a goal, or of one of its tasks, as a patch."""
+async def read_diff(
+    ports: Ports, goal_id: GoalId, task: str | None = None, path: str | None = None
+) -> bytes:
+    """Return the change of a goal, or of one of its tasks or files, as a patch."""
     state = await ports.read(goal_id)
-    evidence = state.evidence
-    if task is not None:
-        if task not in state.tasks:
-            raise GoalNotFound(
-                f"{goal_id} has no task {task!r}; it has {', '.join(state.tasks) or 'none'}."
-            )
-        evidence = state.tasks[task].evidence
+    evidence = find_evidence(state, task)
     if evidence is None:
         return b""
+    names = find_names(state, evidence, path) if path else ()
     repository = await in_thread(ports.open_repository)
-    return await in_thread(repository.patch, evidence.base_tree, evidence.tree)
+    return await in_thread(repository.patch, evidence.base_tree, evidence.tree, names)
 
 
-async def apply_change(ports: Ports, goal_id: GoalId) -> GoalState:
-    """Put the change of a ready goal into the checkout's files; the index stays as it is.
+def find_evidence(state: GoalState, task: str | None) -> GoalGitEvidence | None:
+    """Return the change of a goal or of one of its tasks.  Raises `GoalNotFound`."""
+    if task is None:
+        return state.evidence
+    if task not in state.tasks:
+        raise GoalNotFound(
+            f"{state.goal_id} has no task {task[:80]!r}; it has {', '.join(state.tasks) or 'none'}."
+        )
+    return state.tasks[task].evidence
 
-    Raises `NotPossibleNow`, and `ChangeDoesNotFit` when a file is neither as it was on the base nor
-    as the change leaves it: then nothing is written at all.
+
+def find_names(state: GoalState, evidence: GoalGitEvidence, path: str) -> tuple[str, ...]:
+    """Return a path of a change with the other name it has there.  Raises `GoalNotFound`."""
+    if path not in evidence.paths:
+        raise GoalNotFound(
+            f"{state.goal_id} changes no file {path[:200]!r}; `diff` shows what it changes."
+        )
+    files = [file for file in evidence.files if path in (file.path, file.old_path)]
+    return tuple(sorted({name for file in files for name in (file.path, file.old_path) if name}))
+
+
+class ChangeEditor(Protocol):
+    """Somebody who puts text into files where a person has them open (an editor)."""
+
+    async def edit(
+        self, checkout: Path, title: str, changes: tuple[FileChange, ...]
+    ) -> tuple[FileChange, ...]:
+        """Do what can be done of `changes` and return those that are left.
+
+        Raises `ChangeDoesNotFit` when a buffer has other text or the editor refuses: then nothing
+        was done.
+        """
+        ...
+
+
+async def apply_change(
+    ports: Ports, goal_id: GoalId, *, undo: bool = False, editor: ChangeEditor | None = None
+) -> GoalState:
+    """Put the change of a ready goal into the checkout's files, or with `undo` take it out again.
+
+    The index stays as it is.  What is as wanted already is left alone, so that a change that was
+    put there by half can be completed.  Raises `NotPossibleNow`, and `ChangeDoesNotFit` when a file
+    is neither as it was on the base nor as the change leaves it: then nothing is written at all.
     """
     state = await ports.read(goal_id)
-    check_ready(state, "apply", GoalStatus.READY, GoalStatus.DELIVERED)
-    assert state.evidence is not None
+    evidence = await in_thread(_find_change, ports, state, undo)
     repository = await in_thread(ports.open_repository)
-    await in_thread(_apply, repository, ports.checkout, state)
-    files = tuple(sorted(state.evidence.paths))
-    fact = e.ChangeApplied(tree=state.evidence.tree, files=files)
-    return await ports.transact(goal_id, Record((fact,)))
+    changes = await in_thread(plan_change, evidence, repository.read_blob)
+    if undo:
+        changes = tuple(change.turned_round for change in changes)
+        _check_there(ports.checkout, state, changes)
+    await in_thread(check_fit, ports.checkout, state, evidence, changes)
+    if editor is not None:
+        changes = await editor.edit(ports.checkout, f"Goalproof: {state.created.text}", changes)
+        await in_thread(check_fit, ports.checkout, state, evidence, changes)
+    await in_thread(carry_out, ports.checkout, changes)
+    files = tuple(sorted(evidence.paths))
+    made = e.ChangeUndone if undo else e.ChangeApplied
+    return await ports.transact(goal_id, Record((made(tree=evidence.tree, files=files),)))
+
+
+def _find_change(ports: Ports, state: GoalState, undo: bool) -> GoalGitEvidence:
+    """Return the change that is meant: to take out, the one that was put in."""
+    if not undo:
+        check_ready(state, "apply", GoalStatus.READY, GoalStatus.DELIVERED)
+    elif e.ChangeUndone not in TRANSITIONS[state.status]:
+        raise refusal(state, "apply --undo")
+    elif state.applied_tree not in (None, state.tree):
+        assert state.applied_tree is not None
+        repository = ports.open_repository()
+        return repository.evidence(state.created.base_tree, state.applied_tree)
+    if state.evidence is None:
+        raise NotPossibleNow(f"{state.goal_id} has no change to take out.")
+    return state.evidence
+
+
+def _check_there(checkout: Path, state: GoalState, changes: tuple[FileChange, ...]) -> None:
+    """Taking out what never was put in would be recorded as something that happened."""
+    present = [read_present(checkout, change.path) for change in changes]
+    there = [is_alike(now, change.before) for now, change in zip(present, changes, strict=True)]
+    if state.applied_tree is None and not any(there):
+        raise NotPossibleNow(
+            f"The change of {state.goal_id} is not in the files of {checkout}, so there is nothing "
+            "to take out; `diff` shows it and `apply` puts it there."
+        )
 
 
 def check_ready(state: GoalState, verb: str, *allowed: GoalStatus) -> None:
@@ -67,42 +151,51 @@ def check_ready(state: GoalState, verb: str, *allowed: GoalStatus) -> None:
         )
 
 
-def _apply(repository: EvidenceRepository, checkout: Path, state: GoalState) -> None:
-    evidence = state.evidence
-    assert evidence is not None
-    todo: list[tuple[Path, ChangedFile | None, bytes | None]] = []
-    misfits: list[str] = []
-    modes = {file.path: file for file in evidence.files}
-    for path in sorted(evidence.paths):
-        before = repository.read_blob(evidence.base_tree, path)
-        after = repository.read_blob(evidence.tree, path)
-        there = _read(checkout, path)
-        if there != before and there != after:
-            misfits.append(path)
-        todo.append((checkout / path, modes.get(path), after))
-    misfits += _find_blocked(checkout, evidence)
-    special = [f.path for f in evidence.files if GITLINK in (f.mode, f.old_mode)]
-    if misfits or special:
-        raise ChangeDoesNotFit(
-            f"Nothing was written: {', '.join((misfits or special)[:5])} in {checkout} is not as "
-            f"it was when {state.goal_id} started. Save or undo your own changes there, or use "
-            "`deliver` to get the change as a branch."
-        )
-    # deletions first and deepest first: nothing is ever removed through a link made here
-    for target, _, after in sorted(todo, key=lambda item: item[0], reverse=True):
-        if after is None and (target.is_symlink() or target.is_file()):
+def check_fit(
+    checkout: Path, state: GoalState, evidence: GoalGitEvidence, changes: tuple[FileChange, ...]
+) -> None:
+    """Raise `ChangeDoesNotFit` where something else stands than a change finds or leaves."""
+    misfits = find_misfits(changes, lambda path: read_present(checkout, path))
+    blocked = _find_blocked(checkout, changes)
+    found = dict.fromkeys((*misfits, *blocked, *find_gitlinks(evidence)))
+    if found:
+        raise does_not_fit(checkout, state.goal_id, tuple(found))
+
+
+def does_not_fit(checkout: Path, goal_id: str, paths: Sequence[str]) -> ChangeDoesNotFit:
+    """Return the refusal that names what is neither as before nor as after a change."""
+    more = f" and {len(paths) - SHOWN} more" if len(paths) > SHOWN else ""
+    named = f"{', '.join(paths[:SHOWN])}{more}"
+    return ChangeDoesNotFit(
+        f"Nothing was written: {named} in {checkout} {'is' if len(paths) == 1 else 'are'} neither as "
+        f"{goal_id} found it nor as it leaves it. Save or undo your own changes there, or use "
+        "`deliver` to get the change as a branch."
+    )
+
+
+def carry_out(checkout: Path, changes: Iterable[FileChange]) -> None:
+    """Make every file as its change leaves it.
+
+    Deletions come first and deepest first: nothing is ever removed through a link made here.
+    """
+    gone = [change for change in changes if change.after is None]
+    for change in sorted(gone, key=lambda change: change.path, reverse=True):
+        target = checkout / change.path
+        if target.is_symlink() or target.is_file():
             target.unlink()
-            _remove_empty(target.parent, checkout)
-    for target, file, after in todo:
-        if after is None:
-            continue
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if file is not None and file.mode == SYMLINK:
-            target.unlink(missing_ok=True)
-            target.symlink_to(after.decode("utf-8", "surrogateescape"))
-        else:
-            executable = file is not None and file.mode == EXECUTABLE
-            write_atomic(target, after, 0o755 if executable else 0o644)
+        _remove_empty(target.parent, checkout)
+    for change in changes:
+        if change.after is not None and read_present(checkout, change.path) != change.after:
+            _put(checkout / change.path, change.after)
+
+
+def _put(target: Path, content: Content) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if content.is_link:
+        target.unlink(missing_ok=True)
+        target.symlink_to(content.data.decode("utf-8", "surrogateescape"))
+    else:
+        write_atomic(target, content.data, 0o755 if content.mode == EXECUTABLE else 0o644)
 
 
 def _remove_empty(folder: Path, checkout: Path) -> None:
@@ -113,35 +206,33 @@ def _remove_empty(folder: Path, checkout: Path) -> None:
             folder = folder.parent
 
 
-def _find_blocked(checkout: Path, evidence: GoalGitEvidence) -> list[str]:
-    """Return the paths at which something else stands than a file of the base."""
-    gone = {checkout / file.path for file in evidence.files if file.status == "D"}
-    gone |= {
-        checkout / file.old_path for file in evidence.files if file.status == "R" and file.old_path
-    }
-    blocked = []
-    for file in evidence.files:
-        target = checkout / file.path
-        if file.status == "D" or target.is_symlink() or target.is_file() or not target.exists():
-            continue
-        inside = (
-            {path for path in target.rglob("*") if not path.is_dir()}
-            if target.is_dir()
-            else {target}
-        )
-        if inside - gone:
-            blocked.append(file.path)
-    return blocked
+def _find_blocked(checkout: Path, changes: tuple[FileChange, ...]) -> tuple[str, ...]:
+    """Return the paths at which a folder stands that holds more than what the change deletes."""
+    gone = {checkout / change.path for change in changes if change.after is None}
+    return tuple(
+        change.path
+        for change in changes
+        if change.after is not None and _holds_others(checkout / change.path, gone)
+    )
 
 
-def _read(checkout: Path, path: str) -> bytes | None:
-    """Return a file as git would see it; a path through a link in the checkout is not ours."""
+def _holds_others(target: Path, gone: set[Path]) -> bool:
+    if target.is_symlink() or not target.is_dir():
+        return False
+    return bool({path for path in target.rglob("*") if not path.is_dir()} - gone)
+
+
+def read_present(checkout: Path, path: str) -> Content | None:
+    """Return what stands at a path as git would see it; through a link in the checkout, not ours."""
     target = checkout / path
     if not target.parent.resolve().is_relative_to(checkout.resolve()):
-        return b"\0outside"
+        return Content(b"", OUTSIDE)
     if target.is_symlink():
-        return str(target.readlink()).encode("utf-8", "surrogateescape")
-    return target.read_bytes() if target.is_file() else None
+        return Content(str(target.readlink()).encode("utf-8", "surrogateescape"), SYMLINK)
+    if not target.is_file():
+        return None if target.is_dir() or not target.exists() else Content(b"", OUTSIDE)
+    executable = bool(target.stat().st_mode & 0o100)
+    return Content(target.read_bytes(), EXECUTABLE if executable else FILE)
 
 
 async def deliver_local(ports: Ports, goal_id: GoalId) -> GoalState:

@@ -7,6 +7,7 @@ import re
 import tomllib
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal
@@ -23,6 +24,7 @@ LIMIT = 256 * 1024
 """Characters of a configuration that are read."""
 
 AT_LINE = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
+LINE = re.compile(r", line (\d+)")
 ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -34,6 +36,14 @@ class Configuration(Frozen):
     """A venv or an interpreter, as written: relative to the checkout or absolute."""
     copies: tuple[str, ...] = ()
     """Globs of untracked files that gates need in a workspace (`[workspace] copy`)."""
+
+
+@dataclass(frozen=True, order=True, slots=True)
+class Mistake:
+    """One thing wrong with a document: `line` counts from 1."""
+
+    line: int
+    text: str
 
 
 def _check_inside(path: str) -> str:
@@ -112,13 +122,7 @@ def parse_configuration(text: str, name: str = NAME) -> Configuration:
     """
     text = text.removeprefix("\ufeff")
     raw = _load(text, name)
-    problems: list[tuple[Location, str]] = []
-    parsed = _File()
-    try:
-        parsed = _File.model_validate(raw)
-    except ValidationError as error:
-        problems += [(_clean(item["loc"]), _say(item)) for item in error.errors()]
-    problems += _find_contradictions(raw)
+    parsed, problems = _check(raw)
     if problems:
         raise BadConfiguration(_render(problems, text, name))
     return Configuration(
@@ -128,6 +132,32 @@ def parse_configuration(text: str, name: str = NAME) -> Configuration:
         python=parsed.workspace.python,
         copies=tuple(parsed.workspace.copy_),
     )
+
+
+def find_mistakes(text: str) -> tuple[Mistake, ...]:
+    """Return everything that is wrong with a configuration, from top to bottom."""
+    text = text.removeprefix("\ufeff")
+    try:
+        raw = _load(text, NAME)
+    except BadConfiguration as error:
+        found = LINE.search(error.paragraph)
+        return (Mistake(int(found.group(1)) if found else 1, error.paragraph),)
+    _, problems = _check(raw)
+    lines = find_lines(text)
+    return tuple(
+        sorted({Mistake(_line_of(at, lines), f"`{_path(at)}` {said}") for at, said in problems})
+    )
+
+
+def _check(raw: dict[str, Any]) -> tuple[_File, list[tuple[Location, str]]]:
+    problems: list[tuple[Location, str]] = []
+    parsed = _File()
+    try:
+        parsed = _File.model_validate(raw)
+    except ValidationError as error:
+        problems += [(_clean(item["loc"]), _say(item)) for item in error.errors()]
+    problems += _find_contradictions(raw)
+    return parsed, problems
 
 
 def _load(text: str, name: str) -> dict[str, Any]:

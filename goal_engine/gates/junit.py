@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from xml.parsers import expat
 
 from junitparser import Error, Failure, JUnitXml, JUnitXmlError, Skipped, TestCase
@@ -13,6 +14,10 @@ LIMIT = 64 * 1024 * 1024
 """Bytes of a report that are read."""
 
 CHUNK = 64 * 1024
+TOLD = 500
+"""Failing tests of a report whose words are kept."""
+WORDS = 20_000
+"""Characters of a failing test's words that are kept: half from their start, half from their end."""
 WORST_FIRST = (
     (Error, TestOutcome.ERROR),
     (Failure, TestOutcome.FAILED),
@@ -24,8 +29,35 @@ class BadReport(ValueError):
     """The bytes are no report that can be used; the message says why."""
 
 
+@dataclass(frozen=True, slots=True)
+class ToldFailure:
+    """What a report says of a test that did not pass, as it says it."""
+
+    test: str
+    name: str
+    classname: str
+    message: str
+    text: str
+    """A traceback, for most test runners."""
+    file: str
+    line: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What each test said, by `classname::name`, in the order of the report."""
+
+    outcomes: dict[str, TestOutcome]
+    failures: tuple[ToldFailure, ...] = ()
+
+
 def parse_junit(data: bytes) -> dict[str, TestOutcome]:
-    """Return what each test said, by `classname::name`, in the order of the report.
+    """Return the outcomes of `parse_report`.  Raises `BadReport`."""
+    return parse_report(data).outcomes
+
+
+def parse_report(data: bytes) -> Report:
+    """Return what the tests of a report said.
 
     A second test of the same id gets `#2`, so that none hides another.  Raises `BadReport`.
     """
@@ -34,18 +66,40 @@ def parse_junit(data: bytes) -> dict[str, TestOutcome]:
     _refuse_doctype(data)
     try:
         root = JUnitXml.fromstring(data)
-        cases = [(_find_id(case), _find_outcome(case)) for case in _find_cases(root)]
+        cases = [(_find_id(case), _find_outcome(case), case) for case in _find_cases(root)]
     except (SyntaxError, JUnitXmlError, ValueError, RecursionError) as error:
         raise BadReport(f"it is no JUnit XML: {error}") from error
     outcomes: dict[str, TestOutcome] = {}
+    failures: list[ToldFailure] = []
     seen: dict[str, int] = {}
-    for name, outcome in cases:
+    for name, outcome, case in cases:
         unique = name
         while unique in outcomes:
             seen[name] = seen.get(name, 1) + 1
             unique = f"{name}#{seen[name]}"
         outcomes[unique] = outcome
-    return outcomes
+        if outcome in (TestOutcome.FAILED, TestOutcome.ERROR) and len(failures) < TOLD:
+            failures.append(_quote(unique, case))
+    return Report(outcomes, tuple(failures))
+
+
+def _quote(test: str, case: TestCase) -> ToldFailure:
+    results = [result for result in case.result if isinstance(result, Error | Failure)]
+    attributes = case._elem.attrib
+    line = attributes.get("line", "")
+    return ToldFailure(
+        test=test,
+        name=case.name or "",
+        classname=case.classname or "",
+        message=_cut(next((result.message for result in results if result.message), "")),
+        text=_cut("\n".join(result.text for result in results if result.text)),
+        file=attributes.get("file", ""),
+        line=int(line) if line.isascii() and line.isdecimal() and len(line) < 8 else None,
+    )
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= WORDS else f"{text[: WORDS // 2]}\n{text[-WORDS // 2 :]}"
 
 
 def _refuse_doctype(data: bytes) -> None:

@@ -72,6 +72,21 @@ class GateStage(StrEnum):
     COUNTERFACTUAL = "counterfactual"
 
 
+class TestFailure(Frozen):
+    """A failing test for a person to look at; nothing is judged by it."""
+
+    __test__ = False
+
+    test: str
+    """Its id, as in `GateResult.tests`."""
+    message: str
+    """Its first words, from the test: plain text at most."""
+    path: str | None = None
+    """The file in the repository where it failed, as far as the report tells."""
+    line: int | None = None
+    """The line (from 1) there."""
+
+
 class GateResult(Frozen):
     """One run of one gate on one tree."""
 

@@ -534,10 +534,11 @@ def diff_records(git_dir: Path, base: str, tree: str) -> bytes:
     return safe_git(told, git_dir=git_dir).stdout
 
 
-def diff_patch(git_dir: Path, base: str, tree: str) -> bytes:
-    """Return a change as a patch that `git apply` takes."""
+def diff_patch(git_dir: Path, base: str, tree: str, paths: Sequence[str] = ()) -> bytes:
+    """Return a change, or what it does to `paths`, as a patch that `git apply` takes."""
     looks = ["--no-color", "--src-prefix=a/", "--dst-prefix=b/"]
     told = ["diff-tree", "-p", "--binary", "--full-index", *looks, *DIFF, base, tree]
+    told += ["--", *paths]
     return safe_git(told, git_dir=git_dir).stdout
 
 

@@ -302,9 +302,9 @@ class EvidenceRepository:
         records = git.diff_records(self.path, git.check_oid(base_tree), git.check_oid(tree))
         return parse_diff(base_tree, tree, records)
 
-    def patch(self, base_tree: str, tree: str) -> bytes:
-        """Return the change between two trees as a patch."""
-        return git.diff_patch(self.path, git.check_oid(base_tree), git.check_oid(tree))
+    def patch(self, base_tree: str, tree: str, paths: Sequence[str] = ()) -> bytes:
+        """Return the change between two trees, or what it does to `paths`, as a patch."""
+        return git.diff_patch(self.path, git.check_oid(base_tree), git.check_oid(tree), paths)
 
     def overlay(self, base_tree: str, head_tree: str, paths: Iterable[str]) -> str:
         """Return `base_tree` with `paths` as they are in `head_tree`, gone where they are not."""

@@ -34,6 +34,14 @@ class AnswerQuestion:
 
 
 @dataclass(frozen=True, slots=True)
+class RevisePlan:
+    """Put another plan in the place of the one that nothing was done of."""
+
+    planned: e.GoalPlanned
+    restated: e.GoalRestated | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class StartGoal:
     """Take a goal up for the first time or, after a judgement, again."""
 
@@ -105,7 +113,13 @@ class AcceptCriterion:
 
 
 GoalCommand = (
-    AnswerQuestion | ResumeGoal | RequestControl | SubmitTask | JudgeGoal | AcceptCriterion
+    AnswerQuestion
+    | RevisePlan
+    | ResumeGoal
+    | RequestControl
+    | SubmitTask
+    | JudgeGoal
+    | AcceptCriterion
 )
 """The commands whose events depend on the goal as it stands."""
 

@@ -58,6 +58,7 @@ def _verb(command: c.Command) -> str:
         c.StartGoal: "execute",
         c.ResumeGoal: "resume",
         c.AnswerQuestion: "answer",
+        c.RevisePlan: "revise",
         c.SubmitTask: "submit",
         c.AcceptCriterion: "accept",
         c.JudgeGoal: "be judged",
@@ -95,6 +96,8 @@ def _of_goal(state: GoalState | None, command: c.GoalCommand) -> tuple[e.GoalEve
     match command:
         case c.AnswerQuestion():
             return _answer(state, command)
+        case c.RevisePlan():
+            return _revise(state, command)
         case c.ResumeGoal():
             return _resume(state, command)
         case c.RequestControl():
@@ -193,6 +196,13 @@ def _answer(state: GoalState, command: c.AnswerQuestion) -> tuple[e.GoalEvent, .
         events.append(e.QuestionsAsked(questions=command.questions))
     events += [event for event in (command.planned, command.blocked) if event is not None]
     return tuple(events)
+
+
+def _revise(state: GoalState, command: c.RevisePlan) -> tuple[e.GoalEvent, ...]:
+    if state.has_begun:
+        why = "work on its plan has begun; `run` with the other plan makes a goal of its own"
+        raise refusal(state, _verb(command), why)
+    return (command.planned, *((command.restated,) if command.restated else ()))
 
 
 def find_unmetered_limits(state: GoalState) -> tuple[Literal["tokens", "usd"], ...]:

@@ -70,6 +70,16 @@ class GoalPlanned(Frozen):
     graph: GoalTaskGraph
 
 
+class GoalRestated(Frozen):
+    """A person changed the goal's words, its kind or its limits together with its plan."""
+
+    type: Literal["goal.restated"] = "goal.restated"
+    text: str
+    kind: GoalKind
+    kind_reason: str
+    budget: GoalBudget
+
+
 class QuestionsAsked(Frozen):
     """A person has to answer before there can be a plan, or before it can run."""
 
@@ -176,6 +186,8 @@ class GateFinished(Frozen):
     """Without its tests, which are in `report`."""
     report: Sha256 | None = None
     """The object that holds the outcome of each test."""
+    failures: Sha256 | None = Field(default=None, exclude_if=lambda value: value is None)
+    """The object that says where tests failed, for a person."""
     environment: str = ""
     """The digest of the environment it ran in."""
 
@@ -310,6 +322,14 @@ class ChangeApplied(Frozen):
     files: tuple[str, ...]
 
 
+class ChangeUndone(Frozen):
+    """The change was taken out of the checkout's files again."""
+
+    type: Literal["change.undone"] = "change.undone"
+    tree: GitOid
+    files: tuple[str, ...]
+
+
 class DeliveryIntended(Frozen):
     """A delivery is about to happen; the branch is its idempotency key."""
 
@@ -329,6 +349,7 @@ class GoalDelivered(Frozen):
 GoalEvent = Annotated[
     GoalCreated
     | GoalPlanned
+    | GoalRestated
     | QuestionsAsked
     | QuestionAnswered
     | GateWaived
@@ -356,6 +377,7 @@ GoalEvent = Annotated[
     | CriterionAccepted
     | ProofRecorded
     | ChangeApplied
+    | ChangeUndone
     | DeliveryIntended
     | GoalDelivered,
     Field(discriminator="type"),

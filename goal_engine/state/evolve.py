@@ -66,13 +66,26 @@ def _with_task(state: GoalState, task: str, **changes: Any) -> dict[str, Any]:
 
 
 def _planned(state: GoalState, event: e.GoalPlanned) -> Mapping[str, Any]:
+    """A plan, the first or another one: what the one before asked and waited for is void."""
+    answered = {answer.question for answer in state.answers}
     return {
+        "phase": GoalPhase.PLANNING,
         "planner": event.planner,
         "criteria": event.criteria,
         "graph": event.graph,
         "tasks": {task.id: TaskState() for task in event.graph},
+        "questions": tuple(asked for asked in state.questions if asked.id in answered),
         "blocked": None,
+        "requests": (),
+        "conflict": (),
+        "pause_reason": "",
+        "interrupted": False,
     }
+
+
+def _restated(state: GoalState, event: e.GoalRestated) -> Mapping[str, Any]:
+    words = {"text": event.text, "kind": event.kind, "kind_reason": event.kind_reason}
+    return {"created": state.created.changed(**words), "budget": event.budget}
 
 
 def _asked(state: GoalState, event: e.QuestionsAsked) -> Mapping[str, Any]:
@@ -188,7 +201,12 @@ def _limits_waived(state: GoalState, event: e.LimitsWaived) -> Mapping[str, Any]
 def _gate_finished(state: GoalState, event: e.GateFinished) -> Mapping[str, Any]:
     result = event.result
     key = f"{result.stage}:{result.tree}:{result.gate}"
-    run = GateRun(result=result, report=event.report, environment=event.environment)
+    run = GateRun(
+        result=result,
+        report=event.report,
+        failures=event.failures,
+        environment=event.environment,
+    )
     return {"gates_run": {**state.gates_run, key: run}}
 
 
@@ -216,6 +234,7 @@ def _task_finished(state: GoalState, event: e.TaskFinished) -> Mapping[str, Any]
         evidence=event.evidence,
         log=event.log,
         folder=None,
+        exclude=(),
     )
     return {**done, "spend": state.spend.plus(event.spent)}
 
@@ -258,6 +277,7 @@ def _conflicted(state: GoalState, event: e.IntegrationConflicted) -> Mapping[str
 
 CHANGES: Mapping[type[Frozen], Change] = {
     e.GoalPlanned: _planned,
+    e.GoalRestated: _restated,
     e.QuestionsAsked: _asked,
     e.QuestionAnswered: lambda s, v: {"answers": (*s.answers, v.answer)},
     e.GateWaived: lambda s, v: {"waived": (*s.waived, v.gate)},
@@ -284,7 +304,8 @@ CHANGES: Mapping[type[Frozen], Change] = {
     e.GoalNotReady: lambda s, v: {"phase": GoalPhase.PROOF, "requests": (), "blocked": None},
     e.CriterionAccepted: lambda s, v: {"acceptances": (*s.acceptances, v.acceptance)},
     e.ProofRecorded: lambda s, v: {"proof": ProofPointer(digest=v.digest, tree=v.tree)},
-    e.ChangeApplied: lambda s, v: {"applied": v.files},
+    e.ChangeApplied: lambda s, v: {"applied": v.files, "applied_tree": v.tree},
+    e.ChangeUndone: lambda s, v: {"applied": (), "applied_tree": None},
     e.DeliveryIntended: lambda s, v: {"delivery_branch": v.branch},
     e.GoalDelivered: lambda s, v: {
         "phase": GoalPhase.DELIVERY,

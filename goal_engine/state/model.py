@@ -55,6 +55,7 @@ class GateRun(Frozen):
 
     result: GateResult
     report: Sha256 | None = None
+    failures: Sha256 | None = None
     environment: str = ""
 
 
@@ -98,6 +99,8 @@ class GoalState(Frozen):
     acceptances: tuple[Acceptance, ...] = ()
     proof: ProofPointer | None = None
     applied: tuple[str, ...] = ()
+    applied_tree: GitOid | None = None
+    """The tree whose files `applied` are."""
     delivery_branch: str | None = None
     delivered_commit: GitOid | None = None
     spend: Spend = Spend()
@@ -116,6 +119,16 @@ class GoalState(Frozen):
         )
 
     @property
+    def gate_names(self) -> tuple[str, ...]:
+        """The names of the locked gates."""
+        return tuple(gate.name for gate in self.created.gates)
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether a task was attempted or the result judged: the plan stands from then on."""
+        return self.judgement is not None or any(task.attempts for task in self.tasks.values())
+
+    @property
     def open_questions(self) -> tuple[Question, ...]:
         """The questions without an answer."""
         answered = {answer.question for answer in self.answers}
@@ -130,6 +143,12 @@ class GoalState(Frozen):
     def handed_over(self) -> tuple[str, ...]:
         """Ids of the tasks that wait for a person to submit them."""
         return tuple(task_id for task_id, task in self.tasks.items() if task.waits_for_person)
+
+    @property
+    def only_waits_for_person(self) -> bool:
+        """Whether nothing works but a person, whose time is their own."""
+        running = [name for name, at in self.statuses.items() if at is TaskStatus.RUNNING]
+        return bool(running) and set(running) == set(self.handed_over)
 
     def find_waiting(self, task: str) -> tuple[str, ...]:
         """Return the pending tasks that cannot run without `task`."""

@@ -49,7 +49,7 @@ TRANSITIONS: Mapping[GoalStatus | None, Moves] = {
     None: {e.GoalCreated: S.PLANNED},
     S.PLANNED: {
         **_START,
-        **_stays(S.PLANNED, e.GoalPlanned, e.QuestionsAsked),
+        **_stays(S.PLANNED, e.GoalPlanned, e.GoalRestated, e.QuestionsAsked),
         e.GoalBlocked: S.BLOCKED_ON_HUMAN,
     },
     S.RUNNING: {
@@ -79,20 +79,21 @@ TRANSITIONS: Mapping[GoalStatus | None, Moves] = {
         e.GoalReady: S.READY,
         e.GoalNotReady: S.NOT_READY,
     },
-    S.BLOCKED_ON_EXTERNAL: dict(_RESUME),
+    S.BLOCKED_ON_EXTERNAL: {**_RESUME, e.GoalPlanned: S.PLANNED},
     S.NEEDS_MORE_BUDGET: dict(_RESUME),
     S.FAILED_INFRA: dict(_RESUME),
     S.NOT_READY: {
         **_START,
         **_stays(S.NOT_READY, e.CriterionAccepted, e.GoalJudged, e.ProofRecorded, e.GoalNotReady),
+        **_stays(S.NOT_READY, e.ChangeUndone),
         e.GoalReady: S.READY,
     },
     S.READY: {
         **_START,
-        **_stays(S.READY, e.ProofRecorded, e.ChangeApplied, e.DeliveryIntended),
+        **_stays(S.READY, e.ProofRecorded, e.ChangeApplied, e.ChangeUndone, e.DeliveryIntended),
         e.GoalDelivered: S.DELIVERED,
     },
-    S.DELIVERED: _stays(S.DELIVERED, e.ChangeApplied),
+    S.DELIVERED: _stays(S.DELIVERED, e.ChangeApplied, e.ChangeUndone),
     S.CANCELLED: {},
 }
 
@@ -106,11 +107,11 @@ def find_next(status: GoalStatus | None, event: Frozen) -> GoalStatus | None:
 
 
 POSSIBLE: Mapping[GoalStatus, tuple[str, ...]] = {
-    S.PLANNED: ("execute", "cancel"),
+    S.PLANNED: ("execute", "revise", "cancel"),
     S.RUNNING: ("pause", "cancel", "show"),
     S.PAUSED: ("resume", "cancel"),
-    S.BLOCKED_ON_HUMAN: ("answer", "accept", "resume", "cancel"),
-    S.BLOCKED_ON_EXTERNAL: ("resume", "cancel"),
+    S.BLOCKED_ON_HUMAN: ("answer", "accept", "revise", "resume", "cancel"),
+    S.BLOCKED_ON_EXTERNAL: ("revise", "resume", "cancel"),
     S.NEEDS_MORE_BUDGET: ("resume", "cancel"),
     S.FAILED_INFRA: ("resume", "cancel"),
     S.NOT_READY: ("execute", "accept", "diff", "proof", "cancel"),

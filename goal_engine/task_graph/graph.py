@@ -199,7 +199,12 @@ def _find_bad_workers(task: GoalTask) -> Iterator[GraphProblem]:
         listed = " and ".join(f"`{name}`" for name in given)
         found.append(("worker", f"gives {listed}, for the worker `cli`, but has `{task.worker}`"))
     if task.worker == "cli" and not task.agent and not task.command:
-        found.append(("empty", "has the worker `cli` but names neither an agent nor a command"))
+        found.append(
+            (
+                "empty",
+                "has the worker `cli` but names neither an agent nor a command (`agent`, or `--agent`)",
+            )
+        )
     if task.agent and task.command:
         found.append(("worker", "names an agent and a command; one of them can work on it"))
     if task.command and not task.command[0].strip():

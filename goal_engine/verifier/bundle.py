@@ -24,6 +24,7 @@ from goal_engine.runtime.atomic import fsync_dir
 from goal_engine.runtime.git import require_git
 from goal_engine.runtime.threads import in_thread
 from goal_engine.state.model import GoalState
+from goal_engine.task_graph.graph import GoalTask
 from goal_engine.types import GoalId
 from goal_engine.worktree import Workbench
 
@@ -126,7 +127,7 @@ def make_proof(
             notes=tuple(dict.fromkeys(note for run in runs for note in run.notes)),
         ),
         spend=state.spend,
-        workers=tuple(sorted({task.worker for task in state.graph})),
+        workers=tuple(sorted({_name_worker(task) for task in state.graph})),
         acceptances=state.acceptances,
         answers=state.answers,
         waived=state.waived,
@@ -134,6 +135,12 @@ def make_proof(
         journal_head=head,
         files=files,
     )
+
+
+def _name_worker(task: GoalTask) -> str:
+    """Who did it, an agent by its name; never a command's arguments, which may hold anything."""
+    agent = task.agent or next(iter(task.command), "")
+    return f"{task.worker} ({agent})" if agent else task.worker
 
 
 def read_bundle(folder: Path) -> tuple[GoalProof, str]:

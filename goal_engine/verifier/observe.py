@@ -6,7 +6,7 @@ import json
 
 from goal_engine.gates.protected import find_protected_change
 from goal_engine.ports import Ports
-from goal_engine.proof.gate import GateResult, GateStage, TestOutcome
+from goal_engine.proof.gate import GateResult, GateStage, TestFailure, TestOutcome
 from goal_engine.proof.verdict import Observations
 from goal_engine.state.model import GateRun, GoalState
 from goal_engine.types import TaskStatus
@@ -58,3 +58,17 @@ async def read_run(ports: Ports, run: GateRun) -> GateResult:
 def render_report(result: GateResult) -> bytes:
     """Return the outcomes as they are kept: canonical, so that equal ones have one name."""
     return json.dumps(result.tests, sort_keys=True, separators=(",", ":")).encode()
+
+
+async def read_failures(ports: Ports, run: GateRun) -> tuple[TestFailure, ...]:
+    """Return where the tests of a recorded result failed, none where that was not kept."""
+    if run.failures is None:
+        return ()
+    table = json.loads(await ports.store.read_object(run.failures))
+    return tuple(TestFailure.model_validate(item) for item in table)
+
+
+def render_failures(failures: tuple[TestFailure, ...]) -> bytes:
+    """Return failures as they are kept."""
+    table = [failure.model_dump(mode="json") for failure in failures]
+    return json.dumps(table, sort_keys=True, separators=(",", ":")).encode()

@@ -7,7 +7,8 @@ from hashlib import sha256
 from pathlib import Path
 
 from goal_engine.errors import RepositoryUnusable
-from goal_engine.gates.junit import BadReport, parse_junit
+from goal_engine.gates.junit import BadReport, Report, parse_report
+from goal_engine.gates.traces import find_failures
 from goal_engine.proof.gate import (
     REPORT,
     GateOutcome,
@@ -15,6 +16,7 @@ from goal_engine.proof.gate import (
     GateResult,
     GateSpec,
     GateStage,
+    TestFailure,
     TestOutcome,
 )
 from goal_engine.runtime.environment import Environment, probe_origin
@@ -33,6 +35,13 @@ class GateRunOutput:
     result: GateResult
     log: bytes
     environment: Environment
+    failures: tuple[TestFailure, ...] = ()
+    """For a person: where the tests failed."""
+
+
+def name_run(stage: GateStage, gate: str) -> str:
+    """Return how the workspace and the log of one run are called."""
+    return f"{stage}-{gate.replace('.', '_')}-{sha256(gate.encode()).hexdigest()[:8]}"
 
 
 async def run_gate(
@@ -40,10 +49,11 @@ async def run_gate(
 ) -> GateRunOutput:
     """Run `spec` on `commit`, whose tree is `tree`, in a workspace of its own.
 
+    The file of its log is left to whoever records the result: until then the gate counts as running.
     Raises `ToolMissing` when the gate's program does not exist.  Cancelled, it returns only when
     the gate's processes are dead.
     """
-    name = f"{stage}-{spec.name.replace('.', '_')}-{sha256(spec.name.encode()).hexdigest()[:8]}"
+    name = name_run(stage, spec.name)
     async with bench.workspace(name, commit) as workspace:
         environment = await bench.environment(workspace)
         strangers = await probe_origin(environment, workspace)
@@ -67,8 +77,8 @@ async def run_gate(
             timeout=spec.timeout,
         )
         output = log.read_bytes() if log.exists() else b""
-        log.unlink(missing_ok=True)
         outcome, tests, message = _read_outcome(spec, ended, report, output)
+        failures = await in_thread(find_failures, tests.failures, workspace, spec.cwd)
         if outcome in (GateOutcome.PASSED, GateOutcome.FAILED):
             changed = await in_thread(_find_changed, bench, workspace, tree, commit, environment)
             if changed:
@@ -80,12 +90,12 @@ async def run_gate(
             tree=tree,
             outcome=outcome,
             exit_code=ended.exit_code,
-            tests=tests,
+            tests=tests.outcomes,
             duration_ms=ended.duration_ms,
             message=message,
             notes=environment.notes,
         )
-        return GateRunOutput(result, output, environment)
+        return GateRunOutput(result, output, environment, failures)
 
 
 def _find_changed(
@@ -102,23 +112,23 @@ def _find_changed(
 
 def _read_outcome(
     spec: GateSpec, ended: Finished, report: Path, output: bytes
-) -> tuple[GateOutcome, dict[str, TestOutcome], str]:
+) -> tuple[GateOutcome, Report, str]:
     """The exit code and the report must agree: a gate that contradicts itself has not answered."""
     if ended.timed_out:
-        return GateOutcome.TIMEOUT, {}, f"it was killed after {spec.timeout:g} s"
-    tests: dict[str, TestOutcome] = {}
+        return GateOutcome.TIMEOUT, Report({}), f"it was killed after {spec.timeout:g} s"
+    tests = Report({})
     if spec.report is GateReport.JUNIT:
         try:
-            tests = parse_junit(report.read_bytes())
+            tests = parse_report(report.read_bytes())
         except FileNotFoundError:
-            return GateOutcome.ERROR, {}, f"it wrote no report; {quote(output)}"
+            return GateOutcome.ERROR, Report({}), f"it wrote no report; {quote(output)}"
         except BadReport as error:
-            return GateOutcome.ERROR, {}, f"its report cannot be read: {error}"
+            return GateOutcome.ERROR, Report({}), f"its report cannot be read: {error}"
         finally:
             report.unlink(missing_ok=True)
-        if not tests:
-            return GateOutcome.ERROR, {}, f"its report holds no tests; {quote(output)}"
-    red = {TestOutcome.FAILED, TestOutcome.ERROR}.intersection(tests.values())
+        if not tests.outcomes:
+            return GateOutcome.ERROR, tests, f"its report holds no tests; {quote(output)}"
+    red = {TestOutcome.FAILED, TestOutcome.ERROR}.intersection(tests.outcomes.values())
     if ended.exit_code == 0 and red:
         return GateOutcome.ERROR, tests, "it ended with exit code 0 although tests failed"
     if ended.exit_code == 0:

@@ -9,13 +9,13 @@ from collections.abc import Iterable
 from goal_engine.decision import EvidenceKind
 from goal_engine.gates.protected import is_test
 from goal_engine.ports import Ports
-from goal_engine.proof.gate import GateResult, GateSpec, GateStage
+from goal_engine.proof.gate import GateResult, GateSpec, GateStage, TestFailure
 from goal_engine.runtime.threads import in_thread
 from goal_engine.state import events as e
 from goal_engine.state.commands import Record
 from goal_engine.state.model import GoalState
-from goal_engine.verifier.observe import read_run, render_report
-from goal_engine.verifier.run import run_gate
+from goal_engine.verifier.observe import read_run, render_failures, render_report
+from goal_engine.verifier.run import name_run, run_gate
 from goal_engine.worktree import Workbench
 
 
@@ -36,7 +36,9 @@ async def run_stage(
         async with slots:
             ran = await run_gate(bench, spec, stage, tree, commit)
             log = await ports.store.write_object(ran.log) if ran.log else None
-            await record(ports, state, ran.result.changed(log=log), ran.environment.key)
+            result = ran.result.changed(log=log)
+            await record(ports, state, result, ran.environment.key, ran.failures)
+            await in_thread(bench.log_path(name_run(stage, spec.name)).unlink, missing_ok=True)
 
     async with asyncio.TaskGroup() as group:
         for spec in todo:
@@ -48,10 +50,21 @@ async def run_stage(
     return await ports.read(state.goal_id)
 
 
-async def record(ports: Ports, state: GoalState, result: GateResult, environment: str) -> None:
-    """Record a result; the outcome of each test is kept as an object."""
-    report = await ports.store.write_object(render_report(result)) if result.tests else None
-    fact = e.GateFinished(result=result.changed(tests={}), report=report, environment=environment)
+async def record(
+    ports: Ports,
+    state: GoalState,
+    result: GateResult,
+    environment: str,
+    failures: tuple[TestFailure, ...] = (),
+) -> None:
+    """Record a result; the outcome of each test, and where tests failed, are kept as objects."""
+    write = ports.store.write_object
+    fact = e.GateFinished(
+        result=result.changed(tests={}),
+        report=await write(render_report(result)) if result.tests else None,
+        failures=await write(render_failures(failures)) if failures else None,
+        environment=environment,
+    )
     await ports.transact(state.goal_id, Record((fact,)))
 
 

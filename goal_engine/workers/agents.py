@@ -57,7 +57,8 @@ def read_agents() -> dict[str, Agent]:
     for name, mine in _read_own().items():
         install = f"correct `argv` of [agent.{name}] in {agents_path()}"
         title = mine.title or "your own"
-        known[name] = Agent(name, title, tuple(mine.argv), tuple(mine.env), install)
+        argv, env = tuple(mine.argv), tuple(mine.env)
+        known[name] = Agent(name, title, argv, env, install=install)
     return known
 
 
@@ -142,5 +143,6 @@ def say_missing(agent: Agent) -> str:
 
 
 def read_variables(agent: Agent) -> dict[str, str]:
-    """Return the variables of this process that the agent may have."""
-    return {name: os.environ[name] for name in (*NETWORK, *agent.env) if name in os.environ}
+    """Return the agent's own settings, and the variables of this process that it may have."""
+    names = (name for name in (*NETWORK, *agent.env) if name in os.environ)
+    return {**dict(agent.settings), **{name: os.environ[name] for name in names}}

@@ -5,6 +5,7 @@ Nothing it says changes a state.  Its exit code ends the turn well or badly; its
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,10 +28,9 @@ from goal_engine.workers.prompt import render_prompt
 
 TURN_TIMEOUT = 1800.0
 """Seconds that a turn may take when the task says nothing."""
-GRACE = 2.0
-"""Seconds that an agent has to end by itself when it is told to."""
 TAIL = 4096
 """Bytes of a log's end in which its last line is looked for."""
+COLOURS = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
 QUOTED = 300
 """Characters of that line that a message repeats."""
 
@@ -66,7 +66,6 @@ class CliWorker:
                 env=clean_environment({**turn.environment.variables, **command.variables}),
                 log=turn.log,
                 timeout=timeout,
-                grace=GRACE,
                 stdin=None if takes_argument(command.argv) else given,
             )
         except ToolMissing as error:
@@ -97,7 +96,7 @@ def _find_problem(name: str, ended: Finished, timeout: float) -> str:
 
 
 def read_last_line(log: Path) -> str:
-    """Return the last line that says something, shortened; empty when there is none."""
+    """Return the last line that says something, plain and shortened; empty when there is none."""
     try:
         with log.open("rb") as file:
             size = file.seek(0, 2)
@@ -105,5 +104,6 @@ def read_last_line(log: Path) -> str:
             text = file.read().decode("utf-8", "replace")
     except OSError:
         return ""
-    lines = [" ".join(line.split()) for line in text.splitlines()]
-    return next((line[:QUOTED] for line in reversed(lines) if line), "")
+    lines = [" ".join(line.split()) for line in COLOURS.sub("", text).splitlines()]
+    plain = ("".join(char for char in line if char.isprintable()) for line in reversed(lines))
+    return next((line[:QUOTED] for line in plain if line), "")

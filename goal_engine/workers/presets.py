@@ -29,6 +29,8 @@ class Agent:
     """`{prompt}` and `{workspace}` are filled in; the first word is a name on PATH or absolute."""
     env: tuple[str, ...] = ()
     """Names of variables it gets beside the usual ones: where its login and configuration are."""
+    settings: tuple[tuple[str, str], ...] = ()
+    """Variables it is given: what makes it fit to be started by somebody else."""
     install: str = ""
     """What to do when its program is not there."""
 
@@ -43,6 +45,7 @@ PRESETS: tuple[Agent, ...] = (
             *("CLAUDE_CONFIG_DIR", "CLAUDE_CODE_OAUTH_TOKEN"),
             *("CLAUDE_CODE_USE_BEDROCK", "CLAUDE_CODE_USE_VERTEX"),
         ),
+        settings=(("DISABLE_AUTOUPDATER", "1"),),
         install="npm install -g @anthropic-ai/claude-code",
     ),
     Agent(
@@ -60,9 +63,12 @@ PRESETS: tuple[Agent, ...] = (
         title="Gemini CLI",
         argv=("gemini", "-p", PROMPT, "--approval-mode", "yolo"),
         env=(
-            *("GEMINI_API_KEY", "GOOGLE_API_KEY", "GOOGLE_APPLICATION_CREDENTIALS"),
+            *("GEMINI_API_KEY", "GOOGLE_API_KEY", "GOOGLE_GEMINI_BASE_URL"),
+            *("GOOGLE_APPLICATION_CREDENTIALS",),
             *("GOOGLE_CLOUD_PROJECT", "GOOGLE_CLOUD_LOCATION", "GOOGLE_GENAI_USE_VERTEXAI"),
         ),
+        # a workspace is new to it each time, and it would ask whether to trust the folder
+        settings=(("GEMINI_CLI_TRUST_WORKSPACE", "true"),),
         install="npm install -g @google/gemini-cli",
     ),
     Agent(
@@ -73,6 +79,7 @@ PRESETS: tuple[Agent, ...] = (
             *("OPENCODE_CONFIG", "OPENCODE_CONFIG_DIR", "OPENCODE_CONFIG_CONTENT"),
             *("ANTHROPIC_API_KEY", "OPENAI_API_KEY", "GEMINI_API_KEY", "OPENROUTER_API_KEY"),
         ),
+        settings=(("OPENCODE_DISABLE_AUTOUPDATE", "1"),),
         install="npm install -g opencode-ai",
     ),
 )

@@ -6,6 +6,7 @@ Nothing heavy is imported here; `goalproof --help` reads a table and that is all
 from __future__ import annotations
 
 import difflib
+import re
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -131,7 +132,7 @@ def make_command(operation: Operation) -> click.Command:
 
         ctx.exit(perform(ctx.ensure_object(Settings), operation, params))
 
-    made = [make_parameter(name, field) for name, field in fields.items()]
+    made = [make_parameter(name, field) for name, field in fields.items() if is_typed(field)]
     made.sort(key=lambda parameter: not isinstance(parameter, click.Argument))
     arguments = [
         (parameter.make_metavar(click.Context(click.Command(""))), fields[parameter.name or ""])
@@ -146,6 +147,12 @@ def make_command(operation: Operation) -> click.Command:
         help=operation.title + (f"\n\n\b\n{notes}" if notes else ""),
         context_settings={"help_option_names": ["-h", "--help"]},
     )
+
+
+def is_typed(field: FieldInfo) -> bool:
+    """Whether a person can give this on the command line."""
+    extra = field.json_schema_extra
+    return not (isinstance(extra, dict) and extra.get("cli") == "wire")
 
 
 def make_parameter(name: str, field: FieldInfo) -> click.Parameter:
@@ -163,7 +170,7 @@ def make_parameter(name: str, field: FieldInfo) -> click.Parameter:
         options["is_flag"] = True
     elif "tuple" in kinds:
         options["multiple"] = True
-    elif "int" in kinds:
+    elif re.search(r"\bint\b", kinds):
         options |= {"type": int, "metavar": "N"}
     else:
         options["metavar"] = "PATH" if spelled == "path" else "TEXT"

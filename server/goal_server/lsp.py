@@ -7,27 +7,30 @@ waits for its end.  The engine works on a thread of its own.
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
-import sys
 from collections.abc import Mapping
 from functools import partial
 from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-from urllib.parse import urlparse
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from lsprotocol import types
 from pygls.exceptions import JsonRpcInvalidParams, JsonRpcInvalidRequest
 from pygls.lsp.server import LanguageServer
 
-from goal_server.lsp_bars import RUNNING, Bars
+from goal_server.lsp_bars import Bars
 from goal_server.lsp_configuration import Configuration, warn
+from goal_server.lsp_documents import take_document
 from goal_server.lsp_errors import guarded
-from goal_server.lsp_folders import ROOT, Folders, to_path
+from goal_server.lsp_features import Features, register
+from goal_server.lsp_folders import ROOT, Folders
+from goal_server.lsp_log import set_up_logs
 from goal_server.lsp_progress import Coalescer, render_snapshot
-from goal_server.lsp_protocol import PROGRESS, TRUST, WAIT, GoalProtocol, serve
+from goal_server.lsp_protocol import PROGRESS, TRUST, WAIT, GoalProtocol
 from goal_server.lsp_runs import Runs
+from goal_server.lsp_serve import serve
 from goal_server.lsp_settings import find_trust_problem, is_yes
 from goal_server.preferences import Preferences
 from goal_server.registry import OPERATIONS, find_operation
@@ -36,9 +39,10 @@ from goal_server.registry import OPERATIONS, find_operation
 # its answer to `initialize`: they cost as much to import as pygls itself.
 if TYPE_CHECKING:
     from goal_engine.progress import GoalProgressSnapshot
-    from goal_server.lsp_desk import Desk
+    from goal_server.lsp_desk import Ask, Desk
 
 log = logging.getLogger(__name__)
+T = TypeVar("T")
 
 SETTLING = 1.0
 """Seconds that the last words to a progress bar may take."""
@@ -53,35 +57,38 @@ class GoalServer(LanguageServer):
         super().__init__(
             "goalproof",
             version("goalproof"),
-            text_document_sync_kind=types.TextDocumentSyncKind.Full,
+            text_document_sync_kind=types.TextDocumentSyncKind.Incremental,
             protocol_cls=GoalProtocol,
         )
         self.protocol.run_command = self.run_command
         self.protocol.cancel_progress = self.cancel_progress
         self.trusted = False
         self._desk: Desk | None = None
-        self._closed = False
+        self._closing: asyncio.Future[None] | None = None
         self._coalescer = Coalescer(self._send_progress)
         self._bars = Bars(self)
         self.folders = Folders()
         self.configuration = Configuration(self, self.folders)
         self.runs = Runs(self)
+        self.features = Features(self, self)
+        self.configuration.listeners.append(self.features.settle)
         self._pauses: set[asyncio.Task[None]] = set()
 
     def report_server_error(self, error: Exception, source: Any) -> None:
         """Log it: whoever asked has the answer, and an editor's pop-up would say it twice."""
-        log.info("%s: %s", source, error)
+        self.protocol.complain(error, source)
 
     # where things are
 
     def _find_desk(self) -> Desk:
         """Return the engine's side of this server, opened when first needed."""
-        if self._closed:
+        if self._closing is not None:
             raise JsonRpcInvalidRequest("the server is shutting down")
         if self._desk is None:
             from goal_server.lsp_desk import Desk
 
-            self._desk = Desk(self._coalescer.offer, lambda: self.trusted)
+            notice = self.features.hear
+            self._desk = Desk(self._coalescer.offer, lambda: self.trusted, self, notice)
         return self._desk
 
     def find_place(self, root: object) -> Path:
@@ -107,6 +114,7 @@ class GoalServer(LanguageServer):
             raise JsonRpcInvalidParams(f"{name} takes one object, with the operation's parameters.")
         given = dict(arguments[0]) if arguments else {}
         place = self.folders.find_place(given.pop(ROOT, None), anywhere=operation.anywhere)
+        given = take_document(self.workspace, operation.name, given)
         given = await self.configuration.fill(operation, given, place)
         run = partial(self._find_desk().run, operation, given, place)
         if operation.cancellable and not operation.progress and given.get(operation.executes_if):
@@ -122,14 +130,9 @@ class GoalServer(LanguageServer):
         place = self.find_place(given.get(ROOT))
         return await guarded(self._find_desk().wait(goal, place))
 
-    async def lenses(self, uri: str) -> list[types.CodeLens]:
-        """Return the lenses of a file; none while the workspace is untrusted."""
-        if not self.trusted or urlparse(uri).scheme != "file":
-            return []
-        if not self.holds(to_path(uri)):
-            return []
-        buffer = self.workspace.get_text_document(uri).source
-        return await guarded(self._find_desk().lenses(to_path(uri), buffer))
+    async def ask(self, ask: Ask[T]) -> T:
+        """Have a question about files or pages answered."""
+        return await guarded(self._find_desk().ask(ask))
 
     # progress
 
@@ -138,9 +141,6 @@ class GoalServer(LanguageServer):
         capabilities = self.client_capabilities
         if capabilities.window and capabilities.window.work_done_progress:
             self._bars.show(snapshot)
-        lens = capabilities.workspace and capabilities.workspace.code_lens
-        if lens and lens.refresh_support and snapshot.status != RUNNING:
-            self.workspace_code_lens_refresh(None)
 
     def cancel_progress(self, token: object) -> None:
         """Pause the goal whose bar the person cancelled: nothing is lost; end what is no goal."""
@@ -163,6 +163,7 @@ class GoalServer(LanguageServer):
     async def change_trust(self, said: object) -> None:
         """Take the client's word; without a clear yes, what runs is paused."""
         self.trusted = is_yes(said)
+        self.features.settle()
         if complaint := find_trust_problem(said):
             warn(self, complaint)
         if not self.trusted:
@@ -173,20 +174,26 @@ class GoalServer(LanguageServer):
     async def follow(self) -> None:
         """Tell of the goals of the open folders, whoever runs them."""
         await asyncio.to_thread(import_module, "goal_server.lsp_desk")
-        if not self._closed:
+        if self._closing is None:
             await self._find_desk().follow(self.folders.open)
 
     async def change_folders(self, params: types.DidChangeWorkspaceFoldersParams) -> None:
         """Take what was opened and closed; what runs in a closed folder is paused."""
         is_closed = self.folders.change(params.event)
+        self.features.settle()
         self.configuration.ask()
         if self._desk is not None:
             await self._desk.leave(is_closed)
             await self._desk.follow(self.folders.open)
 
     async def close(self) -> None:
-        """Record a pause for everything that runs, tell it and end the engine's thread."""
-        self._closed = True
+        """Record a pause for everything that runs, tell it and end the engine's thread, once."""
+        if self._closing is None:
+            self._closing = asyncio.ensure_future(self._put_away())
+        await asyncio.shield(self._closing)
+
+    async def _put_away(self) -> None:
+        self.features.close()
         if self._desk is None:
             return
         desk, self._desk = self._desk, None
@@ -205,6 +212,7 @@ def make_server() -> GoalServer:
     def initialize(ls: GoalServer, params: types.InitializeParams) -> None:
         ls.trusted = is_yes(params.initialization_options)
         ls.folders.begin(params)
+        ls.features.begin(params)
         ls.configuration.begin(params.initialization_options)
 
     @server.feature(TRUST)
@@ -223,6 +231,7 @@ def make_server() -> GoalServer:
     async def initialized(ls: GoalServer, *_: Any) -> None:
         ls.configuration.start()
         await asyncio.gather(ls.configuration.register(), ls.follow())
+        gc.freeze()  # see `lsp_serve`
 
     @server.feature(types.SHUTDOWN)
     async def shutdown(ls: GoalServer, *_: Any) -> None:
@@ -232,10 +241,7 @@ def make_server() -> GoalServer:
     async def wait(ls: GoalServer, params: Any) -> Any:
         return await ls.wait(params)
 
-    @server.feature(types.TEXT_DOCUMENT_CODE_LENS)
-    async def code_lens(ls: GoalServer, params: types.CodeLensParams) -> list[types.CodeLens]:
-        return await ls.lenses(params.text_document.uri)
-
+    register(server, server.features)
     return server
 
 
@@ -245,6 +251,5 @@ def _unreached(*_: Any) -> None:
 
 def main() -> int:
     """Serve one client over standard input and output."""
-    logging.basicConfig(stream=sys.stderr, level=logging.WARNING)
-    logging.getLogger("pygls").setLevel(logging.CRITICAL)  # it logs each refusal as a fault
+    set_up_logs()
     return serve(make_server())

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from lsprotocol import types
 from pydantic import BaseModel, ValidationError
 from pygls.exceptions import JsonRpcInvalidParams
+from pygls.lsp.server import LanguageServer
 
 from goal_engine import control
 from goal_engine.engine import Engine
@@ -24,14 +24,19 @@ from goal_engine.queries import resolve_goal
 from goal_engine.state.model import GoalState
 from goal_engine.types import Decision, GoalId
 from goal_server.host import EngineHost
+from goal_server.lsp_apply import EditorFiles
 from goal_server.lsp_jobs import Jobs
-from goal_server.lsp_lenses import find_lenses
+from goal_server.lsp_reading import Keys, Reading, find_keys
 from goal_server.operations import Context, Say, dispatch, open_engine, show_goal
 from goal_server.parameters import GoalParams, Params
 from goal_server.registry import Operation, load
 from goal_server.session import find_actor
 
 log = logging.getLogger(__name__)
+T = TypeVar("T")
+P = TypeVar("P", bound=Params)
+Ask = Callable[[Reading], Awaitable[T]]
+"""A question about files or pages, asked on the engine's loop."""
 
 
 def log_line(line: str) -> None:
@@ -43,16 +48,24 @@ class Desk:
     """One client's engines and what works there.  Made and used on the server's loop."""
 
     def __init__(
-        self, tell: Callable[[GoalProgressSnapshot], None], is_trusted: Callable[[], bool]
+        self,
+        tell: Callable[[GoalProgressSnapshot], None],
+        is_trusted: Callable[[], bool],
+        server: LanguageServer,
+        notice: Callable[[str, Keys], None] = lambda goal, keys: None,
     ) -> None:
         loop = asyncio.get_running_loop()
 
         def hear(state: GoalState) -> None:  # on the engine's thread, after each append
+            self._reading.forget()
             loop.call_soon_threadsafe(tell, render_progress(state))
+            loop.call_soon_threadsafe(notice, state.goal_id, find_keys(state))
 
         self._is_trusted = is_trusted
         self._host = EngineHost(hear)
         self._jobs = Jobs(self._host)
+        self._reading = Reading(self._host)
+        self._editor = EditorFiles(server, loop)
 
     def _context(self, engine: Engine, say: Say) -> Context:
         return Context(
@@ -61,6 +74,7 @@ class Desk:
             trusted=self._is_trusted(),
             actor=f"{find_actor()} (editor)",
             approve=lambda _: False,  # by content, with `goal.trustGate`, and never by the way
+            editor=self._editor,
         )
 
     async def run(
@@ -89,14 +103,11 @@ class Desk:
 
         return to_wire(await self._host.call(work()))
 
-    async def lenses(self, path: Path, buffer: str) -> list[types.CodeLens]:
-        """Return the lenses of a file; a file outside every repository has none."""
+    async def ask(self, ask: Ask[T]) -> T:
+        """Have a question about files or pages answered."""
 
-        async def work() -> list[types.CodeLens]:
-            try:
-                return await find_lenses(self._host.open(path.parent), path.resolve(), buffer)
-            except GoalError:
-                return []
+        async def work() -> T:
+            return await ask(self._reading)
 
         return await self._host.call(work())
 
@@ -150,16 +161,21 @@ class Desk:
 
 def parse_params(operation: Operation, given: dict[str, Any]) -> Params:
     """Return an operation's parameters.  Raises `JsonRpcInvalidParams`, readable and as data."""
+    model: type[Params] = load(operation.params)
+    return parse_as(model, operation.command, given)
+
+
+def parse_as(model: type[P], name: str, given: dict[str, Any]) -> P:
+    """Return what `name` was asked with.  Raises `JsonRpcInvalidParams`, readable and as data."""
     try:
-        params: Params = load(operation.params).model_validate(given)
+        return model.model_validate(given)
     except ValidationError as error:
         told = [
             {"field": ".".join(map(str, item["loc"])), "message": item["msg"]}
             for item in error.errors(include_url=False, include_context=False, include_input=False)
         ]
         words = "; ".join(f"{item['field'] or 'params'}: {item['message']}" for item in told)
-        raise JsonRpcInvalidParams(f"{operation.command}: {words}", data=told) from error
-    return params
+        raise JsonRpcInvalidParams(f"{name}: {words}", data=told) from error
 
 
 def to_wire(view: BaseModel) -> Any:

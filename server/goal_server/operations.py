@@ -6,11 +6,21 @@ A handler never decides anything about a goal: the engine does, and its refusals
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
-from goal_engine import control, integration, lifecycle, planner, queries, reverify
+from goal_engine import (
+    control,
+    integration,
+    lifecycle,
+    logs,
+    plan_file,
+    planner,
+    queries,
+    reverify,
+)
 from goal_engine.budget import GoalBudget
 from goal_engine.delivery import local
 from goal_engine.document import GoalPlan, parse_plan
@@ -27,15 +37,20 @@ from goal_engine.gates.choose import GateChoice
 from goal_engine.gates.trust import digest_gate
 from goal_engine.proof.gate import GateSpec
 from goal_engine.state.model import GoalState
-from goal_engine.types import Decision, GoalStatus
-from goal_engine.verifier.bundle import proofs_folder
+from goal_engine.types import Decision, GoalStatus, WorkerName
+from goal_engine.verifier.bundle import PAGE, proofs_folder
 from goal_engine.workers.agents import agents_path, find_program, read_agents
+from goal_engine.worktree import choose_folder
 from goal_server import parameters as p
 from goal_server import results as r
+from goal_server.plain import plain_text
 from goal_server.registry import NEEDS_TRUST, Operation, load
 
 Say = Callable[[str], None]
 Approve = Callable[[tuple[GateSpec, ...]], bool]
+
+FOLLOWING = 0.2
+"""Seconds between two looks at a log that is followed."""
 
 WORKERS = {
     "recipe": "does what a plan spells out: run, replace, write, and the fixes of gates",
@@ -60,6 +75,8 @@ class Context:
     actor: str
     approve: Approve = lambda _: False
     """Asked whether gates that were not approved may run; whoever asks a person remembers it."""
+    editor: local.ChangeEditor | None = None
+    """Where a person has files open; what it cannot do, the engine does."""
 
 
 async def dispatch(context: Context, operation: Operation, params: p.Params) -> r.View:
@@ -88,11 +105,15 @@ def needs_trust(operation: Operation, params: p.Params) -> bool:
 
 
 async def check_possible(engine: Engine, operation: Operation, params: p.Params) -> None:
-    """Refuse what a goal's status rules out, before anybody is asked whether code may run."""
-    if operation.name in ("execute", "resume") and isinstance(
-        params, p.GoalParams | p.ResumeParams
-    ):
-        state = await queries.resolve_goal(engine.ports, params.goal)
+    """Refuse what a goal's status rules out, before anybody is asked whether code may run.
+
+    Another plan may make possible what the present one does not.
+    """
+    if isinstance(params, p.ExecuteParams) and params.has_plan:
+        return
+    goal = getattr(params, "goal", "")
+    if operation.name in ("execute", "resume") and goal:
+        state = await queries.resolve_goal(engine.ports, goal)
         lifecycle.check_possible(state, operation.name)
 
 
@@ -127,11 +148,38 @@ async def plan_goal(context: Context, params: p.PlanParams) -> r.GoalView:
     return _view(context, await _create(context, params))
 
 
-async def execute_goal(context: Context, params: p.GoalParams) -> r.GoalView:
-    """Work on a goal until a judgement or a stop."""
+async def execute_goal(context: Context, params: p.ExecuteParams) -> r.GoalView:
+    """Work on a goal until a judgement or a stop, with another plan if one is given."""
     state = await _find(context, params.goal)
     await _check_gates(context, state.created.gates)
+    plan = await _read_plan(context, params, state.created.worker, state.created.agent)
+    if plan is not None:
+        state = await _revise(context, state, plan)
+    else:
+        await asyncio.to_thread(plan_file.check_unedited, context.engine.checkout, state)
     return _view(context, await lifecycle.execute_goal(context.engine.ports, state.goal_id))
+
+
+async def revise_goal(context: Context, params: p.ReviseParams) -> r.GoalView:
+    """Give a goal another plan: the one that is named, or its own file as the person left it."""
+    state = await _find(context, params.goal)
+    if params.plan is None and params.plan_text is None:
+        own = plan_file.plan_path(context.engine.checkout, state.goal_id)
+        if not own.exists():
+            raise BadPlan(
+                f"The plan of {state.goal_id} was not opened yet: `goalproof open {state.goal_id} "
+                "plan` writes it to a file that you can change, or name one with --plan."
+            )
+        params = params.model_copy(update={"plan": str(own)})
+    plan = await _read_plan(context, params, state.created.worker, state.created.agent)
+    assert plan is not None
+    return _view(context, await _revise(context, state, plan))
+
+
+async def _revise(context: Context, state: GoalState, plan: GoalPlan) -> GoalState:
+    revised = await planner.revise_goal(context.engine.ports, state.goal_id, plan)
+    await asyncio.to_thread(plan_file.refresh_plan, context.engine.checkout, state, revised)
+    return revised
 
 
 async def resume_goal(context: Context, params: p.ResumeParams) -> r.GoalView:
@@ -191,9 +239,64 @@ async def show_goal(context: Context, params: p.GoalParams) -> r.GoalView:
 async def show_diff(context: Context, params: p.DiffParams) -> r.DiffView:
     """Return the change of a goal or of one task."""
     state = await _find(context, params.goal)
-    raw = await local.read_diff(context.engine.ports, state.goal_id, params.task)
+    ports = context.engine.ports
+    raw = await local.read_diff(ports, state.goal_id, params.task, params.path)
     text = raw.decode("utf-8", "backslashreplace")
     return r.DiffView(goal=state.goal_id, task=params.task, patch=text, raw=raw)
+
+
+async def show_log(context: Context, params: p.LogParams) -> r.LogView:
+    """Return part of a log; to follow it, wait until there is more or it has ended."""
+    goal, offset = (await _find(context, params.goal)).goal_id, params.offset
+    while True:
+        state = await _find(context, goal)  # whose runner may have gone away meanwhile
+        part = await logs.read_log(
+            context.engine.ports, state, task=params.task, gate=params.gate, offset=offset
+        )
+        text, moved = plain_text(part.text), part.offset != offset
+        if text or not (moved or (params.follow and part.place.live)):
+            break
+        offset = part.offset
+        if not moved:
+            await asyncio.sleep(FOLLOWING)
+    return r.LogView(
+        goal=goal,
+        name=part.place.name,
+        task=part.place.task,
+        gate=part.place.gate,
+        text=text,
+        offset=part.offset,
+        live=part.place.live,
+        running=state.status is GoalStatus.RUNNING,
+    )
+
+
+async def open_goal(context: Context, params: p.OpenParams) -> r.OpenView:
+    """Say where something of a goal is; the plan is written there first."""
+    state = await _find(context, params.goal)
+    path = await OPENED[params.what](context, state, params.task)
+    kind: Literal["file", "folder"] = "folder" if params.what == "task" else "file"
+    return r.OpenView(goal=state.goal_id, what=params.what, path=str(path), kind=kind)
+
+
+async def _open_plan(context: Context, state: GoalState, task: str | None) -> Path:
+    return await asyncio.to_thread(plan_file.write_plan, context.engine.checkout, state)
+
+
+async def _open_proof(context: Context, state: GoalState, task: str | None) -> Path:
+    return await _find_proof(context, state) / PAGE
+
+
+async def _open_task(context: Context, state: GoalState, task: str | None) -> Path:
+    return await asyncio.to_thread(choose_folder, state, context.engine.ports.find_state_dir, task)
+
+
+OPENED: dict[str, Callable[[Context, GoalState, str | None], Awaitable[Path]]] = {
+    "plan": _open_plan,
+    "proof": _open_proof,
+    "task": _open_task,
+}
+"""How each thing that can be opened is found."""
 
 
 async def show_proof(context: Context, params: p.GoalParams) -> r.ProofView:
@@ -229,10 +332,13 @@ async def accept_criterion(context: Context, params: p.AcceptParams) -> r.GoalVi
 # Deliver and check
 
 
-async def apply_change(context: Context, params: p.GoalParams) -> r.GoalView:
-    """Put the change into the checkout's files."""
+async def apply_change(context: Context, params: p.ApplyParams) -> r.GoalView:
+    """Put the change into the checkout's files, or take it out again."""
     state = await _find(context, params.goal)
-    return _view(context, await local.apply_change(context.engine.ports, state.goal_id))
+    applied = await local.apply_change(
+        context.engine.ports, state.goal_id, undo=params.undo, editor=context.editor
+    )
+    return _view(context, applied)
 
 
 async def deliver_goal(context: Context, params: p.GoalParams) -> r.GoalView:
@@ -331,7 +437,7 @@ def _find_agents(checkout: Path) -> tuple[r.AgentView, ...]:
 
 
 async def _create(context: Context, params: p.PlanParams) -> GoalState:
-    plan = await asyncio.to_thread(_read_plan, context, params) if params.plan else None
+    plan = await _read_plan(context, params, params.worker, params.agent or "")
     text = params.text.strip() or (plan.goal if plan else "")
     if not text:
         raise BadGoal('Say what is to be true afterwards: goalproof run "Make the linter pass".')
@@ -353,15 +459,22 @@ async def _create(context: Context, params: p.PlanParams) -> GoalState:
     return await create(context.engine.ports, text, options)
 
 
-def _read_plan(context: Context, params: p.PlanParams) -> GoalPlan:
-    name = params.plan or ""
-    path = context.engine.checkout / name
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        why = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        raise BadPlan(f"The plan {name} cannot be read: {why}. Name a TOML file.") from error
-    return parse_plan(text, name, params.worker, params.agent or "")
+async def _read_plan(
+    context: Context,
+    params: p.PlanParams | p.ExecuteParams | p.ReviseParams,
+    worker: WorkerName | None,
+    agent: str,
+) -> GoalPlan | None:
+    """Return the plan that is given as text or as a file, `None` when there is none.
+
+    `worker` and `agent` are for the tasks that it gives to nobody.
+    """
+    name, text = params.plan, params.plan_text
+    if text is None:
+        if name is None:
+            return None
+        text = await asyncio.to_thread(plan_file.read_plan_text, context.engine.checkout / name)
+    return parse_plan(text, name or "The plan", worker, agent)
 
 
 async def _check_gates(context: Context, gates: tuple[GateSpec, ...]) -> None:
@@ -400,4 +513,9 @@ async def _find_bundle(context: Context, reference: str) -> Path:
 
 def _view(context: Context, state: GoalState) -> r.GoalView:
     folder = proofs_folder(context.engine.checkout, state.goal_id)
-    return r.render_goal(state, folder / state.proof.digest if state.proof else None)
+    plan = plan_file.plan_path(context.engine.checkout, state.goal_id)
+    return r.render_goal(
+        state,
+        folder / state.proof.digest if state.proof else None,
+        plan if plan.exists() else None,
+    )

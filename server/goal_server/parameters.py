@@ -1,13 +1,14 @@
 """What each operation takes: the CLI's arguments and the wire's params are these models.
 
 Descriptions are the help texts.  `cli` in the schema's extras says how the command line spells a
-field: `argument`, `words` (the rest of the line, quoted or not) or `path`; all others are options.
+field: `argument`, `words` (the rest of the line, quoted or not), `path` or `wire` (not at all); all
+others are options.
 """
 
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
@@ -32,6 +33,12 @@ def _argument(description: str, **more: Any) -> Any:
 def _goal() -> Any:
     return _argument(
         "The goal's id, the beginning of one, or `latest`.", min_length=1, max_length=200
+    )
+
+
+def _plan_text() -> Any:
+    return _argument(
+        "The text of the plan, in the place of what is in the file.", default=None, cli="wire"
     )
 
 
@@ -73,6 +80,7 @@ class PlanParams(Limits):
         default="", cli="words",
     )  # fmt: skip
     plan: str | None = _argument("A plan to follow (TOML file).", default=None, cli="path")
+    plan_text: str | None = _plan_text()
     max_agents: int | None = Field(
         default=None, gt=0, le=64, description="Tasks that run at the same time (4)."
     )
@@ -88,6 +96,60 @@ class PlanParams(Limits):
 
 class RunParams(PlanParams):
     """A new goal that is worked on at once."""
+
+
+class ExecuteParams(GoalParams):
+    """A goal to work on."""
+
+    plan: str | None = _argument(
+        "A plan to take first (TOML file), while nothing of the goal's own was done.",
+        default=None, cli="path",
+    )  # fmt: skip
+    plan_text: str | None = _plan_text()
+
+    @property
+    def has_plan(self) -> bool:
+        """Whether another plan is given with it."""
+        return self.plan is not None or self.plan_text is not None
+
+
+class ReviseParams(GoalParams):
+    """Another plan for a goal."""
+
+    plan: str | None = _argument(
+        "The plan to take (TOML file); the one that `open GOAL plan` wrote if left out.",
+        default=None, cli="path",
+    )  # fmt: skip
+    plan_text: str | None = _plan_text()
+
+
+class OpenParams(Params):
+    """Something of a goal to look at or to work in."""
+
+    goal: str = _goal()
+    what: Literal["plan", "proof", "task"] = _argument(
+        "`plan` (a file to change and give back), `proof` (a page) or `task` (the folder in which"
+        " you do a task).",
+        default="plan",
+    )  # fmt: skip
+    task: str | None = Field(default=None, description="Which task, where several wait for you.")
+
+
+class LogParams(Params):
+    """A log to read."""
+
+    goal: str = _goal()
+    task: str | None = Field(default=None, description="What this task printed.")
+    gate: str | None = Field(default=None, description="What this gate printed when it ran last.")
+    offset: int = Field(default=0, ge=0, description="Bytes to leave out at the beginning.")
+    follow: bool = Field(default=False, description="Wait for more until it has ended.")
+
+
+class ApplyParams(Params):
+    """A change for the checkout's files."""
+
+    goal: str = _goal()
+    undo: bool = Field(default=False, description="Take the change out again.")
 
 
 class ResumeParams(Limits):
@@ -117,6 +179,39 @@ class DiffParams(Params):
 
     goal: str = _goal()
     task: str | None = Field(default=None, description="Only what this task changed.")
+    path: str | None = Field(default=None, description="Only this file, relative to the root.")
+
+
+class DocumentPlace(Params):
+    """An open document."""
+
+    uri: str
+
+
+class LinePlace(Params):
+    """A position in it, from 0."""
+
+    line: int = Field(ge=0)
+    character: int = Field(default=0, ge=0)
+
+
+class ExplainParams(Params):
+    """A position in a document, or a criterion of a goal."""
+
+    text_document: DocumentPlace | None = None
+    position: LinePlace | None = None
+    goal: str | None = None
+    criterion: str | None = None
+
+
+class RenderParams(Params):
+    """A page of a goal to read."""
+
+    goal: str = _goal()
+    page: Literal["goal", "plan", "proof", "diff", "base", "head"]
+    task: str | None = None
+    path: str | None = None
+    """Relative to the repository; for the text before and after, and to narrow a diff."""
 
 
 class AnswerParams(Params):

@@ -60,11 +60,59 @@ Operations that work for long (*goes on*) answer as soon as the goal moves, and 
 `shutdown` pauses what runs; the exit code is 0 after it and 1 without.
 """
 
+FILES = """\
+## Plans, logs and files
+
+`planText` is the text of a plan; `plan` names the file that it is from, or that is read without it. `run`, `plan`,
+`execute` and `revise` also take `document`, the URI of a plan: if it is open, its buffer counts, saved or not.
+
+`goal.log` answers with at most 64 kB from `offset` (bytes) on, and with the `offset` of what follows. While `live`,
+more may come: ask again with it, and with the `task` or `gate` of the answer. `follow` waits until there is more.
+
+`goal.apply` goes through `workspace/applyEdit` where the client has it: text with one line ending, whole lines,
+versioned for open documents, `CreateFile` and `DeleteFile` where it takes them. All else (binary files, links,
+permissions) is written to the disk afterwards. It is refused (`ChangeDoesNotFit`) over a buffer or file that is neither
+as before nor as after the change, and recorded only once the client says that it was applied. Saving is the client's.
+"""
+
 REQUESTS = """\
 ## Requests
 
 `goal/wait` takes `{"goal", "root"?}` and answers with the goal once nothing works on it in this server.
 Cancelling it stops the waiting, not the goal.
+
+`goal/explain` takes a place, `{"textDocument": {"uri"}, "position"}`, or `{"goal", "criterion"?, "root"?}`, and answers
+with `{"goal", "mode", "task", "criterion", "gate", "markdown"}`, or null where no goal changed anything. `mode` is
+`proposed`, `present`, `moved` or `stale`; null for a criterion.
+
+`goal/render` takes `{"goal", "page", "task"?, "path"?, "root"?}` and answers with `{"title", "text", "languageId",
+"exists", "binary"}`. Pages: `goal`, `plan`, `proof`, `diff`, and `base` and `head`, the text of the file `path` before
+and after the change of the goal or task; only files of that change have them.
+
+## What is shown in files
+
+Lines and columns are counted in UTF-16; documents are synchronized by increments. A file outside every repository, or
+that is no `file:`, has nothing to show, and neither has an untrusted workspace; mistakes in documents are told always.
+
+| where | lens | command |
+|---|---|---|
+| top of a changed file | the goal, its status, and how its changes stand | `goal.show` `{goal, root}` |
+| proposed region | goal, +n −m | `goal.diff` `{goal, root, path}` |
+| the same, when it may be applied | Apply | `goal.apply` `{goal, root}` |
+| present or moved region | task → criterion → gate, ticked when that is shown | `goal.show` `{goal, root}` |
+| region that was edited since | changed since … was proved | `goal.diff` `{goal, root, path}` |
+| a goal's `plan.toml`, not begun | ▸ Run this plan | `goal.execute` `{goal, root, document}` |
+| the same | Discard | `goal.cancel` `{goal, root}` |
+
+At most 200 lenses and three goals are shown in a file. `workspace/codeLens/refresh` is asked for when what lenses are
+made of changed, if the client has `refreshSupport`. Hover says why a region is there.
+
+Diagnostics are pushed, with the source `goalproof`: failing tests of goals that are not decided (code: the gate; data:
+`goal`, `gate`, `test`, `root`), mistakes in `goalproof.toml` and in plans (code: the file's name).
+
+Code actions (`quickfix`, `refactor`): run the gates of a diagnostic's goal again (`goal.execute` or `goal.resume`); and,
+if `initializationOptions.clientCommands` names these commands of the client, `goalproof.newGoalFrom` `{text, uri, range}`
+for a selection or another's diagnostic, `goalproof.accept` `{goal, criterion}` where only a person can judge.
 
 ## Notifications
 
@@ -100,7 +148,19 @@ def render_page() -> str:
     told = sorted(results, key=lambda model: str(model.__name__))
     listed = [f"* `{model.__name__}`: {_fields(model)}" for model in told]
     snapshot = [f"* `goal/progress`: {_names(_example())}"]
-    page = [INTRODUCTION, *head, *rows, "", "Results:", "", *listed, "", REQUESTS + snapshot[0], ""]
+    page = [
+        INTRODUCTION,
+        *head,
+        *rows,
+        "",
+        "Results:",
+        "",
+        *listed,
+        "",
+        FILES,
+        REQUESTS + snapshot[0],
+        "",
+    ]
     return "\n".join([*page, *_settings()])
 
 

@@ -48,7 +48,10 @@ def _goal(goal: r.GoalView) -> Iterator[str]:
         change = goal.change
         files = _count(len(change.files), "file")
         yield f"change  {files}, +{change.additions} −{change.deletions} lines"
-    if goal.blocker and not goal.reasons and not goal.questions:
+    mine = [task.folder for task in goal.tasks if task.folder and task.status == "running"]
+    for folder in mine:
+        yield f"yours   {plain_line(folder)}"  # whole, to be copied
+    if goal.blocker and not goal.reasons and not goal.questions and not mine:
         yield from _wrap(goal.blocker, "why     ")
     if goal.reasons and goal.status != "ready":
         for reason in goal.reasons:
@@ -59,9 +62,6 @@ def _goal(goal: r.GoalView) -> Iterator[str]:
         yield from _section("Tasks", (_task(task) for task in goal.tasks))
     if goal.gates:
         yield from _section("Gates", (_gate(gate) for gate in goal.gates))
-    for task in goal.tasks:
-        if task.folder and task.status == "running":
-            yield from _wrap(f"edit the files in {task.folder}, then submit", "yours   ")
     if goal.criteria:
         yield from _section("Criteria", (_criterion(item) for item in goal.criteria))
     if goal.questions:
@@ -192,10 +192,20 @@ def _reverification(view: r.ReverificationView) -> Iterator[str]:
         yield from _wrap(view.note, "")
 
 
+def _log(view: r.LogView) -> Iterator[str]:
+    yield from plain_text(view.text).splitlines()
+
+
+def _open(view: r.OpenView) -> Iterator[str]:
+    yield plain_line(view.path)
+
+
 RENDERERS: dict[type[r.View], Callable[[Any], Iterator[str]]] = {
     r.GoalView: _goal,
     r.GoalList: _list,
     r.DiffView: _diff,
+    r.LogView: _log,
+    r.OpenView: _open,
     r.GatesView: _gates,
     r.AgentsView: _agents,
     r.ProofView: _proof,

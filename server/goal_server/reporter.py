@@ -111,13 +111,16 @@ class Screen(Silent):
         self._snapshot = render_progress(state)
         for line in render_facts(state, entry):
             if line.startswith(("gate ", "blocked", "goal ", "merged ", "waiting for you")):
-                self.say(line)
+                self._print(line, "bold" if line.startswith("waiting for you") else "dim")
 
     def say(self, line: str) -> None:
         """Print one line above."""
+        self._print(line, "dim")
+
+    def _print(self, line: str, style: str) -> None:
         from rich.text import Text
 
-        self._live.console.print(Text(plain_line(line), style="dim"))
+        self._live.console.print(Text(plain_line(line), style=style))
 
     @contextmanager
     def aside(self) -> Iterator[None]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import shlex
 from datetime import datetime
 from pathlib import Path
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
@@ -170,6 +171,8 @@ class GoalView(View):
     branch: str | None
     """The branch that delivery made."""
     applied: tuple[str, ...]
+    plan_path: str | None = None
+    """The plan as a file, once it was opened."""
 
 
 class GoalLine(View):
@@ -200,6 +203,33 @@ class DiffView(View):
     """Text; bytes that are no UTF-8 are escaped, so apply the proof's bundle rather than this."""
     raw: bytes = Field(default=b"", exclude=True, repr=False)
     """The exact bytes, for a pipe."""
+
+
+class LogView(View):
+    """Part of what a task or a gate printed."""
+
+    goal: str
+    name: str
+    """Whose log it is: a task's id, or a gate with its stage."""
+    task: str | None
+    gate: str | None
+    text: str
+    """At most 64 kB of it, without what a terminal would obey."""
+    offset: int
+    """In bytes: ask with it for what comes next."""
+    live: bool
+    """Whether more may come."""
+    running: bool
+    """Whether the goal is worked on, so that another log may follow."""
+
+
+class OpenView(View):
+    """Where something of a goal is."""
+
+    goal: str
+    what: str
+    path: str
+    kind: Literal["file", "folder"]
 
 
 class GatesView(View):
@@ -260,6 +290,28 @@ class ReverificationView(View):
     note: str = ""
 
 
+class ExplanationView(View):
+    """Why a changed region is there, or how a criterion stands."""
+
+    goal: str
+    mode: str | None
+    """proposed, present, moved or stale; `None` for a criterion that was asked for by name."""
+    task: str | None
+    criterion: str | None
+    gate: str | None
+    markdown: str
+
+
+class PageView(View):
+    """Something to read: `text` is empty where `exists` is false or `binary` is true."""
+
+    title: str
+    text: str
+    language_id: str
+    exists: bool
+    binary: bool
+
+
 class DemoView(View):
     """What the demo showed."""
 
@@ -270,8 +322,10 @@ class DemoView(View):
     """Where everything is, `None` when it was removed."""
 
 
-def render_goal(state: GoalState, proof_path: Path | None) -> GoalView:
-    """Return the view of a goal whose current proof lies at `proof_path`."""
+def render_goal(
+    state: GoalState, proof_path: Path | None, plan_path: Path | None = None
+) -> GoalView:
+    """Return the view of a goal whose current proof and plan lie at these paths."""
     return GoalView(
         id=state.goal_id,
         text=state.created.text,
@@ -299,6 +353,7 @@ def render_goal(state: GoalState, proof_path: Path | None) -> GoalView:
         notices=(*state.created.notices, *_render_kept(state)),
         branch=state.delivery_branch,
         applied=state.applied,
+        plan_path=None if plan_path is None else str(plan_path),
     )
 
 
@@ -392,8 +447,19 @@ def find_next_steps(state: GoalState) -> tuple[str, ...]:
         unneeded.add("resume")
     if state.tree is None:
         unneeded |= {"diff", "proof"}
+    if state.has_begun:
+        unneeded.add("revise")
+    if state.applied:
+        steps.append(f"goalproof apply {goal} --undo")
     usual = [verb for verb in POSSIBLE[state.status] if verb not in unneeded]
-    return (*steps, *(f"goalproof {verb} {goal}" for verb in usual))
+    return (
+        *steps,
+        *(f"goalproof {SPELLED.get(verb, '{} {}').format(verb, goal)}" for verb in usual),
+    )
+
+
+SPELLED = {"revise": "open {1} plan"}
+"""How an operation begins that another one comes before."""
 
 
 def _find_usual_answer(question: str) -> str:

@@ -25,7 +25,7 @@ from goal_engine.state.model import GoalState
 from goal_server import exit_codes
 from goal_server import results as r
 from goal_server.operations import Context, check_possible, dispatch, needs_trust, open_engine
-from goal_server.parameters import Params
+from goal_server.parameters import LogParams, Params
 from goal_server.plain import plain_line
 from goal_server.registry import Operation
 from goal_server.render import render_result
@@ -33,6 +33,8 @@ from goal_server.reporter import Reporter, open_reporter
 from goal_server.settings import Settings
 
 T = TypeVar("T")
+BETWEEN = 0.1
+"""Seconds between two looks for the log that comes next."""
 
 
 class Interrupted(Exception):
@@ -62,7 +64,8 @@ def perform(settings: Settings, operation: Operation, params: Params) -> int:
                 watched,
             )
     except Interrupted:
-        _say_interrupted(settings, watched)
+        if "write" in operation.effects:  # who only looked on knows that they stopped
+            _say_interrupted(settings, watched)
         return exit_codes.INTERRUPTED
     finally:
         engine.close()
@@ -98,9 +101,38 @@ async def _dispatch(
             actor=find_actor(),
             approve=lambda gates: _ask_gates(engine, settings, reporter, watched, gates),
         )
-        return await dispatch(context, operation, params)
+        result = await dispatch(context, operation, params)
+        if isinstance(params, LogParams) and isinstance(result, r.LogView):
+            return await _read_on(context, settings, operation, params, result)
+        return result
     finally:
         unsubscribe()
+
+
+async def _read_on(
+    context: Context, settings: Settings, operation: Operation, asked: LogParams, part: r.LogView
+) -> r.View:
+    """Print a log part by part to its end; followed, each log that comes after it as well."""
+    asked = asked.model_copy(update={"goal": part.goal})  # `latest` may be another one soon
+    every = asked.follow and asked.task is None and asked.gate is None
+    shown = ended = ""
+    while True:
+        if part.text and (part.live or part.name != ended):
+            if every and part.name != shown:
+                click.echo(click.style(f"── {plain_line(part.name)}", dim=True), err=True)
+            shown = part.name
+            print_result(settings, part)
+            params = asked.model_copy(
+                update={"offset": part.offset, "task": part.task, "gate": part.gate}
+            )
+        elif every and part.running:
+            ended, params = part.name, asked
+            await asyncio.sleep(BETWEEN)
+        else:
+            return part.model_copy(update={"text": ""})
+        said = await dispatch(context, operation, params)
+        assert isinstance(said, r.LogView)
+        part = said
 
 
 def run_interruptible(work: Coroutine[Any, Any, T], watched: Watched) -> T:
@@ -193,6 +225,8 @@ def print_result(settings: Settings, result: r.View) -> None:
         click.echo(result.model_dump_json(by_alias=True, indent=2))
     elif isinstance(result, r.DiffView) and not sys.stdout.isatty():
         sys.stdout.buffer.write(result.raw)
+    elif isinstance(result, r.LogView):
+        click.echo(result.text, nl=False)
     else:
         click.echo(render_result(with_place(settings, result)), nl=False)
 

@@ -168,7 +168,8 @@ async def test_a_goal_from_command_to_lens_apply_and_proof(editor: Editor, proje
 
     uri = (project / "calc.py").as_uri()
     assert [lens.command.title for lens in await lenses(editor, uri, CALC)] == [
-        "Make sums right in calc.py · +1 −1 · Show diff",
+        "Make sums right in calc.py · ready · 1 change proposed",
+        "Make sums right in calc.py · +1 −1",
         "Apply",
     ]
     diff = await editor.command("goal.diff", goal=begun.id)
@@ -176,10 +177,12 @@ async def test_a_goal_from_command_to_lens_apply_and_proof(editor: Editor, proje
     await editor.command("goal.apply", goal=begun.id)
     fixed = (project / "calc.py").read_text(encoding="utf-8")
     assert fixed == CALC.replace("a - b", "a + b")
-    (lens,) = await lenses(editor, uri, fixed)
+    summary, lens = await lenses(editor, uri, fixed)
+    assert summary.command.title == "Make sums right in calc.py · ready · 1 change present"
     assert lens.command.title == "✓ Fix the sum → Sums are right → gate tests"
     assert lens.range.start.line == 2
-    assert await lenses(editor, uri, "# something else\n") == []
+    _, lens = await lenses(editor, uri, "# something else\n")
+    assert lens.command.title == "changed since Make sums right in calc.py was proved"
     proof = await editor.command("goal.proof", goal=begun.id)
     again = await editor.command("goal.verifyProof", proof=proof.proof.path, run=True)
     assert again.outcome == "REPRODUCED"
@@ -228,3 +231,24 @@ async def test_trust_can_be_given_later(editor: Editor, project: Path) -> None:
     editor.protocol.notify("goal/didChangeTrust", {"trusted": True})
     shown = await editor.command("goal.gates")
     assert [gate.name for gate in shown.gates] == ["tests"]
+
+
+async def test_a_task_of_the_person_is_submitted_from_the_editor(
+    editor: Editor, project: Path
+) -> None:
+    await open_editor(editor, project, trusted=True)
+    text = "Make sums right in calc.py"
+    made = await editor.command("goal.run", text=text, worker="manual")
+    async with editor.news, asyncio.timeout(PATIENCE):
+        await editor.news.wait_for(lambda: any(item.blocker for item in editor.told))
+    shown = await editor.command("goal.show", goal=made.id)
+    folder = Path(shown.tasks[0].folder)
+    assert editor.told[-1].blocker == f"waiting for you: {folder}"
+    (folder / "calc.py").write_text(CALC.replace("a - b", "a + b"), encoding="utf-8")
+    assert (await editor.command("goal.submit", goal=made.id)).status == "running"
+    ended = await editor.wait(made.id)
+    assert ended.status == "blocked_on_human"
+    accepted = await editor.command(
+        "goal.accept", goal=made.id, criterion="accepted", reason="I did it"
+    )
+    assert accepted.status == "ready"

@@ -18,7 +18,7 @@ from goal_engine.state.decide import decide
 from goal_engine.state.evolve import ImpossibleEvent, evolve, fold, fold_entries
 from goal_engine.state.journal import encode_entry, header_line, parse_journal
 from goal_engine.state.transitions import BLOCKED_ON, POSSIBLE, TRANSITIONS
-from goal_engine.types import GoalStatus, TaskStatus
+from goal_engine.types import GoalKind, GoalStatus, TaskStatus
 from tests.builders import (
     DIGEST,
     EVENTS,
@@ -34,6 +34,7 @@ from tests.builders import (
     a_goal_created,
     a_judgement,
     a_question,
+    a_task,
     do,
     entries_of,
     planned,
@@ -51,6 +52,7 @@ COMMANDS: tuple[c.Command, ...] = (
     c.StopGoal(PAUSE, "asked", Spend(attempts=1)),
     c.StopGoal(CANCEL, "asked"),
     c.NoticeInterruption(),
+    c.RevisePlan(planned()),
     c.AnswerQuestion("what", "this", ME),
     c.AnswerQuestion("gate:tests", "optional", ME),
     *(c.JudgeGoal(a_judgement(verdict), DIGEST) for verdict in Verdict),
@@ -64,6 +66,9 @@ COMMANDS: tuple[c.Command, ...] = (
     ("status", "command", "event", "after"),
     [
         (S.PLANNED, c.StartGoal(), e.GoalStarted, S.RUNNING),
+        (S.PLANNED, c.RevisePlan(planned()), e.GoalPlanned, S.PLANNED),
+        (S.BLOCKED_ON_HUMAN, c.RevisePlan(planned()), e.GoalPlanned, S.PLANNED),
+        (S.BLOCKED_ON_EXTERNAL, c.RevisePlan(planned()), e.GoalPlanned, S.PLANNED),
         (S.RUNNING, c.StopGoal(PAUSE, "asked"), e.GoalPaused, S.PAUSED),
         (S.RUNNING, c.StopGoal(CANCEL, "asked"), e.GoalCancelled, S.CANCELLED),
         (S.RUNNING, c.NoticeInterruption(), e.GoalInterrupted, S.PAUSED),
@@ -99,6 +104,10 @@ def test_a_goal_moves(status, command, event, after):
         (S.DELIVERED, c.StartGoal()),
         (S.PAUSED, c.NoticeInterruption()),
         (S.PLANNED, c.RequestControl(PAUSE, ME)),
+        (S.RUNNING, c.RevisePlan(planned())),
+        (S.PAUSED, c.RevisePlan(planned())),
+        (S.NOT_READY, c.RevisePlan(planned())),
+        (S.CANCELLED, c.RevisePlan(planned())),
     ],
     ids=str,
 )
@@ -222,6 +231,27 @@ def test_a_gate_is_waived_by_the_word_optional_alone(text, required):
     goal = do(asking("gate:tests"), c.AnswerQuestion("gate:tests", text, ME, planned()))
     assert goal.gates == (a_gate(required=required),)
     assert goal.waived == (() if required else ("tests",))
+
+
+def test_another_plan_leaves_nothing_of_the_one_before():
+    goal = asking("what", "gate:tests")
+    goal = do(goal, c.AnswerQuestion("gate:tests", "optional", ME))
+    other = planned(a_task("one"), a_task("two", "one"))
+    limits = GoalBudget(attempts=3)
+    words = e.GoalRestated(text="Say it so", kind=GoalKind.FIX, kind_reason="x", budget=limits)
+    goal = do(goal, c.RevisePlan(other, words))
+    assert goal.status is S.PLANNED and goal.blocked is None
+    assert goal.graph == other.graph and set(goal.tasks) == {"one", "two"}
+    assert goal.created.text == "Say it so" and goal.budget == limits
+    assert goal.open_questions == () and [q.id for q in goal.questions] == ["gate:tests"]
+    assert goal.waived == ("tests",)
+
+
+def test_a_plan_stands_once_a_task_was_attempted():
+    begun = e.TaskStarted(task="fix", attempt=1, base_commit=TREE)
+    blocked = a_goal(S.RUNNING, begun, a_block("human"))
+    with pytest.raises(NotPossibleNow, match="work on its plan has begun"):
+        decide(blocked, c.RevisePlan(planned()), NOW)
 
 
 def test_a_spent_budget_is_resumed_only_with_a_higher_limit():

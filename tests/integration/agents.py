@@ -22,7 +22,7 @@ path.write_text(path.read_text().replace("a - b", "a + b"))
 print("fixed it")
 """
 LIES = "print('All tests pass now.')"
-FAILS = "import sys\nprint('working', flush=True)\nprint('401: log in first', file=sys.stderr)\nsys.exit(3)"
+FAILS = "import sys\nprint('working', flush=True)\nprint('\\x1b[31m401:\\x1b[0m log in first\\n\\x1b[0m', file=sys.stderr)\nsys.exit(3)"
 DAEMONIZES = (
     FIXES
     + """

@@ -18,8 +18,10 @@ from goal_engine.errors import BadConfiguration, BadInput, BadPlan, NotPossibleN
 from goal_engine.integration import accept_criterion
 from goal_engine.lifecycle import execute_goal, resume_goal
 from goal_engine.planner import CreateGoalOptions, create_goal
+from goal_engine.queries import resolve_goal_proof
 from goal_engine.state.model import GoalState
 from goal_engine.types import Decision, GoalStatus, TaskStatus
+from goal_engine.verifier.bundle import read_bundle
 from goal_engine.workers.agents import read_agents
 from tests.integration.agents import DAEMONIZES, FAILS, FIXES, HANGS, LIES, configure, wait_until
 from tests.integration.projects import CRITERIA, a_project, fingerprint
@@ -88,6 +90,8 @@ async def test_an_agent_that_fixes_it_is_ready_and_its_spend_is_unknown(
     log = state.tasks["fix"].log
     assert log is not None and b"fixed it" in await engine.ports.store.read_object(log)
     assert fingerprint(project) == before
+    proof, _ = read_bundle(await resolve_goal_proof(engine.ports, state.goal_id))
+    assert proof.workers == ("cli (mine)",) and proof.spend.tokens is None
 
 
 async def test_free_text_for_an_agent_ends_at_a_person_who_accepts_it(

@@ -76,7 +76,7 @@ def survivors(place):
     ]
 
 
-async def run(place, *argv, timeout=None, grace=0.1):
+async def run(place, *argv, timeout=None, grace=0.1, stdin=None):
     return await run_process(
         argv,
         cwd=place,
@@ -84,6 +84,7 @@ async def run(place, *argv, timeout=None, grace=0.1):
         log=place.parent / "logs" / "log",
         timeout=timeout,
         grace=grace,
+        stdin=stdin,
     )
 
 
@@ -106,6 +107,16 @@ async def test_a_command_that_kills_itself_has_the_signal_as_code(place):
 
 async def test_a_command_has_no_input_and_ends_by_itself(place):
     assert (await run(place, "cat")).exit_code == 0
+
+
+async def test_a_command_reads_the_file_it_is_given(place):
+    given = place.parent / "given"
+    given.write_bytes(b"x" * 200_000 + b"\n")
+    ended = await run(place, "sh", "-c", "cat | wc -c", stdin=given)
+    assert ended.exit_code == 0
+    assert (place.parent / "logs" / "log").read_text().split() == ["200001"]
+    with pytest.raises(ToolMissing, match="No such file"):
+        await run(place, "cat", stdin=place / "absent")
 
 
 async def test_nothing_survives_a_timeout(place):

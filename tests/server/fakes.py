@@ -176,7 +176,9 @@ class FakeEngine:
         state = self.goals[goal]
         return self._append(state, entry(state.seq + 1, e.GoalCancelled(reason=decision.reason)))
 
-    async def read_diff(self, ports: Any, goal: GoalId, task: str | None) -> bytes:
+    async def read_diff(
+        self, ports: Any, goal: GoalId, task: str | None, path: str | None
+    ) -> bytes:
         return b"--- a/x\n+++ b/x\n@@ -1 +1 @@\n-caf\xe9\n+\x1b[31mred\n"
 
 

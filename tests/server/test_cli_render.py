@@ -9,12 +9,14 @@ import pytest
 
 from goal_engine.proof.verdict import Verdict
 from goal_engine.state import events as e
+from goal_engine.state.model import GoalState
+from goal_engine.task_graph.graph import GoalTask, GoalTaskGraph
 from goal_server import results as r
 from goal_server.facts import render_facts
 from goal_server.plain import plain_line, plain_text
 from goal_server.render import RENDERERS, render_result
 
-from .fakes import asked, created, entry, judged, planned, state_of
+from .fakes import BASE, asked, created, entry, judged, planned, state_of
 
 
 @pytest.mark.parametrize(
@@ -53,7 +55,10 @@ def test_a_goal_that_names_escapes_is_shown_as_text() -> None:
 def test_every_result_has_a_text() -> None:
     results = {kind for kind in r.View.__subclasses__() if kind.__name__.endswith(("View", "List"))}
     parts = {r.TaskView, r.GateView, r.CriterionView, r.SpendView, r.BudgetView, r.QuestionView}
-    rendered_elsewhere = {r.ChangeView, r.WorkerView, r.AgentView, r.DemoView}
+    rendered_elsewhere = {
+        *(r.ChangeView, r.WorkerView, r.AgentView, r.DemoView),
+        *(r.PageView, r.ExplanationView),  # pages of an editor
+    }
     assert set(RENDERERS) == results - parts - rendered_elsewhere
 
 
@@ -93,3 +98,41 @@ def test_views_are_camel_case_on_the_wire() -> None:
     wire = r.render_goal(state_of(created(), planned()), None).model_dump(by_alias=True)
     assert wire["baseCommit"] == "a" * 40
     assert wire["spend"]["wallMs"] == 0
+
+
+def in_my_hands(*more: e.GoalEvent) -> GoalState:
+    task = GoalTask(id="work", title="Do it", worker="manual")
+    plan = planned().changed(graph=GoalTaskGraph(tasks=(task,)))
+    begun = e.TaskStarted(task="work", attempt=1, base_commit=BASE)
+    handed = e.TaskHandedOver(task="work", attempt=1, folder="/desks/\x1b[31mwork")
+    return state_of(created(), plan, e.GoalStarted(), begun, handed, *more)
+
+
+def test_a_task_of_mine_says_where_and_what_next() -> None:
+    state = in_my_hands()
+    view = r.render_goal(state, None)
+    assert view.tasks[0].folder == "/desks/\x1b[31mwork" and not view.tasks[0].has_log
+    assert view.next[0] == f"goalproof submit {state.goal_id}"
+    text = click.unstyle(render_result(view))
+    assert "yours   /desks/[31mwork\n" in text and "why" not in text
+    line = render_facts(
+        state, entry(5, e.TaskHandedOver(task="work", attempt=1, folder="/desks/w"))
+    )
+    assert line == (
+        "waiting for you: edit the files in /desks/w, then in another terminal"
+        f" `goalproof submit {state.goal_id}`",
+    )
+
+
+def test_a_cancelled_goal_says_where_my_work_is() -> None:
+    state = in_my_hands(e.GoalCancelled(reason="no", kept=("work",)))
+    assert "is kept in /desks/[31mwork" in click.unstyle(render_result(r.render_goal(state, None)))
+    assert "submit" not in " ".join(r.render_goal(state, None).next)
+    assert r.render_goal(in_my_hands(e.GoalCancelled(reason="no")), None).notices == ()
+
+
+def test_a_limit_that_nobody_can_keep_says_how_to_go_on() -> None:
+    waits = e.GoalBlocked(on="human", reason="a limit", next="answer")
+    state = state_of(created(), planned(), e.GoalStarted(), asked("unmetered"), waits)
+    view = r.render_goal(state, None)
+    assert view.next[0] == f"goalproof answer {state.goal_id} unmetered unlimited"

@@ -16,7 +16,7 @@ from goal_engine.errors import JournalDamaged
 from goal_engine.gates.trust import digest_gate
 from goal_engine.proof.verdict import Verdict
 from goal_engine.state import events as e
-from goal_server import cli, session
+from goal_server import cli, operations, session
 
 from .fakes import TESTS, FakeEngine, asked, created, goal_id, install, judged, planned
 
@@ -241,6 +241,14 @@ def test_agents_shows_who_is_on_this_machine_and_starts_nobody(
     assert "agents.toml" in text and "here" in text
 
 
+def test_a_worker_and_an_agent_are_words(run: Run, engine: FakeEngine) -> None:
+    assert run("run", "Fix it", "--trust", "--worker", "cli", "--agent", "codex")[0] == 0
+    options = engine.calls[0][1]
+    assert (options.worker, options.agent) == ("cli", "codex")
+    code, _, err = run("run", "Fix it", "--trust", "--worker", "robot")
+    assert code == 2 and "'recipe', 'cli' or 'manual'" in err
+
+
 def test_ctrl_c_pauses_and_says_how_to_go_on(run: Run, engine: FakeEngine) -> None:
     async def press() -> None:
         os.kill(os.getpid(), signal.SIGINT)
@@ -315,6 +323,38 @@ def test_nothing_that_a_gate_runs_is_hidden_from_who_approves_it(
     said = " ".join(err.split())
     assert "tests: sh -c 'rm\\u202e -rf' (sets LD_PRELOAD; fixed by fx)" in said
     assert "\u202e" not in err
+
+
+def test_a_plan_is_opened_before_it_is_revised(run: Run, engine: FakeEngine) -> None:
+    state = engine.add(created(), planned())
+    assert f"goalproof open {goal_id()} plan" in run("show", goal_id())[1]
+    code, out, _ = run("open", goal_id(), "plan")
+    assert code == 0
+    assert (
+        Path(out.strip()).read_text(encoding="utf-8").startswith("# The plan of " + state.goal_id)
+    )
+    assert json.loads(run("show", goal_id(), "--json")[1])["planPath"] == out.strip()
+    assert run("open", goal_id(), "nonsense")[0] == 2
+
+
+def test_the_text_of_a_plan_is_not_for_the_command_line(run: Run) -> None:
+    for verb in ("run", "execute", "revise"):
+        assert "plan-text" not in run(verb, "--help")[1]
+
+
+def test_what_was_applied_can_be_taken_out(run: Run, engine: FakeEngine) -> None:
+    taken: list[bool] = []
+
+    async def apply_change(ports: Any, goal: str, *, undo: bool, editor: Any) -> Any:
+        taken.append(undo)
+        return engine.goals[goal]
+
+    vars(operations.local)["apply_change"] = apply_change
+    applied = e.ChangeApplied(tree="b" * 40, files=("a.py",))
+    engine.add(created(), planned(), e.GoalStarted(), *judged(Verdict.READY), applied)
+    assert f"goalproof apply {goal_id()} --undo" in run("apply", goal_id())[1]
+    assert run("apply", goal_id(), "--undo")[0] == 0
+    assert taken == [False, True]
 
 
 @pytest.mark.parametrize("verb", ["execute", "resume"])

@@ -20,6 +20,7 @@ export const COMMANDS = {
   run: "goal.run",
   plan: "goal.plan",
   execute: "goal.execute",
+  revise: "goal.revise",
   pause: "goal.pause",
   resume: "goal.resume",
   cancel: "goal.cancel",
@@ -27,6 +28,8 @@ export const COMMANDS = {
   list: "goal.list",
   show: "goal.show",
   diff: "goal.diff",
+  log: "goal.log",
+  open: "goal.open",
   proof: "goal.proof",
   answer: "goal.answer",
   accept: "goal.accept",
@@ -55,6 +58,8 @@ export interface RunParams {
   readonly text?: string;
   /** A plan to follow (TOML file). */
   readonly plan?: string | null;
+  /** The text of the plan, in the place of what is in the file. */
+  readonly planText?: string | null;
   /** Tasks that run at the same time (4). */
   readonly maxAgents?: number | null;
   /** Who does it: recipe (steps of a plan, fixes of gates), cli (an agent), manual (you). With a plan, for its tasks that name nobody. */
@@ -177,6 +182,7 @@ export interface GoalView {
   readonly notices: readonly string[];
   readonly branch: string | null;
   readonly applied: readonly string[];
+  readonly planPath: string | null;
 }
 
 /** A new goal. */
@@ -195,6 +201,8 @@ export interface PlanParams {
   readonly text?: string;
   /** A plan to follow (TOML file). */
   readonly plan?: string | null;
+  /** The text of the plan, in the place of what is in the file. */
+  readonly planText?: string | null;
   /** Tasks that run at the same time (4). */
   readonly maxAgents?: number | null;
   /** Who does it: recipe (steps of a plan, fixes of gates), cli (an agent), manual (you). With a plan, for its tasks that name nobody. */
@@ -203,10 +211,24 @@ export interface PlanParams {
   readonly agent?: string | null;
 }
 
-/** One goal. */
-export interface GoalParams {
+/** A goal to work on. */
+export interface ExecuteParams {
   /** The goal's id, the beginning of one, or `latest`. */
   readonly goal: string;
+  /** A plan to take first (TOML file), while nothing of the goal's own was done. */
+  readonly plan?: string | null;
+  /** The text of the plan, in the place of what is in the file. */
+  readonly planText?: string | null;
+}
+
+/** Another plan for a goal. */
+export interface ReviseParams {
+  /** The goal's id, the beginning of one, or `latest`. */
+  readonly goal: string;
+  /** The plan to take (TOML file); the one that `open GOAL plan` wrote if left out. */
+  readonly plan?: string | null;
+  /** The text of the plan, in the place of what is in the file. */
+  readonly planText?: string | null;
 }
 
 /** A goal to stop. */
@@ -264,12 +286,20 @@ export interface GoalList {
   readonly goals: readonly GoalLine[];
 }
 
+/** One goal. */
+export interface GoalParams {
+  /** The goal's id, the beginning of one, or `latest`. */
+  readonly goal: string;
+}
+
 /** A change to print. */
 export interface DiffParams {
   /** The goal's id, the beginning of one, or `latest`. */
   readonly goal: string;
   /** Only what this task changed. */
   readonly task?: string | null;
+  /** Only this file, relative to the root. */
+  readonly path?: string | null;
 }
 
 /** A change as git prints it. */
@@ -277,6 +307,50 @@ export interface DiffView {
   readonly goal: string;
   readonly task: string | null;
   readonly patch: string;
+}
+
+/** A log to read. */
+export interface LogParams {
+  /** The goal's id, the beginning of one, or `latest`. */
+  readonly goal: string;
+  /** What this task printed. */
+  readonly task?: string | null;
+  /** What this gate printed when it ran last. */
+  readonly gate?: string | null;
+  /** Bytes to leave out at the beginning. */
+  readonly offset?: number;
+  /** Wait for more until it has ended. */
+  readonly follow?: boolean;
+}
+
+/** Part of what a task or a gate printed. */
+export interface LogView {
+  readonly goal: string;
+  readonly name: string;
+  readonly task: string | null;
+  readonly gate: string | null;
+  readonly text: string;
+  readonly offset: number;
+  readonly live: boolean;
+  readonly running: boolean;
+}
+
+/** Something of a goal to look at or to work in. */
+export interface OpenParams {
+  /** The goal's id, the beginning of one, or `latest`. */
+  readonly goal: string;
+  /** `plan` (a file to change and give back), `proof` (a page) or `task` (the folder in which you do a task). */
+  readonly what?: "plan" | "proof" | "task";
+  /** Which task, where several wait for you. */
+  readonly task?: string | null;
+}
+
+/** Where something of a goal is. */
+export interface OpenView {
+  readonly goal: string;
+  readonly what: string;
+  readonly path: string;
+  readonly kind: "file" | "folder";
 }
 
 /** A proof and what it states. */
@@ -308,6 +382,14 @@ export interface AcceptParams {
   readonly criterion: string;
   /** Why it is met; it stands in the proof. */
   readonly reason: string;
+}
+
+/** A change for the checkout's files. */
+export interface ApplyParams {
+  /** The goal's id, the beginning of one, or `latest`. */
+  readonly goal: string;
+  /** Take the change out again. */
+  readonly undo?: boolean;
 }
 
 /** A proof to check. */
@@ -502,7 +584,9 @@ export interface Operations {
   /** Plan a goal and start nothing. */
   readonly "goal.plan": { readonly params: PlanParams & Rooted; readonly result: GoalView };
   /** Work on a planned goal, or again on one that was judged. */
-  readonly "goal.execute": { readonly params: GoalParams & Rooted; readonly result: GoalView };
+  readonly "goal.execute": { readonly params: ExecuteParams & Rooted; readonly result: GoalView };
+  /** Give a goal another plan while nothing of its plan was done. */
+  readonly "goal.revise": { readonly params: ReviseParams & Rooted; readonly result: GoalView };
   /** Stop a running goal; it can go on later. */
   readonly "goal.pause": { readonly params: StopParams & Rooted; readonly result: GoalView };
   /** Let a waiting goal go on, with other limits if given. */
@@ -517,14 +601,18 @@ export interface Operations {
   readonly "goal.show": { readonly params: GoalParams & Rooted; readonly result: GoalView };
   /** Print the change of a goal, or of one of its tasks. */
   readonly "goal.diff": { readonly params: DiffParams & Rooted; readonly result: DiffView };
+  /** Print what a task or a gate printed, while it runs or afterwards. */
+  readonly "goal.log": { readonly params: LogParams & Rooted; readonly result: LogView };
+  /** Say where the plan, the proof or a task's folder is, to open it. */
+  readonly "goal.open": { readonly params: OpenParams & Rooted; readonly result: OpenView };
   /** Say where the proof of a goal is and what it states. */
   readonly "goal.proof": { readonly params: GoalParams & Rooted; readonly result: ProofView };
   /** Answer a question that a goal asks. */
   readonly "goal.answer": { readonly params: AnswerParams & Rooted; readonly result: GoalView };
   /** Accept a criterion that only a person can judge. */
   readonly "goal.accept": { readonly params: AcceptParams & Rooted; readonly result: GoalView };
-  /** Put the change of a ready goal into the checkout's files. */
-  readonly "goal.apply": { readonly params: GoalParams & Rooted; readonly result: GoalView };
+  /** Put the change of a ready goal into the checkout's files, or take it out again. */
+  readonly "goal.apply": { readonly params: ApplyParams & Rooted; readonly result: GoalView };
   /** Make one branch of a ready goal; the network is not used. */
   readonly "goal.deliver": { readonly params: GoalParams & Rooted; readonly result: GoalView };
   /** Check a proof; with --run, re-execute it in a clean checkout. */

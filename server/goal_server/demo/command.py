@@ -40,9 +40,10 @@ What to try next
     goalproof run "Make the linter pass" -C PATH
   With a plan of your own (TOML: tasks, steps, criteria):
     goalproof run --plan plan.toml -C PATH
-  With your own agent: agent workers arrive in a later release. Until then a plan's `run` step can
-  call any command, an agent's headless mode too: run = ["claude", "-p", "Fix the rounding"].
-  What it says counts for nothing; its change has to pass the same gates.
+  With your own agent (`goalproof agents` shows which are here), or by hand:
+    goalproof run "Fix the rounding in cart.py" --agent claude -C PATH
+    goalproof run "Fix the rounding in cart.py" --worker manual -C PATH
+  What a worker says counts for nothing; its change has to pass the same gates.
 """
 
 

@@ -10,6 +10,7 @@
 ---@field usd? string|nil US dollars of all workers.
 ---@field text? string What is to be true afterwards, in a sentence; may be left out with --plan.
 ---@field plan? string|nil A plan to follow (TOML file).
+---@field planText? string|nil The text of the plan, in the place of what is in the file.
 ---@field maxAgents? number|nil Tasks that run at the same time (4).
 ---@field worker? 'recipe'|'cli'|'manual'|nil Who does it: recipe (steps of a plan, fixes of gates), cli (an agent), manual (you). With a plan, for its tasks that name nobody.
 ---@field agent? string|nil Which agent, as `goalproof agents` shows them; means cli.
@@ -120,6 +121,7 @@
 ---@field notices string[]
 ---@field branch string|nil
 ---@field applied string[]
+---@field planPath string|nil
 
 --- A new goal.
 ---@class goalproof.PlanParams
@@ -130,13 +132,22 @@
 ---@field usd? string|nil US dollars of all workers.
 ---@field text? string What is to be true afterwards, in a sentence; may be left out with --plan.
 ---@field plan? string|nil A plan to follow (TOML file).
+---@field planText? string|nil The text of the plan, in the place of what is in the file.
 ---@field maxAgents? number|nil Tasks that run at the same time (4).
 ---@field worker? 'recipe'|'cli'|'manual'|nil Who does it: recipe (steps of a plan, fixes of gates), cli (an agent), manual (you). With a plan, for its tasks that name nobody.
 ---@field agent? string|nil Which agent, as `goalproof agents` shows them; means cli.
 
---- One goal.
----@class goalproof.GoalParams
+--- A goal to work on.
+---@class goalproof.ExecuteParams
 ---@field goal string The goal's id, the beginning of one, or `latest`.
+---@field plan? string|nil A plan to take first (TOML file), while nothing of the goal's own was done.
+---@field planText? string|nil The text of the plan, in the place of what is in the file.
+
+--- Another plan for a goal.
+---@class goalproof.ReviseParams
+---@field goal string The goal's id, the beginning of one, or `latest`.
+---@field plan? string|nil The plan to take (TOML file); the one that `open GOAL plan` wrote if left out.
+---@field planText? string|nil The text of the plan, in the place of what is in the file.
 
 --- A goal to stop.
 ---@class goalproof.StopParams
@@ -176,16 +187,53 @@
 ---@class goalproof.GoalList
 ---@field goals goalproof.GoalLine[]
 
+--- One goal.
+---@class goalproof.GoalParams
+---@field goal string The goal's id, the beginning of one, or `latest`.
+
 --- A change to print.
 ---@class goalproof.DiffParams
 ---@field goal string The goal's id, the beginning of one, or `latest`.
 ---@field task? string|nil Only what this task changed.
+---@field path? string|nil Only this file, relative to the root.
 
 --- A change as git prints it.
 ---@class goalproof.DiffView
 ---@field goal string
 ---@field task string|nil
 ---@field patch string
+
+--- A log to read.
+---@class goalproof.LogParams
+---@field goal string The goal's id, the beginning of one, or `latest`.
+---@field task? string|nil What this task printed.
+---@field gate? string|nil What this gate printed when it ran last.
+---@field offset? number Bytes to leave out at the beginning.
+---@field follow? boolean Wait for more until it has ended.
+
+--- Part of what a task or a gate printed.
+---@class goalproof.LogView
+---@field goal string
+---@field name string
+---@field task string|nil
+---@field gate string|nil
+---@field text string
+---@field offset number
+---@field live boolean
+---@field running boolean
+
+--- Something of a goal to look at or to work in.
+---@class goalproof.OpenParams
+---@field goal string The goal's id, the beginning of one, or `latest`.
+---@field what? 'plan'|'proof'|'task' `plan` (a file to change and give back), `proof` (a page) or `task` (the folder in which you do a task).
+---@field task? string|nil Which task, where several wait for you.
+
+--- Where something of a goal is.
+---@class goalproof.OpenView
+---@field goal string
+---@field what string
+---@field path string
+---@field kind 'file'|'folder'
 
 --- A proof and what it states.
 ---@class goalproof.ProofView
@@ -208,6 +256,11 @@
 ---@field goal string The goal's id, the beginning of one, or `latest`.
 ---@field criterion string The criterion's id, as `show` prints it.
 ---@field reason string Why it is met; it stands in the proof.
+
+--- A change for the checkout's files.
+---@class goalproof.ApplyParams
+---@field goal string The goal's id, the beginning of one, or `latest`.
+---@field undo? boolean Take the change out again.
 
 --- A proof to check.
 ---@class goalproof.VerifyProofParams
@@ -363,6 +416,7 @@ M.commands = {
   run = 'goal.run',
   plan = 'goal.plan',
   execute = 'goal.execute',
+  revise = 'goal.revise',
   pause = 'goal.pause',
   resume = 'goal.resume',
   cancel = 'goal.cancel',
@@ -370,6 +424,8 @@ M.commands = {
   list = 'goal.list',
   show = 'goal.show',
   diff = 'goal.diff',
+  log = 'goal.log',
+  open = 'goal.open',
   proof = 'goal.proof',
   answer = 'goal.answer',
   accept = 'goal.accept',

@@ -1,0 +1,138 @@
+--- Everything that `:Goal` can do is one row of `M.verbs`: parsing, completion, the menu and the help
+--- test read it.  Every `act` is called in a flow, and loaded when it is.
+local M = {}
+
+---@class goalproof.Call What a person asked for.
+---@field root string The repository.
+---@field goal? string Set for the verbs that are about a goal.
+---@field words string[] What else was typed.
+---@field options table<string, string|integer> `key=value`.
+---@field context? string The selected lines, with where they are.
+---@field path? string Only this file, from a lens.
+---@field document? string The URI of the open plan, from a lens.
+---@field criterion? string From a code action.
+
+---@class goalproof.Verb
+---@field title string What it does, for menus and completion.
+---@field fits? string[] The statuses of the goals it is for; without it, it is about no goal.
+---@field act fun(call: goalproof.Call)
+
+local WAITING =
+  { 'paused', 'blocked_on_human', 'blocked_on_external', 'needs_more_budget', 'failed_infra' }
+local OPEN = vim.list_extend({ 'planned', 'running', 'not_ready', 'ready' }, WAITING)
+local ALL = vim.list_extend({ 'delivered', 'cancelled' }, OPEN)
+local CHANGED = { 'ready', 'not_ready', 'delivered' }
+
+--- What can be opened of a goal.
+M.openable = { 'plan', 'proof', 'task' }
+
+---@param module string
+---@param name string
+---@return fun(call: goalproof.Call)
+local function act(module, name)
+  return function(call)
+    require('goalproof.' .. module)[name](call)
+  end
+end
+
+---@type table<string, goalproof.Verb>
+M.verbs = {
+  new = {
+    title = 'State a new goal, and choose whether to see its plan first',
+    act = act('work', 'new'),
+  },
+  run = { title = 'Plan a goal, work on it and judge the result', act = act('work', 'run') },
+  plan = { title = 'Plan a goal, start nothing and open the plan', act = act('work', 'plan') },
+  edit = {
+    title = 'Open the plan to edit',
+    fits = { 'planned', 'blocked_on_human' },
+    act = act('work', 'edit'),
+  },
+  execute = {
+    title = 'Work on it',
+    fits = { 'planned', 'ready', 'not_ready' },
+    act = act('work', 'execute'),
+  },
+  pause = {
+    title = 'Stop it; it can go on later',
+    fits = { 'running' },
+    act = act('work', 'pause'),
+  },
+  resume = { title = 'Let it go on', fits = WAITING, act = act('work', 'resume') },
+  cancel = { title = 'End it for good', fits = OPEN, act = act('work', 'cancel') },
+  list = { title = 'Choose among all goals', act = act('around', 'list') },
+  show = { title = 'Show it in a window that follows it', fits = ALL, act = act('around', 'show') },
+  watch = { title = 'The same as show', fits = { 'running' }, act = act('around', 'show') },
+  diff = { title = 'Show the change, file by file', fits = CHANGED, act = act('outcome', 'diff') },
+  apply = {
+    title = 'Put the change into the open files',
+    fits = { 'ready', 'delivered' },
+    act = act('outcome', 'apply'),
+  },
+  undo = {
+    title = 'Take the applied change out again',
+    fits = { 'ready', 'delivered' },
+    act = act('outcome', 'undo'),
+  },
+  deliver = { title = 'Make one branch of it', fits = { 'ready' }, act = act('outcome', 'deliver') },
+  proof = { title = 'Read the proof', fits = CHANGED, act = act('outcome', 'proof') },
+  verify = {
+    title = 'Run the proof again in a clean checkout',
+    fits = CHANGED,
+    act = act('outcome', 'verify'),
+  },
+  answer = {
+    title = 'Answer a question of it',
+    fits = { 'blocked_on_human' },
+    act = act('work', 'answer'),
+  },
+  accept = {
+    title = 'Accept a criterion that only a person can judge',
+    fits = { 'blocked_on_human', 'not_ready' },
+    act = act('work', 'accept'),
+  },
+  submit = {
+    title = 'Hand in the task you did by hand',
+    fits = { 'running', 'paused', 'blocked_on_human' },
+    act = act('work', 'submit'),
+  },
+  open = {
+    title = 'Open its plan, its proof or the folder of a task',
+    fits = ALL,
+    act = act('around', 'open'),
+  },
+  log = { title = 'Follow the log of a task or gate', fits = ALL, act = act('around', 'log') },
+  failures = {
+    title = 'List what fails in the quickfix window',
+    fits = ALL,
+    act = act('outcome', 'failures'),
+  },
+  gates = { title = 'Show the checks that goals are judged by', act = act('around', 'gates') },
+  agents = { title = 'Choose who does new goals', act = act('around', 'agents') },
+  trust = { title = 'Trust this repository', act = act('around', 'trust') },
+  untrust = { title = 'Trust this repository no more', act = act('around', 'untrust') },
+  restart = { title = 'Restart the language server', act = act('around', 'restart') },
+}
+
+--- The order of menus and completion: a goal's way from start to end, then the rest.
+-- stylua: ignore
+M.order = {
+  'new', 'run', 'plan', 'edit', 'execute', 'show', 'watch', 'log', 'pause', 'resume', 'answer',
+  'accept', 'submit', 'diff', 'apply', 'undo', 'proof', 'verify', 'deliver', 'failures', 'open',
+  'cancel', 'list', 'gates', 'agents', 'trust', 'untrust', 'restart',
+}
+
+--- Verbs that fit every goal, or that a page of the goal itself has keys for.
+local ASIDE = { 'show', 'watch', 'open', 'log', 'failures', 'cancel' }
+
+--- The verbs to name for a goal of this status, the likeliest first.
+---@param status string
+---@return string[]
+function M.find_next(status)
+  return vim.tbl_filter(function(name)
+    local fits = M.verbs[name].fits
+    return fits and vim.list_contains(fits, status) and not vim.list_contains(ASIDE, name) or false
+  end, M.order)
+end
+
+return M

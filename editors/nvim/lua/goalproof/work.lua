@@ -1,0 +1,189 @@
+--- Verbs that begin a goal, move it and give it what it needs of a person.
+local flow = require('goalproof.flow')
+local goals = require('goalproof.goal')
+local operate = require('goalproof.operate')
+local plain = require('goalproof.plain')
+
+local M = {}
+
+local about, tell, tell_start = goals.about, goals.tell, goals.tell_start
+
+--- Opens the plan of a goal as a file to edit.
+---@param call goalproof.Call
+function M.edit(call)
+  local place = about(call, 'open', { what = 'plan' })
+  vim.cmd.edit(vim.fn.fnameescape(place.path))
+end
+
+--- The plan that a person named or stands in, as a parameter.
+---@param call goalproof.Call
+---@return table params
+local function find_plan(call)
+  local named = call.options.plan or (#call.words == 1 and call.words[1]:match('^.+%.toml$'))
+  if not named then
+    return {}
+  end
+  local path = vim.fn.fnamemodify(vim.fn.expand(named), ':p')
+  local buffer = vim.fn.bufnr('^' .. vim.fn.escape(path, '*?[]{},\\') .. '$')
+  if buffer ~= -1 and vim.bo[buffer].modified then
+    return {
+      planText = table.concat(vim.api.nvim_buf_get_lines(buffer, 0, -1, false), '\n') .. '\n',
+    }
+  end
+  return { plan = path }
+end
+
+--- The parameters of a new goal; a text is asked for when there is neither one nor a plan.
+---@param call goalproof.Call
+---@return table params
+local function describe(call)
+  local params = find_plan(call)
+  local text = next(params) and '' or table.concat(call.words, ' ')
+  if text == '' and not next(params) then
+    text = flow.input('What is to be true afterwards? ')
+  end
+  if call.context then
+    text = text .. '\n\n' .. call.context
+  end
+  local limits = vim.tbl_extend('force', {}, call.options)
+  limits.plan = nil
+  return vim.tbl_extend('force', limits, params, text ~= '' and { text = text } or {})
+end
+
+---@param call goalproof.Call
+---@param params goalproof.RunParams
+local function run_with(call, params)
+  tell_start(operate.operate(call.root, 'run', params))
+end
+
+--- Plans and opens the plan as a file, when there is one to edit.
+---@param call goalproof.Call
+---@param params goalproof.RunParams
+local function plan_with(call, params)
+  local goal = operate.operate(call.root, 'plan', params)
+  tell(goal)
+  if goal.status == 'planned' then
+    call.goal = goal.id
+    M.edit(call)
+  end
+end
+
+---@param call goalproof.Call
+function M.run(call)
+  run_with(call, describe(call))
+end
+
+---@param call goalproof.Call
+function M.plan(call)
+  plan_with(call, describe(call))
+end
+
+---@param call goalproof.Call
+function M.new(call)
+  local params = describe(call)
+  local ways = { ['Show me the plan first'] = plan_with, ['Run it at once'] = run_with }
+  local choices = { 'Show me the plan first', 'Run it at once' }
+  ways[flow.choose(choices, plain.short(params.text or 'A new goal', 60))](call, params)
+end
+
+---@param call goalproof.Call
+function M.execute(call)
+  tell_start(about(call, 'execute', { document = call.document }))
+end
+
+local LIMITS = {
+  { key = 'wallSeconds', words = 'Seconds of work' },
+  { key = 'attempts', words = 'Attempts of tasks' },
+  { key = 'changedLines', words = 'Changed lines' },
+  { key = 'tokens', words = 'Tokens' },
+  { key = 'usd', words = 'US dollars' },
+}
+
+---@param call goalproof.Call
+function M.resume(call)
+  local options = call.options
+  local goal = about(call, 'show')
+  if goal.status == 'needs_more_budget' and not next(options) then
+    local limit = flow.choose(LIMITS, 'Which limit is to be higher?', function(one)
+      return one.words
+    end)
+    local value = flow.input(limit.words .. ', in all: ')
+    options = { [limit.key] = limit.key == 'usd' and value or tonumber(value) or value }
+  end
+  tell_start(about(call, 'resume', options))
+end
+
+---@param operation string
+---@return fun(call: goalproof.Call)
+local function stop(operation)
+  return function(call)
+    local reason = table.concat(call.words, ' ')
+    tell(about(call, operation, reason ~= '' and { reason = reason } or nil))
+  end
+end
+
+M.pause = stop('pause')
+M.cancel = stop('cancel')
+
+---@param call goalproof.Call
+function M.answer(call)
+  local goal = about(call, 'show')
+  if #goal.questions == 0 then
+    flow.refuse('this goal asks nothing.')
+  end
+  local question = #goal.questions == 1 and goal.questions[1]
+    or flow.choose(goal.questions, 'Which question?', function(one)
+      return plain.line(one.text)
+    end)
+  local text = #call.words > 0 and table.concat(call.words, ' ')
+    or flow.input(plain.line(question.text) .. ' ')
+  local after = about(call, 'answer', { question = question.id, text = text })
+  if #after.questions == 0 and after.status ~= 'running' then
+    flow.choose({ 'Go on with the goal' }, 'Every question is answered')
+    after = about(call, 'resume')
+  end
+  tell(after)
+end
+
+---@param call goalproof.Call
+function M.accept(call)
+  local goal = about(call, 'show')
+  local open = vim.tbl_filter(function(one)
+    return one.state ~= 'verified' and (not call.criterion or one.id == call.criterion)
+  end, goal.criteria)
+  if #open == 0 then
+    flow.refuse('every criterion of this goal is verified.')
+  end
+  local criterion = #open == 1 and open[1]
+    or flow.choose(open, 'Which criterion?', function(one)
+      return ('%s (%s)'):format(plain.line(one.text), one.state:gsub('_', ' '))
+    end)
+  local reason = #call.words > 0 and table.concat(call.words, ' ')
+    or flow.input(('Why is “%s” met? '):format(plain.short(criterion.text, 60)))
+  tell(about(call, 'accept', { criterion = criterion.id, reason = reason }))
+end
+
+--- The task of a goal that waits for the person, chosen when there are several.
+---@param call goalproof.Call
+---@return string? task
+function M.find_manual_task(call)
+  if call.words[1] then
+    return call.words[1]
+  end
+  local tasks = vim.tbl_filter(function(task)
+    return task.status == 'running' and type(task.folder) == 'string'
+  end, about(call, 'show').tasks)
+  if #tasks > 1 then
+    return flow.choose(tasks, 'Which task?', function(task)
+      return plain.line(task.title)
+    end).id
+  end
+  return tasks[1] and tasks[1].id
+end
+
+---@param call goalproof.Call
+function M.submit(call)
+  tell(about(call, 'submit', { task = M.find_manual_task(call) }))
+end
+
+return M

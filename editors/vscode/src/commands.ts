@@ -1,0 +1,152 @@
+// The palette's commands are one table; the server's own, from lenses and code actions, lead here too.
+
+import type { GoalView } from './protocol';
+import * as vscode from 'vscode';
+import { apply, deliver, undoApply } from './apply';
+import type { CommandMiddleware } from './client';
+import type { Context } from './context';
+import { type DiffTarget, showDiff } from './diff';
+import { showPage } from './documents';
+import { selectInterpreter } from './interpreterPick';
+import { listGoals, showAgents, showGates } from './lists';
+import { type From, type NewGoal, newGoal, newGoalFrom, newGoalFromSelection } from './newGoal';
+import { type Given, pickGoal, pickTask, readGiven } from './pick';
+import { plainLine } from './plain';
+import { openPlan, runPlan } from './plans';
+import { openProof, verifyProof } from './proof';
+import { answer, accept, resume } from './questions';
+import { showStatusMenu } from './status';
+import { openTaskFolder, submit } from './tasks';
+import { callGoal, guarded } from './work';
+
+type Handler = (context: Context, given: Given, argument: unknown) => Promise<unknown>;
+
+const COMMANDS: Record<string, Handler> = {
+  newGoal: (context, given) => newGoal(context, given as NewGoal),
+  newGoalFromSelection: (context) => newGoalFromSelection(context),
+  newGoalFrom: (context, given) => newGoalFrom(context, given as From),
+  runPlan,
+  editPlan: async (context, given) => {
+    const at = await pickGoal(context, given, 'plan', 'The plan of which goal?');
+    await (at && openPlan(context, at));
+  },
+  execute,
+  pause: async (context, given) => {
+    const at = await pickGoal(context, given, 'pause', 'Pause which goal?');
+    return at && callGoal(context, 'pause', { ...at }, 'Goalproof: pausing…');
+  },
+  resume,
+  cancel,
+  showGoal,
+  showDiff: async (context, given) => {
+    const { task, path } = given;
+    const at = await pickGoal(context, given, 'diff', 'The change of which goal?');
+    await (at && showDiff(context, narrow({ ...at, task, path })));
+  },
+  showTaskDiff: async (context, given) => {
+    const at = await pickGoal(context, given, undefined, 'A task of which goal?');
+    const changed = (task: { files: readonly string[] }) => task.files.length > 0;
+    const nothing = 'No task of this goal has changed a file yet.';
+    const task = at && (await pickTask(context, given, at, changed, nothing));
+    await (at && task && showDiff(context, { ...at, task }));
+  },
+  apply,
+  undoApply,
+  deliver,
+  openProof,
+  verifyProof,
+  answer,
+  accept,
+  submit,
+  openTaskFolder,
+  showLog: async (context, given) => {
+    const { task, gate } = given;
+    const at = await pickGoal(context, given, undefined, 'The log of which goal?');
+    if (at) {
+      context.log.follow({ ...at, ...(task ? { task } : {}), ...(gate ? { gate } : {}) });
+    }
+  },
+  listGoals,
+  showGates,
+  showAgents,
+  statusMenu: (context) => showStatusMenu(context.client, context.goals),
+  selectInterpreter,
+  restart: (context) => context.client.restart(),
+  showOutput: async (context) => context.output.show(true),
+  refresh: (context) => context.goals.refresh(),
+};
+
+/** Registers the palette's commands: before the server is started, so that none is ever missing. */
+export function registerCommands(context: Context): vscode.Disposable[] {
+  return Object.entries(COMMANDS).map(([name, handler]) =>
+    vscode.commands.registerCommand(`goalproof.${name}`, (argument: unknown) =>
+      guarded(context, name, () => handler(context, readGiven(argument), argument)),
+    ),
+  );
+}
+
+/** What a lens or code action of the server asks for, by the command of the palette that shows it. */
+const SHOWN_BY: Record<string, string> = {
+  'goal.diff': 'showDiff',
+  'goal.show': 'showGoal',
+  'goal.proof': 'openProof',
+  'goal.apply': 'apply',
+  'goal.execute': 'execute',
+  'goal.cancel': 'cancel',
+  'goal.resume': 'resume',
+  'goal.pause': 'pause',
+  'goal.accept': 'accept',
+  'goal.answer': 'answer',
+  'goal.verifyProof': 'verifyProof',
+};
+
+/** Shows what the server's commands find instead of letting their answers go unseen. */
+export function intercept(context: Context): CommandMiddleware {
+  return (command, args, next) => {
+    const handler = COMMANDS[SHOWN_BY[command] ?? ''];
+    return handler
+      ? guarded(context, command, () => handler(context, readGiven(args[0]), args[0]))
+      : guarded(context, command, async () => next(command, args));
+  };
+}
+
+async function execute(context: Context, given: Given): Promise<GoalView | undefined> {
+  const at = await pickGoal(context, given, 'execute', 'Execute which goal?');
+  if (!at) {
+    return undefined;
+  }
+  const document = given.document ? { document: given.document } : {};
+  return callGoal(context, 'execute', { ...at, ...document }, 'Goalproof: starting the goal…');
+}
+
+async function cancel(context: Context, given: Given): Promise<GoalView | undefined> {
+  const at = await pickGoal(context, given, 'cancel', 'Cancel which goal?');
+  if (!at) {
+    return undefined;
+  }
+  if (!given.yes) {
+    const { text } = await context.goals.view(at.goal, at.root);
+    const chosen = await vscode.window.showWarningMessage(
+      `Cancel “${plainLine(text, 120)}” for good?`,
+      { modal: true, detail: 'It cannot go on afterwards. Pause stops it for now.' },
+      'Cancel Goal',
+    );
+    if (chosen === undefined) {
+      return undefined;
+    }
+  }
+  return callGoal(context, 'cancel', { ...at }, 'Goalproof: cancelling…');
+}
+
+async function showGoal(context: Context, given: Given): Promise<void> {
+  const at = await pickGoal(context, given, undefined, 'Which goal?');
+  if (at) {
+    const { text } = await context.goals.view(at.goal, at.root);
+    await showPage({ ...at, page: 'goal' }, text);
+  }
+}
+
+function narrow(target: DiffTarget): DiffTarget {
+  const { root, goal, task, path } = target;
+  return { root, goal, ...(task ? { task } : {}), ...(path ? { path } : {}) };
+}

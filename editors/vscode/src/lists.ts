@@ -1,0 +1,101 @@
+// Goals, gates and agents as lists to choose from.
+
+import * as vscode from 'vscode';
+import type { Context } from './context';
+import { plainLabel, showArgv } from './plain';
+import { type Given, pickGoal, pickRoot } from './pick';
+import type { AgentsView, GateView, GatesView } from './protocol';
+import type { UnapprovedGate } from './refusal';
+import { approve } from './work';
+
+/** Lists the goals; the chosen one is shown. */
+export async function listGoals(context: Context, given: Given): Promise<void> {
+  const at = await pickGoal(context, given, undefined, 'Goals of this workspace, newest first');
+  if (at) {
+    await vscode.commands.executeCommand('goalproof.showGoal', at);
+  }
+}
+
+/** Lists the gates that a goal would have now; one that is not approved can be. */
+export async function showGates(context: Context, given: Given): Promise<void> {
+  const root = await pickRoot(given);
+  if (root === undefined) {
+    return;
+  }
+  const view = await context.client.request<GatesView>('gates', { root });
+  if (view.gates.length === 0) {
+    void vscode.window.showInformationMessage(
+      'No gate was found. Name your checks in goalproof.toml, or install the tools they need.',
+    );
+    return;
+  }
+  const items = view.gates.map((gate) => ({
+    gate,
+    label: `$(${gate.trusted === false ? 'unlock' : 'shield'}) ${plainLabel(gate.name)}`,
+    description: plainLabel(showArgv(gate.argv), 120),
+    detail: [
+      plainLabel(gate.reason, 160),
+      gate.required ? '' : 'optional',
+      gate.trusted === false ? 'not approved yet: choose it to approve it' : '',
+    ]
+      .filter(Boolean)
+      .join(' · '),
+  }));
+  const title = view.configuration
+    ? `Gates of ${plainLabel(view.configuration)}`
+    : 'Detected gates';
+  const chosen = await vscode.window.showQuickPick(items, { title, matchOnDescription: true });
+  if (chosen && chosen.gate.trusted === false && hasDigest(chosen.gate)) {
+    await approve(context, root, [chosen.gate]);
+  }
+}
+
+function hasDigest(gate: GateView): gate is GateView & UnapprovedGate {
+  return typeof gate.digest === 'string';
+}
+
+/** Lists who can work; the chosen one works on new goals in this workspace. */
+export async function showAgents(context: Context, given: Given): Promise<void> {
+  const root = await pickRoot(given);
+  if (root === undefined) {
+    return;
+  }
+  const view = await context.client.request<AgentsView>('agents', { root });
+  const ask = {
+    label: '$(comment-discussion) Ask each time',
+    description: '',
+    detail: '',
+    available: true,
+    worker: '',
+    agent: '',
+  };
+  const agents = (view.agents ?? []).map((agent) => ({
+    label: `$(${agent.available ? 'hubot' : 'circle-slash'}) ${plainLabel(agent.title || agent.name)}`,
+    description: agent.available ? plainLabel(agent.path ?? '', 120) : 'not installed',
+    detail: plainLabel(showArgv(agent.argv), 160),
+    available: agent.available,
+    worker: 'cli',
+    agent: agent.name,
+  }));
+  const workers = view.workers
+    .filter((worker) => worker.name !== 'cli')
+    .map((worker) => ({
+      label: `$(${worker.available ? 'tools' : 'circle-slash'}) ${plainLabel(worker.name)}`,
+      description: plainLabel(worker.title, 120),
+      detail: '',
+      available: worker.available,
+      worker: worker.name,
+      agent: '',
+    }));
+  const chosen = await vscode.window.showQuickPick([...agents, ...workers, ask], {
+    title: 'Who works on new goals in this workspace',
+    placeHolder: plainLabel(view.note, 200),
+    matchOnDescription: true,
+  });
+  if (chosen?.available) {
+    const settings = vscode.workspace.getConfiguration('goalproof');
+    const { Workspace } = vscode.ConfigurationTarget;
+    await settings.update('worker', chosen.worker || undefined, Workspace);
+    await settings.update('agent', chosen.agent || undefined, Workspace);
+  }
+}

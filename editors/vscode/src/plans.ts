@@ -1,0 +1,66 @@
+// Plans as files: opened, edited and run from where they are.
+
+import type { GoalView } from './protocol';
+import * as vscode from 'vscode';
+import type { Context } from './context';
+import { type Chosen, type Given, pickRoot } from './pick';
+import type { OpenView } from './wire';
+import { callGoal } from './work';
+
+const PLAN_OF_GOAL = /[\\/]\.goalproof[\\/]goals[\\/]([^\\/]+)[\\/]plan\.toml$/;
+
+/** Opens the plan of a goal; it can be edited until the goal starts. */
+export async function openPlan(context: Context, at: Chosen): Promise<void> {
+  const place = await context.client.request<OpenView>('open', { ...at, what: 'plan' });
+  const document = await vscode.workspace.openTextDocument(vscode.Uri.file(place.path));
+  await vscode.window.showTextDocument(document, { preview: false });
+}
+
+/** Runs a plan: the goal's own where the file is one, else as a new goal. */
+export async function runPlan(
+  context: Context,
+  given: Given,
+  argument: unknown,
+): Promise<GoalView | undefined> {
+  const uri = argument instanceof vscode.Uri ? argument : await pickPlan(given);
+  if (!uri) {
+    return undefined;
+  }
+  const document = await vscode.workspace.openTextDocument(uri);
+  const goal = PLAN_OF_GOAL.exec(uri.fsPath)?.[1];
+  const folder = vscode.workspace.getWorkspaceFolder(uri)?.uri.toString();
+  const root = given.root ?? folder ?? (await pickRoot());
+  if (root === undefined) {
+    return undefined;
+  }
+  const planText = document.getText();
+  return goal === undefined
+    ? callGoal(context, 'run', { root, planText }, 'Goalproof: starting the plan…')
+    : callGoal(context, 'execute', { root, goal, planText }, 'Goalproof: starting the goal…');
+}
+
+async function pickPlan(given: Given): Promise<vscode.Uri | undefined> {
+  if (given.document) {
+    return vscode.Uri.parse(given.document, true);
+  }
+  const active = vscode.window.activeTextEditor?.document;
+  if (
+    active?.uri.scheme === 'file' &&
+    /\.toml$/.test(active.uri.path) &&
+    isPlan(active.getText())
+  ) {
+    return active.uri;
+  }
+  const found = await vscode.window.showOpenDialog({
+    title: 'Run a plan',
+    openLabel: 'Run Plan',
+    canSelectMany: false,
+    filters: { 'Goalproof plan': ['toml'] },
+  });
+  return found?.[0];
+}
+
+/** Whether a TOML text looks like a plan: it has a goal and a task or a criterion. */
+function isPlan(text: string): boolean {
+  return /^\s*goal\s*=/m.test(text) && /^\s*\[\[(task|criterion)\]\]/m.test(text);
+}

@@ -1,0 +1,98 @@
+// What can be asked of a goal is a table by its status; the server decides in the end.
+
+import type { GoalLine, GoalView } from './protocol';
+import type { GoalStatus } from './wire';
+
+export type Action =
+  | 'execute'
+  | 'pause'
+  | 'resume'
+  | 'cancel'
+  | 'answer'
+  | 'accept'
+  | 'diff'
+  | 'apply'
+  | 'undo'
+  | 'deliver'
+  | 'proof'
+  | 'plan';
+
+export const POSSIBLE: Record<GoalStatus, readonly Action[]> = {
+  planned: ['execute', 'plan', 'cancel'],
+  running: ['pause', 'cancel'],
+  paused: ['resume', 'cancel'],
+  blocked_on_human: ['answer', 'accept', 'resume', 'cancel'],
+  blocked_on_external: ['resume', 'cancel'],
+  needs_more_budget: ['resume', 'cancel'],
+  failed_infra: ['resume', 'cancel'],
+  not_ready: ['execute', 'accept', 'diff', 'proof', 'cancel'],
+  ready: ['diff', 'apply', 'undo', 'deliver', 'proof', 'execute', 'cancel'],
+  delivered: ['diff', 'apply', 'undo', 'proof'],
+  cancelled: [],
+};
+
+export const WAITING: readonly GoalStatus[] = [
+  'paused',
+  'blocked_on_human',
+  'blocked_on_external',
+  'needs_more_budget',
+  'failed_infra',
+];
+
+/** Returns what can be asked of a goal, narrowed by what its view tells. */
+export function findActions(line: GoalLine, view?: GoalView): Action[] {
+  return listPossible(line.status).filter((action) => !view || fits(action, view));
+}
+
+function listPossible(status: string): readonly Action[] {
+  return Object.hasOwn(POSSIBLE, status) ? POSSIBLE[status as GoalStatus] : [];
+}
+
+function fits(action: Action, view: GoalView): boolean {
+  switch (action) {
+    case 'answer':
+      return view.questions.length > 0;
+    case 'accept':
+      return view.criteria.some(isAcceptable);
+    case 'diff':
+      return view.tree !== null;
+    case 'proof':
+      return view.proof !== null;
+    case 'apply':
+      return view.applied.length === 0;
+    case 'undo':
+      return view.applied.length > 0;
+    case 'resume':
+      return view.questions.length === 0;
+    default:
+      return true;
+  }
+}
+
+/** Whether only a person's word is missing for a criterion. */
+export function isAcceptable(criterion: { state: string }): boolean {
+  return criterion.state === 'implemented_unverified';
+}
+
+/** The context keys that menus and enablement look at. */
+export interface ContextKeys {
+  hasGoals: boolean;
+  running: boolean;
+  waiting: boolean;
+  asking: boolean;
+  acceptable: boolean;
+  applicable: boolean;
+}
+
+/** Returns the context keys for the goals of all folders. */
+export function findContext(lines: readonly GoalLine[]): ContextKeys {
+  const some = (...wanted: readonly string[]) => lines.some((line) => wanted.includes(line.status));
+  return {
+    hasGoals: lines.length > 0,
+    running: some('running'),
+    waiting: some(...WAITING),
+    asking: some('blocked_on_human'),
+    acceptable: some('blocked_on_human', 'not_ready'),
+    applicable: some('ready', 'delivered'),
+  };
+}

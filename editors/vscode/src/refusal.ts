@@ -1,0 +1,43 @@
+// What a refusal of the server carries, read from whatever was thrown.
+
+import type { GateView } from './protocol';
+
+export const REQUEST_FAILED = -32803;
+
+export interface Refusal {
+  /** The class of the engine's error, empty where it is no refusal of the engine. */
+  kind: string;
+  message: string;
+  /** Gates that nobody approved yet, for `GatesNotApproved`. */
+  gates: UnapprovedGate[];
+}
+
+export type UnapprovedGate = Pick<GateView, 'name' | 'argv' | 'reason'> & { digest: string };
+
+/** Returns what an error says; never throws. */
+export function readRefusal(error: unknown): Refusal {
+  const message = error instanceof Error ? error.message : String(error);
+  const data = isRecord(error) ? error['data'] : undefined;
+  if (!isRecord(data)) {
+    return { kind: '', message, gates: [] };
+  }
+  const { class: kind, message: told, gates } = data;
+  return {
+    kind: typeof kind === 'string' ? kind : '',
+    message: typeof told === 'string' ? told : message,
+    gates: Array.isArray(gates) ? gates.filter(isGate) : [],
+  };
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null;
+}
+
+function isGate(value: unknown): value is UnapprovedGate {
+  return (
+    isRecord(value) &&
+    typeof value['name'] === 'string' &&
+    typeof value['digest'] === 'string' &&
+    Array.isArray(value['argv'])
+  );
+}

@@ -1,0 +1,103 @@
+// Carries out an operation on a goal: with progress, with gates approved first, and no loose error.
+
+import type { GoalView } from './protocol';
+import * as vscode from 'vscode';
+import type { Context } from './context';
+import { plainLine, showArgv } from './plain';
+import { type UnapprovedGate, readRefusal } from './refusal';
+
+/**
+ * Carries out an operation that answers with a goal.  Returns undefined where the person did not
+ * approve the gates; rejects with what the server refuses.
+ */
+export async function callGoal(
+  context: Context,
+  operation: string,
+  params: Record<string, unknown> & { root: string },
+  title: string,
+): Promise<GoalView | undefined> {
+  const view = await withGates(context, params.root, () =>
+    vscode.window.withProgress({ location: vscode.ProgressLocation.Window, title }, () =>
+      context.client.request<GoalView>(operation, params),
+    ),
+  );
+  if (view) {
+    await context.goals.take(params.root, view);
+  }
+  return view;
+}
+
+/** Does `work`; where gates are not approved, asks the person, approves them and does it again. */
+export async function withGates<T>(
+  context: Context,
+  root: string,
+  work: () => Thenable<T>,
+): Promise<T | undefined> {
+  try {
+    return await work();
+  } catch (error) {
+    const refusal = readRefusal(error);
+    if (refusal.kind !== 'GatesNotApproved' || refusal.gates.length === 0) {
+      throw error;
+    }
+    if (!(await approve(context, root, refusal.gates))) {
+      return undefined;
+    }
+    return work();
+  }
+}
+
+/** Asks whether the repository may run these commands.  Returns whether they are approved now. */
+export async function approve(
+  context: Context,
+  root: string,
+  gates: readonly UnapprovedGate[],
+): Promise<boolean> {
+  const several = gates.length > 1;
+  const chosen = await vscode.window.showWarningMessage(
+    `This repository asks to run ${several ? 'these commands as gates' : 'this command as a gate'}.`,
+    { modal: true, detail: gates.map(describe).join('\n\n') },
+    'Approve and Run',
+  );
+  if (chosen === undefined) {
+    return false;
+  }
+  const digests = gates.map((gate) => gate.digest);
+  await context.client.request('trustGate', { root, digests });
+  return true;
+}
+
+function describe(gate: UnapprovedGate): string {
+  return `${plainLine(gate.name)}: ${showArgv(gate.argv)}\n${plainLine(gate.reason ?? '', 300)}`;
+}
+
+/** Runs `work` and tells the person what was refused: the outermost layer of every command. */
+export async function guarded<T>(
+  context: Pick<Context, 'output'>,
+  name: string,
+  work: () => Promise<T>,
+): Promise<T | undefined> {
+  try {
+    return await work();
+  } catch (error) {
+    if (error instanceof vscode.CancellationError) {
+      return undefined;
+    }
+    const { kind, message } = readRefusal(error);
+    context.output.error(`${name}: ${message}`);
+    void tell(kind, plainLine(message, 1000)).then(undefined, (fault: unknown) => {
+      context.output.error(String(fault));
+    });
+    return undefined;
+  }
+}
+
+async function tell(kind: string, message: string): Promise<void> {
+  const trust = kind === 'NotTrusted' ? ['Manage Workspace Trust'] : [];
+  const chosen = await vscode.window.showErrorMessage(message, ...trust, 'Show Output');
+  if (chosen === 'Manage Workspace Trust') {
+    await vscode.commands.executeCommand('workbench.trust.manage');
+  } else if (chosen === 'Show Output') {
+    await vscode.commands.executeCommand('goalproof.showOutput');
+  }
+}

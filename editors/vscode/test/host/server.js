@@ -1,0 +1,72 @@
+'use strict';
+
+const assert = require('node:assert/strict');
+const vscode = require('vscode');
+const { ready, run, until, withPerson } = require('./common');
+
+const settings = () => vscode.workspace.getConfiguration('goalproof');
+const { Workspace } = vscode.ConfigurationTarget;
+
+async function withSetting(name, value, work) {
+  const api = await ready();
+  const real = vscode.window.showErrorMessage;
+  const shown = [];
+  vscode.window.showErrorMessage = async (...args) => void shown.push(args);
+  try {
+    await settings().update(name, value, Workspace);
+    await work(api, shown);
+  } finally {
+    await settings().update(name, undefined, Workspace);
+    await until('the server is ready again', () => api.state() === 'ready', 60_000);
+    vscode.window.showErrorMessage = real;
+  }
+}
+
+module.exports = {
+  'a restart ends in a server that answers': async () => {
+    const api = await ready();
+    await run('goalproof.restart');
+    await until('the server is ready', () => api.state() === 'ready', 60_000);
+    assert.ok((await run('goal.list', {})).goals);
+  },
+
+  'a server that is killed is started again by itself': async () => {
+    const api = await ready();
+    const killed = api.pid();
+    process.kill(killed, 'SIGKILL');
+    await until('another server', () => api.state() === 'ready' && api.pid() !== killed, 60_000);
+    assert.ok((await run('goal.list', {})).goals);
+  },
+
+  'the interpreters to choose from are those that were asked, with what is wrong with them':
+    async () => {
+      const { asked } = await withPerson({}, () => run('goalproof.selectInterpreter'));
+      const items = asked[0].args[0];
+      assert.ok(
+        items.some((item) => /^\$\(pass\) Python 3\.\d+/.test(item.label)),
+        JSON.stringify(items),
+      );
+      assert.deepEqual(
+        items.slice(-2).map((item) => item.label.replace(/^\S+ /, '')),
+        ['Browse…', 'Choose automatically'],
+      );
+    },
+
+  'an interpreter that is not there is named, and everything works again without it': async () => {
+    await withSetting('interpreter', '/nowhere/python3', async (api, shown) => {
+      await until('the server has failed', () => api.state() === 'failed');
+      assert.match(shown[0][0], /\/nowhere\/python3.*is not there/);
+      assert.ok(shown[0].includes('Select Interpreter') && shown[0].includes('Restart'));
+      const there = await vscode.commands.getCommands(true);
+      assert.ok(there.includes('goalproof.restart') && there.includes('goalproof.newGoal'));
+    });
+  },
+
+  'a server that ends at once is given up after a few tries': async () => {
+    await withSetting('path', '/bin/false', async (api, shown) => {
+      await until('the server has failed', () => api.state() === 'failed', 60_000);
+      assert.equal(shown.length, 1, JSON.stringify(shown));
+      assert.match(shown[0][0], /ended five times/);
+    });
+  },
+};

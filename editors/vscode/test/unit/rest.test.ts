@@ -1,0 +1,152 @@
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import { Crashes } from '../../src/crashes';
+import { composeGoal, suggestGoal } from '../../src/goalText';
+import { findLimits } from '../../src/limits';
+import { LogFeed } from '../../src/logFeed';
+import { findNotice } from '../../src/notices';
+import { plainLabel, plainLine, plainText, showArgv } from '../../src/plain';
+import { POSSIBLE, findContext } from '../../src/possible';
+import { readRefusal } from '../../src/refusal';
+import { showDuration } from '../../src/spend';
+import { findMismatch } from '../../src/version';
+import { goal, line, spend } from './builders';
+
+const MINUTE = 60_000;
+
+test('a server is started again four times in three minutes, and no more', () => {
+  const crashes = new Crashes();
+  assert.deepEqual(
+    [0, 1, 2, 3, 4].map((at) => crashes.record(at * 1000)),
+    [true, true, true, true, false],
+  );
+});
+
+test('ends that are long ago are forgiven', () => {
+  const crashes = new Crashes();
+  const said = [0, 1, 2, 3, 4, 5, 6, 7].map((at) => crashes.record(at * MINUTE));
+  assert.ok(said.every((again) => again));
+});
+
+test('versions fit when what comes before the patch is the same', () => {
+  assert.equal(findMismatch('0.1.0', '0.1.7'), undefined);
+  assert.equal(findMismatch('1.2.0', '1.9.0'), undefined);
+  assert.match(findMismatch('0.1.0', '0.2.0') ?? '', /0\.1\.0 and the server is 0\.2\.0/);
+  assert.match(findMismatch('0.1.0', undefined) ?? '', /does not say which version/);
+});
+
+const view = (text: string, offset: number, live: boolean, name = 'fix') => ({
+  goal: 'g',
+  name,
+  text,
+  offset,
+  live,
+});
+
+test('a log is read on from where it was read to', () => {
+  const feed = new LogFeed();
+  assert.equal(feed.take(view('one\n', 4, true)).text, '── fix ──\none\n');
+  assert.equal(feed.offset, 4);
+  assert.deepEqual(feed.take(view('two\n', 8, false)), {
+    text: 'two\n',
+    again: false,
+    live: false,
+  });
+});
+
+test('a log of another task is read from its beginning', () => {
+  const feed = new LogFeed();
+  feed.take(view('one\n', 4, true));
+  assert.deepEqual(feed.take(view('part', 8, true, 'test')), { text: '', again: true, live: true });
+  assert.equal(feed.offset, 0);
+  assert.equal(feed.take(view('a part', 6, true, 'test')).text, '── test ──\na part');
+});
+
+const move = (to: 'ready' | 'blocked_on_human' | 'paused', from = 'running') => ({
+  root: '',
+  goal: 'g',
+  text: 'Make it so',
+  from,
+  to,
+  blocker: '',
+});
+
+test('a goal that is done is told of unless only what needs a person is wanted', () => {
+  assert.match(findNotice(move('ready'), 'always')?.message ?? '', /“Make it so” is ready/);
+  assert.equal(findNotice(move('ready'), 'onNeeded'), undefined);
+  assert.equal(findNotice(move('blocked_on_human'), 'onNeeded')?.level, 'warning');
+  assert.equal(findNotice(move('blocked_on_human'), 'off'), undefined);
+});
+
+test('what a person did is not told to them', () => {
+  assert.equal(findNotice(move('paused'), 'always'), undefined);
+  assert.equal(findNotice(move('ready', 'blocked_on_human'), 'always'), undefined);
+});
+
+test('a limit that is used up is asked for, and must grow', () => {
+  const budget = { ...goal().budget, wallSeconds: 60, usd: '1', attempts: 9 };
+  const limits = findLimits(goal({ budget, spend: spend({ wallMs: 61_000, usd: null }) }));
+  assert.deepEqual(
+    limits.map((limit) => limit.key),
+    ['wallSeconds', 'usd'],
+  );
+  assert.match(limits[1]?.prompt ?? '', /unknown/);
+  assert.ok(limits[0]?.check('60') && limits[0].check('x') && !limits[0].check('120'));
+  assert.equal(limits[1]?.check('1.5'), undefined);
+});
+
+test('a refusal is read from whatever was thrown', () => {
+  const gates = [{ name: 'tests', argv: ['true'], reason: '', digest: 'd' }, { name: 3 }];
+  const error = Object.assign(new Error('short'), {
+    data: { class: 'GatesNotApproved', message: 'long', gates },
+  });
+  assert.deepEqual(readRefusal(error), {
+    kind: 'GatesNotApproved',
+    message: 'long',
+    gates: [gates[0]],
+  });
+  assert.equal(readRefusal('odd').message, 'odd');
+  assert.equal(readRefusal(undefined).kind, '');
+});
+
+test('control, bidi and invisible characters go, letters of every script stay', () => {
+  assert.equal(plainLine('a\u001b[0m\u202eb\u200bc\n ü 漢'), 'a[0mbc ü 漢');
+  assert.equal(plainText('one\r\ntwo\u0007\tthree'), 'one\ntwo\tthree');
+  assert.equal(plainLine('x'.repeat(300)).length, 200);
+  assert.ok(!plainLabel('$(zap)').includes('$('));
+});
+
+test('an argument list is shown as a shell would take it', () => {
+  assert.equal(
+    showArgv(['python3', '-c', "print('x; rm')"]),
+    `python3 -c 'print('\\''x; rm'\\'')'`,
+  );
+});
+
+test('a goal that begins at a place names it', () => {
+  const place = { path: 'src/a.py', firstLine: 2, lastLine: 8 };
+  assert.equal(composeGoal('Fix it ', place), 'Fix it (src/a.py, lines 3–9)');
+  assert.equal(composeGoal('Fix it', { ...place, lastLine: 2 }), 'Fix it (src/a.py, line 3)');
+  assert.equal(suggestGoal('undefined name `x`.'), 'Fix: undefined name `x`');
+});
+
+test('durations are short', () => {
+  assert.deepEqual([8_200, 200_000, 7_500_000].map(showDuration), ['8s', '3m 20s', '2h 5m']);
+});
+
+test('the menus’ keys follow the goals', () => {
+  const keys = findContext([line({ status: 'running' }), line({ status: 'ready' })]);
+  assert.deepEqual(keys, {
+    hasGoals: true,
+    running: true,
+    waiting: false,
+    asking: false,
+    acceptable: false,
+    applicable: true,
+  });
+  assert.ok(Object.values(findContext([])).every((value) => !value));
+});
+
+test('nothing more can be asked of a goal that ended for good', () => {
+  assert.deepEqual(POSSIBLE.cancelled, []);
+});

@@ -1,0 +1,95 @@
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import { makeChildren, makeGoalNode } from '../../src/treeModel';
+import { ROOT, criterion, gate, goal, line, progress, task } from './builders';
+
+const words = (context: string) => context.split(' ');
+
+test('a goal says how it stands and what can be asked of it', () => {
+  const node = makeGoalNode({ root: ROOT, line: line({ status: 'ready' }), view: goal() });
+  assert.equal(node.description, 'ready');
+  assert.deepEqual(words(node.context), [
+    'goal',
+    'ready',
+    'diff',
+    'apply',
+    'deliver',
+    'proof',
+    'execute',
+    'cancel',
+  ]);
+});
+
+test('undo takes the place of apply once a goal is applied', () => {
+  const view = goal({ applied: ['c'.repeat(40)] });
+  const found = words(makeGoalNode({ root: ROOT, line: line({ status: 'ready' }), view }).context);
+  assert.ok(found.includes('undo') && !found.includes('apply'));
+});
+
+test('a running goal shows how far it is', () => {
+  const node = makeGoalNode({ root: ROOT, line: line(), progress: progress() });
+  assert.equal(node.description, 'execution 1/3');
+  assert.deepEqual(words(node.context), ['goal', 'running', 'pause', 'cancel']);
+});
+
+test('a damaged goal is shown, says why, and nothing can be asked of it', () => {
+  const node = makeGoalNode({
+    root: ROOT,
+    line: line({ text: '', status: 'damaged', damage: 'line 3 does not fit its digest' }),
+  });
+  assert.match(node.tooltip, /line 3 does not fit/);
+  assert.deepEqual(words(node.context), ['goal', 'damaged']);
+  assert.notEqual(node.label, '');
+});
+
+test('under a goal are its questions first, then tasks, criteria and gates', () => {
+  const view = goal({
+    status: 'blocked_on_human',
+    questions: [{ id: 'q1', text: 'Which server?' }],
+    criteria: [criterion({ state: 'implemented_unverified' })],
+  });
+  const nodes = makeChildren(ROOT, view);
+  assert.deepEqual(
+    nodes.map((node) => node.kind),
+    ['question', 'group', 'group', 'group'],
+  );
+  assert.deepEqual(nodes[0]?.target?.question, 'q1');
+  assert.equal(nodes[2]?.children?.[0]?.context, 'criterion criterion-accept');
+});
+
+test('a task of a person waits in its folder and can be handed in', () => {
+  const view = goal({
+    tasks: [task({ worker: 'manual', status: 'running', folder: '/state/fix', files: [] })],
+  });
+  const node = makeChildren(ROOT, view)[0]?.children?.[0];
+  assert.equal(node?.description, 'waits for you');
+  assert.deepEqual(words(node?.context ?? ''), ['task', 'running', 'task-folder', 'task-submit']);
+});
+
+test('what an agent wrote is one plain line', () => {
+  const view = goal({
+    tasks: [task({ status: 'failed', files: [], reason: 'bad\u001b[31m $(flame)\n\u202etxt' })],
+  });
+  const node = makeChildren(ROOT, view)[0]?.children?.[0];
+  assert.doesNotMatch(`${node?.description}${node?.tooltip}`, /\u001b|\u202e/);
+  assert.ok(!node?.description.includes('$(flame)'));
+});
+
+test('a gate shows what it said before and after', () => {
+  const nodes = makeChildren(
+    ROOT,
+    goal({ gates: [gate(), gate({ name: 'lint', required: false })] }),
+  );
+  assert.deepEqual(
+    nodes[2]?.children?.map((node) => node.description),
+    ['failed → passed', 'failed → passed (optional)'],
+  );
+});
+
+test('ids are unique in a tree', () => {
+  const ids = makeChildren(ROOT, goal()).flatMap((node) => [
+    node.id,
+    ...(node.children ?? []).map((child) => child.id),
+  ]);
+  assert.equal(ids.length, new Set(ids).size);
+});

@@ -1,0 +1,85 @@
+"""The plan of a goal as a file that a person opens, changes and gives back.
+
+`.goalproof/goals/<id>/plan.toml` is a copy: the journal has the plan that counts.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from goal_engine.document import parse_plan, plan_of, render_plan
+from goal_engine.errors import BadInput, BadPlan, NotPossibleNow
+from goal_engine.planner import plan_revision
+from goal_engine.runtime.atomic import make_dirs, write_atomic
+from goal_engine.state.model import GoalState
+from goal_engine.types import GoalId
+
+NAME = "plan.toml"
+ASIDE = "plan.edited.toml"
+"""Where a change goes that came after work had begun."""
+LIMIT = 4 * 1024 * 1024
+"""Bytes of a plan that are read."""
+
+
+def plan_path(checkout: Path, goal_id: GoalId) -> Path:
+    """Return where the plan of a goal stands once it was opened."""
+    return checkout / ".goalproof" / "goals" / goal_id / NAME
+
+
+def read_plan_text(path: Path) -> str:
+    """Return the text of a plan.  Raises `BadPlan` when there is none."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(LIMIT + 1)
+        if len(data) > LIMIT:
+            raise BadPlan(f"The plan {path} is too large: {LIMIT} bytes are read at most.")
+        return data.decode("utf-8").replace("\r\n", "\n")
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise BadPlan(f"The plan {path} cannot be read: {why}. Name a TOML file.") from error
+
+
+def write_plan(checkout: Path, state: GoalState) -> Path:
+    """Write the plan of a goal to its file and return that; what a person changed is kept.
+
+    Once work has begun, the file shows the plan that is followed and a change stands beside it.
+    """
+    path = plan_path(checkout, state.goal_id)
+    if path.exists() and is_edited(checkout, state):
+        if not state.has_begun:
+            return path
+        path.replace(path.with_name(ASIDE))
+    make_dirs(path.parent)
+    write_atomic(path, render_plan(state).encode(), 0o600)
+    return path
+
+
+def refresh_plan(checkout: Path, before: GoalState, after: GoalState) -> None:
+    """Let the file follow a plan that was revised, unless a person changed the file."""
+    path = plan_path(checkout, after.goal_id)
+    if path.exists() and not is_edited(checkout, before):
+        write_atomic(path, render_plan(after).encode(), 0o600)
+
+
+def is_edited(checkout: Path, state: GoalState) -> bool:
+    """Whether the file of a goal's plan says anything else than its plan."""
+    path = plan_path(checkout, state.goal_id)
+    try:
+        created = state.created
+        plan = parse_plan(read_plan_text(path), NAME, created.worker, created.agent)
+        return plan != plan_of(state) and plan_revision(state, plan) is not None
+    except BadInput:
+        return True
+
+
+def check_unedited(checkout: Path, state: GoalState) -> None:
+    """Raise `NotPossibleNow` where a person changed the plan and the change was not taken.
+
+    Without this, what they see would not be what runs.
+    """
+    path = plan_path(checkout, state.goal_id)
+    if not state.has_begun and path.exists() and is_edited(checkout, state):
+        raise NotPossibleNow(
+            f"{path} was changed and is not the plan that {state.goal_id} would run: take it with "
+            f"`goalproof revise {state.goal_id}`, or remove the file to run the plan as it is."
+        )

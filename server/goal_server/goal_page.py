@@ -1,0 +1,130 @@
+"""A goal as a page for people: Markdown, made from the same view that every client gets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from goal_server import results as r
+from goal_server.markdown import code, listed, plain, table
+
+FILES = 50
+"""Changed files that are listed."""
+
+
+def render_goal_page(goal: r.GoalView) -> str:
+    """Return the page; everything from outside in it is plain text."""
+    return "\n\n".join(part for part in _parts(goal) if part) + "\n"
+
+
+def _parts(goal: r.GoalView) -> Iterator[str]:
+    yield f"# {plain(goal.text)}"
+    about = [
+        f"**{_words(goal.status)}** · {plain(goal.kind)} · {_words(goal.phase)}",
+        code(goal.id),
+        f"base {code(goal.base_commit[:12])}"
+        + (f" ({plain(goal.base_branch)})" if goal.base_branch else ""),
+    ]
+    yield "  \n".join(about)
+    if goal.blocker and goal.status != "ready":
+        yield f"Why it stands still: {plain(goal.blocker)}"
+    yield _section("Why it is not ready", listed(plain(reason) for reason in goal.reasons))
+    yield _section("Questions", listed(f"{code(q.id)}: {plain(q.text)}" for q in goal.questions))
+    yield _section("Next", listed(code(step) for step in goal.next))
+    yield _section("Criteria", _criteria(goal))
+    yield _section("Gates", _gates(goal))
+    yield _section("Tasks", _tasks(goal))
+    yield _section("Change", _change(goal))
+    yield _section("Spend", _spend(goal))
+    if goal.proof:
+        proof = [
+            f"digest {code(goal.proof.digest)}",
+            f"tree {code(goal.proof.tree)}",
+            f"bundle {code(goal.proof.path)}",
+        ]
+        yield _section("Proof", listed(proof))
+    notes = [plain(notice) for notice in goal.notices]
+    notes += [f"applied to {len(goal.applied)} files of the checkout"] if goal.applied else []
+    notes += [f"delivered as {code(goal.branch)}"] if goal.branch else []
+    yield _section("Notes", listed(notes))
+
+
+def _section(title: str, text: str) -> str:
+    return f"## {title}\n\n{text}" if text else ""
+
+
+def _words(value: str) -> str:
+    return plain(value.replace("_", " "))
+
+
+def _criteria(goal: r.GoalView) -> str:
+    if not goal.criteria:
+        return ""
+    return table(
+        ("criterion", "id", "evidence", "state", "why"),
+        (
+            (plain(c.text), code(c.id), _words(c.evidence), _words(c.state), plain(c.reason))
+            for c in goal.criteria
+        ),
+    )
+
+
+def _gates(goal: r.GoalView) -> str:
+    if not goal.gates:
+        return ""
+    met = {True: "met", False: "**not met**", None: "not judged"}
+    return table(
+        ("gate", "before → now", "bar", "why", "command"),
+        (
+            (
+                plain(gate.name) + ("" if gate.required else " (optional)"),
+                f"{_words(gate.baseline or '·')} → {_words(gate.outcome or '·')}",
+                met[gate.met] + (f" ({_words(gate.bar)})" if gate.bar else ""),
+                plain(gate.verdict),
+                code(" ".join(gate.argv)),
+            )
+            for gate in goal.gates
+        ),
+    )
+
+
+def _tasks(goal: r.GoalView) -> str:
+    if not goal.tasks:
+        return ""
+    return table(
+        ("task", "id", "status", "worker", "attempts", "files"),
+        (
+            (
+                plain(task.title) + (f" ({plain(task.reason)})" if task.reason else ""),
+                code(task.id),
+                _words(task.status),
+                plain(task.worker),
+                str(task.attempts),
+                _some(task.files),
+            )
+            for task in goal.tasks
+        ),
+    )
+
+
+def _some(files: tuple[str, ...]) -> str:
+    more = f", and {len(files) - 5} more" if len(files) > 5 else ""
+    return ", ".join(code(name) for name in files[:5]) + more
+
+
+def _change(goal: r.GoalView) -> str:
+    if goal.change is None:
+        return ""
+    files = goal.change.files
+    more = [f"and {len(files) - FILES} more"] if len(files) > FILES else []
+    size = f"+{goal.change.additions} −{goal.change.deletions} lines"
+    return f"{size}\n\n{listed([*(code(name) for name in files[:FILES]), *more])}".rstrip()
+
+
+def _spend(goal: r.GoalView) -> str:
+    spend = goal.spend
+    tokens = "unknown" if spend.tokens is None else str(spend.tokens)
+    usd = "unknown" if spend.usd is None else spend.usd
+    return (
+        f"{spend.wall_ms / 1000:.1f} s, attempts: {spend.attempts}, "
+        f"changed lines: {spend.changed_lines}, tokens: {tokens}, USD: {plain(usd)} ({plain(spend.source)})"
+    )

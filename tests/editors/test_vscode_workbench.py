@@ -1,0 +1,218 @@
+"""A person does whole goals in the VS Code workbench, and sees what goes on and what to do next."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
+from playwright.sync_api import expect
+
+from tests.editors.conftest import OpenFolder
+from tests.editors.projects import UNTIDY, a_held_project, a_shop, an_untidy_project
+from tests.editors.workbench import LATER, Workbench
+from tests.integration.projects import a_project
+
+GATES = "This repository asks to run"
+IDLE = r"^\s*Goalproof\s*$"
+
+
+def approve_gates(window: Workbench) -> None:
+    """Let the repository's gates run."""
+    window.answer_dialog(GATES, "Approve and Run")
+
+
+def run_plan(window: Workbench, name: str = "plan.toml") -> None:
+    """Open a plan of the folder and run it."""
+    window.open_file(name)
+    window.command("Goalproof: Run Plan…")
+    approve_gates(window)
+
+
+def await_ready(window: Workbench) -> None:
+    """Wait for the word that a goal is ready."""
+    expect(window.toast("is ready")).to_be_visible(timeout=LATER)
+
+
+def state_of(project: Path) -> str:
+    """Return what git sees of the checkout: nothing where it is as it was."""
+    done = subprocess.run(
+        ("git", "status", "--porcelain"), cwd=project, check=True, capture_output=True, text=True
+    )
+    return done.stdout
+
+
+def find_servers(window: Workbench) -> list[psutil.Process]:
+    """Return the language servers of a window."""
+    found = []
+    for process in psutil.Process(window.pid).children(recursive=True):
+        with suppress(psutil.Error):
+            if any(word.endswith("bundled/tool/server.py") for word in process.cmdline()):
+                found.append(process)
+    return found
+
+
+def test_a_goal_from_the_palette_is_planned_read_edited_and_run(
+    vscode: OpenFolder, tmp_path: Path
+) -> None:
+    project = an_untidy_project(tmp_path / "project")
+    window = vscode(project)
+    window.command("Goalproof: New Goal…")
+    window.type_in("Make the linter pass", "What is to be true afterwards?")
+    window.pick("No agent")
+    window.pick("Plan first")
+    approve_gates(window)
+    expect(window.tab("plan.toml")).to_be_visible(timeout=LATER)
+    expect(window.lens("Run this plan")).to_be_visible(timeout=LATER)
+    window.shot("plan")
+    window.line("Gate lint passes").click()
+    window.page.keyboard.press("End")
+    window.page.keyboard.press("ArrowLeft")
+    window.page.keyboard.type(", as everybody sees")
+    window.lens("Run this plan").click()
+    await_ready(window)
+    assert (project / "greeting.py").read_text() == UNTIDY
+    window.command("Goalproof: Open Proof of a Goal…")
+    page = window.webview()
+    expect(page.get_by_text("Gate lint passes, as everybody sees").first).to_be_visible()
+
+
+def test_the_demo_goal_goes_from_plan_to_diff_apply_undo_proof_and_re_execution(
+    vscode: OpenFolder, tmp_path: Path
+) -> None:
+    project = a_shop(tmp_path / "shop")
+    prices = project / "shop" / "prices.py"
+    before = prices.read_text()
+    window = vscode(project)
+    run_plan(window)
+    window.await_status(r"\w+\s+\d/4")
+    window.shot("running")
+    await_ready(window)
+    window.shot("ready")
+    window.clear_toasts()
+    window.await_status(IDLE)
+    assert prices.read_text() == before and state_of(project) == ""
+
+    window.open_file("shop/prices.py")
+    expect(window.lens("Apply")).to_be_visible(timeout=LATER)
+    window.shot("lens")
+    window.lens("+2 −2").click()
+    expect(window.page.locator(".monaco-diff-editor").first).to_be_visible(timeout=LATER)
+    expect(window.line("ROUND_HALF_UP")).to_be_visible()
+    window.shot("diff")
+
+    window.command("Goalproof: Apply Goal to the Checkout…")
+    window.answer_dialog("to your files?", "Apply")
+    expect(window.toast("Undo takes it back out")).to_be_visible(timeout=LATER)
+    window.await_that(lambda: "ROUND_HALF_UP" in prices.read_text())
+    window.shot("applied")
+    window.open_file("shop/prices.py")
+    expect(window.lens("✓")).to_be_visible(timeout=LATER)
+    window.shot("present")
+    window.answer_toast("Undo takes it back out", "Undo")
+    window.await_that(lambda: prices.read_text() == before and state_of(project) == "")
+
+    window.clear_toasts()
+    window.command("Goalproof: Open Proof of a Goal…")
+    expect(window.webview().get_by_text("Half a cent is rounded up").first).to_be_visible()
+    window.shot("proof")
+    window.command("Goalproof: Verify Proof of a Goal…")
+    expect(window.toast("REPRODUCED")).to_be_visible(timeout=LATER)
+    window.shot("reproduced")
+    assert window.strangers == set()
+
+
+def test_the_status_bar_pauses_resumes_and_cancels(vscode: OpenFolder, tmp_path: Path) -> None:
+    release = tmp_path / "release"
+    project = a_held_project(tmp_path / "project", release)
+    window = vscode(project)
+    run_plan(window)
+    window.await_status(r"\w+\s+\d/2")
+    window.status(r"\w+\s+\d/2").click()
+    window.shot("menu")
+    window.pick("Pause")
+    window.await_status(IDLE)
+    window.status(IDLE).click()
+    window.pick("Resume")
+    window.await_status(r"\w+\s+\d/2")
+    window.status(r"\w+\s+\d/2").click()
+    window.pick("Cancel")
+    window.answer_dialog("for good?", "Cancel Goal")
+    window.await_status(IDLE)
+    window.command("Goalproof: List Goals…")
+    expect(window.row("cancelled")).to_be_visible(timeout=LATER)
+
+
+def test_gates_that_are_not_approved_do_not_run(vscode: OpenFolder, tmp_path: Path) -> None:
+    project = a_shop(tmp_path / "shop")
+    window = vscode(project)
+    window.open_file("plan.toml")
+    window.command("Goalproof: Run Plan…")
+    expect(window.dialog(GATES)).to_contain_text("run_tests.py", timeout=LATER)
+    window.shot("gates")
+    window.page.keyboard.press("Escape")
+    expect(window.dialog(GATES)).to_be_hidden()
+    assert not (project / ".goalproof" / "goals").exists()
+    window.command("Goalproof: Run Plan…")
+    approve_gates(window)
+    await_ready(window)
+
+
+def test_an_untrusted_folder_runs_nothing_until_it_is_trusted(
+    vscode: OpenFolder, tmp_path: Path
+) -> None:
+    project = a_shop(tmp_path / "shop")
+    window = vscode(project, trust_all=False)
+    expect(window.status("Restricted Mode")).to_be_visible(timeout=LATER)
+    window.open_file("plan.toml")
+    window.command("Goalproof: Run Plan…")
+    expect(window.toast("trust")).to_be_visible(timeout=LATER)
+    window.shot("restricted")
+    assert not (project / ".goalproof" / "goals").exists()
+    window.clear_toasts()
+    window.status("Restricted Mode").click()
+    editor = window.page.locator(".workspace-trust-editor")
+    editor.locator(".monaco-button").filter(has_text=re.compile("^Trust$")).first.click()
+    expect(window.status("Restricted Mode")).to_be_hidden(timeout=LATER)
+    window.page.keyboard.press("Escape")
+    window.command("Goalproof: Run Plan…")
+    approve_gates(window)
+    await_ready(window)
+
+
+def test_an_interpreter_that_is_not_there_is_named_and_restart_repairs(
+    vscode: OpenFolder, tmp_path: Path
+) -> None:
+    project = a_project(tmp_path / "project")
+    window = vscode(project, machine={"goalproof.interpreter": "/nowhere/python3"})
+    expect(window.toast("/nowhere/python3")).to_be_visible(timeout=LATER)
+    window.shot("broken")
+    assert not window.offers("Goalproof: New Goal…")
+    assert window.offers("Goalproof: Show Output")
+
+
+def test_a_server_that_is_killed_is_started_again(vscode: OpenFolder, tmp_path: Path) -> None:
+    project = a_shop(tmp_path / "shop")
+    window = vscode(project)
+    window.await_command("Goalproof: New Goal…")
+    (server,) = find_servers(window)
+    server.kill()
+    window.await_that(lambda: find_servers(window) != [] and server not in find_servers(window))
+    run_plan(window)
+    await_ready(window)
+
+
+def test_a_window_that_is_loaded_anew_shows_the_same_goals(
+    vscode: OpenFolder, tmp_path: Path
+) -> None:
+    release = tmp_path / "release"
+    project = a_held_project(tmp_path / "project", release)
+    window = vscode(project)
+    run_plan(window)
+    window.await_status(r"\w+\s+\d/2")
+    window.reload()
+    window.command("Goalproof: List Goals…")
+    expect(window.row("Make sums right in calc.py")).to_be_visible(timeout=LATER)
+    window.shot("reloaded")
