@@ -13,7 +13,6 @@ from goal_engine.types import GoalId, GoalPhase, GoalStatus
 from goal_server.lsp_progress import render_snapshot
 from goal_server.lsp_settings import CLIENT_ONLY, SETTINGS
 from goal_server.protocol_mirrors import render_lua, render_typescript
-from goal_server.protocol_shapes import render_spoken
 from goal_server.registry import OPERATIONS, load
 
 PAGE = Path(__file__).parent.parent / "PROTOCOL.md"
@@ -39,8 +38,9 @@ lens is shown. When trust is taken back, what runs is paused.
 
 Gates are trusted by content, detected ones too. A goal whose gates were not approved, or changed since, is
 refused with `GatesNotApproved` and, as `data.gates`, all that they would run: `name`, `argv`, `cwd`, `env` (names),
-`fix`, `command` (all of that as one line, nothing hidden), `reason`, `digest`. A client shows that to the person, calls `goal.trustGate` with the digests that they
-approved, and repeats. Approvals are kept outside the workspace, for the command line as well.
+`fix`, `command` (all of that as one line, nothing hidden), `reason`, `digest`. A client shows that to the person,
+calls `goal.trustGate` with the digests that they approved, and repeats. Approvals are kept outside the workspace, for
+the command line as well.
 
 ## Folders
 
@@ -75,17 +75,11 @@ permissions) is written to the disk afterwards. It is refused (`ChangeDoesNotFit
 as before nor as after the change, and recorded only once the client says that it was applied. Saving is the client's.
 """
 
-REQUESTS = (
-    """\
+REQUESTS = """\
 ## Requests
 
-`goal/wait` answers with the goal once nothing works on it in this server. Cancelling it stops the waiting, not the
-goal. `goal/explain` says why a changed region is there, or how a criterion stands. `goal/render` answers with a page
-to read; `base` and `head` are a file before and after the goal.
-
-"""
-    + render_spoken()
-    + """
+`goal/wait` takes `{"goal", "root"?}` and answers with the goal once nothing works on it in this server.
+Cancelling it stops the waiting, not the goal.
 
 `goal/explain` takes a place, `{"textDocument": {"uri"}, "position"}`, or `{"goal", "criterion"?, "root"?}`, and answers
 with `{"goal", "mode", "task", "criterion", "gate", "markdown"}`, or null where no goal changed anything. `mode` is
@@ -130,7 +124,6 @@ Goals that other processes work on are told of as well, and new ones. Clients wi
 Cancelling that ends it, and the request is answered with -32800.
 
 """
-)
 
 SETTINGS_TEXT = """\
 ## Settings

@@ -220,14 +220,3 @@ def _join(parts: Iterable[str], words: Words) -> str:
 def _list_of(item: str, words: Words) -> str:
     listed = words.listed.format(item)
     return listed if words.union.strip() in item else listed.replace("(", "").replace(")", "")
-
-
-def render_spoken() -> str:
-    """Return what is said outside of the registry as a list for the page."""
-    return "\n".join(map(_item, SPOKEN))
-
-
-def _item(shape: Shape) -> str:
-    fields = ", ".join(f"`{field.name}{'?' if field.optional else ''}`" for field in shape.fields)
-    about = shape.about[:1].lower() + shape.about[1:].rstrip(".")
-    return f"* `{shape.name}`, {about}: {fields}"

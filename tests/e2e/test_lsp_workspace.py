@@ -321,7 +321,7 @@ def test_a_proof_that_is_run_again_moves_the_bar_that_came_with_the_request(
     begin, *reports, end = bar_of(client, "mine")
     assert (begin["kind"], begin["cancellable"], "percentage" in begin) == ("begin", True, False)
     assert {report["kind"] for report in reports} == {"report"}
-    assert any("proving · tests: passed" in report["message"] for report in reports)
+    assert any(" · tests: " in report["message"] for report in reports)
     assert end == {"kind": "end", "message": "completed"}
     inspected = client.done("goal.verifyProof", proof=proof)
     assert inspected["outcome"] == "INSPECTED"

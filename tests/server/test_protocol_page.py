@@ -10,11 +10,12 @@ import pytest
 
 from goal_engine.types import GoalId, GoalPhase
 from goal_server.lsp_settings import SETTINGS
+from goal_server.parameters import ExplainParams, RenderParams
 from goal_server.protocol_mirrors import render_lua, render_typescript
 from goal_server.protocol_page import PAGES, render_page
-from goal_server.protocol_shapes import LUA, TYPESCRIPT, spell
+from goal_server.protocol_shapes import LUA, SPOKEN, TYPESCRIPT, spell
 from goal_server.registry import OPERATIONS, load
-from goal_server.results import GateView
+from goal_server.results import ExplanationView, GateView, PageView
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
@@ -61,3 +62,20 @@ def test_a_mirror_names_every_command_parameter_and_key_of_a_result(render: Any)
 )
 def test_a_type_is_spelled_in_both_languages(annotation: Any, typescript: str, lua: str) -> None:
     assert (spell(annotation, TYPESCRIPT), spell(annotation, LUA)) == (typescript, lua)
+
+
+@pytest.mark.parametrize(
+    ("name", "model"),
+    [
+        ("ExplainParams", ExplainParams),
+        ("Explanation", ExplanationView),
+        ("RenderParams", RenderParams),
+        ("Rendered", PageView),
+    ],
+)
+def test_what_is_said_beside_the_registry_is_what_the_server_takes_and_answers(
+    name: str, model: Any
+) -> None:
+    (shape,) = (shape for shape in SPOKEN if shape.name == name)
+    told = {field.name for field in shape.fields} - {"root"}
+    assert told == {field.alias or key for key, field in model.model_fields.items()}
