@@ -11,9 +11,10 @@ import {
   Trace,
 } from 'vscode-languageclient/node';
 import { Crashes } from './crashes';
-import type { GoalProgress } from './protocol';
+import { type GoalProgress, METHODS } from './protocol';
 import { type Launch, ServerNotFound, findServer } from './server';
 import { findMismatch } from './version';
+import type { Operation, Params, Result } from './wire';
 
 export type ServerState = 'starting' | 'ready' | 'failed' | 'stopped';
 
@@ -97,13 +98,13 @@ export class GoalClient implements vscode.Disposable {
   }
 
   /** Carries out an operation of the server.  Rejects with what the server refuses. */
-  async request<T>(
-    operation: string,
-    params: Record<string, unknown>,
+  async request<O extends Operation>(
+    operation: O,
+    params: Params<O>,
     token?: vscode.CancellationToken,
-  ): Promise<T> {
+  ): Promise<Result<O>> {
     const given = { command: `goal.${operation}`, arguments: [params] };
-    return this.send<T>('workspace/executeCommand', given, token);
+    return this.send<Result<O>>('workspace/executeCommand', given, token);
   }
 
   /** Sends a request.  Rejects while no server runs. */
@@ -124,7 +125,7 @@ export class GoalClient implements vscode.Disposable {
   /** Tells the server that the person trusts the workspace now. */
   async trust(): Promise<void> {
     if (this.client && this.now === 'ready') {
-      await this.client.sendNotification('goal/didChangeTrust', { trusted: true });
+      await this.client.sendNotification(METHODS.trust, { trusted: true });
     }
   }
 
@@ -201,7 +202,7 @@ export class GoalClient implements vscode.Disposable {
     const { command, args, cwd } = launch;
     const server = { command, args, options: { cwd } };
     const client = new QuietClient('goalproof', 'Goalproof', server, options);
-    client.onNotification('goal/progress', (told: GoalProgress) => this.progressed.fire(told));
+    client.onNotification(METHODS.progress, (told: GoalProgress) => this.progressed.fire(told));
     return client;
   }
 

@@ -4,12 +4,10 @@ import * as vscode from 'vscode';
 import type { GoalClient } from './client';
 import type { Goals } from './goals';
 import { plainLine, plainText } from './plain';
-import type { Rendered } from './protocol';
+import { METHODS, type Page, type Rendered } from './protocol';
 import { readRefusal } from './refusal';
 
 export const SCHEME = 'goalproof';
-
-export type Page = 'goal' | 'plan' | 'proof' | 'diff' | 'base' | 'head';
 
 /** What a document shows; its URI carries it. */
 export interface Shown {
@@ -67,7 +65,7 @@ export class Documents implements vscode.TextDocumentContentProvider, vscode.Dis
       return '';
     }
     try {
-      const view = await this.client.send<Rendered>('goal/render', { ...shown }, token);
+      const view = await this.client.send<Rendered>(METHODS.render, { ...shown }, token);
       if (view.binary) {
         return 'This file is binary.\n';
       }

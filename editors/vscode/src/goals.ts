@@ -4,7 +4,7 @@ import * as vscode from 'vscode';
 import { GoalBook, type Entry, type Move } from './book';
 import type { GoalClient } from './client';
 import { findContext } from './possible';
-import type { GoalList, GoalProgress, GoalView } from './protocol';
+import type { GoalProgress, GoalView } from './protocol';
 import { readRefusal } from './refusal';
 
 /** Milliseconds between two redraws while a goal works. */
@@ -73,7 +73,7 @@ export class Goals implements vscode.Disposable {
 
   /** Returns a goal as the server tells it now. */
   async read(goal: string, root: string): Promise<GoalView> {
-    const view = await this.client.request<GoalView>('show', { goal, root });
+    const view = await this.client.request('show', { goal, root });
     this.announce(this.book.setView(root, view));
     this.book.dropOutdated(view.id);
     return view;
@@ -116,7 +116,7 @@ export class Goals implements vscode.Disposable {
       return;
     }
     try {
-      const list = await this.client.request<GoalList>('list', { root });
+      const list = await this.client.request('list', { root });
       for (const move of this.book.setList(root, list)) {
         this.announce(move);
       }

@@ -4,7 +4,7 @@ import * as vscode from 'vscode';
 import type { Context } from './context';
 import { plainLabel, showArgv } from './plain';
 import { type Given, pickGoal, pickRoot } from './pick';
-import type { AgentsView, GateView, GatesView } from './protocol';
+import type { GateView } from './protocol';
 import type { UnapprovedGate } from './refusal';
 import { approve } from './work';
 
@@ -22,7 +22,7 @@ export async function showGates(context: Context, given: Given): Promise<void> {
   if (root === undefined) {
     return;
   }
-  const view = await context.client.request<GatesView>('gates', { root });
+  const view = await context.client.request('gates', { root });
   if (view.gates.length === 0) {
     void vscode.window.showInformationMessage(
       'No gate was found. Name your checks in goalproof.toml, or install the tools they need.',
@@ -60,7 +60,7 @@ export async function showAgents(context: Context, given: Given): Promise<void> 
   if (root === undefined) {
     return;
   }
-  const view = await context.client.request<AgentsView>('agents', { root });
+  const view = await context.client.request('agents', { root });
   const ask = {
     label: '$(comment-discussion) Ask each time',
     description: '',

@@ -2,10 +2,9 @@
 
 import * as vscode from 'vscode';
 import type { GoalClient } from './client';
-import type { Goals } from './goals';
 import { LogFeed } from './logFeed';
 import { plainText } from './plain';
-import type { LogView } from './wire';
+
 import { readRefusal } from './refusal';
 
 const PAUSE_MS = 500;
@@ -21,10 +20,7 @@ export class LogFollower implements vscode.Disposable {
   private readonly channel = vscode.window.createOutputChannel('Goalproof Log');
   private stop: vscode.CancellationTokenSource | undefined;
 
-  constructor(
-    private readonly client: GoalClient,
-    private readonly goals: Goals,
-  ) {}
+  constructor(private readonly client: GoalClient) {}
 
   /** Shows a log and follows it until it ends or another one is followed. */
   follow(target: LogTarget): void {
@@ -49,7 +45,8 @@ export class LogFollower implements vscode.Disposable {
     const feed = new LogFeed();
     while (!token.isCancellationRequested) {
       const params = { ...target, offset: feed.offset };
-      const step = feed.take(await this.client.request<LogView>('log', params, token));
+      const view = await this.client.request('log', params, token);
+      const step = feed.take(view);
       if (token.isCancellationRequested) {
         return;
       }
@@ -60,8 +57,7 @@ export class LogFollower implements vscode.Disposable {
         continue; // an answer holds a part of what there is
       }
       const named = target.task !== undefined || target.gate !== undefined;
-      const working = !named && this.goals.find(target.goal)?.line.status === 'running';
-      if (!step.live && !working) {
+      if (!step.live && (named || !view.running)) {
         this.channel.appendLine('── end ──');
         return;
       }

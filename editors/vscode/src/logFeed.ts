@@ -1,6 +1,6 @@
 // Follows a log that grows: what to ask for next and what of the answer is new.
 
-import type { LogView } from './wire';
+import type { LogView } from './protocol';
 
 export interface Step {
   /** What to print. */

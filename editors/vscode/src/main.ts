@@ -35,7 +35,7 @@ export function activate(extension: vscode.ExtensionContext): Api {
     client: started,
     goals,
     documents: new Documents(started, goals),
-    log: new LogFollower(started, goals),
+    log: new LogFollower(started),
     output,
     extensionPath: extension.extensionPath,
   };

@@ -1,6 +1,7 @@
 // A new goal: what is to be true, who does it, and whether it starts at once.
 
 import type { AgentsView, GoalView, Position } from './protocol';
+import type { Worker } from './wire';
 import * as vscode from 'vscode';
 import type { Context } from './context';
 import { composeGoal, suggestGoal, type Place } from './goalText';
@@ -11,13 +12,13 @@ import { callGoal } from './work';
 
 /** What a caller may have decided already; what is missing is asked. */
 export interface NewGoal extends Given {
-  worker?: string;
+  worker?: Worker;
   agent?: string;
   mode?: 'run' | 'plan';
 }
 
 interface Hands {
-  worker?: string;
+  worker?: Worker;
   agent?: string;
 }
 
@@ -53,7 +54,7 @@ export async function newGoal(
   return view;
 }
 
-function pickHands(given: NewGoal): Hands {
+function pickHands(given: Hands): Hands {
   return {
     ...(given.worker ? { worker: given.worker } : {}),
     ...(given.agent ? { agent: given.agent } : {}),
@@ -76,12 +77,12 @@ async function askText(value: string): Promise<string | undefined> {
 async function askHands(context: Context, root: string): Promise<Hands | undefined> {
   const uri = vscode.Uri.parse(root, true);
   const settings = vscode.workspace.getConfiguration('goalproof', uri);
-  const worker = settings.get('worker', '');
+  const worker = settings.get<Worker | ''>('worker', '');
   const agent = settings.get('agent', '').trim();
   if (worker || agent) {
-    return pickHands({ worker, agent });
+    return pickHands({ worker: worker || undefined, agent });
   }
-  const items = listHands(await context.client.request<AgentsView>('agents', { root }));
+  const items = listHands(await context.client.request('agents', { root }));
   if (items.length < 2) {
     return {};
   }
@@ -93,14 +94,20 @@ async function askHands(context: Context, root: string): Promise<Hands | undefin
   return chosen?.hands;
 }
 
-const WORKERS: Record<string, { icon: string; label: string; description: string }> = {
-  recipe: {
+const HANDS: readonly { worker: Worker; icon: string; label: string; description: string }[] = [
+  {
+    worker: 'recipe',
     icon: 'tools',
     label: 'No agent',
     description: 'the gates’ own fixes and deterministic steps',
   },
-  manual: { icon: 'person', label: 'I do it myself', description: 'in a folder of the task’s own' },
-};
+  {
+    worker: 'manual',
+    icon: 'person',
+    label: 'I do it myself',
+    description: 'in a folder of the task’s own',
+  },
+];
 
 /** Returns the workers that can do free text: agents that are installed, then the others. */
 function listHands(view: AgentsView): (vscode.QuickPickItem & { hands: Hands })[] {
@@ -109,14 +116,16 @@ function listHands(view: AgentsView): (vscode.QuickPickItem & { hands: Hands })[
     .map((agent) => ({
       label: `$(hubot) ${plainLabel(agent.title || agent.name)}`,
       description: plainLabel(agent.path ?? agent.name, 120),
-      hands: { worker: 'cli', agent: agent.name },
+      hands: { worker: 'cli' as const, agent: agent.name },
     }));
-  const others = view.workers
-    .filter((worker) => worker.available && Object.hasOwn(WORKERS, worker.name))
-    .map((worker) => {
-      const { icon, label, description } = WORKERS[worker.name]!;
-      return { label: `$(${icon}) ${label}`, description, hands: { worker: worker.name } };
-    });
+  const there = view.workers.filter((worker) => worker.available).map((worker) => worker.name);
+  const others = HANDS.filter(({ worker }) => there.includes(worker)).map(
+    ({ worker, icon, label, description }) => ({
+      label: `$(${icon}) ${label}`,
+      description,
+      hands: { worker },
+    }),
+  );
   return [...agents, ...others];
 }
 

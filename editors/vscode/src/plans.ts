@@ -4,14 +4,14 @@ import type { GoalView } from './protocol';
 import * as vscode from 'vscode';
 import type { Context } from './context';
 import { type Chosen, type Given, pickRoot } from './pick';
-import type { OpenView } from './wire';
+
 import { callGoal } from './work';
 
 const PLAN_OF_GOAL = /[\\/]\.goalproof[\\/]goals[\\/]([^\\/]+)[\\/]plan\.toml$/;
 
 /** Opens the plan of a goal; it can be edited until the goal starts. */
 export async function openPlan(context: Context, at: Chosen): Promise<void> {
-  const place = await context.client.request<OpenView>('open', { ...at, what: 'plan' });
+  const place = await context.client.request('open', { ...at, what: 'plan' });
   const document = await vscode.workspace.openTextDocument(vscode.Uri.file(place.path));
   await vscode.window.showTextDocument(document, { preview: false });
 }

@@ -35,11 +35,7 @@ export async function verifyProof(
         cancellable: true,
       },
       (_progress, token) =>
-        context.client.request<ReverificationView>(
-          'verifyProof',
-          { root, proof, run: true },
-          token,
-        ),
+        context.client.request('verifyProof', { root, proof, run: true }, token),
     ),
   );
   if (found) {

@@ -5,7 +5,7 @@ import * as vscode from 'vscode';
 import type { Context } from './context';
 import { type Given, pickGoal, pickTask } from './pick';
 import { plainLine } from './plain';
-import type { OpenView } from './wire';
+
 import { callGoal } from './work';
 
 const NOTHING = 'No task of this goal waits for you.';
@@ -17,7 +17,7 @@ export async function openTaskFolder(context: Context, given: Given): Promise<vo
   if (!at || !task) {
     return;
   }
-  const place = await context.client.request<OpenView>('open', { ...at, what: 'task', task });
+  const place = await context.client.request('open', { ...at, what: 'task', task });
   const ways = [
     { label: '$(multiple-windows) Open in a new window', way: 'window' },
     { label: '$(terminal) Open a terminal there', way: 'terminal' },

@@ -4,21 +4,22 @@ import type { GoalView } from './protocol';
 import * as vscode from 'vscode';
 import type { Context } from './context';
 import { plainLine, showArgv } from './plain';
+import type { GoalOperation, Params } from './wire';
 import { type UnapprovedGate, readRefusal } from './refusal';
 
 /**
  * Carries out an operation that answers with a goal.  Returns undefined where the person did not
  * approve the gates; rejects with what the server refuses.
  */
-export async function callGoal(
+export async function callGoal<O extends GoalOperation>(
   context: Context,
-  operation: string,
-  params: Record<string, unknown> & { root: string },
+  operation: O,
+  params: Params<O>,
   title: string,
 ): Promise<GoalView | undefined> {
   const view = await withGates(context, params.root, () =>
     vscode.window.withProgress({ location: vscode.ProgressLocation.Window, title }, () =>
-      context.client.request<GoalView>(operation, params),
+      context.client.request(operation, params),
     ),
   );
   if (view) {

@@ -41,6 +41,9 @@ const view = (text: string, offset: number, live: boolean, name = 'fix') => ({
   text,
   offset,
   live,
+  task: null,
+  gate: null,
+  running: live,
 });
 
 test('a log is read on from where it was read to', () => {
