@@ -60,16 +60,22 @@ vim.api.nvim_create_autocmd('User', {
   pattern = 'GoalproofProgress',
   callback = function(event) table.insert(events, event.data.snapshot) end,
 })
-_G.virtual_text = function(buffer)
-  local out = {}
+local function find_marks(buffer)
+  local marks = {}
   for name, space in pairs(vim.api.nvim_get_namespaces()) do
     if name:find('codelens') then
-      local marks = vim.api.nvim_buf_get_extmarks(buffer, space, 0, -1, { details = true })
-      for _, mark in ipairs(marks) do
-        for _, chunk in ipairs(mark[4].virt_text or {}) do
-          table.insert(out, chunk[1])
-        end
-      end
+      local found = vim.api.nvim_buf_get_extmarks(buffer, space, 0, -1, { details = true })
+      vim.list_extend(marks, found)
+    end
+  end
+  return marks
+end
+_G.virtual_text = function(buffer)
+  local out = {}
+  for _, mark in ipairs(find_marks(buffer)) do
+    local rows = vim.list_extend({ mark[4].virt_text or {} }, mark[4].virt_lines or {})
+    for _, chunk in ipairs(vim.iter(rows):flatten(1):totable()) do
+      table.insert(out, chunk[1])
     end
   end
   return table.concat(out)

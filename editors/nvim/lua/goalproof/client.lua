@@ -125,7 +125,6 @@ end
 local function on_init(client)
   local root = client.config.root_dir
   running[root], failed[root] = client.id, nil
-  require('goalproof.lens').enable(client)
   vim.schedule(function()
     release(root, client)
   end)
@@ -146,7 +145,7 @@ local function on_exit(_, _, client_id)
         (
           'the language server ended by itself (%s). `:Goal restart` starts it again;'
           .. ' what it said is in %s.'
-        ):format(M.last_exit or '?', vim.lsp.get_log_path())
+        ):format(M.last_exit or '?', require('vim.lsp.log').get_filename())
       )
     end
     stopping[client_id] = nil

@@ -15,13 +15,6 @@ local QUIET = 150 -- milliseconds without a change until lenses are asked for
 ---@type table<integer, goalproof.LensState>
 local buffers = {}
 
----@param client vim.lsp.Client
-function M.enable(client)
-  if OWN then
-    vim.lsp.codelens.enable(true, { client_id = client.id })
-  end
-end
-
 ---@param buffer integer
 local function ask(buffer)
   local state = buffers[buffer]
@@ -90,7 +83,7 @@ end
 ---@param buffer integer
 function M.attach(client, buffer)
   if OWN then
-    return
+    return vim.lsp.codelens.enable(true, { client_id = client.id })
   end
   let_go(buffer)
   buffers[buffer] = { busy = false, stale = false }

@@ -17,6 +17,7 @@ end
 function M.apply(call)
   require('goalproof.edit').touched = {}
   local goal = about(call, 'apply')
+  vim.cmd.checktime() -- files that are not open were written
   local count = type(goal.change) == 'table' and #goal.change.files or 0
   local unsaved = vim.iter(require('goalproof.edit').touched):any(function(path)
     local buffer = vim.fn.bufnr('^' .. vim.fn.escape(path, '*?[]{},\\') .. '$')
@@ -31,6 +32,7 @@ end
 ---@param call goalproof.Call
 function M.undo(call)
   about(call, 'apply', { undo = true })
+  vim.cmd.checktime()
   flow.say('the change is taken out again.')
 end
 
