@@ -35,6 +35,24 @@ LATER = 90 * SECONDS
 """What takes the server, a goal or a start."""
 
 
+OURS = re.compile(
+    r"(?:https?|wss?)://127\.0\.0\.1[:/]|data:|blob:"
+    r"|https://vscode-remote\+127-002e0-002e0-002e1-003a\d+\.vscode-resource\.vscode-cdn\.net/"
+)
+"""The addresses of this machine; the last is one that VS Code's own worker in the page answers."""
+
+WATCH = """() => {
+  const said = (window.saidByStatus = []);
+  const bar = document.querySelector('.part.statusbar');
+  const look = () => {
+    for (const item of bar.querySelectorAll('.statusbar-item')) {
+      if (!said.includes(item.textContent)) said.push(item.textContent);
+    }
+  };
+  new MutationObserver(look).observe(bar, { subtree: true, childList: true, characterData: true });
+}"""
+
+
 @contextmanager
 def open_browser(chromium: Path) -> Iterator[Browser]:
     """Hold a headless browser."""
@@ -88,6 +106,15 @@ class Workbench:
         """Wait for the workbench and its explorer."""
         expect(self.page.locator(".monaco-workbench")).to_be_visible(timeout=LATER)
         expect(self.page.locator(".explorer-folders-view")).to_be_visible(timeout=LATER)
+
+    def watch_status(self) -> None:
+        """Note from now on what the status bar says, however short it says it."""
+        self.page.evaluate(WATCH)
+
+    def read_status(self) -> list[str]:
+        """Return what the status bar's items have said since they were watched."""
+        said: list[str] = self.page.evaluate("window.saidByStatus")
+        return [" ".join(text.split()) for text in said]
 
     def await_that(self, condition: Callable[[], bool], timeout: float = LATER) -> None:
         """Wait for something outside of the window, such as the content of a file."""
@@ -253,11 +280,7 @@ def open_window(browser: Browser, shots: Path) -> Iterator[Workbench]:
     workbench = Workbench(context.new_page(), shots)
     context.on(
         "request",
-        lambda asked: (
-            None
-            if re.match(r"(?:https?|wss?)://127\.0\.0\.1[:/]|(?:data|blob|vscode-)", asked.url)
-            else workbench.strangers.add(asked.url)
-        ),
+        lambda asked: None if OURS.match(asked.url) else workbench.strangers.add(asked.url),
     )
     try:
         yield workbench
