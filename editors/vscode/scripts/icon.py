@@ -52,9 +52,7 @@ def render_pixel(x: int, y: int) -> bytes:
 
 def render_png() -> bytes:
     """Return the picture as a PNG file."""
-    rows = b"".join(
-        b"\0" + b"".join(render_pixel(x, y) for x in range(SIZE)) for y in range(SIZE)
-    )
+    rows = b"".join(b"\0" + b"".join(render_pixel(x, y) for x in range(SIZE)) for y in range(SIZE))
     header = struct.pack(">IIBBBBB", SIZE, SIZE, 8, 6, 0, 0, 0)
     return (
         b"\x89PNG\r\n\x1a\n"

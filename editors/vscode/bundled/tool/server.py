@@ -11,12 +11,12 @@ OLDEST = (3, 11)
 LIBRARIES = Path(__file__).resolve().parent.parent / "libs"
 
 
-def find_libraries():
+def find_libraries() -> list[Path]:
     """Return the folders to import from: compiled parts of this Python's version, then the rest."""
     return [LIBRARIES / "cp{}{}".format(*sys.version_info[:2]), LIBRARIES / "common"]
 
 
-def main():
+def main() -> int:
     """Serve until the editor ends it.  Returns the exit code."""
     if sys.version_info < OLDEST:
         sys.stderr.write("goalproof needs Python {}.{} or later.\n".format(*OLDEST))
