@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import sys
 from collections.abc import Mapping
 from functools import partial
 from importlib import import_module
@@ -24,9 +23,11 @@ from goal_server.lsp_bars import RUNNING, Bars
 from goal_server.lsp_configuration import Configuration, warn
 from goal_server.lsp_errors import guarded
 from goal_server.lsp_folders import ROOT, Folders, to_path
+from goal_server.lsp_log import set_up_logs
 from goal_server.lsp_progress import Coalescer, render_snapshot
-from goal_server.lsp_protocol import PROGRESS, TRUST, WAIT, GoalProtocol, serve
+from goal_server.lsp_protocol import PROGRESS, TRUST, WAIT, GoalProtocol
 from goal_server.lsp_runs import Runs
+from goal_server.lsp_serve import serve
 from goal_server.lsp_settings import find_trust_problem, is_yes
 from goal_server.registry import OPERATIONS, find_operation
 
@@ -58,7 +59,7 @@ class GoalServer(LanguageServer):
         self.protocol.cancel_progress = self.cancel_progress
         self.trusted = False
         self._desk: Desk | None = None
-        self._closed = False
+        self._closing: asyncio.Future[None] | None = None
         self._coalescer = Coalescer(self._send_progress)
         self._bars = Bars(self)
         self.folders = Folders()
@@ -68,13 +69,13 @@ class GoalServer(LanguageServer):
 
     def report_server_error(self, error: Exception, source: Any) -> None:
         """Log it: whoever asked has the answer, and an editor's pop-up would say it twice."""
-        log.info("%s: %s", source, error)
+        self.protocol.complain(error, source)
 
     # where things are
 
     def _find_desk(self) -> Desk:
         """Return the engine's side of this server, opened when first needed."""
-        if self._closed:
+        if self._closing is not None:
             raise JsonRpcInvalidRequest("the server is shutting down")
         if self._desk is None:
             from goal_server.lsp_desk import Desk
@@ -170,8 +171,12 @@ class GoalServer(LanguageServer):
             await self._desk.follow(self.folders.open)
 
     async def close(self) -> None:
-        """Record a pause for everything that runs, tell it and end the engine's thread."""
-        self._closed = True
+        """Record a pause for everything that runs, tell it and end the engine's thread, once."""
+        if self._closing is None:
+            self._closing = asyncio.ensure_future(self._put_away())
+        await asyncio.shield(self._closing)
+
+    async def _put_away(self) -> None:
         if self._desk is None:
             return
         desk, self._desk = self._desk, None
@@ -233,6 +238,5 @@ def _unreached(*_: Any) -> None:
 
 def main() -> int:
     """Serve one client over standard input and output."""
-    logging.basicConfig(stream=sys.stderr, level=logging.WARNING)
-    logging.getLogger("pygls").setLevel(logging.CRITICAL)  # it logs each refusal as a fault
+    set_up_logs()
     return serve(make_server())

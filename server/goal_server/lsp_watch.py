@@ -1,0 +1,112 @@
+"""The server does not outlive its client, whatever is stuck."""
+
+from __future__ import annotations
+
+import logging
+import os
+import select
+import sys
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+
+log = logging.getLogger(__name__)
+
+LOOK = 1.0
+"""Seconds between two looks at the client's process, where the system cannot tell of its end."""
+
+
+class Watchdog:
+    """Ends the process once its time is over, also when a thread never comes back."""
+
+    def __init__(self, code: Callable[[], int], last: Callable[[], None] = lambda: None) -> None:
+        self._code = code
+        self._last = last
+
+    def arm(self, seconds: float) -> None:
+        """End the process in `seconds` at the latest; of several times the first counts."""
+        timer = threading.Timer(seconds, self._bite)
+        timer.daemon = True
+        timer.start()
+
+    def _bite(self) -> None:
+        log.warning("something is stuck; the server ends without it")
+        with suppress(Exception):
+            self._last()
+        os._exit(self._code())
+
+
+def watch_process(pid: int, dead: Callable[[], None]) -> bool:
+    """Call `dead` from a thread once a process has ended; `False` when it cannot be seen from here.
+
+    A client in another container names a process that this one does not know (deno#22012).
+    """
+    wait = make_wait(pid)
+    if wait is None:
+        log.info("the client's process is not visible here and is not watched")
+        return False
+
+    def watch() -> None:
+        wait()
+        dead()
+
+    threading.Thread(target=watch, name="parent", daemon=True).start()
+    return True
+
+
+def make_wait(pid: int) -> Callable[[], None] | None:
+    """Return what returns when a process has ended, by the best means of the system."""
+    if pid <= 0 or not is_alive(pid):
+        return None
+    with suppress(OSError):
+        if sys.platform == "linux":
+            return _by_pidfd(pid)
+        if sys.platform == "darwin":
+            return _by_kqueue(pid)
+    return lambda: wait_by_looking(pid)
+
+
+def wait_by_looking(pid: int) -> None:
+    """Return when there is no such process any more."""
+    pause = threading.Event()
+    while is_alive(pid):
+        pause.wait(LOOK)
+
+
+def is_alive(pid: int) -> bool:
+    """Whether there is a process of this number."""
+    try:
+        os.kill(pid, 0)
+    except PermissionError:
+        return True
+    except (OSError, OverflowError):
+        return False
+    return True
+
+
+def _by_pidfd(pid: int) -> Callable[[], None]:
+    descriptor = os.pidfd_open(pid)  # Linux 5.3
+
+    def wait() -> None:
+        poll = select.poll()
+        poll.register(descriptor, select.POLLIN)
+        poll.poll()
+        os.close(descriptor)
+
+    return wait
+
+
+if sys.platform == "darwin":
+
+    def _by_kqueue(pid: int) -> Callable[[], None]:
+        queue = select.kqueue()
+        event = select.kevent(
+            pid, select.KQ_FILTER_PROC, select.KQ_EV_ADD | select.KQ_EV_ONESHOT, select.KQ_NOTE_EXIT
+        )
+        queue.control([event], 0)
+
+        def wait() -> None:
+            queue.control(None, 1)
+            queue.close()
+
+        return wait
