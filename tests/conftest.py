@@ -21,6 +21,7 @@ ORDER = (
     "hostile",
     "cheats",
     "e2e",
+    "fuzz",
     "bet",
 )
 SCRUBBED = ("GIT_", "GOALPROOF_", "XDG_")

@@ -105,9 +105,11 @@ class Framer:
         return ()
 
     def _lose(self, reason: str) -> tuple[Frame, ...]:
-        """Pass over at least a line: a good header may stand right behind it."""
-        line = self._held.find(b"\n") + 1
-        del self._held[: line or len(self._held)]
+        """Pass over the rest of the line, but no header that may already stand in it."""
+        line = self._held.find(b"\n") + 1 or len(self._held)
+        found = NEXT_HEADER.search(self._held, 1)
+        safe = found.start() if found else max(1, len(self._held) - LONGEST_NEXT)
+        del self._held[: min(line, safe)]
         self._lost, self._to_pass = True, None
         return (Unread(reason),)
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import re
 from collections.abc import Awaitable, Callable, Generator, Hashable
 from concurrent.futures import Future
 from contextlib import suppress
@@ -451,7 +452,8 @@ def list_problems(error: Exception) -> list[dict[str, str]]:
     problems = []
     for line in transform_error(error, path="$")[:20]:
         message, _, field = line.rpartition(" @ $")
-        problems.append({"field": field.removeprefix(".") or "params", "message": message or line})
+        named = re.sub(r"_([a-z])", lambda found: found[1].upper(), field.removeprefix("."))
+        problems.append({"field": named or "params", "message": message or line})
     return problems
 
 

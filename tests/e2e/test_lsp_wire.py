@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import json
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
-from itertools import count
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +11,7 @@ import pytest
 
 from goal_engine.engine import Engine
 from goal_engine.queries import resolve_goal
+from tests.e2e.wire import Wire, running
 from tests.integration.projects import FIX, a_project
 
 PLAN = """
@@ -34,91 +31,10 @@ steps = [STEPS]
 SLEEP = '{ run = ["sleep", "600"] }'
 
 
-class Wire:
-    """A client that sees every message, and answers what the server asks."""
-
-    def __init__(self, process: subprocess.Popen[bytes]) -> None:
-        assert process.stdin and process.stdout
-        self.process, self._out, self._in = process, process.stdin, process.stdout
-        self._numbers = count(1)
-        self.seen: list[dict[str, Any]] = []
-
-    def write(self, body: bytes) -> None:
-        self._out.write(b"Content-Length: %d\r\n\r\n%s" % (len(body), body))
-        self._out.flush()
-
-    def send(self, method: str, params: Any = None, **more: Any) -> None:
-        message = {"jsonrpc": "2.0", "method": method, **more}
-        self.write(json.dumps(message | ({} if params is None else {"params": params})).encode())
-
-    def ask(self, method: str, params: Any = None) -> int:
-        number = next(self._numbers)
-        self.send(method, params, id=number)
-        return number
-
-    def read(self) -> dict[str, Any]:
-        length = 0
-        while (line := self._in.readline()).strip():
-            name, _, value = line.partition(b":")
-            assert name.lower() in (b"content-length", b"content-type"), line
-            length = int(value) if name.lower() == b"content-length" else length
-        assert line, "the server has ended"
-        message: dict[str, Any] = json.loads(self._in.read(length))
-        self.seen.append(message)
-        if "method" in message and "id" in message:
-            answer = {"jsonrpc": "2.0", "id": message["id"], "result": None}
-            self.write(json.dumps(answer).encode())
-        return message
-
-    def until(self, wanted: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
-        """Return the next message that is `wanted`."""
-        while not wanted(message := self.read()):
-            pass
-        return message
-
-    def answer(self, number: int | None) -> dict[str, Any]:
-        return self.until(lambda message: "method" not in message and message["id"] == number)
-
-    def call(self, method: str, params: Any = None) -> dict[str, Any]:
-        return self.answer(self.ask(method, params))
-
-    def command(self, name: str, *arguments: Any) -> dict[str, Any]:
-        params = {"command": name, "arguments": list(arguments)}
-        return self.call("workspace/executeCommand", params)
-
-    def open(self, project: Path) -> None:
-        window, workspace = {"workDoneProgress": True}, {"codeLens": {"refreshSupport": True}}
-        params = {
-            "processId": None,
-            "rootUri": project.as_uri(),
-            "capabilities": {"window": window, "workspace": workspace},
-            "initializationOptions": {"trusted": True},
-        }
-        assert "result" in self.call("initialize", params)
-        self.send("initialized", {})
-
-    def approve(self) -> None:
-        """Say of the gates there are now that they may run."""
-        gates = self.command("goal.gates")["result"]["gates"]
-        self.command("goal.trustGate", {"digests": [gate["digest"] for gate in gates]})
-
-    def said(self, method: str) -> list[Any]:
-        return [message.get("params") for message in self.seen if message.get("method") == method]
-
-    def leave(self) -> int:
-        """Read what is left and return the exit code."""
-        self._in.read()
-        return self.process.wait()
-
-
 @pytest.fixture
 def wire() -> Iterator[Wire]:
-    with subprocess.Popen(
-        [sys.executable, "-m", "goal_server", "lsp"],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-    ) as process:  # fmt: skip
-        yield Wire(process)
-        process.kill()
+    with running() as client:
+        yield client
 
 
 @pytest.fixture

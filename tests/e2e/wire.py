@@ -1,0 +1,193 @@
+"""A client made of bytes: it sees every message of a server, and everything that is none."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import count
+from pathlib import Path
+from queue import Empty, Queue
+from tempfile import TemporaryFile
+from threading import Thread
+from time import monotonic
+from typing import IO, Any
+
+OURS = (sys.executable, "-m", "goal_server", "lsp")
+PATIENCE = 60.0
+"""Seconds until an answer that does not come is a failure."""
+Message = dict[str, Any]
+
+
+class Wire:
+    """A client that answers what the server asks, unless told otherwise."""
+
+    def __init__(
+        self, process: subprocess.Popen[bytes], errors: IO[bytes], *, patience: float = PATIENCE
+    ) -> None:
+        assert process.stdin and process.stdout
+        self.process, self._out = process, process.stdin
+        self.patience = patience
+        self._errors = errors
+        self.reply: Callable[[Message], Message | None] = lambda _: {"result": None}
+        self.seen: list[Message] = []
+        self._numbers = count(1)
+        self._come: Queue[Message | str | None] = Queue()
+        self._reads = False
+
+    # what the client sends
+
+    def write_raw(self, data: bytes) -> None:
+        self._out.write(data)
+        self._out.flush()
+
+    def write(self, body: bytes) -> None:
+        self.write_raw(b"Content-Length: %d\r\n\r\n%s" % (len(body), body))
+
+    def send(self, method: str, params: Any = None, **more: Any) -> None:
+        message = {"jsonrpc": "2.0", "method": method, **more}
+        self.write(json.dumps(message | ({} if params is None else {"params": params})).encode())
+
+    def ask(self, method: str, params: Any = None) -> int:
+        number = next(self._numbers)
+        self.send(method, params, id=number)
+        return number
+
+    def ask_command(self, name: str, *arguments: Any) -> int:
+        return self.ask("workspace/executeCommand", {"command": name, "arguments": list(arguments)})
+
+    # what it reads
+
+    def start_reading(self) -> None:
+        self._reads = True
+        Thread(target=self._read_all, daemon=True).start()
+
+    def _read_all(self) -> None:
+        for item in read_messages(self.process.stdout):
+            self._come.put(item)
+        self._come.put(None)
+
+    def read(self) -> Message:
+        """Return the next message; a server that ends, is late or says anything else fails."""
+        if not self._reads:
+            self.start_reading()
+        try:
+            message = self._come.get(timeout=self.patience)
+        except Empty:
+            raise AssertionError("the server says nothing") from None
+        assert message is not None, "the server has ended"
+        assert not isinstance(message, str), f"this is no LSP: {message}"
+        self.seen.append(message)
+        if "method" in message and "id" in message:
+            answer = self.reply(message)
+            if answer is not None:
+                self.write(json.dumps({"jsonrpc": "2.0", "id": message["id"], **answer}).encode())
+        return message
+
+    def until(self, wanted: Callable[[Message], bool]) -> Message:
+        """Return the next message that is `wanted`."""
+        while not wanted(message := self.read()):
+            pass
+        return message
+
+    def answer(self, number: int | str | None) -> Message:
+        return self.until(lambda message: "method" not in message and message["id"] == number)
+
+    def read_answer(self) -> Message:
+        """Return the next answer, whoever's it is."""
+        return self.until(lambda message: "method" not in message)
+
+    def call(self, method: str, params: Any = None) -> Message:
+        return self.answer(self.ask(method, params))
+
+    def command(self, name: str, *arguments: Any) -> Message:
+        return self.answer(self.ask_command(name, *arguments))
+
+    def open(self, project: Path | None, *, trusted: bool = True, **more: Any) -> Message:
+        window, workspace = {"workDoneProgress": True}, {"codeLens": {"refreshSupport": True}}
+        params = {
+            "processId": None,
+            "rootUri": None if project is None else project.as_uri(),
+            "capabilities": {"window": window, "workspace": workspace},
+            "initializationOptions": {"trusted": trusted},
+            **more,
+        }
+        opened = self.call("initialize", params)
+        assert "result" in opened, opened
+        self.send("initialized", {})
+        return opened
+
+    def approve(self) -> None:
+        """Say of the gates there are now that they may run."""
+        gates = self.command("goal.gates")["result"]["gates"]
+        self.command("goal.trustGate", {"digests": [gate["digest"] for gate in gates]})
+
+    def said(self, method: str) -> list[Any]:
+        return [message.get("params") for message in self.seen if message.get("method") == method]
+
+    def answers(self, number: int | str | None) -> list[Message]:
+        """Return the answers to one request that have come so far."""
+        return [m for m in self.seen if "method" not in m and m["id"] == number]
+
+    def close(self) -> None:
+        """End the server's standard input."""
+        self._out.close()
+
+    def leave(self, seconds: float | None = None) -> int:
+        """Return the exit code of a server that is about to end."""
+        if not self._reads:
+            self.start_reading()
+        try:
+            return self.process.wait(self.patience if seconds is None else seconds)
+        except subprocess.TimeoutExpired:
+            raise AssertionError("the server lives on") from None
+
+    def complaints(self) -> str:
+        """Return what the server wrote to standard error so far."""
+        self._errors.seek(0)
+        return self._errors.read().decode()
+
+
+def read_messages(stream: Any) -> Iterator[Message | str]:
+    """Yield each message, and as a string whatever is none; nothing follows that."""
+    while line := stream.readline():
+        lengths = []
+        while line not in (b"\r\n", b""):
+            name, _, value = line.partition(b":")
+            if name.lower() not in (b"content-length", b"content-type") or not line.endswith(
+                b"\r\n"
+            ):
+                yield repr(line)
+                return
+            lengths += [int(value)] if name.lower() == b"content-length" else []
+            line = stream.readline()
+        body = stream.read(lengths[0])
+        try:
+            yield json.loads(body)
+        except (ValueError, IndexError):
+            yield repr(body)
+            return
+
+
+@contextmanager
+def running(argv: Sequence[str] = OURS, *, patience: float = PATIENCE) -> Iterator[Wire]:
+    """Start a server; it is gone afterwards."""
+    with (
+        TemporaryFile() as errors,
+        subprocess.Popen(
+            argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors
+        ) as process,
+    ):
+        try:
+            yield Wire(process, errors, patience=patience)
+        finally:
+            process.kill()
+
+
+def seconds_of(work: Callable[[], Any]) -> float:
+    """Return how long `work` takes, in seconds."""
+    begun = monotonic()
+    work()
+    return monotonic() - begun
