@@ -32,7 +32,10 @@ class EngineHost:
 
     def _serve(self) -> None:
         asyncio.set_event_loop(self._loop)
-        self._loop.run_forever()
+        try:
+            self._loop.run_forever()
+        finally:
+            self._loop.close()
 
     async def call(self, work: Coroutine[Any, Any, T]) -> T:
         """Run `work` on the engine's loop and return its result; cancelling cancels it there."""

@@ -61,6 +61,8 @@ class Wire:
     # what it reads
 
     def start_reading(self) -> None:
+        if self._reads:
+            return
         self._reads = True
         Thread(target=self._read_all, daemon=True).start()
 
@@ -71,8 +73,7 @@ class Wire:
 
     def read(self) -> Message:
         """Return the next message; a server that ends, is late or says anything else fails."""
-        if not self._reads:
-            self.start_reading()
+        self.start_reading()
         try:
             message = self._come.get(timeout=self.patience)
         except Empty:
@@ -114,7 +115,9 @@ class Wire:
             "initializationOptions": {"trusted": trusted},
             **more,
         }
+        self.patience, patience = PATIENCE, self.patience  # the server may only just start
         opened = self.call("initialize", params)
+        self.patience = patience
         assert "result" in opened, opened
         self.send("initialized", {})
         return opened
@@ -137,8 +140,7 @@ class Wire:
 
     def leave(self, seconds: float | None = None) -> int:
         """Return the exit code of a server that is about to end."""
-        if not self._reads:
-            self.start_reading()
+        self.start_reading()
         try:
             return self.process.wait(self.patience if seconds is None else seconds)
         except subprocess.TimeoutExpired:
