@@ -7,6 +7,7 @@ waits for its end.  The engine works on a thread of its own.
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 from collections.abc import Mapping
 from functools import partial
@@ -215,6 +216,7 @@ def make_server() -> GoalServer:
             ls.configuration.start(),
             asyncio.to_thread(import_module, "goal_server.lsp_desk"),
         )
+        gc.freeze()  # see `lsp_serve`
         await ls.follow()
 
     @server.feature(types.SHUTDOWN)

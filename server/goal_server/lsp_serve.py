@@ -42,8 +42,7 @@ def serve(server: Served, leaving: float = LEAVING) -> int:
     protocol = server.protocol
     watchdog = Watchdog(lambda: exit_code(protocol))
     source, sink = take_stdio()
-    gc.collect()
-    gc.freeze()  # what is imported stays: looking through it again took most of the p99
+    gc.freeze()  # what is imported stays: looking through it again and again costs the p99
 
     async def live() -> None:
         loop, over = asyncio.get_running_loop(), asyncio.Event()

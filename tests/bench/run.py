@@ -10,6 +10,7 @@ from tests.bench.graph import measure_graph
 from tests.bench.journal import measure_append, measure_reading
 from tests.bench.start import measure_demo, measure_help, measure_initialize
 from tests.bench.table import Row, render_table
+from tests.bench.wire import measure_coalescing, measure_commands, measure_shutdown, measure_stalls
 
 MEASURES = {
     "start": measure_initialize,
@@ -19,6 +20,10 @@ MEASURES = {
     "help": measure_help,
     "journal": measure_reading,
     "graph": measure_graph,
+    "commands": measure_commands,
+    "stalls": measure_stalls,
+    "coalescing": measure_coalescing,
+    "shutdown": measure_shutdown,
 }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
@@ -174,12 +174,17 @@ def read_messages(stream: Any) -> Iterator[Message | str]:
 
 
 @contextmanager
-def running(argv: Sequence[str] = OURS, *, patience: float = PATIENCE) -> Iterator[Wire]:
+def running(
+    argv: Sequence[str] = OURS,
+    *,
+    patience: float = PATIENCE,
+    environment: Mapping[str, str] | None = None,
+) -> Iterator[Wire]:
     """Start a server; it is gone afterwards."""
     with (
         TemporaryFile() as errors,
         subprocess.Popen(
-            argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors
+            argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, env=environment
         ) as process,
     ):
         try:
