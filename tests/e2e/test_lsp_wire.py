@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
+import psutil
 import pytest
 
 from goal_engine.engine import Engine
 from goal_engine.queries import resolve_goal
 from tests.e2e.wire import Wire, running
-from tests.integration.projects import FIX, a_project
+from tests.integration.projects import FIX, GATE, a_project
 
 PLAN = """
 goal = "Make sums right in calc.py"
@@ -191,3 +194,58 @@ def test_a_request_whose_params_do_not_fit_is_answered(wire: Wire, project: Path
     assert wire.call("textDocument/codeLens", {"textDocument": 5})["error"]["code"] == -32602
     assert wire.call("goal/wait")["error"]["code"] == -32602
     assert wire.call("goal/wait", {"goal": "goal-2001"})["error"]["data"]["class"] == "GoalNotFound"
+
+
+@pytest.mark.parametrize("answer", [{"error": {"code": -32601, "message": "no"}}, None])
+def test_a_client_that_takes_no_progress_bar_gets_none_and_its_goal_is_done(
+    wire: Wire, project: Path, answer: dict[str, Any] | None
+) -> None:
+    wire.reply = lambda message: answer
+    goal = begin(wire, project, FIX)
+    assert wire.call("goal/wait", {"goal": goal})["result"]["status"] == "ready"
+    assert wire.said("window/workDoneProgress/create")
+    assert not wire.said("$/progress")
+    assert wire.call("shutdown")["result"] is None
+    wire.send("exit")
+    assert wire.leave() == 0
+
+
+SLOW = """
+[[gate]]
+name = "slow"
+argv = ["sh", "-c", "test ! -e \\"$HOME/slow\\" || exec sleep 600"]
+timeout = 900
+"""
+
+
+def test_cancelling_a_command_ends_what_the_engine_does_for_it(wire: Wire, tmp_path: Path) -> None:
+    project = a_project(tmp_path / "project", **{"goalproof.toml": GATE + SLOW})
+    goal = begin(wire, project, FIX)
+    assert wire.call("goal/wait", {"goal": goal})["result"]["status"] == "ready"
+    mark = Path.home() / "slow"
+    mark.touch()
+    try:
+        number = wire.ask_command("goal.verifyProof", {"proof": goal, "run": True})
+        until(wire, lambda: find_sleeper(wire) is not None)
+        wire.send("$/cancelRequest", {"id": number})
+        assert wire.answer(number)["error"]["code"] == -32800
+        until(wire, lambda: find_sleeper(wire) is None)
+    finally:
+        mark.unlink()
+
+
+def find_sleeper(wire: Wire) -> psutil.Process | None:
+    """Return the process of ours that sleeps."""
+    for process in psutil.Process(wire.process.pid).children(recursive=True):
+        with suppress(psutil.Error):
+            if process.name() == "sleep":
+                return process
+    return None
+
+
+def until(wire: Wire, reached: Callable[[], bool]) -> None:
+    """Keep the server busy with nothing until a condition holds."""
+    since = monotonic()
+    while not reached():
+        assert monotonic() - since < wire.patience
+        wire.command("goal.agents")
