@@ -60,6 +60,7 @@ class GoalServer(LanguageServer):
         self.protocol.cancel_progress = self.cancel_progress
         self.trusted = False
         self._desk: Desk | None = None
+        self._closed = False
         self._closing: asyncio.Future[None] | None = None
         self._coalescer = Coalescer(self._send_progress)
         self._bars = Bars(self)
@@ -76,7 +77,7 @@ class GoalServer(LanguageServer):
 
     def _find_desk(self) -> Desk:
         """Return the engine's side of this server, opened when first needed."""
-        if self._closing is not None:
+        if self._closed:
             raise JsonRpcInvalidRequest("the server is shutting down")
         if self._desk is None:
             from goal_server.lsp_desk import Desk
@@ -173,6 +174,7 @@ class GoalServer(LanguageServer):
 
     async def close(self) -> None:
         """Record a pause for everything that runs, tell it and end the engine's thread, once."""
+        self._closed = True
         if self._closing is None:
             self._closing = asyncio.ensure_future(self._put_away())
         await asyncio.shield(self._closing)
