@@ -376,6 +376,9 @@ class GoalProtocol(LanguageServerProtocol):
         header = b"Content-Length: %d\r\n\r\n" % len(content)
         if not self.outbox.put(header + content, *find_rank(data)):
             log.warning("a message is dropped: the client does not read")
+            asked = self._request_futures.get(getattr(data, "id", ""))
+            if asked is not None:
+                give_up(asked, data.method)
 
     def complain(self, error: Exception, source: Any = None) -> None:
         """Log what stock pygls tells the person in a pop-up: whoever asked has the answer."""

@@ -57,8 +57,8 @@ def serve(server: Served, leaving: float = LEAVING) -> int:
         outbox = protocol.outbox = Outbox(sink, lambda: end("standard output was closed"))
         protocol.leave = lambda: end("exit")
         protocol.watch = lambda pid: watch_client(pid, end)
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, end, "a signal")
+        for number in (signal.SIGTERM, signal.SIGINT):  # not the loop's: that may be stuck
+            signal.signal(number, lambda *_: end("a signal"))
         Inbox(
             source,
             receive=protocol.receive,

@@ -12,6 +12,8 @@ from contextlib import suppress
 
 log = logging.getLogger(__name__)
 
+LAST_WORDS = 0.5
+"""Seconds to write the log."""
 LOOK = 1.0
 """Seconds between two looks at the client's process, where the system cannot tell of its end."""
 
@@ -19,9 +21,8 @@ LOOK = 1.0
 class Watchdog:
     """Ends the process once its time is over, also when a thread never comes back."""
 
-    def __init__(self, code: Callable[[], int], last: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, code: Callable[[], int]) -> None:
         self._code = code
-        self._last = last
 
     def arm(self, seconds: float) -> None:
         """End the process in `seconds` at the latest; of several times the first counts."""
@@ -30,10 +31,16 @@ class Watchdog:
         timer.start()
 
     def _bite(self) -> None:
-        log.warning("something is stuck; the server ends without it")
-        with suppress(Exception):
-            self._last()
+        words = threading.Thread(target=say_what_happened, daemon=True)  # that may hang as well
+        words.start()
+        words.join(LAST_WORDS)
         os._exit(self._code())
+
+
+def say_what_happened() -> None:
+    """Log that the process ends by force, and write the log out."""
+    log.warning("something is stuck; the server ends without it")
+    logging.shutdown()
 
 
 def watch_process(pid: int, dead: Callable[[], None]) -> bool:

@@ -37,7 +37,9 @@ the error -32803 with `{"class", "message"}` as data; parameters that do not fit
 fields at fault as data; a fault of the server is -32603, without paths. `$/cancelRequest` cancels a command.
 
 Operations that work for long (*goes on*) answer as soon as the goal moves, and go on without the request.
-`shutdown` pauses what runs; the exit code is 0 after it and 1 without.
+`shutdown` pauses what runs; the exit code is 0 after it and 1 without. The server ends with the process that
+`processId` names, where it can see it. A message of more than 64 MiB is refused with -32600; what the server
+asks is given up after 30 s, or an hour where a person answers.
 """
 
 REQUESTS = """\

@@ -322,6 +322,15 @@ def _(wire: Wire, project: Path) -> None:
     assert wire.leave() == 1
 
 
+@row("a signal ends a server that is stuck", stock=True)
+def _(wire: Wire, project: Path) -> None:
+    wire.open(project)
+    wire.ask("probe/block", {})
+    wire.until(lambda message: message.get("method") == "probe/blocked")
+    wire.process.terminate()
+    assert seconds_of(wire.leave) < 15
+
+
 # the pipes
 
 
