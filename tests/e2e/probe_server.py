@@ -80,7 +80,7 @@ def add_probes(server: LanguageServer) -> Slow:
     @server.feature("probe/thread")
     @server.thread()
     def thread(ls: Any, params: Any) -> None:
-        threading.Event().wait(8)
+        threading.Event().wait(60)
 
     @server.feature("probe/print")
     def say(ls: Any, params: Any) -> None:
