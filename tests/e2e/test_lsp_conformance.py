@@ -153,6 +153,8 @@ def _(wire: Wire, project: Path) -> None:
 def _(wire: Wire, project: Path) -> None:
     wire.open(project)
     number = wire.ask("probe/answer-twice", {})
+    wire.answer(number)
+    wire.call("probe/echo", {})
     is_alive(wire)
     assert [answer["result"] for answer in wire.answers(number)] == ["first"]
 
@@ -464,7 +466,7 @@ def _(wire: Wire, project: Path) -> None:
     wire.send("$/setTrace", {"value": "messages"})
     is_alive(wire)
     wire.until(lambda message: message.get("method") == "$/logTrace")
-    assert "probe/echo" in wire.said("$/logTrace")[0]["message"]
+    assert "probe/over" in wire.said("$/logTrace")[0]["message"]
 
 
 @row("positions are UTF-16 for every client that can count so", stock=False)
