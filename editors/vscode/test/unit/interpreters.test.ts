@@ -16,7 +16,7 @@ const around = (more: Partial<Surroundings> = {}): Surroundings => ({
   trusted: true,
   folders: ['/work'],
   active: [],
-  venvs: ['/home/me/.venv/bin/python'],
+  venvs: ['/checkout/.venv/bin/python'],
   ...more,
 });
 const pythons = (given: Surroundings) => findCandidates(given).map((one) => one.python);
@@ -35,19 +35,19 @@ test('the Python extension is asked before PATH', () => {
 });
 
 test('the workspace’s own environment counts only where the server comes from it', () => {
-  assert.ok(!pythons(around()).includes('/home/me/.venv/bin/python'));
+  assert.ok(!pythons(around()).includes('/checkout/.venv/bin/python'));
   const own = pythons(around({ strategy: 'fromEnvironment', active: ['/env/python'] }));
-  assert.deepEqual(own.slice(0, 3), ['/env/python', '/home/me/.venv/bin/python', 'python3']);
+  assert.deepEqual(own.slice(0, 3), ['/env/python', '/checkout/.venv/bin/python', 'python3']);
 });
 
 test('nothing inside an untrusted workspace is asked', () => {
   const given = around({
     trusted: false,
     strategy: 'fromEnvironment',
-    active: ['/home/me/env/bin/python', '/work-too/python'],
+    active: ['/checkout/env/bin/python', '/work-too/python'],
   });
   const found = pythons(given);
-  assert.ok(!found.some((python) => python.startsWith('/home/me/')));
+  assert.ok(!found.some((python) => python.startsWith('/checkout/')));
   assert.ok(found.includes('/work-too/python'));
 });
 
