@@ -23,7 +23,7 @@ import pytest
 from pygls.feature_manager import is_thread_function
 
 from goal_server.lsp import make_server
-from tests.e2e.wire import Wire, running, seconds_of
+from tests.e2e.wire import PATIENCE, Wire, running, seconds_of
 
 PROBE = str(Path(__file__).with_name("probe_server.py"))
 OURS = (sys.executable, PROBE)
@@ -500,7 +500,8 @@ def test_stock_pygls_keeps_and_breaks_what_it_did(tmp_path: Path) -> None:
     def is_kept(number: int) -> bool:
         place = tmp_path / str(number)
         place.mkdir()
-        with running(STOCK, patience=STOCK_PATIENCE) as wire:
+        patience = PATIENCE if ROWS[number].stock else STOCK_PATIENCE
+        with running(STOCK, patience=patience) as wire:
             try:
                 ROWS[number].keep(wire, place)
             except (AssertionError, KeyError, OSError):

@@ -6,7 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
 from queue import Empty, Queue
@@ -35,7 +35,7 @@ class Wire:
         self.seen: list[Message] = []
         self._numbers = count(1)
         self._come: Queue[Message | str | None] = Queue()
-        self._reads = False
+        self._reader = Thread(target=self._read_all, daemon=True)
 
     # what the client sends
 
@@ -61,14 +61,13 @@ class Wire:
     # what it reads
 
     def start_reading(self) -> None:
-        if self._reads:
-            return
-        self._reads = True
-        Thread(target=self._read_all, daemon=True).start()
+        if self._reader.ident is None:
+            self._reader.start()
 
     def _read_all(self) -> None:
-        for item in read_messages(self.process.stdout):
-            self._come.put(item)
+        with suppress(ValueError):  # closed, by a test that has seen enough
+            for item in read_messages(self.process.stdout):
+                self._come.put(item)
         self._come.put(None)
 
     def read(self) -> Message:
@@ -146,6 +145,11 @@ class Wire:
         except subprocess.TimeoutExpired:
             raise AssertionError("the server lives on") from None
 
+    def stop(self) -> None:
+        """Read what a server that was killed still said."""
+        if self._reader.ident is not None:
+            self._reader.join(5)
+
     def complaints(self) -> str:
         """Return what the server wrote to standard error so far."""
         self._errors.seek(0)
@@ -187,10 +191,12 @@ def running(
             argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, env=environment
         ) as process,
     ):
+        wire = Wire(process, errors, patience=patience)
         try:
-            yield Wire(process, errors, patience=patience)
+            yield wire
         finally:
             process.kill()
+            wire.stop()
 
 
 def seconds_of(work: Callable[[], Any]) -> float:
