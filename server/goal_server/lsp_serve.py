@@ -43,6 +43,7 @@ def serve(server: Served, leaving: float = LEAVING) -> int:
     watchdog = Watchdog(lambda: exit_code(protocol))
     source, sink = take_stdio()
     gc.freeze()  # what is imported stays: looking through it again and again costs the p99
+    gc.enable()
 
     async def live() -> None:
         loop, over = asyncio.get_running_loop(), asyncio.Event()

@@ -119,6 +119,7 @@ def a_client(script: str, tasks: int = WORKERS) -> Iterator[Wire]:
         environment = os.environ | {"GOALPROOF_STATE_DIR": str(Path(folder) / "state")}
         with running(environment=environment) as wire:
             wire.open(project)
+            wire.approve()
             yield wire
 
 
