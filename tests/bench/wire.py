@@ -6,12 +6,13 @@ import json
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from statistics import quantiles
 from tempfile import TemporaryDirectory
 from time import perf_counter
-from typing import Any
+
+import psutil
 
 from tests.bench.start import STOCK
 from tests.bench.table import Row
@@ -96,9 +97,10 @@ def measure_coalescing() -> Iterator[Row]:
 
 def measure_shutdown() -> Iterator[Row]:
     """Measure how soon `shutdown` is answered while a goal with four workers runs."""
-    with a_client("sleep 600") as wire:
+    with a_client("exec sleep 600") as wire:
         assert "result" in wire.command("goal.run", RUN)
-        wire.until(is_at_work)
+        while count_sleepers(wire) < WORKERS:
+            wire.command("goal.agents")
         begun = perf_counter()
         wire.call("shutdown")
         answered = (perf_counter() - begun) * 1000
@@ -137,10 +139,13 @@ steps = [
 """
 
 
-def is_at_work(message: dict[str, Any]) -> bool:
-    """Whether a message tells of a goal that runs."""
-    told = message.get("params") or {}
-    return message.get("method") == "goal/progress" and told["status"] == "running"
+def count_sleepers(wire: Wire) -> int:
+    """Return how many processes of the server's sleep."""
+    count = 0
+    for process in psutil.Process(wire.process.pid).children(recursive=True):
+        with suppress(psutil.Error):
+            count += process.name() == "sleep"
+    return count
 
 
 def percentile(figures: list[float], percent: int) -> float:
