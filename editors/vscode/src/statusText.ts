@@ -136,7 +136,7 @@ const MENU_GOALS = 5;
 export function findMenu(state: string, entries: readonly Entry[]): MenuItem[] {
   const server: MenuItem[] = [
     { label: '$(debug-restart) Restart server', description: '', command: 'restart' },
-    { label: '$(snake) Select interpreter', description: '', command: 'selectInterpreter' },
+    { label: '$(settings-gear) Select interpreter', description: '', command: 'selectInterpreter' },
     { label: '$(output) Show output', description: '', command: 'showOutput' },
   ];
   if (state !== 'ready') {
