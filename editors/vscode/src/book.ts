@@ -10,7 +10,7 @@ export interface Entry {
   progress?: GoalProgress;
 }
 
-/** A goal that came to another status while this window looked. */
+/** A goal that came to another status, or began to wait, while this window looked. */
 export interface Move {
   root: string;
   goal: string;
@@ -20,16 +20,22 @@ export interface Move {
   blocker: string;
 }
 
-/** What a goal of which nothing was known before its first progress came from. */
-const NEW = 'planned';
+interface Standing {
+  status: string;
+  /** What it waits for while it runs: a person's task, say. */
+  waits: string;
+}
+
+/** How a goal stood of which nothing was known before its first progress. */
+const NEW: Standing = { status: 'planned', waits: '' };
 
 export class GoalBook {
   private readonly byRoot = new Map<string, Map<string, Entry>>();
   private readonly faults = new Map<string, string>();
   /** Progress of goals whose folder is not known yet. */
   private readonly orphans = new Map<string, GoalProgress>();
-  /** The last status of each goal that was told, or that the goal had when it was first seen. */
-  private readonly told = new Map<string, string>();
+  /** How each goal stood when that was last told, or when the goal was first seen. */
+  private readonly told = new Map<string, Standing>();
 
   /** Replaces the list of a folder; what was known of a goal that has not moved is kept. */
   setList(root: string, list: GoalList): Move[] {
@@ -159,10 +165,12 @@ export class GoalBook {
 
   private settle(entry: Entry): Move | undefined {
     const { id: goal, status: to, blocker, text } = entry.line;
-    const from = this.told.get(goal);
-    this.told.set(goal, to);
-    return from === undefined || from === to
+    const before = this.told.get(goal);
+    const now: Standing = { status: to, waits: to === 'running' ? blocker : '' };
+    this.told.set(goal, now);
+    const moved = before?.status !== to || (now.waits !== '' && now.waits !== before.waits);
+    return before === undefined || !moved
       ? undefined
-      : { root: entry.root, goal, text, from, to, blocker };
+      : { root: entry.root, goal, text, from: before.status, to, blocker };
   }
 }

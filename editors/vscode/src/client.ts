@@ -8,7 +8,6 @@ import {
   LanguageClient,
   type LanguageClientOptions,
   RevealOutputChannelOn,
-  Trace,
 } from 'vscode-languageclient/node';
 import { Crashes } from './crashes';
 import { type GoalProgress, METHODS } from './protocol';
@@ -171,7 +170,6 @@ export class GoalClient implements vscode.Disposable {
       this.output.warn(misfit);
       this.offer(vscode.window.showWarningMessage(misfit, 'Select Interpreter', 'Show Log'));
     }
-    await client.setTrace(readTrace());
   }
 
   private make(launch: Launch, turn: number): QuietClient {
@@ -278,8 +276,3 @@ const BUTTONS: Record<string, string> = {
   Restart: 'goalproof.restart',
   'Show Log': 'goalproof.showOutput',
 };
-
-function readTrace(): Trace {
-  const wanted = vscode.workspace.getConfiguration('goalproof').get('trace.server', 'off');
-  return Trace.fromString(wanted);
-}

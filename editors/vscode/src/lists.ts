@@ -3,6 +3,7 @@
 import * as vscode from 'vscode';
 import type { Context } from './context';
 import { plainLabel, showArgv } from './plain';
+import { HANDS } from './newGoal';
 import { type Given, pickGoal, pickRoot } from './pick';
 import type { GateView } from './protocol';
 import type { UnapprovedGate } from './refusal';
@@ -50,6 +51,12 @@ export async function showGates(context: Context, given: Given): Promise<void> {
   }
 }
 
+function showWorker(name: string, available: boolean): string {
+  const known = HANDS.find((hands) => hands.worker === name);
+  const icon = known?.icon ?? 'tools';
+  return `$(${available ? icon : 'circle-slash'}) ${known?.label ?? plainLabel(name)}`;
+}
+
 function hasDigest(gate: GateView): gate is GateView & UnapprovedGate {
   return typeof gate.digest === 'string';
 }
@@ -80,7 +87,7 @@ export async function showAgents(context: Context, given: Given): Promise<void> 
   const workers = view.workers
     .filter((worker) => worker.name !== 'cli')
     .map((worker) => ({
-      label: `$(${worker.available ? 'tools' : 'circle-slash'}) ${plainLabel(worker.name)}`,
+      label: showWorker(worker.name, worker.available),
       description: plainLabel(worker.title, 120),
       detail: '',
       available: worker.available,

@@ -19,6 +19,8 @@ let channel: vscode.LogOutputChannel | undefined;
 /** What tests and other extensions get. */
 export interface Api {
   readonly state: () => string;
+  /** How the server was started, or why it was not. */
+  readonly words: () => string;
   /** The process id of the server. */
   readonly pid: () => number | undefined;
   readonly tree: GoalTree;
@@ -67,7 +69,13 @@ export function activate(extension: vscode.ExtensionContext): Api {
   );
   // not awaited: a server that is slow, or missing, keeps nothing else from working
   void started.start();
-  return { state: () => started.state, pid: () => started.pid, tree, output };
+  return {
+    state: () => started.state,
+    words: () => started.words,
+    pid: () => started.pid,
+    tree,
+    output,
+  };
 }
 
 export async function deactivate(): Promise<void> {

@@ -94,7 +94,12 @@ async function askHands(context: Context, root: string): Promise<Hands | undefin
   return chosen?.hands;
 }
 
-const HANDS: readonly { worker: Worker; icon: string; label: string; description: string }[] = [
+export const HANDS: readonly {
+  worker: Worker;
+  icon: string;
+  label: string;
+  description: string;
+}[] = [
   {
     worker: 'recipe',
     icon: 'tools',

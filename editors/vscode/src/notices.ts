@@ -22,6 +22,11 @@ const SHOW = ['Show Goal', 'showGoal'] as const;
 const RESUME = ['Resume', 'resume'] as const;
 
 const KINDS: Partial<Record<string, Kind>> = {
+  running: {
+    needed: true,
+    words: 'waits for you',
+    buttons: [['Open Folder', 'openTaskFolder'], ['Submit', 'submit'], SHOW],
+  },
   ready: {
     needed: false,
     words: 'is ready',
@@ -54,7 +59,14 @@ const KINDS: Partial<Record<string, Kind>> = {
 export function findNotice(move: Move, setting: Notifications): Notice | undefined {
   const kind = KINDS[move.to];
   const stopped = move.from === 'running' || move.from === 'planned';
-  if (!kind || !stopped || setting === 'off' || (setting === 'onNeeded' && !kind.needed)) {
+  const waits = move.to !== 'running' || move.blocker !== '';
+  if (
+    !kind ||
+    !stopped ||
+    !waits ||
+    setting === 'off' ||
+    (setting === 'onNeeded' && !kind.needed)
+  ) {
     return undefined;
   }
   const why = move.blocker ? `: ${plainLine(move.blocker, 200)}` : '.';

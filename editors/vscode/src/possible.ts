@@ -63,7 +63,7 @@ function fits(action: Action, view: GoalView): boolean {
     case 'undo':
       return view.applied.length > 0;
     case 'resume':
-      return view.questions.length === 0;
+      return view.next.some((step) => step.startsWith('goalproof resume '));
     default:
       return true;
   }

@@ -32,9 +32,11 @@ export function findStatus(
 }
 
 function findGoalStatus(words: string, entries: readonly Entry[]): StatusText {
-  const running = entries.filter((entry) => entry.line.status === 'running');
+  const active = entries.filter((entry) => entry.line.status === 'running');
+  const running = active.filter((entry) => entry.line.blocker === '');
+  const handed = active.filter((entry) => entry.line.blocker !== '');
   const waiting = entries.filter((entry) => NEEDS_YOU.includes(entry.line.status));
-  const shown = [...running, ...waiting];
+  const shown = [...active, ...waiting];
   const tooltip = shown.length > 0 ? shown.map(describe).join('\n\n') : words;
   if (running.length === 1) {
     return { text: `$(sync~spin) ${showRunning(running[0]!)}`, tooltip, severity: 'none' };
@@ -47,6 +49,9 @@ function findGoalStatus(words: string, entries: readonly Entry[]): StatusText {
       tooltip,
       severity: 'none',
     };
+  }
+  if (handed.length > 0) {
+    return { text: '$(person) Goalproof: a task waits for you', tooltip, severity: 'none' };
   }
   if (waiting.length > 0) {
     return { text: `$(question) ${showWaiting(waiting)}`, tooltip, severity: 'none' };
@@ -105,6 +110,12 @@ const VERBS: Record<string, readonly (readonly [string, string])[]> = {
     ['$(debug-stop) Cancel', 'cancel'],
     ['$(output) Show log', 'showLog'],
   ],
+  handed: [
+    ['$(folder-opened) Open folder of the task', 'openTaskFolder'],
+    ['$(pass) Submit the task', 'submit'],
+    ['$(debug-pause) Pause', 'pause'],
+    ['$(debug-stop) Cancel', 'cancel'],
+  ],
   blocked_on_human: [
     ['$(comment-discussion) Answer', 'answer'],
     ['$(thumbsup) Accept', 'accept'],
@@ -125,7 +136,7 @@ const MENU_GOALS = 5;
 export function findMenu(state: string, entries: readonly Entry[]): MenuItem[] {
   const server: MenuItem[] = [
     { label: '$(debug-restart) Restart server', description: '', command: 'restart' },
-    { label: '$(snake) Select interpreter', description: '', command: 'selectInterpreter' },
+    { label: '$(settings-gear) Select interpreter', description: '', command: 'selectInterpreter' },
     { label: '$(output) Show output', description: '', command: 'showOutput' },
   ];
   if (state !== 'ready') {
@@ -133,27 +144,35 @@ export function findMenu(state: string, entries: readonly Entry[]): MenuItem[] {
   }
   const order = Object.keys(VERBS);
   const shown = entries
-    .filter(({ line }) => order.includes(line.status))
-    .sort((one, other) => order.indexOf(one.line.status) - order.indexOf(other.line.status))
+    .filter((entry) => order.includes(findState(entry)))
+    .sort((one, other) => order.indexOf(findState(one)) - order.indexOf(findState(other)))
     .slice(0, MENU_GOALS);
-  const verbs = shown.flatMap(({ line, root }) => [
-    ...(VERBS[line.status] ?? []).map(([label, command]) => ({
-      label,
-      description: plainLabel(line.text, 60),
-      command,
-      argument: { goal: line.id, root },
-    })),
-    {
-      label: '$(open-preview) Show goal',
-      description: plainLabel(line.text, 60),
-      command: 'showGoal',
-      argument: { goal: line.id, root },
-    },
-  ]);
+  const verbs = shown.flatMap((entry) => {
+    const { line, root } = entry;
+    return [
+      ...(VERBS[findState(entry)] ?? []).map(([label, command]) => ({
+        label,
+        description: plainLabel(line.text, 60),
+        command,
+        argument: { goal: line.id, root },
+      })),
+      {
+        label: '$(open-preview) Show goal',
+        description: plainLabel(line.text, 60),
+        command: 'showGoal',
+        argument: { goal: line.id, root },
+      },
+    ];
+  });
   return [
     ...verbs,
     { label: '$(add) New goal', description: '', command: 'newGoal' },
     { label: '$(list-unordered) List goals', description: '', command: 'listGoals' },
     ...server,
   ];
+}
+
+/** A running goal that waits for a person's task is a state of its own in the menu. */
+function findState({ line }: Entry): string {
+  return line.status === 'running' && line.blocker !== '' ? 'handed' : line.status;
 }

@@ -121,7 +121,7 @@ const CLICKS: Partial<Record<Node['kind'], string>> = {
 
 function findCommand(node: Node): vscode.Command | undefined {
   const command = CLICKS[node.kind];
-  const wanted = node.kind !== 'task' || node.context.includes('task-diff');
+  const wanted = node.kind !== 'task' || node.context.includes('taskDiff');
   return command && wanted && node.target
     ? { command, title: node.label, arguments: [node.target] }
     : undefined;

@@ -134,13 +134,13 @@ function taskNode(at: Target, task: TaskView): Node {
   const waits = Boolean(task.folder) && task.status === 'running';
   const context = ['task', task.status];
   if (task.status === 'done' && task.files.length > 0) {
-    context.push('task-diff');
+    context.push('taskDiff');
   }
   if (task.hasLog) {
-    context.push('task-log');
+    context.push('taskLog');
   }
   if (task.folder) {
-    context.push('task-folder', ...(waits ? ['task-submit'] : []));
+    context.push('taskFolder', ...(waits ? ['taskSubmit'] : []));
   }
   const tooltip = [
     plainLine(task.title, 500),
@@ -166,7 +166,7 @@ function taskNode(at: Target, task: TaskView): Node {
 
 function criterionNode(at: Target, criterion: CriterionView): Node {
   const look = findLook(CRITERION_LOOKS, criterion.state);
-  const context = isAcceptable(criterion) ? 'criterion criterion-accept' : 'criterion';
+  const context = isAcceptable(criterion) ? 'criterion criterionAccept' : 'criterion';
   const tooltip = [
     plainLine(criterion.text, 500),
     `${criterion.id} · ${criterion.evidence}${criterion.gate ? ` by gate ${criterion.gate}` : ''} · ${look.word}`,
@@ -201,7 +201,7 @@ function gateNode(at: Target, gate: GateView): Node {
     description: showOutcome(gate),
     tooltip: tooltip.filter((part) => part !== '').join('\n'),
     look: gateLook(gate),
-    context: gate.baseline || gate.outcome ? 'gate task-log' : 'gate',
+    context: gate.baseline || gate.outcome ? 'gate taskLog' : 'gate',
     children: [],
     target: { ...at, gate: gate.name },
     root: at.root,

@@ -29,7 +29,7 @@ module.exports = {
       const groups = goal ? await tree.getChildren(goal) : [];
       return groups
         .flatMap((node) => node.children ?? [])
-        .find((node) => /task-submit/.test(node.context));
+        .find((node) => /taskSubmit/.test(node.context));
     });
     assert.equal(task.description, 'waits for you');
   },

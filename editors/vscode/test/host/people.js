@@ -1,8 +1,11 @@
 'use strict';
 
 const assert = require('node:assert/strict');
+const fs = require('node:fs');
+const os = require('node:os');
+const path = require('node:path');
 const vscode = require('vscode');
-const { PLAN, file, ready, root, run, until, withPerson } = require('./common');
+const { PLAN, approves, file, ready, root, run, until, withPerson } = require('./common');
 
 const place = () => ({ root: root().toString() });
 const listed = async (goal) =>
@@ -61,6 +64,49 @@ module.exports = {
       'the plan ran to ready',
       async () => (await listed(view.id)).status === 'ready',
       90_000,
+    );
+  },
+
+  'a running goal is paused, goes on, and its end is a toast with what to do next': async () => {
+    const release = path.join(os.tmpdir(), `goalproof-release-${process.pid}`);
+    const wait = `import os, time; [time.sleep(0.05) for _ in range(1200) if not os.path.exists(${JSON.stringify(release)})]`;
+    const step = `{ run = ["python3", "-c", ${JSON.stringify(wait)}] }, `;
+    const plan = await vscode.workspace.openTextDocument({
+      language: 'toml',
+      content: PLAN.replace('steps = [', `steps = [${step}`),
+    });
+    const { asked } = await withPerson(approves, async (seen) => {
+      const view = await run('goalproof.runPlan', plan.uri);
+      const at = { ...place(), goal: view.id };
+      await until('the goal runs', async () => (await listed(view.id)).status === 'running');
+      assert.equal((await run('goalproof.pause', at)).status, 'paused');
+      assert.equal((await run('goalproof.resume', at)).status, 'running');
+      fs.writeFileSync(release, '');
+      const isDone = (one) => /“Make sums right in calc.py” is ready/.test(one.args[0]);
+      await until('a toast', () => seen.some(isDone), 90_000);
+    });
+    fs.rmSync(release);
+    const toast = asked.find((one) => / is ready/.test(one.args[0]));
+    assert.deepEqual(toast.args.slice(1), ['Show Diff', 'Apply', 'Show Goal']);
+    assert.ok(
+      asked.every((one) => !/paused/.test(one.args[0])),
+      'a pause is not told to who paused',
+    );
+  },
+
+  'a goal that is too vague asks, and the answer is taken': async () => {
+    const given = { ...place(), text: 'improve', worker: 'manual', mode: 'plan', yes: true };
+    const { result } = await withPerson(approves, () => run('goalproof.newGoal', given));
+    assert.equal(result.status, 'blocked_on_human');
+    assert.ok(result.questions.length > 0);
+    const at = { ...place(), goal: result.id };
+    const says = { showInputBox: 'Make sums right in calc.py', showQuickPick: ([first]) => first };
+    const answered = await withPerson(says, () => run('goalproof.answer', at));
+    const input = answered.asked.find((one) => one.name === 'showInputBox');
+    assert.equal(input.args[0].prompt, result.questions[0].text);
+    assert.ok(
+      answered.result.questions.length < result.questions.length,
+      JSON.stringify(answered.result.questions),
     );
   },
 

@@ -1,11 +1,28 @@
 'use strict';
 
 const assert = require('node:assert/strict');
+const { execFileSync } = require('node:child_process');
+const fs = require('node:fs');
+const os = require('node:os');
+const path = require('node:path');
 const vscode = require('vscode');
-const { ready, run, until, withPerson } = require('./common');
+const { extension, ready, run, until, withPerson } = require('./common');
 
 const settings = () => vscode.workspace.getConfiguration('goalproof');
 const { Workspace } = vscode.ConfigurationTarget;
+
+/** Makes an environment that has goalproof, seen through a `.pth` file, and returns its Python. */
+function makeEnvironment(folder) {
+  execFileSync('python3', ['-m', 'venv', '--without-pip', folder]);
+  const python = path.join(folder, 'bin', 'python');
+  const ask =
+    'import sys, sysconfig; print(sysconfig.get_path("purelib")); print("cp%d%d" % sys.version_info[:2])';
+  const [library, tag] = execFileSync(python, ['-c', ask], { encoding: 'utf8' }).trim().split('\n');
+  const libs = path.join(extension().extensionPath, 'bundled', 'libs');
+  const seen = [path.join(libs, 'common'), path.join(libs, tag)];
+  fs.writeFileSync(path.join(library, 'goalproof.pth'), `${seen.join('\n')}\n`);
+  return python;
+}
 
 async function withSetting(name, value, work) {
   const api = await ready();
@@ -50,6 +67,30 @@ module.exports = {
         items.slice(-2).map((item) => item.label.replace(/^\S+ /, '')),
         ['Browse…', 'Choose automatically'],
       );
+    },
+
+  'the server of an environment is used where that is wanted, and missed where it is not there':
+    async () => {
+      const api = await ready();
+      await withSetting('importStrategy', 'fromEnvironment', async (_api, shown) => {
+        await until('the server is missed', () => api.state() === 'failed', 60_000);
+        assert.match(shown[0][0], /no Python that has goalproof installed/);
+        const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'goalproof-venv-'));
+        try {
+          const python = makeEnvironment(folder);
+          await settings().update('interpreter', python, Workspace);
+          await until(
+            'the server of the environment',
+            () => /^goalproof \d/.test(api.words()),
+            60_000,
+          );
+          assert.ok((await run('goal.list', {})).goals);
+        } finally {
+          await settings().update('interpreter', undefined, Workspace);
+          fs.rmSync(folder, { recursive: true });
+        }
+      });
+      assert.match(api.words(), /^bundled server/);
     },
 
   'an interpreter that is not there is named, and everything works again without it': async () => {

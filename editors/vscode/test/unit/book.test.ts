@@ -88,3 +88,11 @@ test('an answer that progress has overtaken is known to be old', () => {
   book.see(progress({ rev: 2, status: 'ready' }));
   assert.ok(book.isNewer(GOAL, 'running') && !book.isNewer(GOAL, 'ready'));
 });
+
+test('a goal that begins to wait for a person while it runs is told of once', () => {
+  const book = aBook();
+  const waits = { status: 'running', blocker: 'waiting for you' } as const;
+  assert.equal(book.see(progress({ rev: 2, ...waits }))?.blocker, 'waiting for you');
+  assert.equal(book.see(progress({ rev: 3, ...waits })), undefined);
+  assert.equal(book.see(progress({ rev: 4 })), undefined);
+});

@@ -14,7 +14,7 @@ const around = (more: Partial<Surroundings> = {}): Surroundings => ({
   interpreter: '',
   strategy: 'useBundled',
   trusted: true,
-  folders: ['/work'],
+  folders: ['/checkout'],
   active: [],
   venvs: ['/checkout/.venv/bin/python'],
   ...more,
@@ -44,11 +44,11 @@ test('nothing inside an untrusted workspace is asked', () => {
   const given = around({
     trusted: false,
     strategy: 'fromEnvironment',
-    active: ['/checkout/env/bin/python', '/work-too/python'],
+    active: ['/checkout/env/bin/python', '/checkout-too/python'],
   });
   const found = pythons(given);
   assert.ok(!found.some((python) => python.startsWith('/checkout/')));
-  assert.ok(found.includes('/work-too/python'));
+  assert.ok(found.includes('/checkout-too/python'));
 });
 
 test('no interpreter is asked twice', () => {

@@ -81,6 +81,13 @@ test('a goal that is done is told of unless only what needs a person is wanted',
   assert.equal(findNotice(move('blocked_on_human'), 'off'), undefined);
 });
 
+test('a running goal is told of only where it waits for a person', () => {
+  const running = { ...move('ready'), to: 'running' };
+  assert.equal(findNotice({ ...running, from: 'planned' }, 'always'), undefined);
+  const waits = findNotice({ ...running, blocker: 'waiting for you' }, 'onNeeded');
+  assert.deepEqual(waits?.buttons[0], ['Open Folder', 'openTaskFolder']);
+});
+
 test('what a person did is not told to them', () => {
   assert.equal(findNotice(move('paused'), 'always'), undefined);
   assert.equal(findNotice(move('ready', 'blocked_on_human'), 'always'), undefined);

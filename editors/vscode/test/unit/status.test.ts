@@ -61,3 +61,10 @@ test('without a server the menu offers what may bring it back', () => {
   const labels = findMenu('failed', [entry()]).map((item) => item.command);
   assert.deepEqual(labels, ['restart', 'selectInterpreter', 'showOutput']);
 });
+
+test('a goal whose task waits for a person does not spin', () => {
+  const handed = entry({ line: line({ blocker: 'waiting for you: /state/fix' }) });
+  assert.equal(text(handed), '$(person) Goalproof: a task waits for you');
+  const commands = findMenu('ready', [handed]).map((item) => item.command);
+  assert.deepEqual(commands.slice(0, 2), ['openTaskFolder', 'submit']);
+});

@@ -26,6 +26,19 @@ test('undo takes the place of apply once a goal is applied', () => {
   assert.ok(found.includes('undo') && !found.includes('apply'));
 });
 
+test('a goal that waits is resumed only where the server says that it can be', () => {
+  const at = line({ status: 'blocked_on_human' });
+  const view = goal({
+    status: 'blocked_on_human',
+    criteria: [criterion({ state: 'implemented_unverified' })],
+  });
+  const found = words(makeGoalNode({ root: ROOT, line: at, view }).context);
+  assert.ok(found.includes('accept') && !found.includes('resume'));
+  const next = [`goalproof resume ${view.id}`];
+  const later = words(makeGoalNode({ root: ROOT, line: at, view: { ...view, next } }).context);
+  assert.ok(later.includes('resume'));
+});
+
 test('a running goal shows how far it is', () => {
   const node = makeGoalNode({ root: ROOT, line: line(), progress: progress() });
   assert.equal(node.description, 'execution 1/3');
@@ -54,7 +67,7 @@ test('under a goal are its questions first, then tasks, criteria and gates', () 
     ['question', 'group', 'group', 'group'],
   );
   assert.deepEqual(nodes[0]?.target?.question, 'q1');
-  assert.equal(nodes[2]?.children?.[0]?.context, 'criterion criterion-accept');
+  assert.equal(nodes[2]?.children?.[0]?.context, 'criterion criterionAccept');
 });
 
 test('a task of a person waits in its folder and can be handed in', () => {
@@ -63,7 +76,7 @@ test('a task of a person waits in its folder and can be handed in', () => {
   });
   const node = makeChildren(ROOT, view)[0]?.children?.[0];
   assert.equal(node?.description, 'waits for you');
-  assert.deepEqual(words(node?.context ?? ''), ['task', 'running', 'task-folder', 'task-submit']);
+  assert.deepEqual(words(node?.context ?? ''), ['task', 'running', 'taskFolder', 'taskSubmit']);
 });
 
 test('what an agent wrote is one plain line', () => {
