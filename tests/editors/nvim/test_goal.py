@@ -109,6 +109,7 @@ def test_an_applied_change_is_saved_if_the_person_wants_that(
     assert (project / "calc.py").read_text(encoding="utf-8") == FIXED
 
 
+@newest
 def test_a_change_that_does_not_fit_is_refused_and_nothing_is_touched(
     start: OpenEditor, project: Path
 ) -> None:
@@ -174,6 +175,7 @@ def test_a_goal_without_a_text_asks_for_one(start: OpenEditor, project: Path) ->
     assert prompts[1] == "Do something vague"
 
 
+@newest
 def test_a_red_gate_is_in_the_quickfix_list(start: OpenEditor, project: Path) -> None:
     write_plan(project, '{ replace = "calc.py", old = "2 * a", new = "3 * a" }')
     editor = open_calc(start, project)
