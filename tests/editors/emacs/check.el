@@ -4,7 +4,7 @@
 
 (setq native-comp-jit-compilation nil native-comp-enable-subr-trampolines nil
       debug-on-error nil eglot-sync-connect 20 eglot-autoshutdown nil eglot-events-buffer-size 0
-      make-backup-files nil auto-save-default nil)
+      eglot-confirm-server-edits nil make-backup-files nil auto-save-default nil)
 (require 'json)
 (defvar check-arguments (cdr (member "--" command-line-args)))
 (setq command-line-args-left nil)

@@ -24,6 +24,7 @@ def health(editor: Neovim) -> str:
     return "\n".join(editor.lines())
 
 
+@newest
 def test_verbs_goals_and_options_are_completed(start: OpenEditor, project: Path) -> None:
     editor = open_calc(start, project)
     goal = run_plan(editor, "ready")
@@ -120,6 +121,7 @@ def test_no_key_is_mapped_but_plugs(start: OpenEditor, project: Path) -> None:
     assert all(lhs.startswith("<Plug>(goalproof-") for lhs in maps)
 
 
+@newest
 def test_starting_the_editor_loads_next_to_nothing(start: OpenEditor, project: Path) -> None:
     editor = start(project)
     loaded = editor.lua(

@@ -79,6 +79,7 @@ def test_a_yes_is_remembered_by_the_next_editor(start: OpenEditor, project: Path
     assert again.asked() == []  # the gates are as they were when they were approved
 
 
+@newest
 def test_a_yes_can_be_taken_back(start: OpenEditor, project: Path) -> None:
     editor = open_calc(start, project)
     editor.answer(TRUST)
@@ -104,6 +105,7 @@ def test_anything_but_a_clear_yes_in_the_trust_database_is_a_no(
     assert not is_trusted(open_calc(start, project))
 
 
+@newest
 def test_gates_run_only_after_the_exact_commands_were_approved(
     start: OpenEditor, project: Path
 ) -> None:

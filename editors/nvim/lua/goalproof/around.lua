@@ -35,6 +35,7 @@ local OPENERS = {
   task = function(call)
     local named = vim.tbl_extend('force', call, { words = { call.words[2] } })
     local place = about(call, 'open', { what = 'task', task = work.find_manual_task(named) })
+    client.adopt(place.path, call.root)
     vim.cmd.tabnew(vim.fn.fnameescape(place.path))
     vim.cmd.tcd(vim.fn.fnameescape(place.path))
   end,

@@ -31,11 +31,22 @@ end
 ---@type table<string, string>
 local roots = {} -- folder → the root found for it; a statusline asks with each redraw
 
+---@type table<string, string>
+local owners = {} -- a task's folder → the repository whose goal it belongs to
+
 ---@param folder string
 ---@return string? root
 local function find_git(folder)
   roots[folder] = roots[folder] or vim.fs.root(folder, '.git')
-  return roots[folder]
+  local root = roots[folder]
+  return owners[root] or root
+end
+
+--- Notes that a task's folder, which is a repository as well, belongs to the goal of another one.
+---@param folder string
+---@param root string
+function M.adopt(folder, root)
+  owners[vim.fs.normalize(folder)] = root
 end
 
 ---@param buffer integer
@@ -273,9 +284,10 @@ end
 function M.request(root, method, params)
   local client = M.get(root)
   return flow.await(function(done)
+    -- without a buffer, what was typed into any of them is sent first: 0 would leave it out
     local sent = call(client, 'request', method, params, function(refusal, result)
       done(result, refusal)
-    end, 0)
+    end)
     if not sent then
       done(nil, { code = 0, message = 'the language server is gone; `:Goal restart` starts it.' })
     end
