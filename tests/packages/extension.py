@@ -1,6 +1,6 @@
 """Build the VS Code extension as it is published: checked, tested, with the server inside.
 
-The extension lands in `dist/`.  Node is the pinned one, whatever the system has.
+The extension lands in `dist/`, beside the wheel whose server it brings.  Node is the pinned one, whatever the system has.
 """
 
 from __future__ import annotations
@@ -19,22 +19,22 @@ HOME = ROOT / "editors" / "vscode"
 STEPS = (
     ("npm", "run", "check"),
     ("npm", "test"),
-    ("npm", "run", "bundle"),
+    ("npm", "run", "bundle", "--", "--wheel", "{wheel}"),
     ("npm", "run", "build"),
     ("npm", "run", "package"),
 )
 
 
 def build_extension(target: Path) -> Path:
-    """Return the extension's path in `target`."""
+    """Return the extension's path in `target`, where the server's wheel has to be already."""
     environment = {**install_node_alone(), "npm_config_loglevel": "error"}
     install_packages(environment)
     for old in HOME.glob("*.vsix"):
         old.unlink()
+    (wheel,) = target.glob("*.whl")
     for step in STEPS:
-        run(*step, cwd=HOME, env=environment)
+        run(*(word.format(wheel=wheel) for word in step), cwd=HOME, env=environment)
     (built,) = HOME.glob("*.vsix")
-    target.mkdir(exist_ok=True)
     return Path(shutil.move(built, target / built.name))
 
 

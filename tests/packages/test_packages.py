@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import tarfile
+import tomllib
 import zipfile
 from email.parser import Parser
 from pathlib import Path
@@ -18,6 +19,24 @@ FAMILIES = {
     "goal_engine": ROOT / "goal_engine",
     "goal_server": ROOT / "server" / "goal_server",
 }
+BUILT = {"node_modules", "__pycache__", "dist", "build", "libs"}
+"""Folders that are made, and have no place among the sources."""
+EXTENSION = {
+    "CHANGELOG.md",
+    "LICENSE.txt",
+    "README.md",
+    "bundled/tool/server.py",
+    "dist/main.js",
+    "media/goalproof.svg",
+    "media/icon.png",
+    "media/walkthrough/apply.md",
+    "media/walkthrough/diff.md",
+    "media/walkthrough/goal.md",
+    "media/walkthrough/server.md",
+    "package.json",
+}
+"""What the extension is, besides the server and its libraries."""
+LIBRARIES = "bundled/libs/"
 
 
 def run(*argv: str | Path, cwd: Path, env: dict[str, str] | None = None) -> str:
@@ -92,7 +111,49 @@ def test_the_source_archive_brings_the_tests(sdist: Path) -> None:
     with tarfile.open(sdist) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
     assert {"tests/conftest.py", "noxfile.py", "LICENSE", "README.md", ".ci/run"} <= names
-    assert not [name for name in names if "node_modules" in name or "__pycache__" in name]
+    assert {"editors/vscode/src/main.ts", "editors/nvim/plugin/goalproof.lua"} <= names
+    assert not [name for name in names if set(Path(name).parts) & BUILT]
+
+
+def read_extension(vsix: Path) -> dict[str, bytes]:
+    """Return name → content of the extension in its archive."""
+    files = read_names(vsix)
+    return {
+        name.removeprefix("extension/"): content
+        for name, content in files.items()
+        if name.startswith("extension/")
+    }
+
+
+def test_the_extension_has_its_own_files_and_nothing_else(vsix: Path) -> None:
+    names = {name for name in read_extension(vsix) if not name.startswith(LIBRARIES)}
+    assert {name.lower() for name in names} == {name.lower() for name in EXTENSION}
+
+
+def test_the_extension_brings_the_server_of_the_wheel(vsix: Path, wheel: Path) -> None:
+    home = f"{LIBRARIES}common/"
+    brought = {
+        name.removeprefix(home): content
+        for name, content in read_extension(vsix).items()
+        if name.startswith(tuple(f"{home}{package}/" for package in FAMILIES))
+    }
+    packed = read_names(wheel)
+    assert brought == {name: packed[name] for name in packed if ".dist-info/" not in name}
+
+
+def test_the_extension_has_compiled_libraries_for_every_python(vsix: Path) -> None:
+    names = read_extension(vsix)
+    minors = [
+        classifier.rpartition(".")[2]
+        for classifier in tomllib.loads((ROOT / "pyproject.toml").read_text())["project"][
+            "classifiers"
+        ]
+        if "Python :: 3." in classifier
+    ]
+    assert minors
+    for minor in minors:
+        home = f"{LIBRARIES}cp3{minor}/pydantic_core/"
+        assert [name for name in names if name.startswith(home) and name.endswith(".so")], minor
 
 
 @pytest.mark.timeout(300)

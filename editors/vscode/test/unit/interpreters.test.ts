@@ -14,9 +14,9 @@ const around = (more: Partial<Surroundings> = {}): Surroundings => ({
   interpreter: '',
   strategy: 'useBundled',
   trusted: true,
-  folders: ['/checkout'],
+  folders: ['/project'],
   active: [],
-  venvs: ['/checkout/.venv/bin/python'],
+  venvs: ['/project/.venv/bin/python'],
   ...more,
 });
 const pythons = (given: Surroundings) => findCandidates(given).map((one) => one.python);
@@ -35,20 +35,20 @@ test('the Python extension is asked before PATH', () => {
 });
 
 test('the workspace’s own environment counts only where the server comes from it', () => {
-  assert.ok(!pythons(around()).includes('/checkout/.venv/bin/python'));
+  assert.ok(!pythons(around()).includes('/project/.venv/bin/python'));
   const own = pythons(around({ strategy: 'fromEnvironment', active: ['/env/python'] }));
-  assert.deepEqual(own.slice(0, 3), ['/env/python', '/checkout/.venv/bin/python', 'python3']);
+  assert.deepEqual(own.slice(0, 3), ['/env/python', '/project/.venv/bin/python', 'python3']);
 });
 
 test('nothing inside an untrusted workspace is asked', () => {
   const given = around({
     trusted: false,
     strategy: 'fromEnvironment',
-    active: ['/checkout/env/bin/python', '/checkout-too/python'],
+    active: ['/project/env/bin/python', '/work-too/python'],
   });
   const found = pythons(given);
-  assert.ok(!found.some((python) => python.startsWith('/checkout/')));
-  assert.ok(found.includes('/checkout-too/python'));
+  assert.ok(!found.some((python) => python.startsWith('/project/')));
+  assert.ok(found.includes('/work-too/python'));
 });
 
 test('no interpreter is asked twice', () => {
