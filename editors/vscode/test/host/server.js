@@ -15,27 +15,43 @@ const { Workspace } = vscode.ConfigurationTarget;
 function makeEnvironment(folder) {
   execFileSync('python3', ['-m', 'venv', '--without-pip', folder]);
   const python = path.join(folder, 'bin', 'python');
-  const ask =
-    'import sys, sysconfig; print(sysconfig.get_path("purelib")); print("cp%d%d" % sys.version_info[:2])';
-  const [library, tag] = execFileSync(python, ['-c', ask], { encoding: 'utf8' }).trim().split('\n');
-  const libs = path.join(extension().extensionPath, 'bundled', 'libs');
-  const seen = [path.join(libs, 'common'), path.join(libs, tag)];
-  fs.writeFileSync(path.join(library, 'goalproof.pth'), `${seen.join('\n')}\n`);
+  const ask = 'import sysconfig; print(sysconfig.get_path("purelib"))';
+  const library = execFileSync(python, ['-c', ask], { encoding: 'utf8' }).trim();
+  fs.writeFileSync(path.join(library, 'goalproof.pth'), `${findLibraries().join('\n')}\n`);
   return python;
 }
 
+/** Returns where the bundled libraries are for the `python3` on PATH. */
+function findLibraries() {
+  const ask = 'import sys; print("cp%d%d" % sys.version_info[:2])';
+  const tag = execFileSync('python3', ['-c', ask], { encoding: 'utf8' }).trim();
+  const libs = path.join(extension().extensionPath, 'bundled', 'libs');
+  return [path.join(libs, 'common'), path.join(libs, tag)];
+}
+
+const OTHER_VERSION = (places) => `#!/usr/bin/env python3
+import sys
+sys.path[:0] = ${JSON.stringify(places)}
+import importlib.metadata as metadata
+real = metadata.version
+metadata.version = lambda name: "9.0.0" if name == "goalproof" else real(name)
+from goal_server.lsp import main
+sys.exit(main())
+`;
+
 async function withSetting(name, value, work) {
   const api = await ready();
-  const real = vscode.window.showErrorMessage;
+  const { showErrorMessage, showWarningMessage } = vscode.window;
   const shown = [];
   vscode.window.showErrorMessage = async (...args) => void shown.push(args);
+  vscode.window.showWarningMessage = vscode.window.showErrorMessage;
   try {
     await settings().update(name, value, Workspace);
     await work(api, shown);
   } finally {
     await settings().update(name, undefined, Workspace);
     await until('the server is ready again', () => api.state() === 'ready', 60_000);
-    vscode.window.showErrorMessage = real;
+    Object.assign(vscode.window, { showErrorMessage, showWarningMessage });
   }
 }
 
@@ -101,6 +117,25 @@ module.exports = {
       const there = await vscode.commands.getCommands(true);
       assert.ok(there.includes('goalproof.restart') && there.includes('goalproof.newGoal'));
     });
+  },
+
+  'a server of another version works on, and that is said': async () => {
+    const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'goalproof-other-'));
+    const program = path.join(folder, 'goalproof');
+    fs.writeFileSync(program, OTHER_VERSION(findLibraries()), { mode: 0o755 });
+    try {
+      await withSetting('path', program, async (api, shown) => {
+        await until(
+          'that server',
+          () => api.state() === 'ready' && api.words().startsWith(program),
+          60_000,
+        );
+        assert.match(shown[0][0], /The extension is \S+ and the server is 9\.0\.0/);
+        assert.ok((await run('goal.list', {})).goals);
+      });
+    } finally {
+      fs.rmSync(folder, { recursive: true });
+    }
   },
 
   'a server that ends at once is given up after a few tries': async () => {
