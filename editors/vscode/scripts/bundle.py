@@ -9,9 +9,11 @@ Without `--wheel` the server is built from the repository that this folder is in
 from __future__ import annotations
 
 import argparse
+import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent.parent
@@ -32,6 +34,8 @@ def main() -> None:
     wheel = parser.parse_args().wheel
     shutil.rmtree(LIBRARIES, ignore_errors=True)
     pins = read_pins(REQUIREMENTS)
+    if missing := find_unpinned(REPOSITORY / "pyproject.toml", pins):
+        sys.exit(f"{REQUIREMENTS.name} does not pin {', '.join(missing)}: its first lines say how.")
     pure = [line for name, line in pins.items() if name not in COMPILED]
     compiled = [pins[name] for name in COMPILED]
     install(LIBRARIES / "common", pure, PYTHONS[0])
@@ -49,6 +53,13 @@ def read_pins(path: Path) -> dict[str, str]:
     joined = path.read_text(encoding="utf-8").replace("\\\n", " ").splitlines()
     lines = [line.split(" #")[0].strip() for line in joined if not line.strip().startswith("#")]
     return {line.split("==")[0].strip().lower(): line for line in lines if "==" in line}
+
+
+def find_unpinned(project: Path, pins: dict[str, str]) -> list[str]:
+    """Return what the server depends on and the pins leave out."""
+    needed = tomllib.loads(project.read_text(encoding="utf-8"))["project"]["dependencies"]
+    names = [re.split(r"[^A-Za-z0-9_.-]", line, maxsplit=1)[0].lower() for line in needed]
+    return [name for name in names if name not in pins]
 
 
 def install(folder: Path, lines: list[str], python: str) -> None:

@@ -130,6 +130,8 @@ const VERBS: Record<string, readonly (readonly [string, string])[]> = {
   ],
 };
 
+const SHOW_GOAL = ['$(open-preview) Show goal', 'showGoal'] as const;
+
 const MENU_GOALS = 5;
 
 /** Returns what is possible now: for the goals that move or wait first, then for the server. */
@@ -147,23 +149,14 @@ export function findMenu(state: string, entries: readonly Entry[]): MenuItem[] {
     .filter((entry) => order.includes(findState(entry)))
     .sort((one, other) => order.indexOf(findState(one)) - order.indexOf(findState(other)))
     .slice(0, MENU_GOALS);
-  const verbs = shown.flatMap((entry) => {
-    const { line, root } = entry;
-    return [
-      ...(VERBS[findState(entry)] ?? []).map(([label, command]) => ({
-        label,
-        description: plainLabel(line.text, 60),
-        command,
-        argument: { goal: line.id, root },
-      })),
-      {
-        label: '$(open-preview) Show goal',
-        description: plainLabel(line.text, 60),
-        command: 'showGoal',
-        argument: { goal: line.id, root },
-      },
-    ];
-  });
+  const verbs = shown.flatMap((entry) =>
+    [...(VERBS[findState(entry)] ?? []), SHOW_GOAL].map(([label, command]) => ({
+      label,
+      description: plainLabel(entry.line.text, 60),
+      command,
+      argument: { goal: entry.line.id, root: entry.root },
+    })),
+  );
   return [
     ...verbs,
     { label: '$(add) New goal', description: '', command: 'newGoal' },
