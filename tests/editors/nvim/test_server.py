@@ -141,3 +141,13 @@ def test_a_command_starts_the_server_where_no_file_is_open(
     editor.ex("Goal gates")
     editor.until("return vim.fn.search('run_tests', 'nw') > 0")
     assert editor.lua("return #vim.lsp.get_clients({ name = 'goalproof' })") == 1
+
+
+@newest
+def test_a_server_that_is_well_logs_no_fault(start: OpenEditor, project: Path) -> None:
+    editor = open_calc(start, project)
+    run_plan(editor, "ready")
+    editor.ex("Goal restart")
+    editor.until_said("the language server runs")
+    log = editor.home / "state" / "nvim" / "lsp.log"
+    assert not log.is_file() or "Traceback" not in log.read_text(encoding="utf-8")

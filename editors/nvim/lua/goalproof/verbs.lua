@@ -125,13 +125,21 @@ M.order = {
 --- Verbs that fit every goal, or that a page of the goal itself has keys for.
 local ASIDE = { 'show', 'watch', 'open', 'log', 'failures', 'cancel' }
 
+---@param name string
+---@param status string
+---@return boolean
+local function is_next(name, status)
+  local fits = M.verbs[name].fits or {}
+  local again = name == 'execute' and status == 'ready' -- possible, and hardly what is wanted
+  return vim.list_contains(fits, status) and not vim.list_contains(ASIDE, name) and not again
+end
+
 --- The verbs to name for a goal of this status, the likeliest first.
 ---@param status string
 ---@return string[]
 function M.find_next(status)
   return vim.tbl_filter(function(name)
-    local fits = M.verbs[name].fits
-    return fits and vim.list_contains(fits, status) and not vim.list_contains(ASIDE, name) or false
+    return is_next(name, status)
   end, M.order)
 end
 
