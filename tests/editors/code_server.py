@@ -28,6 +28,7 @@ SETTINGS: Mapping[str, object] = {
     "workbench.reduceMotion": "on",
     "window.restoreWindows": "none",
     "git.enabled": False,
+    "remote.autoForwardPorts": False,
     "editor.codeLens": True,
 }
 """A quiet workbench: nothing but what is tested moves."""

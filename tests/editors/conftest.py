@@ -132,6 +132,7 @@ def vscode(
             window = stack.enter_context(open_window(browser, SHOTS))
             evidence.append(lambda: tell_failure(server, window, request.node.name))
             window.pid = server.process.pid
+            window.settings = profile.data / "Machine" / "settings.json"
             window.open(server.url(folder))
             return window
 

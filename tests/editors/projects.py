@@ -39,6 +39,7 @@ HOLD = """
 import sys, time
 from pathlib import Path
 
+print("waiting for a word", flush=True)
 deadline = time.monotonic() + 120
 while not Path(sys.argv[1]).exists() and time.monotonic() < deadline:
     time.sleep(0.05)

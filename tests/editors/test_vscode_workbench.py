@@ -17,6 +17,21 @@ from tests.integration.projects import a_project
 
 GATES = "This repository asks to run"
 MOVING = r"^\s*\w+\s+\d/\d\s*$"
+ADDS = """
+goal = "Make sums right in calc.py"
+[[criterion]]
+id = "adds"
+text = "Sums are right"
+evidence = "flips"
+gate = "tests"
+tests = ["tests.test_calc.CalcTest::test_add"]
+[[task]]
+id = "fix"
+title = "Fix the sum"
+writes = ["calc.py"]
+steps = [{ replace = "calc.py", old = "2 * a", new = "a * 2" }]
+"""
+"""A plan that does not reach its goal."""
 IDLE = r"^\s*Goalproof\s*$"
 
 
@@ -127,12 +142,69 @@ def test_the_demo_goal_goes_from_plan_to_diff_apply_undo_proof_and_re_execution(
     assert window.strangers == set()
 
 
+def test_a_person_does_a_task_in_its_folder_and_hands_it_in(
+    vscode: OpenFolder, tmp_path: Path
+) -> None:
+    project = a_project(tmp_path / "project")
+    window = vscode(project)
+    window.command("Goalproof: New Goal…")
+    window.type_in("Make sums right in calc.py")
+    window.pick("I do it myself", LATER)
+    window.pick("Run now")
+    approve_gates(window)
+    window.await_status(r"needs you|\d/\d")
+    window.shot("manual")
+    window.command("Goalproof: Open Folder of a Task…")
+    window.pick("Copy its path", LATER)
+    window.await_that(lambda: window.read_clipboard().startswith("/"))
+    calc = Path(window.read_clipboard()) / "calc.py"
+    calc.write_text(calc.read_text().replace("a - b", "a + b"))
+    window.command("Goalproof: Submit Manual Task…")
+    window.command("Goalproof: Accept Criterion…")
+    window.type_in("I added two and three by hand", "Why is")
+    window.answer_toast("Nothing is open any more", "Resume")
+    await_ready(window)
+    assert "a - b" in (project / "calc.py").read_text()
+
+
+def test_a_failing_test_is_underlined_and_becomes_a_goal(
+    vscode: OpenFolder, tmp_path: Path
+) -> None:
+    project = a_project(tmp_path / "project", **{"plan.toml": ADDS})
+    window = vscode(project)
+    run_plan(window)
+    expect(window.toast("is not ready")).to_be_visible(timeout=LATER)
+    window.shot("not-ready")
+    window.clear_toasts()
+    window.open_file("tests/test_calc.py")
+    expect(window.problem()).to_be_visible(timeout=LATER)
+    window.command("Go to Next Problem in Files")
+    window.shot("problem")
+    window.page.keyboard.press("Escape")
+    window.page.keyboard.press("Control+.")
+    expect(window.action("Run the gates of this goal again")).to_be_visible(timeout=LATER)
+    window.page.keyboard.press("Escape")
+    window.page.keyboard.press("Home")
+    window.page.keyboard.press("Shift+End")
+    window.page.keyboard.press("Control+.")
+    window.action("New goal from this…").click(timeout=LATER)
+    expect(window.quick).to_contain_text("What is to be true afterwards?")
+    window.shot("from-problem")
+
+
 def test_the_status_bar_pauses_resumes_and_cancels(vscode: OpenFolder, tmp_path: Path) -> None:
     release = tmp_path / "release"
     project = a_held_project(tmp_path / "project", release)
     window = vscode(project)
     run_plan(window)
     window.await_status(MOVING)
+    window.command("Goalproof: Show Log of a Goal…")
+    window.pick("Make sums right", LATER)
+    expect(window.panel_line("waiting for a word")).to_be_visible(timeout=LATER)
+    window.shot("log")
+    window.show_side_bar("Goalproof")
+    expect(window.tree("Wait for a word")).to_be_visible()
+    window.shot("tree")
     window.status(MOVING).click()
     window.shot("menu")
     window.pick("Pause")
@@ -193,6 +265,9 @@ def test_an_interpreter_that_is_not_there_is_named_and_restart_repairs(
     window.shot("broken")
     assert not window.offers("Goalproof: New Goal…")
     assert window.offers("Goalproof: Show Output")
+    window.settings.write_text("{}")
+    window.command("Goalproof: Restart Server")
+    window.await_command("Goalproof: New Goal…")
 
 
 def test_a_server_that_is_killed_is_started_again(vscode: OpenFolder, tmp_path: Path) -> None:
@@ -217,4 +292,7 @@ def test_a_window_that_is_loaded_anew_shows_the_same_goals(
     window.reload()
     window.command("Goalproof: List Goals…")
     expect(window.row("Make sums right in calc.py")).to_be_visible(timeout=LATER)
-    window.shot("reloaded")
+    window.page.keyboard.press("Escape")
+    release.touch()
+    window.command("Goalproof: Resume Goal…")
+    await_ready(window)

@@ -78,6 +78,8 @@ class Workbench:
     """Where pictures go."""
     pid: int = 0
     """The server behind the window."""
+    settings: Path = Path()
+    """The settings of the machine, which may change while it runs."""
     console: list[str] = field(default_factory=list)
     """What the window wrote to the browser's console: warnings and errors."""
     strangers: set[str] = field(default_factory=set)
@@ -215,6 +217,11 @@ class Workbench:
         expect(dialog).to_be_visible(timeout=timeout)
         dialog.locator(".monaco-button").filter(has_text=words(button)).first.click()
 
+    def read_clipboard(self) -> str:
+        """Return what was copied."""
+        copied: str = self.page.evaluate("navigator.clipboard.readText()")
+        return copied
+
     # files
 
     def open_file(self, name: str) -> None:
@@ -237,6 +244,18 @@ class Workbench:
         """Return the code lens that has `text`."""
         return self.page.locator(".codelens-decoration a").filter(has_text=words(text)).first
 
+    def problem(self) -> Locator:
+        """Return the first stretch of text that is underlined as wrong."""
+        return self.page.locator(".squiggly-error, .squiggly-warning").first
+
+    def action(self, text: str) -> Locator:
+        """Return the code action that has `text`, of those that are shown."""
+        return self.page.locator(".action-widget .monaco-list-row").filter(has_text=text).first
+
+    def panel_line(self, text: str) -> Locator:
+        """Return the line of the panel at the bottom that has `text`."""
+        return self.page.locator(".part.panel .view-line").filter(has_text=words(text)).first
+
     def close_editors(self) -> None:
         """Close every editor."""
         self.command("View: Close All Editors")
@@ -245,6 +264,10 @@ class Workbench:
         """Return the page that an extension shows, such as rendered markdown."""
         outer = self.page.frame_locator("iframe.webview.ready").last
         return outer.frame_locator("iframe#active-frame")
+
+    def show_side_bar(self, name: str) -> None:
+        """Open a view of the side bar by the name of its icon."""
+        self.page.get_by_role("tab", name=name, exact=True).click()
 
     def tree(self, text: str) -> Locator:
         """Return the row of a tree in the side bar that has `text`."""
