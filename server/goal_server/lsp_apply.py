@@ -12,6 +12,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from lsprotocol import types
+from pygls.exceptions import JsonRpcException
 from pygls.lsp.server import LanguageServer
 from pygls.uris import to_fs_path
 from pygls.workspace import TextDocument
@@ -135,13 +136,20 @@ class EditorFiles:
                 "nothing is recorded. See whether the files have it; `apply` again completes it, "
                 "and leaves alone what is there already."
             ) from error
+        except JsonRpcException as error:  # an editor may refuse to ask its person, or be at fault
+            raise not_taken(str(error)) from error
         if not said.applied:
-            why = plain_line(said.failure_reason or "it gave no reason").rstrip(".")
-            raise ChangeDoesNotFit(
-                f"The editor did not take the change: {why}. Nothing is recorded and nothing else "
-                "was written. Save what is open, then `apply` again, or use `deliver` to get the "
-                "change as a branch."
-            )
+            raise not_taken(said.failure_reason or "it gave no reason")
+
+
+def not_taken(why: str) -> ChangeDoesNotFit:
+    """Return the refusal for a change that the editor did not make."""
+    told = plain_line(why).rstrip(".")
+    return ChangeDoesNotFit(
+        f"The editor did not take the change: {told}. Nothing is recorded and nothing else was "
+        "written. Save what is open, then `apply` again, or use `deliver` to get the change as a "
+        "branch."
+    )
 
 
 def _prepare(

@@ -249,3 +249,18 @@ def until(wire: Wire, reached: Callable[[], bool]) -> None:
     while not reached():
         assert monotonic() - since < wire.patience
         wire.command("goal.agents")
+
+
+def test_an_editor_that_answers_with_an_error_did_not_take_the_change(
+    wire: Wire, project: Path
+) -> None:
+    write_plan(project, FIX)
+    wire.open(project, capabilities={"workspace": {"applyEdit": True}})
+    wire.approve()
+    goal = wire.command("goal.run", {"plan": "plan.toml"})["result"]["id"]
+    assert wire.call("goal/wait", {"goal": goal})["result"]["status"] == "ready"
+    wire.reply = lambda message: {"error": {"code": -32603, "message": "the person said no"}}
+    refused = wire.command("goal.apply", {"goal": goal})["error"]
+    assert (refused["code"], refused["data"]["class"]) == (-32803, "ChangeDoesNotFit")
+    assert "did not take the change: the person said no" in refused["message"]
+    assert wire.command("goal.show", {"goal": goal})["result"]["applied"] == []
