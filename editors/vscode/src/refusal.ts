@@ -2,7 +2,8 @@
 
 import type { GateView } from './protocol';
 
-export const REQUEST_FAILED = -32803;
+/** The error of a request that was cancelled. */
+const REQUEST_CANCELLED = -32800;
 
 export interface Refusal {
   /** The class of the engine's error, empty where it is no refusal of the engine. */
@@ -27,6 +28,11 @@ export function readRefusal(error: unknown): Refusal {
     message: typeof told === 'string' ? told : message,
     gates: Array.isArray(gates) ? gates.filter(isGate) : [],
   };
+}
+
+/** Whether an error only says that somebody changed their mind, or that the window closes. */
+export function isCancelled(error: unknown): boolean {
+  return isRecord(error) && (error['name'] === 'Canceled' || error['code'] === REQUEST_CANCELLED);
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

@@ -5,7 +5,7 @@ import * as vscode from 'vscode';
 import type { Context } from './context';
 import { plainLine, showArgv } from './plain';
 import type { GoalOperation, Params } from './wire';
-import { type UnapprovedGate, readRefusal } from './refusal';
+import { type UnapprovedGate, isCancelled, readRefusal } from './refusal';
 
 /**
  * Carries out an operation that answers with a goal.  Returns undefined where the person did not
@@ -81,7 +81,7 @@ export async function guarded<T>(
   try {
     return await work();
   } catch (error) {
-    if (error instanceof vscode.CancellationError) {
+    if (isCancelled(error)) {
       return undefined;
     }
     const { kind, message } = readRefusal(error);

@@ -7,7 +7,7 @@ import { LogFeed } from '../../src/logFeed';
 import { findNotice } from '../../src/notices';
 import { plainLabel, plainLine, plainText, showArgv } from '../../src/plain';
 import { POSSIBLE, findContext } from '../../src/possible';
-import { readRefusal } from '../../src/refusal';
+import { isCancelled, readRefusal } from '../../src/refusal';
 import { showDuration } from '../../src/spend';
 import { findMismatch } from '../../src/version';
 import { goal, line, spend } from './builders';
@@ -117,6 +117,12 @@ test('a refusal is read from whatever was thrown', () => {
   });
   assert.equal(readRefusal('odd').message, 'odd');
   assert.equal(readRefusal(undefined).kind, '');
+});
+
+test('what was cancelled is no fault', () => {
+  assert.ok(isCancelled(Object.assign(new Error('Canceled'), { name: 'Canceled' })));
+  assert.ok(isCancelled(Object.assign(new Error('cancelled'), { code: -32800 })));
+  assert.ok(!isCancelled(new Error('refused')) && !isCancelled(undefined));
 });
 
 test('control, bidi and invisible characters go, letters of every script stay', () => {
