@@ -162,8 +162,9 @@ def test_a_person_does_a_task_in_its_folder_and_hands_it_in(
     window.command("Goalproof: Submit Manual Task…")
     window.command("Goalproof: Accept Criterion…")
     window.type_in("I added two and three by hand", "Why is")
-    window.answer_toast("Nothing is open any more", "Resume")
-    await_ready(window)
+    window.await_status(IDLE)
+    window.command("Goalproof: List Goals…")
+    expect(window.row("ready")).to_be_visible(timeout=LATER)
     assert "a - b" in (project / "calc.py").read_text()
 
 
@@ -203,7 +204,9 @@ def test_the_status_bar_pauses_resumes_and_cancels(vscode: OpenFolder, tmp_path:
     expect(window.panel_line("waiting for a word")).to_be_visible(timeout=LATER)
     window.shot("log")
     window.show_side_bar("Goalproof")
-    expect(window.tree("Wait for a word")).to_be_visible()
+    window.unfold("Make sums right")
+    window.unfold("Tasks")
+    expect(window.tree("Wait for a word")).to_be_visible(timeout=LATER)
     window.shot("tree")
     window.status(MOVING).click()
     window.shot("menu")

@@ -273,6 +273,14 @@ class Workbench:
         """Return the row of a tree in the side bar that has `text`."""
         return self.page.locator(".pane .monaco-list-row").filter(has_text=words(text)).first
 
+    def unfold(self, text: str) -> None:
+        """Show what is under a row of a tree."""
+        row = self.tree(text)
+        expect(row).to_be_visible(timeout=LATER)
+        if row.get_attribute("aria-expanded") != "true":
+            row.click()
+        expect(row).to_have_attribute("aria-expanded", "true")
+
     # pictures
 
     def shot(self, name: str, part: Locator | None = None) -> Path:
