@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+import shlex
+
 from goal_engine.proof.statement import GoalProof
 
 
@@ -38,17 +41,29 @@ def render_proof_page(proof: GoalProof, digest: str) -> str:
     ]
     specs = {gate.name: gate for gate in proof.gates}
     for gate in judgement.gates:
-        command = _cell(" ".join(specs[gate.gate].argv))
+        command = _code(shlex.join(specs[gate.gate].argv))
         met = "yes" if gate.met else "no"
-        lines.append(f"| {gate.gate} | {gate.bar} | {met} | {_cell(gate.reason)} | `{command}` |")
+        lines.append(f"| {gate.gate} | {gate.bar} | {met} | {_cell(gate.reason)} | {command} |")
         lines += [f"| | | gap | {_cell(gap)} failed before as well | |" for gap in gate.gaps]
     lines += ["", "Run it again: `goalproof verify-proof BUNDLE --run`", ""]
     return "\n".join(lines)
 
 
+def _code(text: str) -> str:
+    """Return text from outside as code in a Markdown table, whatever backticks are in it."""
+    plain = _printable(text).replace("|", "\\|")
+    fence = "`" * (1 + max((len(run) for run in re.findall("`+", plain)), default=0))
+    inside = f" {plain} " if "`" in plain else plain
+    return f"{fence}{inside}{fence}"
+
+
+def _printable(text: str) -> str:
+    return "".join(char if char.isprintable() else " " for char in text)
+
+
 def _cell(text: str) -> str:
     """Make text from outside harmless in a Markdown table."""
-    plain = "".join(char if char.isprintable() else " " for char in text)
+    plain = _printable(text)
     for char in "\\`*_[]<>|":
         plain = plain.replace(char, f"\\{char}")
     return plain

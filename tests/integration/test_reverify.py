@@ -11,6 +11,7 @@ import pytest
 from goal_engine.engine import Engine, create_sample_repository
 from goal_engine.errors import ProofRefused
 from goal_engine.proof.gate import GateOutcome
+from goal_engine.proof.report import render_proof_page
 from goal_engine.proof.statement import find_digest, parse_statement, render_statement
 from goal_engine.queries import resolve_goal_proof
 from goal_engine.reverify import ReverifyOutcome, inspect_bundle, plan_commands, verify_proof
@@ -67,7 +68,6 @@ async def test_a_proof_that_claims_more_than_is_there_is_not_reproduced(
 
 def forge(bundle: Path, target: Path, proof: object) -> Path:
     """Write a bundle that is consistent in itself, as a liar would."""
-    from goal_engine.proof.report import render_proof_page
     from goal_engine.proof.statement import GoalProof
 
     made = GoalProof.model_validate(proof.model_dump())  # type: ignore[attr-defined]
@@ -82,6 +82,17 @@ def forge(bundle: Path, target: Path, proof: object) -> Path:
         (folder / name).chmod(0o644)
         (folder / name).write_bytes(data)
     return folder
+
+
+async def test_a_page_shows_the_very_command_whatever_is_in_it(proven: tuple[Path, Path]) -> None:
+    _, bundle = proven
+    page = (bundle / "proof.md").read_text(encoding="utf-8")
+    assert "| `python3 run_tests.py --junit '{report}'` |" in page
+    proof, _ = inspect_bundle(bundle)
+    (gate,) = proof.gates
+    strange = gate.changed(argv=("sh", "-c", "a | `b`\n"))
+    page = render_proof_page(proof.changed(gates=(strange,)), "0" * 64)
+    assert "| `` sh -c 'a \\| `b` ' `` |" in page
 
 
 async def test_without_the_base_it_says_what_is_missing(
