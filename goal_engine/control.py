@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from pathlib import Path
 
 from goal_engine.budget import Spend
 from goal_engine.decision import Answer
-from goal_engine.errors import GoalBusy
+from goal_engine.errors import GoalBusy, NotPossibleNow
 from goal_engine.planner import replan
 from goal_engine.ports import Ports
+from goal_engine.runtime.repository import has_stash
 from goal_engine.runtime.threads import in_thread
 from goal_engine.state.commands import (
     AnswerQuestion,
@@ -22,7 +24,7 @@ from goal_engine.state.events import ControlKind
 from goal_engine.state.model import GoalState
 from goal_engine.types import Decision, GoalId, GoalStatus
 from goal_engine.workers.agents import find_installed, read_agents
-from goal_engine.worktree import find_folders, find_kept, remove_workspace
+from goal_engine.worktree import find_folders, find_kept, remove_workspace, task_folder
 
 LOOK = 0.05
 """Seconds between two looks for the receipt."""
@@ -47,9 +49,23 @@ async def submit_task(
     """Say that the folder of a handed-over task, the only one if `None`, holds the result.
 
     Whoever runs the goal goes on with it.  Raises `NotPossibleNow` when none waits, naming what is
-    possible, `GoalNotFound` and `GoalAmbiguous`.
+    possible, and for a folder with stashed changes; `GoalNotFound` and `GoalAmbiguous`.
     """
+    state = await ports.read(goal_id)
+    for name in (task,) if task else state.handed_over:
+        if name in state.handed_over:
+            folder = task_folder(ports.find_state_dir(), goal_id, name)
+            await in_thread(_check_stash, name, folder)
     return await ports.transact(goal_id, SubmitTask(task, decision))
+
+
+def _check_stash(task: str, folder: Path) -> None:
+    """The folder goes once its files are taken, and a stash is in no file."""
+    if has_stash(folder):
+        raise NotPossibleNow(
+            f"{folder} has stashed changes, which are in no file and would be lost: `git stash pop` "
+            f"or `git stash drop` there, then submit {task} again."
+        )
 
 
 async def stop_goal(
