@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -91,46 +92,42 @@ async def stop_goal(
 async def _control(
     ports: Ports, goal_id: GoalId, kind: ControlKind, decision: Decision
 ) -> GoalState:
-    state = await ports.read(goal_id)
-    if state.status is not GoalStatus.RUNNING:
-        return await stop_goal(ports, state, kind, decision.reason)
-    await ports.transact(goal_id, RequestControl(kind, decision))
+    """Ask whoever runs the goal; a goal that nobody runs is stopped here, and nobody starts it then."""
     loop = asyncio.get_running_loop()
     give_up = loop.time() + PATIENCE
+    asked = False
     while loop.time() < give_up:
         state = await ports.read(goal_id)
-        if state.status is not GoalStatus.RUNNING:
-            return await _settle(ports, state, kind, decision)
-        if not await ports.store.is_running(goal_id):
-            return await _stop_orphan(ports, goal_id, kind, decision)
+        runs = state.status is GoalStatus.RUNNING
+        if runs and not asked:
+            await ports.transact(goal_id, RequestControl(kind, decision))
+            asked = True
+        elif not runs and asked and kind is ControlKind.PAUSE:
+            return state
+        elif not await ports.store.is_running(goal_id):
+            with suppress(GoalBusy):  # somebody begins with it, or is not quite done
+                return await _stop_here(ports, goal_id, kind, decision, asked=asked)
         await asyncio.sleep(LOOK)
     raise GoalBusy(
-        f"The runner of {goal_id} has not answered for {PATIENCE:g} s; the request stands in the "
-        "journal and it will obey when it looks.  `goalproof show` tells how far it is."
+        f"The runner of {goal_id} has not answered for {PATIENCE:g} s; what was asked of it stands"
+        " in the journal and it will obey when it looks.  `goalproof show` tells how far it is."
     )
 
 
-async def _settle(
-    ports: Ports, state: GoalState, kind: ControlKind, decision: Decision
+async def _stop_here(
+    ports: Ports, goal_id: GoalId, kind: ControlKind, decision: Decision, *, asked: bool
 ) -> GoalState:
-    """A goal that was judged before its runner saw a cancel is cancelled all the same."""
-    if kind is ControlKind.CANCEL and state.status is not GoalStatus.CANCELLED:
-        return await stop_goal(ports, state, kind, decision.reason)
-    return state
+    """Record a stop where nobody runs the goal.  Raises `GoalBusy` when somebody does.
 
-
-async def _stop_orphan(
-    ports: Ports, goal_id: GoalId, kind: ControlKind, decision: Decision
-) -> GoalState:
-    """Nobody runs it: what was asked can be recorded here."""
+    One that was judged before its runner saw a cancel is cancelled all the same.
+    """
     with ports.store.runner_lock(goal_id):
         state = await ports.read(goal_id)
-        if state.status is not GoalStatus.RUNNING:
-            return await _settle(ports, state, kind, decision)
-        state = await ports.transact(goal_id, NoticeInterruption())
-        if kind is ControlKind.CANCEL:
-            state = await stop_goal(ports, state, kind, decision.reason)
-        return state
+        if state.status is GoalStatus.RUNNING:
+            state = await ports.transact(goal_id, NoticeInterruption())
+            asked = True
+        done = kind is ControlKind.PAUSE or state.status is GoalStatus.CANCELLED
+        return state if asked and done else await stop_goal(ports, state, kind, decision.reason)
 
 
 def _find_installed(ports: Ports) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ import pytest
 from goal_engine.control import cancel_goal, pause_goal, submit_task
 from goal_engine.document import parse_plan
 from goal_engine.engine import Engine
-from goal_engine.errors import GoalAmbiguous, GoalNotFound, NotPossibleNow
+from goal_engine.errors import GoalAmbiguous, GoalBusy, GoalNotFound, NotPossibleNow
 from goal_engine.integration import accept_criterion
 from goal_engine.lifecycle import execute_goal, resume_goal
 from goal_engine.planner import CreateGoalOptions, create_goal
@@ -263,6 +263,22 @@ async def test_work_that_does_not_merge_is_not_lost(engine: Engine) -> None:
     assert "does not merge" in state.tasks["two"].reason
     assert state.tasks["two"].folder == str(two)
     assert (two / "notes/more").read_text() == "hours of work"
+
+
+async def test_a_cancel_waits_for_whoever_begins_with_the_goal(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else the goal was cancelled and its folder removed while another process handed it over."""
+    desk = await open_desk(engine)
+    job = desk.start()
+    folder = await desk.folder()
+    await pause_goal(engine.ports, desk.goal, ME)
+    await job
+    monkeypatch.setattr("goal_engine.control.PATIENCE", 0.5)
+    with engine.ports.store.runner_lock(desk.goal), pytest.raises(GoalBusy):
+        await cancel_goal(engine.ports, desk.goal, ME)
+    assert (await engine.ports.read(desk.goal)).status is S.PAUSED and folder.is_dir()
+    assert (await cancel_goal(engine.ports, desk.goal, ME)).status is S.CANCELLED
 
 
 async def test_what_was_copied_for_the_gates_is_nobodys_work(tmp_path: Path) -> None:
