@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 
 from goal_engine.budget import Spend
 from goal_engine.decision import Answer
-from goal_engine.errors import GoalBusy
+from goal_engine.errors import GoalBusy, NotPossibleNow
 from goal_engine.planner import replan
 from goal_engine.ports import Ports
+from goal_engine.runtime.repository import has_stash
 from goal_engine.runtime.threads import in_thread
 from goal_engine.state.commands import (
     AnswerQuestion,
@@ -22,7 +25,7 @@ from goal_engine.state.events import ControlKind
 from goal_engine.state.model import GoalState
 from goal_engine.types import Decision, GoalId, GoalStatus
 from goal_engine.workers.agents import find_installed, read_agents
-from goal_engine.worktree import find_folders, find_kept, remove_workspace
+from goal_engine.worktree import find_folders, find_kept, remove_workspace, task_folder
 
 LOOK = 0.05
 """Seconds between two looks for the receipt."""
@@ -47,9 +50,23 @@ async def submit_task(
     """Say that the folder of a handed-over task, the only one if `None`, holds the result.
 
     Whoever runs the goal goes on with it.  Raises `NotPossibleNow` when none waits, naming what is
-    possible, `GoalNotFound` and `GoalAmbiguous`.
+    possible, and for a folder with stashed changes; `GoalNotFound` and `GoalAmbiguous`.
     """
+    state = await ports.read(goal_id)
+    for name in (task,) if task else state.handed_over:
+        if name in state.handed_over:
+            folder = task_folder(ports.find_state_dir(), goal_id, name)
+            await in_thread(_check_stash, name, folder)
     return await ports.transact(goal_id, SubmitTask(task, decision))
+
+
+def _check_stash(task: str, folder: Path) -> None:
+    """The folder goes once its files are taken, and a stash is in no file."""
+    if has_stash(folder):
+        raise NotPossibleNow(
+            f"{folder} has stashed changes, which are in no file and would be lost: `git stash pop` "
+            f"or `git stash drop` there, then submit {task} again."
+        )
 
 
 async def stop_goal(
@@ -75,46 +92,42 @@ async def stop_goal(
 async def _control(
     ports: Ports, goal_id: GoalId, kind: ControlKind, decision: Decision
 ) -> GoalState:
-    state = await ports.read(goal_id)
-    if state.status is not GoalStatus.RUNNING:
-        return await stop_goal(ports, state, kind, decision.reason)
-    await ports.transact(goal_id, RequestControl(kind, decision))
+    """Ask whoever runs the goal; a goal that nobody runs is stopped here, and nobody starts it then."""
     loop = asyncio.get_running_loop()
     give_up = loop.time() + PATIENCE
+    asked = False
     while loop.time() < give_up:
         state = await ports.read(goal_id)
-        if state.status is not GoalStatus.RUNNING:
-            return await _settle(ports, state, kind, decision)
-        if not await ports.store.is_running(goal_id):
-            return await _stop_orphan(ports, goal_id, kind, decision)
+        runs = state.status is GoalStatus.RUNNING
+        if runs and not asked:
+            await ports.transact(goal_id, RequestControl(kind, decision))
+            asked = True
+        elif not runs and asked and kind is ControlKind.PAUSE:
+            return state
+        elif not await ports.store.is_running(goal_id):
+            with suppress(GoalBusy):  # somebody begins with it, or is not quite done
+                return await _stop_here(ports, goal_id, kind, decision, asked=asked)
         await asyncio.sleep(LOOK)
     raise GoalBusy(
-        f"The runner of {goal_id} has not answered for {PATIENCE:g} s; the request stands in the "
-        "journal and it will obey when it looks.  `goalproof show` tells how far it is."
+        f"The runner of {goal_id} has not answered for {PATIENCE:g} s; what was asked of it stands"
+        " in the journal and it will obey when it looks.  `goalproof show` tells how far it is."
     )
 
 
-async def _settle(
-    ports: Ports, state: GoalState, kind: ControlKind, decision: Decision
+async def _stop_here(
+    ports: Ports, goal_id: GoalId, kind: ControlKind, decision: Decision, *, asked: bool
 ) -> GoalState:
-    """A goal that was judged before its runner saw a cancel is cancelled all the same."""
-    if kind is ControlKind.CANCEL and state.status is not GoalStatus.CANCELLED:
-        return await stop_goal(ports, state, kind, decision.reason)
-    return state
+    """Record a stop where nobody runs the goal.  Raises `GoalBusy` when somebody does.
 
-
-async def _stop_orphan(
-    ports: Ports, goal_id: GoalId, kind: ControlKind, decision: Decision
-) -> GoalState:
-    """Nobody runs it: what was asked can be recorded here."""
+    One that was judged before its runner saw a cancel is cancelled all the same.
+    """
     with ports.store.runner_lock(goal_id):
         state = await ports.read(goal_id)
-        if state.status is not GoalStatus.RUNNING:
-            return await _settle(ports, state, kind, decision)
-        state = await ports.transact(goal_id, NoticeInterruption())
-        if kind is ControlKind.CANCEL:
-            state = await stop_goal(ports, state, kind, decision.reason)
-        return state
+        if state.status is GoalStatus.RUNNING:
+            state = await ports.transact(goal_id, NoticeInterruption())
+            asked = True
+        done = kind is ControlKind.PAUSE or state.status is GoalStatus.CANCELLED
+        return state if asked and done else await stop_goal(ports, state, kind, decision.reason)
 
 
 def _find_installed(ports: Ports) -> tuple[str, ...]:

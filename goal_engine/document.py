@@ -14,7 +14,7 @@ from goal_engine.errors import BadPlan
 from goal_engine.state.model import GoalState
 from goal_engine.task_graph.graph import FixStep, GoalTask, GoalTaskGraph
 from goal_engine.toml import render_key, render_rows, render_value
-from goal_engine.types import Frozen, GoalKind, WorkerName
+from goal_engine.types import Frozen, GoalId, GoalKind, WorkerName
 
 KINDS = """\
 # evidence: "flips" is red before, green now and red again without the change; "holds" is green before and
@@ -113,16 +113,19 @@ def plan_of(state: GoalState) -> GoalPlan:
     )
 
 
-def render_plan(state: GoalState) -> str:
-    """Return the plan of a goal as TOML that a person can edit; `parse_plan` reads it back."""
+def render_plan(state: GoalState, *, begun: bool | None = None) -> str:
+    """Return the plan of a goal as TOML that a person can edit; `parse_plan` reads it back.
+
+    `begun` says whether work on it has begun, in the place of the goal.
+    """
     document = render_document(plan_of(state), state.gate_names)
-    return "\n".join([*_introduce(state), "", document])
+    said = state.has_begun if begun is None else begun
+    return "\n".join([*_introduce(state.goal_id, said), "", document])
 
 
-def _introduce(state: GoalState) -> Iterator[str]:
-    goal = state.goal_id
+def _introduce(goal: GoalId, begun: bool) -> Iterator[str]:
     yield f"# The plan of {goal}: what it has to show, and what is done for it."
-    if state.has_begun:
+    if begun:
         yield "# It is there to be read: work on it has begun. `goalproof run --plan FILE` makes another goal."
         return
     yield "# Nothing of it has run. Change it as you like and save it; then"

@@ -77,7 +77,7 @@ class Engine:
     @cached_property
     def trust(self) -> Trust:
         """What the person approved here."""
-        return Trust(self.state_dir)
+        return Trust(self.state_dir, self.checkout)
 
     @classmethod
     def open(cls, path: Path) -> Engine:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 from goal_engine.document import parse_plan, plan_of, render_plan
@@ -17,6 +18,8 @@ from goal_engine.types import GoalId
 NAME = "plan.toml"
 ASIDE = "plan.edited.toml"
 """Where a change goes that came after work had begun."""
+MANY = 100
+"""Changes that are kept beside a plan."""
 LIMIT = 4 * 1024 * 1024
 """Bytes of a plan that are read."""
 
@@ -45,20 +48,34 @@ def write_plan(checkout: Path, state: GoalState) -> Path:
     Once work has begun, the file shows the plan that is followed and a change stands beside it.
     """
     path = plan_path(checkout, state.goal_id)
-    if path.exists() and is_edited(checkout, state):
+    if path.exists():
         if not state.has_begun:
             return path
-        path.replace(path.with_name(ASIDE))
+        _put_aside(path, state)
     make_dirs(path.parent)
     write_atomic(path, render_plan(state).encode(), 0o600)
     return path
 
 
 def refresh_plan(checkout: Path, before: GoalState, after: GoalState) -> None:
-    """Let the file follow a plan that was revised, unless a person changed the file."""
+    """Let the file follow a plan that was revised, unless a person changed the file.
+
+    One that said the same in words of their own, comments among them, stands beside it then.
+    """
     path = plan_path(checkout, after.goal_id)
-    if path.exists() and not is_edited(checkout, before):
+    if path.exists() and after != before and not is_edited(checkout, before):
+        _put_aside(path, before)
         write_atomic(path, render_plan(after).encode(), 0o600)
+
+
+def _put_aside(path: Path, state: GoalState) -> None:
+    """Move the file of a plan to a name that is free, unless it is what we wrote of `state`."""
+    with suppress(BadPlan):
+        if read_plan_text(path) in (render_plan(state), render_plan(state, begun=False)):
+            return
+    names = (ASIDE, *(f"plan.edited-{number}.toml" for number in range(2, MANY)))
+    free = (path.with_name(name) for name in names)
+    path.replace(next((aside for aside in free if not aside.exists()), path.with_name(ASIDE)))
 
 
 def is_edited(checkout: Path, state: GoalState) -> bool:

@@ -1,6 +1,6 @@
 """Where a goal's work happens: clean workspaces outside the checkout, gone when they are left.
 
-A person's folder is the exception: it lies elsewhere, and goes only once its tree was taken.
+A person's folder is the exception: it lies elsewhere, and goes only once its tree is the goal's.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 from goal_engine.errors import GoalAmbiguous, GoalError, GoalNotFound
 from goal_engine.evidence import GoalGitEvidence
 from goal_engine.runtime.environment import Environment, UserEnvironment, view_environment
-from goal_engine.runtime.repository import EvidenceRepository
+from goal_engine.runtime.repository import EvidenceRepository, has_history
 from goal_engine.runtime.threads import in_thread
 from goal_engine.state.model import GoalState, TaskState
 from goal_engine.state.store import GoalStateStore
@@ -164,7 +164,7 @@ def find_kept(
             return True
         try:
             tree = repository.snapshot(path, task.base, task.exclude)
-            return tree != repository.tree_of(task.base)
+            return tree != repository.tree_of(task.base) or has_history(path, task.base)
         except (GoalError, OSError):
             return True
 

@@ -190,12 +190,29 @@ def carry_out(checkout: Path, changes: Iterable[FileChange]) -> None:
 
 
 def _put(target: Path, content: Content) -> None:
+    """Nobody may read a file that could not before, and folders without a file make room."""
     target.parent.mkdir(parents=True, exist_ok=True)
+    if target.is_dir() and not target.is_symlink():
+        _remove_folders(target)
     if content.is_link:
         target.unlink(missing_ok=True)
         target.symlink_to(content.data.decode("utf-8", "surrogateescape"))
     else:
-        write_atomic(target, content.data, 0o755 if content.mode == EXECUTABLE else 0o644)
+        write_atomic(target, content.data, _choose_mode(target, content.mode == EXECUTABLE))
+
+
+def _choose_mode(target: Path, executable: bool) -> int:
+    """Whoever may read a file may execute it, or not; a new one is open to all, as git makes it."""
+    there = target.is_file() and not target.is_symlink()
+    mode = target.stat().st_mode & 0o777 if there else 0o644
+    return mode | (mode & 0o444) >> 2 if executable else mode & ~0o111
+
+
+def _remove_folders(folder: Path) -> None:
+    """Remove a folder that holds nothing but folders."""
+    for inside in folder.iterdir():
+        _remove_folders(inside)
+    folder.rmdir()
 
 
 def _remove_empty(folder: Path, checkout: Path) -> None:

@@ -12,9 +12,18 @@ from goal_engine.worktree import Workbench
 
 
 async def integrate(ports: Ports, bench: Workbench, state: GoalState) -> GoalState:
-    """Merge every finished task that is not yet in the goal's tree; a conflict fails its task."""
+    """Merge every finished task that is not yet in the goal's tree; a conflict fails its task.
+
+    Only what was merged is taken from a person: their folder goes then, and not before.
+    """
     facts = await in_thread(_merge, bench, state)
-    return await ports.transact(state.goal_id, Record(facts)) if facts else state
+    if not facts:
+        return state
+    after = await ports.transact(state.goal_id, Record(facts))
+    for task in state.graph:
+        if task.worker == "manual" and task.id in after.integrated[len(state.integrated) :]:
+            await bench.clear_desk(task.id)
+    return after
 
 
 def _merge(bench: Workbench, state: GoalState) -> tuple[e.GoalEvent, ...]:

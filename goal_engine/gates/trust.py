@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
@@ -30,13 +31,16 @@ class _Record(Frozen):
 
 
 class Trust:
-    """The approvals of one workspace, in `trust.json` in the workspace's state directory.
+    """The approvals of one checkout, in a file of its own in the workspace's state directory.
 
-    Read anew each time, since another process may have asked.  Writing raises `StoreUnwritable`.
+    A workspace's id lies in the repository, which may be a copy or bring along another one's: so
+    an approval is for one place, and a checkout that was moved is asked about again.  Read anew
+    each time, since another process may have asked.  Writing raises `StoreUnwritable`.
     """
 
-    def __init__(self, state_dir: Path) -> None:
-        self.path = state_dir / "trust.json"
+    def __init__(self, state_dir: Path, checkout: Path) -> None:
+        place = hashlib.sha256(os.fsencode(checkout.resolve())).hexdigest()
+        self.path = state_dir / f"trust-{place[:32]}.json"
 
     def is_workspace_trusted(self) -> bool:
         """Whether code of this workspace may run at all."""

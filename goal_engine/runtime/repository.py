@@ -406,6 +406,26 @@ class EvidenceRepository:
             ) from error
 
 
+def has_history(workspace: Path, commit: str) -> bool:
+    """Whether somebody made commits, branches or a stash in a workspace of `commit`.
+
+    Files alone are looked at: git is not asked, since the configuration there is not ours any more.
+    """
+    own = workspace / ".git"
+    refs = (path for path in (own / "refs").rglob("*") if not path.is_dir())
+    head = own / "HEAD"
+    moved = head.is_file() and head.read_text("utf-8", "replace").strip() != commit
+    return moved or (own / "packed-refs").exists() or any(refs)
+
+
+def has_stash(workspace: Path) -> bool:
+    """Whether changes are put aside in a workspace with `git stash`."""
+    own = workspace / ".git"
+    packed = own / "packed-refs"
+    named = packed.is_file() and " refs/stash\n" in packed.read_text("utf-8", "replace")
+    return named or (own / "refs" / "stash").exists()
+
+
 def create_sample_repository(path: Path, message: str) -> None:
     """Make a repository with one commit of what is in `path`."""
     git.require_git()

@@ -226,6 +226,7 @@ def _task_handed_over(state: GoalState, event: e.TaskHandedOver) -> Mapping[str,
 
 
 def _task_finished(state: GoalState, event: e.TaskFinished) -> Mapping[str, Any]:
+    """A person's folder stays theirs until its tree is part of the goal's."""
     done = _with_task(
         state,
         event.task,
@@ -233,8 +234,6 @@ def _task_finished(state: GoalState, event: e.TaskFinished) -> Mapping[str, Any]
         commit=event.commit,
         evidence=event.evidence,
         log=event.log,
-        folder=None,
-        exclude=(),
     )
     return {**done, "spend": state.spend.plus(event.spent)}
 
@@ -261,7 +260,9 @@ def _tasks_blocked(state: GoalState, event: e.TasksBlocked) -> Mapping[str, Any]
 
 
 def _integrated(state: GoalState, event: e.TreeIntegrated) -> Mapping[str, Any]:
+    taken = {name: state.tasks[name].changed(folder=None, exclude=()) for name in event.tasks}
     return {
+        "tasks": {**state.tasks, **taken},
         "integrated": (*state.integrated, *event.tasks),
         "commit": event.commit,
         "tree": event.tree,
@@ -271,7 +272,14 @@ def _integrated(state: GoalState, event: e.TreeIntegrated) -> Mapping[str, Any]:
 
 def _conflicted(state: GoalState, event: e.IntegrationConflicted) -> Mapping[str, Any]:
     reason = f"does not merge: {', '.join(event.paths)}"
-    failed = _with_task(state, event.task, status=TaskStatus.FAILED, commit=None, reason=reason)
+    failed = _with_task(
+        state,
+        event.task,
+        status=TaskStatus.FAILED,
+        commit=None,
+        reason=reason,
+        submitted=None,
+    )
     return {**failed, "conflict": event.paths}
 
 

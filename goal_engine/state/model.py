@@ -38,7 +38,7 @@ class TaskState(Frozen):
     base: GitOid | None = None
     """What the last attempt started from."""
     folder: str | None = None
-    """The person's folder: there from the hand-over until its tree is taken."""
+    """The person's folder: there from the hand-over until its tree is part of the goal's."""
     exclude: tuple[str, ...] = ()
     """Paths in that folder that are not the person's."""
     submitted: Decision | None = None

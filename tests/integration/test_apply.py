@@ -102,6 +102,24 @@ async def test_what_is_neither_is_named_and_nothing_is_written(
     assert everything(project) == before
 
 
+async def test_folders_without_a_file_make_room(engine: Engine, project: Path) -> None:
+    state = await run(engine, a_plan(f"{FIX}, {{ write = 'room', content = 'x' }}"))
+    (project / "room/for/nothing").mkdir(parents=True)
+    await apply_change(engine.ports, state.goal_id)
+    assert (project / "room").read_text(encoding="utf-8") == "x"
+
+
+async def test_a_private_file_stays_private(engine: Engine, project: Path) -> None:
+    (project / "calc.py").chmod(0o600)
+    (project / "tool.sh").chmod(0o640)
+    state = await a_mixed_change(engine)
+    await apply_change(engine.ports, state.goal_id)
+    modes = [(project / name).stat().st_mode & 0o777 for name in ("calc.py", "tool.sh")]
+    assert modes == [0o600, 0o750]
+    await apply_change(engine.ports, state.goal_id, undo=True)
+    assert (project / "tool.sh").stat().st_mode & 0o777 == 0o640
+
+
 async def test_a_file_behind_a_link_is_not_ours(
     engine: Engine, project: Path, tmp_path: Path
 ) -> None:

@@ -15,7 +15,7 @@ import pytest
 from goal_engine.control import cancel_goal, pause_goal, submit_task
 from goal_engine.document import parse_plan
 from goal_engine.engine import Engine
-from goal_engine.errors import GoalAmbiguous, GoalNotFound, NotPossibleNow
+from goal_engine.errors import GoalAmbiguous, GoalBusy, GoalNotFound, NotPossibleNow
 from goal_engine.integration import accept_criterion
 from goal_engine.lifecycle import execute_goal, resume_goal
 from goal_engine.planner import CreateGoalOptions, create_goal
@@ -208,6 +208,77 @@ async def test_a_cancel_removes_a_folder_that_nobody_touched(engine: Engine, pau
     await job
     assert state.status is S.CANCELLED
     assert state.tasks["work"].folder is None and not folder.exists()
+
+
+@pytest.mark.parametrize("words", [["stash"], ["commit", "-am", "half of it"]])
+async def test_a_cancel_keeps_a_folder_whose_own_git_holds_work(
+    engine: Engine, words: list[str]
+) -> None:
+    desk = await open_desk(engine)
+    job = desk.start()
+    folder = await desk.folder()
+    desk.fix(folder)
+    git(folder, *words)
+    if words != ["stash"]:
+        git(folder, "checkout", "-q", "HEAD~1", "--", ".")
+    state = await cancel_goal(engine.ports, desk.goal, ME)
+    await job
+    assert state.tasks["work"].folder == str(folder) and folder.is_dir()
+
+
+async def test_stashed_changes_are_not_lost_by_submitting(engine: Engine) -> None:
+    desk = await open_desk(engine, a_plan(("work", "")))
+    job = desk.start()
+    folder = await desk.folder()
+    desk.fix(folder)
+    git(folder, "stash")
+    with pytest.raises(NotPossibleNow, match="has stashed changes"):
+        await desk.submit()
+    git(folder, "stash", "pop")
+    await desk.submit()
+    assert (await job).status is S.READY
+
+
+def git(folder: Path, *words: str) -> None:
+    me = ["-c", "user.name=me", "-c", "user.email=me@localhost"]
+    subprocess.run(["git", *me, "-C", str(folder), *words], check=True, capture_output=True)
+
+
+async def test_work_that_does_not_merge_is_not_lost(engine: Engine) -> None:
+    plan = a_plan(("one", 'writes = ["calc.py", "notes"]'), ("two", 'writes = ["notes/more"]'))
+    desk = await open_desk(engine, plan)
+    job = desk.start()
+    async with asyncio.timeout(60):
+        await desk.handed.get()
+        await desk.handed.get()
+    one, two = (task_folder(engine.state_dir, desk.goal, name) for name in ("one", "two"))
+    desk.fix(one)
+    (one / "notes").write_text("a file where the other has a folder")
+    (two / "notes").mkdir()
+    (two / "notes/more").write_text("hours of work")
+    await desk.submit("one")
+    await desk.submit("two")
+    state = await job
+    assert state.status is S.NOT_READY and not one.exists()
+    assert "does not merge" in state.tasks["two"].reason
+    assert state.tasks["two"].folder == str(two)
+    assert (two / "notes/more").read_text() == "hours of work"
+
+
+async def test_a_cancel_waits_for_whoever_begins_with_the_goal(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else the goal was cancelled and its folder removed while another process handed it over."""
+    desk = await open_desk(engine)
+    job = desk.start()
+    folder = await desk.folder()
+    await pause_goal(engine.ports, desk.goal, ME)
+    await job
+    monkeypatch.setattr("goal_engine.control.PATIENCE", 0.5)
+    with engine.ports.store.runner_lock(desk.goal), pytest.raises(GoalBusy):
+        await cancel_goal(engine.ports, desk.goal, ME)
+    assert (await engine.ports.read(desk.goal)).status is S.PAUSED and folder.is_dir()
+    assert (await cancel_goal(engine.ports, desk.goal, ME)).status is S.CANCELLED
 
 
 async def test_what_was_copied_for_the_gates_is_nobodys_work(tmp_path: Path) -> None:

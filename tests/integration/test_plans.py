@@ -183,6 +183,31 @@ async def test_once_work_has_begun_the_file_shows_what_is_followed(
     assert path.with_name("plan.edited.toml").read_text(encoding="utf-8") == mine
 
 
+async def test_comments_in_a_plan_are_a_person_s_work(context: Context, engine: Engine) -> None:
+    state = await create(engine, a_plan(NOTHING))
+    path = await open_plan(context, state)
+    mine = replace(path, NOTHING, f"# I wonder\n  {NOTHING}")
+    assert (await open_plan(context, state)).read_text(encoding="utf-8") == mine
+    text = render_plan(state).replace(NOTHING, FIX)
+    await o.execute_goal(context, p.ExecuteParams(goal=state.goal_id, plan_text=text))
+    aside = path.with_name("plan.edited.toml")
+    assert aside.read_text(encoding="utf-8") == mine
+    path.write_text(f"{text}# again", encoding="utf-8")
+    await open_plan(context, state)
+    assert aside.read_text(encoding="utf-8") == mine
+    assert path.with_name("plan.edited-2.toml").read_text(encoding="utf-8").endswith("# again")
+
+
+async def test_a_plan_that_nobody_changed_leaves_nothing_beside_it(
+    context: Context, engine: Engine
+) -> None:
+    state = await create(engine, a_plan(FIX))
+    path = await open_plan(context, state)
+    await o.execute_goal(context, p.ExecuteParams(goal=state.goal_id))
+    await open_plan(context, state)
+    assert not list(path.parent.glob("plan.edited*"))
+
+
 async def test_a_proof_is_opened_as_its_page(context: Context, engine: Engine) -> None:
     state = await run(engine, a_plan(FIX))
     opened = await o.open_goal(context, p.OpenParams(goal=state.goal_id, what="proof"))

@@ -63,8 +63,6 @@ async def _attempt(
         async with place as workspace:
             ended = await _work(ports, bench, state, task, attempt, base, workspace)
         await ports.transact(state.goal_id, Record((ended,)))
-        if by_hand and isinstance(ended, e.TaskFinished):
-            await bench.clear_desk(task.id)
 
 
 async def _work(
