@@ -26,7 +26,7 @@ from goal_engine.runtime.repository import (
 from goal_engine.state.events import JournalEntry
 from goal_engine.state.journal import Stamp
 from goal_engine.state.model import GoalState
-from goal_engine.state.persistence import FileSystemGoalStateStore
+from goal_engine.state.persistence import FileSystemGoalStateStore, closed
 from goal_engine.types import GoalId
 from goal_engine.workers.agents import read_agents
 from goal_engine.workers.cli import CliWorker
@@ -53,6 +53,7 @@ class Engine:
         self._subscribers: list[Subscriber] = []
         self._repository: EvidenceRepository | None = None
         self._opening = Lock()
+        self._closed = False
         self._store = FileSystemGoalStateStore(checkout / ".goalproof")
         self.ports = Ports(
             store=self._store,
@@ -103,8 +104,10 @@ class Engine:
 
     def close(self) -> None:
         """Let go of what is open."""
-        if self._repository is not None:
-            self._repository.close()
+        with self._opening:
+            self._closed = True
+            if self._repository is not None:
+                self._repository.close()
         self._store.close()
 
     def _publish(self, state: GoalState, entry: JournalEntry) -> None:
@@ -116,6 +119,8 @@ class Engine:
 
     def _open_repository(self) -> EvidenceRepository:
         with self._opening:
+            if self._closed:
+                raise closed(self.checkout)
             if self._repository is None:
                 status = read_checkout(self.checkout)
                 self._repository = EvidenceRepository.open(
@@ -125,7 +130,20 @@ class Engine:
 
 
 def find_root(path: Path) -> Path:
-    """Return the root of the working tree that `path` is in, without asking git."""
+    """Return the root of the working tree that `path` is in, without asking git.
+
+    Raises `RepositoryUnusable`, also for what cannot be looked at.
+    """
+    try:
+        return _find_root(path)
+    except (OSError, RuntimeError, ValueError) as error:  # `resolve` raises all three
+        why = error.strerror if isinstance(error, OSError) else error
+        raise RepositoryUnusable(
+            f"{path} cannot be looked at ({why}); give the checkout to work on with `-C`."
+        ) from error
+
+
+def _find_root(path: Path) -> Path:
     start = path.resolve()
     if not start.is_dir():
         raise RepositoryUnusable(f"{path} is no folder; give the checkout to work on with `-C`.")

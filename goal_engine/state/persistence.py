@@ -26,6 +26,7 @@ from goal_engine.errors import (
     GoalNotFound,
     JournalConflict,
     JournalDamaged,
+    NotPossibleNow,
     StoreUnwritable,
 )
 from goal_engine.runtime.atomic import make_dirs, write_atomic, write_object, writing
@@ -69,6 +70,13 @@ class _Known:
     state: GoalState
 
 
+def closed(checkout: Path) -> NotPossibleNow:
+    """Return the refusal of what was asked of a workspace that was closed before it was done."""
+    return NotPossibleNow(
+        f"{checkout} was closed while this was being done: open it again, then repeat."
+    )
+
+
 class FileSystemGoalStateStore:
     """Journals below `<root>/goals`, objects below `<root>/objects` (seed: same name)."""
 
@@ -84,7 +92,11 @@ class FileSystemGoalStateStore:
         self._thread.shutdown()
 
     async def _do(self, work: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+        try:
+            done = asyncio.get_running_loop().run_in_executor(self._thread, work)
+        except RuntimeError as error:
+            raise closed(self.root.parent) from error
+        return await done
 
     async def create(self, goal_id: GoalId, entry: JournalEntry) -> None:
         """Begin a journal: the file has its name only once its first entry is durable."""

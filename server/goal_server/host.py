@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Collection, Coroutine
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -67,24 +67,27 @@ class EngineHost:
         job.add_done_callback(self._jobs.pop)
         return job
 
-    async def stop_jobs(self, engine: Engine | None = None) -> None:
-        """Stop the jobs of one engine or all of them, which records their pauses."""
-        jobs = [job for job, of in self._jobs.items() if engine in (None, of)]
+    async def stop_jobs(self, engines: Collection[Engine] | None = None) -> None:
+        """Stop the jobs of these engines, or all of them, which records their pauses."""
+        jobs = [job for job, of in self._jobs.items() if engines is None or of in engines]
         for job in jobs:
             job.cancel()
         await asyncio.gather(*jobs, return_exceptions=True)
 
-    async def close_engine(self, engine: Engine) -> None:
-        """Stop what runs there and let go of it; it is opened anew when it is needed again."""
-        self._engines.pop(engine.checkout, None)
-        await self._stop_following(engine.checkout)
-        await self.stop_jobs(engine)
-        engine.close()
+    async def close_engines(self, is_closed: Callable[[Path], bool]) -> None:
+        """Stop what runs in these checkouts and let go of them.
 
-    async def _stop_following(self, root: Path) -> None:
-        follower = self._followers.pop(root)
-        follower.cancel()
-        await asyncio.gather(follower, return_exceptions=True)
+        Nobody finds them from the beginning on: who needs one again opens it anew.
+        """
+        engines = [engine for engine in self.engines if is_closed(engine.checkout)]
+        followers = [self._followers.pop(engine.checkout) for engine in engines]
+        for engine, follower in zip(engines, followers, strict=True):
+            del self._engines[engine.checkout]
+            follower.cancel()
+        await asyncio.gather(*followers, return_exceptions=True)
+        await self.stop_jobs(engines)
+        for engine in engines:
+            engine.close()
 
     async def close(self) -> None:
         """Stop every job, which records its pause, and let go of the engines."""
@@ -94,6 +97,4 @@ class EngineHost:
 
     async def _stop(self) -> None:
         await self.stop_jobs()
-        for root, engine in self._engines.items():
-            await self._stop_following(root)
-            engine.close()
+        await self.close_engines(lambda _: True)

@@ -180,7 +180,7 @@ class GoalServer(LanguageServer):
     async def change_folders(self, params: types.DidChangeWorkspaceFoldersParams) -> None:
         """Take what was opened and closed; what runs in a closed folder is paused."""
         is_closed = self.folders.change(params.event)
-        self.features.settle()
+        self.features.move(is_closed)
         self.configuration.ask()
         if self._desk is not None:
             await self._desk.leave(is_closed)

@@ -6,6 +6,7 @@ What an editor cannot hold (binary files, links, permissions) is left to the eng
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,6 @@ from urllib.parse import quote
 from lsprotocol import types
 from pygls.exceptions import JsonRpcException
 from pygls.lsp.server import LanguageServer
-from pygls.uris import to_fs_path
 from pygls.workspace import TextDocument
 
 from goal_engine.delivery.change import FILE, Content, FileChange, is_alike
@@ -29,6 +29,7 @@ from goal_server.edits import (
     plan_edits,
     split_lines,
 )
+from goal_server.lsp_uris import find_path, resolve
 from goal_server.plain import plain_line
 
 PATIENCE = 60.0
@@ -121,8 +122,8 @@ class EditorFiles:
     def _find_top(self, checkout: Path) -> str:
         """Return the checkout's URI as the client spells it, which may be through a link."""
         for folder in self._server.workspace.folders.values():
-            path = _path_of(folder.uri)
-            if path is not None and path.resolve() == checkout:
+            path = find_path(folder.uri)
+            if path is not None and resolve(path) == checkout:
                 return path.as_uri()
         return checkout.as_uri()
 
@@ -202,18 +203,13 @@ def find_buffers(documents: Iterable[TextDocument], checkout: Path) -> dict[str,
     """Return the open documents of a checkout by their path in it."""
     found: dict[str, TextDocument] = {}
     for document in documents:
-        path = _path_of(document.uri)
+        path = find_path(document.uri)
         if path is None:
             continue
-        real = path.parent.resolve() / path.name
+        real = resolve(path.parent) / path.name
         if real.is_relative_to(checkout):
             found[real.relative_to(checkout).as_posix()] = document
     return found
-
-
-def _path_of(uri: str) -> Path | None:
-    path = to_fs_path(uri) if uri.startswith("file:") else None
-    return Path(path) if path else None
 
 
 def find_foreign(
@@ -247,7 +243,7 @@ class Places:
         """Return a file's URI, for an open one as the client gave it."""
         if path in self.buffers:
             return self.buffers[path].uri
-        return f"{self.top.rstrip('/')}/{quote(path)}"
+        return f"{self.top.rstrip('/')}/{quote(os.fsencode(path))}"
 
     def identify(self, path: str) -> types.OptionalVersionedTextDocumentIdentifier:
         """Return a document with the version that the edit was made for, `None` if not open."""

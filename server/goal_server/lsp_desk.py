@@ -146,13 +146,7 @@ class Desk:
 
     async def leave(self, is_closed: Callable[[Path], bool]) -> None:
         """Pause what runs in repositories that the editor has closed, and let go of them."""
-
-        async def work() -> None:
-            for engine in self._host.engines:
-                if is_closed(engine.checkout):
-                    await self._host.close_engine(engine)
-
-        await self._host.call(work())
+        await self._host.call(self._host.close_engines(is_closed))
 
     async def close(self) -> None:
         """Record a pause for everything that runs, and end the engine's thread."""

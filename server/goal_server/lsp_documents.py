@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from pygls.exceptions import JsonRpcInvalidParams
-from pygls.uris import to_fs_path
 from pygls.workspace import TextDocument, Workspace
+
+from goal_server.lsp_uris import find_path, resolve
 
 DOCUMENT = "document"
 """The key that names an open document beside an operation's own parameters."""
@@ -22,17 +24,21 @@ def take_document(workspace: Workspace, operation: str, given: dict[str, Any]) -
     if DOCUMENT not in given or operation not in TAKE_A_PLAN:
         return given
     uri = given[DOCUMENT]
-    path = to_fs_path(uri) if isinstance(uri, str) and uri.startswith("file:") else None
+    path = find_path(uri)
     if path is None:
         raise JsonRpcInvalidParams(f"`{DOCUMENT}` is the URI of a file.")
     rest = {key: value for key, value in given.items() if key != DOCUMENT}
-    document = find_open(workspace, uri, path)
+    document = find_open(workspace, path)
     text = {} if document is None else {"planText": document.source}
-    return {**rest, "plan": path, **text}
+    return {**rest, "plan": str(path), **text}
 
 
-def find_open(workspace: Workspace, uri: str, path: str) -> TextDocument | None:
+def find_open(workspace: Workspace, path: Path) -> TextDocument | None:
     """Return an open document, however its URI is spelled."""
+    place = resolve(path)
     documents: dict[str, TextDocument] = workspace.text_documents
-    alike = (document for document in documents.values() if document.path == path)
-    return documents.get(uri) or next(alike, None)
+    for document in documents.values():
+        there = find_path(document.uri)
+        if there is not None and resolve(there) == place:
+            return document
+    return None

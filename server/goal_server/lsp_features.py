@@ -9,11 +9,11 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
-from urllib.parse import unquote, urlparse
 
 from lsprotocol import types
 from pygls.exceptions import JsonRpcInvalidParams
 from pygls.lsp.server import LanguageServer
+from pygls.workspace import TextDocument
 
 from goal_server.lsp_actions import (
     ACCEPT,
@@ -27,8 +27,10 @@ from goal_server.lsp_actions import (
 )
 from goal_server.lsp_board import Board
 from goal_server.lsp_buffers import Documents, line_range
+from goal_server.lsp_folders import ROOT
 from goal_server.lsp_later import Later
 from goal_server.lsp_protocol import EXPLAIN, RENDER
+from goal_server.lsp_uris import find_path, resolve
 from goal_server.plain import plain_line
 from goal_server.preferences import Preferences
 
@@ -41,6 +43,8 @@ SOURCE = "goalproof"
 FAILURES = "failures"
 SOON = 0.2
 """Seconds after which lenses and problems are renewed."""
+LARGEST = 4 * 1024 * 1024
+"""Bytes of a file that is read although no editor has it open."""
 DOCUMENTS = (".toml",)
 """Endings of the files that are looked at for mistakes."""
 
@@ -113,11 +117,26 @@ class Features:
     def settle(self) -> None:
         """Show what trust and preferences, which have changed, allow."""
         self._refresh.ask()
-        self._folders = {folder for folder in self._folders if self._host.holds(folder)}
         self._unread |= self._folders
         self._scan.ask()
         for later in self._mistakes.values():
             later.ask()
+
+    def move(self, is_closed: Callable[[Path], bool]) -> None:
+        """Show what is in the folders there are now, and nothing of those that are closed."""
+
+        def is_served(path: Path) -> bool:
+            return self._host.holds(path) and not is_closed(resolve(path))
+
+        documents = [(uri, find_path(uri)) for uri in self._server.workspace.text_documents]
+        self._folders = set(filter(is_served, self._folders))
+        self._unread &= self._folders
+        for uri, path in documents:
+            if path is not None and is_served(path):
+                self.opened(uri)
+            else:
+                self.closed(uri)
+        self.settle()
 
     def close(self) -> None:
         """Renew nothing any more."""
@@ -131,12 +150,13 @@ class Features:
         path = find_path(uri)
         if path is None or not self._host.holds(path):
             return
-        self._uris[_resolve(path)] = uri
-        if path.parent not in self._folders:
-            self._folders.add(path.parent)
-            self._unread.add(path.parent)
+        place, folder = resolve(path), resolve(path.parent)
+        self._uris[place] = uri
+        if folder not in self._folders:
+            self._folders.add(folder)
+            self._unread.add(folder)
             self._scan.ask()
-        if _resolve(path) in self._failing:
+        if place in self._failing:
             self._scan.ask()
         self.changed(uri)
 
@@ -152,17 +172,25 @@ class Features:
     def closed(self, uri: str) -> None:
         """Forget a document: what is wrong in it is told while it is open."""
         path = find_path(uri)
-        if path is not None:
-            self._uris.pop(_resolve(path), None)
+        place = resolve(path) if path is not None else None
+        if place is not None and self._uris.get(place) == uri:
+            del self._uris[place]
+            if place in self._failing:  # the file may be gone as well
+                self._scan.ask()
         if (later := self._mistakes.pop(uri, None)) is not None:
             later.stop()
             self._board.put(uri, {})
 
     def _read(self, uri: str) -> str | None:
-        """Return the text of a document, from the editor or from disk."""
+        """Return the text of a document, from the editor, or from the disk where that is sensible."""
+        documents: dict[str, TextDocument] = self._server.workspace.text_documents
+        path = find_path(uri)
         try:
-            return self._server.workspace.get_text_document(uri).source
-        except (OSError, UnicodeDecodeError, ValueError):
+            if uri in documents:
+                return str(documents[uri].source)
+            usual = path is not None and path.is_file() and path.stat().st_size <= LARGEST
+            return path.read_bytes().decode() if path is not None and usual else None
+        except (OSError, ValueError):
             return None
 
     # lenses, hovers, actions
@@ -241,11 +269,11 @@ class Features:
         from goal_server.lsp_desk import parse_as, to_wire
         from goal_server.parameters import ExplainParams
 
-        place, rest = self._take_root(given, EXPLAIN)
+        root, rest = _take_root(given, EXPLAIN)
         params = parse_as(ExplainParams, EXPLAIN, rest)
         if params.goal is not None:
             goal, name = params.goal, params.criterion
-            where = place()
+            where = self._host.find_place(root)
             return to_wire(await self._host.ask(lambda r: r.explain_goal(where, goal, name)))
         if params.text_document is None or params.position is None:
             raise JsonRpcInvalidParams(f"{EXPLAIN} takes textDocument and position, or a goal.")
@@ -261,16 +289,9 @@ class Features:
         from goal_server.lsp_desk import parse_as, to_wire
         from goal_server.parameters import RenderParams
 
-        place, rest = self._take_root(given, RENDER)
-        params, where = parse_as(RenderParams, RENDER, rest), place()
+        root, rest = _take_root(given, RENDER)
+        params, where = parse_as(RenderParams, RENDER, rest), self._host.find_place(root)
         return to_wire(await self._host.ask(lambda r: r.render(where, params)))
-
-    def _take_root(self, given: Any, method: str) -> tuple[Callable[[], Path], dict[str, Any]]:
-        if not isinstance(given, Mapping):
-            raise JsonRpcInvalidParams(f"{method} takes an object.")
-        rest = dict(given)
-        root = rest.pop("root", None)
-        return (lambda: self._host.find_place(root)), rest
 
     # problems
 
@@ -302,15 +323,15 @@ class Features:
             return
         failures = await self._host.ask(lambda r: r.find_failures(folders))
         found: dict[str, list[types.Diagnostic]] = {}
-        self._failing = {_resolve(failure.path) for failure in failures}
+        self._failing = {resolve(failure.path) for failure in failures}
         for failure in failures:
             if self._host.find_preferences(failure.path).diagnostics:
-                uri = self._uris.get(_resolve(failure.path)) or failure.path.as_uri()
+                uri = self._uris.get(resolve(failure.path)) or failure.path.as_uri()
                 found.setdefault(uri, []).append(self._render_failure(uri, failure))
         self._board.put(FAILURES, found)
 
     def _render_failure(self, uri: str, failure: Failure) -> types.Diagnostic:
-        known = _resolve(failure.path) in self._uris
+        known = resolve(failure.path) in self._uris
         line = max(0, (failure.test.line or 1) - 1)
         severity = types.DiagnosticSeverity
         about = (
@@ -382,23 +403,13 @@ def register(server: LanguageServer, features: Features) -> None:
         return await features.render(params)
 
 
+def _take_root(given: Any, method: str) -> tuple[object, dict[str, Any]]:
+    """Return where a request is about, and the rest of its params."""
+    if not isinstance(given, Mapping):
+        raise JsonRpcInvalidParams(f"{method} takes an object.")
+    rest = dict(given)
+    return rest.pop(ROOT, None), rest
+
+
 async def _find_repair(reading: Reading, *, folder: Path, goal: str) -> Repair | None:
     return await reading.find_repair(folder, goal)
-
-
-def find_path(uri: str) -> Path | None:
-    """Return the path of a `file:` URI, `None` for any other: such documents have no features."""
-    try:
-        parsed = urlparse(uri)
-    except ValueError:
-        return None
-    path = unquote(parsed.path)
-    fits = parsed.scheme == "file" and path.startswith("/") and "\0" not in path
-    return Path(path) if fits else None
-
-
-def _resolve(path: Path) -> Path:
-    try:
-        return path.resolve()
-    except (OSError, RuntimeError):
-        return path

@@ -10,25 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from urllib.parse import unquote, urlparse
 
 from lsprotocol import types
 from pygls.exceptions import JsonRpcInvalidParams
 
+from goal_server.lsp_uris import find_path, resolve, to_path
+
 ROOT = "root"
 """The key that names a workspace beside an operation's own parameters."""
-
-
-def to_path(uri: str) -> Path:
-    """Return the path of a `file:` URI.  Raises `JsonRpcInvalidParams` for any other."""
-    try:
-        parsed = urlparse(uri)
-    except ValueError:
-        parsed = urlparse("")
-    path = unquote(parsed.path)
-    if parsed.scheme != "file" or parsed.netloc not in ("", "localhost") or "\0" in path:
-        raise JsonRpcInvalidParams(f"{uri[:200]!r} is no file: URI of this machine.")
-    return Path(path)
 
 
 def find_folder(path: Path, folders: Iterable[Path]) -> Path | None:
@@ -81,12 +70,12 @@ class Folders:
 
     def find_uri(self, path: Path) -> str | None:
         """Return the folder that a place belongs to, as the client spells it."""
-        folder = find_folder(path.resolve(), self._open.values())
+        folder = find_folder(resolve(path), self._open.values())
         return next((uri for uri, there in self._open.items() if there == folder), None)
 
     def holds(self, path: Path) -> bool:
         """Whether a place may be worked on: it is in an open folder, or in the repository of one."""
-        place = path.resolve()
+        place = resolve(path)
         if not self._open or find_folder(place, self._open.values()) is not None:
             return True
         return find_folder(place, map(find_repository, self._open.values())) is not None
@@ -104,7 +93,7 @@ class Folders:
             return self.open[0]
         if not isinstance(root, str):
             raise JsonRpcInvalidParams(f"`{ROOT}` is the URI of a folder.")
-        place = to_path(root).resolve()
+        place = resolve(to_path(root))
         if not self.holds(place):
             raise JsonRpcInvalidParams(
                 f"`{ROOT}` names {root[:200]!r}, which is in no folder that is open: open it in the"
@@ -115,10 +104,5 @@ class Folders:
 
 def _resolve(uris: Iterable[str]) -> dict[str, Path]:
     """Leave out what is no place on this machine: an editor may show such folders too."""
-    found: dict[str, Path] = {}
-    for uri in uris:
-        try:
-            found[uri] = to_path(uri).resolve()
-        except (JsonRpcInvalidParams, OSError):
-            continue
-    return found
+    found = ((uri, find_path(uri)) for uri in uris)
+    return {uri: resolve(path) for uri, path in found if path is not None}

@@ -17,9 +17,12 @@ class Later:
         self._timer: asyncio.TimerHandle | None = None
         self._task: asyncio.Task[None] | None = None
         self._again = False
+        self._over = False
 
     def ask(self) -> None:
         """Do the work after the pause; while it is being done, once more after that."""
+        if self._over:
+            return
         if self._task is not None:
             self._again = True
         elif self._timer is None:
@@ -28,10 +31,9 @@ class Later:
 
     def stop(self) -> None:
         """Do nothing any more."""
-        self._again = False
+        self._over = True
         if self._timer is not None:
             self._timer.cancel()
-            self._timer = None
         if self._task is not None:
             self._task.cancel()
 

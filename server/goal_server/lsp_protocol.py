@@ -31,7 +31,12 @@ from pygls.exceptions import (
     JsonRpcRequestCancelled,
     JsonRpcServerNotInitialized,
 )
-from pygls.protocol import LanguageServerProtocol, lsp_method
+from pygls.protocol import (
+    JsonRPCNotification,
+    JsonRPCRequestMessage,
+    LanguageServerProtocol,
+    lsp_method,
+)
 
 from goal_server.lsp_framing import Body, Frame
 from goal_server.lsp_transport import Outbox, Rank
@@ -43,6 +48,8 @@ TRUST = "goal/didChangeTrust"
 PROGRESS = "goal/progress"
 EXPLAIN = "goal/explain"
 RENDER = "goal/render"
+IS_REQUEST = {WAIT: True, EXPLAIN: True, RENDER: True, TRUST: False}
+"""What the server is told beside LSP, its params left as JSON, and whether that is answered."""
 INVALID, INTERNAL, REQUEST_FAILED = -32602, -32603, -32803
 TOKEN: ContextVar[int | str | None] = ContextVar("work_done_token", default=None)
 """The progress token that came with the command which is carried out."""
@@ -62,53 +69,6 @@ IN = "in"
 """Marks the client's request ids among ours: both sides count for themselves."""
 
 Id = int | str
-
-
-@attrs.define
-class WaitRequest:
-    """`goal/wait`, its params left as JSON."""
-
-    id: int | str
-    params: Any = None
-    method: str = WAIT
-    jsonrpc: str = "2.0"
-
-
-@attrs.define
-class TrustNotification:
-    """`goal/didChangeTrust`, its params left as JSON."""
-
-    params: Any = None
-    method: str = TRUST
-    jsonrpc: str = "2.0"
-
-
-@attrs.define
-class ExplainRequest:
-    """`goal/explain`, its params left as JSON."""
-
-    id: int | str
-    params: Any = None
-    method: str = EXPLAIN
-    jsonrpc: str = "2.0"
-
-
-@attrs.define
-class RenderRequest:
-    """`goal/render`, its params left as JSON."""
-
-    id: int | str
-    params: Any = None
-    method: str = RENDER
-    jsonrpc: str = "2.0"
-
-
-CUSTOM = {
-    WAIT: WaitRequest,
-    TRUST: TrustNotification,
-    EXPLAIN: ExplainRequest,
-    RENDER: RenderRequest,
-}
 
 
 class GoalProtocol(LanguageServerProtocol):
@@ -179,7 +139,7 @@ class GoalProtocol(LanguageServerProtocol):
             return
         self._open[number] = method, asyncio.get_running_loop().time()
         self._ready = True  # the first one that is let through is `initialize`
-        super().handle_message(GenericRequest(number, method, params))
+        super().handle_message(JsonRPCRequestMessage(number, method, self.VERSION, params))
 
     def _check(self, number: Id, method: str) -> None:
         """Raise what forbids a request."""
@@ -224,7 +184,7 @@ class GoalProtocol(LanguageServerProtocol):
         if method == types.EXIT:
             self.leave()
         else:
-            super().handle_message(GenericNotification(method, params))
+            super().handle_message(JsonRPCNotification(method, self.VERSION, params))
 
     def _handle_cancel_notification(self, msg_id: Any) -> None:
         """Cancel a request of the client; what only begins or ends the session is not cancelled."""
@@ -329,14 +289,10 @@ class GoalProtocol(LanguageServerProtocol):
 
     # what goes out
 
-    def get_message_type(self, method: str) -> type[Any] | None:  # type: ignore[override]
-        """Return the type of a message, ours among them."""
-        return CUSTOM.get(method) or super().get_message_type(method)
-
     def _is_request(self, method: str) -> bool | None:
         """Whether a method's messages are requests; `None` when no type is known."""
         kind = self.get_message_type(method)
-        return None if kind is None else "id" in attrs.fields_dict(kind)
+        return IS_REQUEST.get(method) if kind is None else "id" in attrs.fields_dict(kind)
 
     def notify(self, method: str, params: Any | None = None) -> None:
         """Send a notification; `$/logTrace` only to a client that asked for it."""
@@ -411,25 +367,6 @@ class GoalProtocol(LanguageServerProtocol):
         """Log what stock pygls tells the person in a pop-up: whoever asked has the answer."""
         if source is not FeatureRequestError:
             log.warning("a notification failed: %s", type(error).__name__)
-
-
-@attrs.define
-class GenericRequest:
-    """A request whose params are what its handler takes."""
-
-    id: Id
-    method: str
-    params: Any
-    jsonrpc: str = "2.0"
-
-
-@attrs.define
-class GenericNotification:
-    """A notification whose params are what its handler takes."""
-
-    method: str
-    params: Any
-    jsonrpc: str = "2.0"
 
 
 # judgements

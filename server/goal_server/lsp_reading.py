@@ -26,6 +26,7 @@ from goal_engine.verifier.observe import read_failures
 from goal_server.explain import explain_criterion, explain_region
 from goal_server.host import EngineHost
 from goal_server.lsp_lenses import find_lenses, find_plan_lenses
+from goal_server.lsp_uris import resolve
 from goal_server.marks import Mark, Marks, at_line, find_criterion, find_standing
 from goal_server.pages import render
 from goal_server.parameters import RenderParams
@@ -99,10 +100,8 @@ class Reading:
         if engine is None:
             return None
         try:
-            return engine, await self._marks.find(engine, path.resolve(), text)
-        except (
-            GoalError
-        ):  # what is kept of this workspace's goals is gone: there is nothing to show
+            return engine, await self._marks.find(engine, resolve(path), text)
+        except GoalError:  # the goals are damaged, or their folder was closed meanwhile
             return None
 
     async def find_lenses(
@@ -110,14 +109,12 @@ class Reading:
     ) -> list[types.CodeLens]:
         """Return the lenses of a file."""
         engine = self._open(path.parent)
-        if engine is None or mode == "off":
-            return []
-        goal = find_plan_goal(engine, path)
-        if goal is not None:
+        goal = find_plan_goal(engine, path) if engine else None
+        if engine is not None and goal is not None:
             state = await self._find_goal(engine, goal)
             return find_plan_lenses(state, engine.checkout.as_uri(), uri)
         found = await self._find_marks(path, text)
-        return await find_lenses(engine, self._marks, found[1], mode) if found else []
+        return await find_lenses(found[0], self._marks, found[1], mode) if found else []
 
     async def explain(self, path: Path, text: str, line: int) -> Explained | None:
         """Return why the region on a line (from 0) is there, the newest goal's one."""
@@ -228,7 +225,7 @@ class Reading:
 
 def find_plan_goal(engine: Engine, path: Path) -> str | None:
     """Return the goal whose plan is written at `path`: `.goalproof/goals/<id>/plan.toml`."""
-    resolved = path.resolve()
+    resolved = resolve(path)
     goals = engine.checkout / ".goalproof" / "goals"
     is_plan = resolved.name == PLAN and resolved.parent.parent == goals
     return resolved.parent.name if is_plan else None

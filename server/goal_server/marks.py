@@ -81,8 +81,8 @@ class Marks:
         self._placed = Kept[tuple[str, tuple[Anchor, ...]]](KEPT)
 
     def forget(self) -> None:
-        """List the goals anew: one of them changed."""
-        self._goals.clear()
+        """List the goals anew: one of them changed.  A list that is being made is not kept."""
+        self._goals = {}
 
     async def find(self, engine: Engine, path: Path, buffer: str) -> tuple[Mark, ...]:
         """Return what the newest goals change in the file at `path`, which has the text `buffer`.
@@ -104,8 +104,8 @@ class Marks:
 
     async def _list(self, engine: Engine) -> tuple[GoalState, ...]:
         """Return the goals that may be shown, the newest first."""
-        now = asyncio.get_running_loop().time()
-        at, goals = self._goals.get(engine.checkout, (0.0, ()))
+        now, known = asyncio.get_running_loop().time(), self._goals
+        at, goals = known.get(engine.checkout, (0.0, ()))
         if not at or now - at > FRESH:
             goals = tuple(
                 summary.state
@@ -113,7 +113,7 @@ class Marks:
                 if summary.state and summary.state.evidence
                 if summary.state.status is not GoalStatus.CANCELLED
             )
-            self._goals[engine.checkout] = (now, goals)
+            known[engine.checkout] = (now, goals)
         return goals
 
     async def _place(

@@ -216,6 +216,56 @@ def test_what_runs_in_a_folder_is_paused_when_the_folder_is_closed(
     assert client.done("goal.cancel", goal=staying)["status"] == "cancelled"
 
 
+def test_what_is_wrong_in_a_folder_is_taken_back_when_the_folder_is_closed(
+    client: Client, tmp_path: Path
+) -> None:
+    project = project_at(tmp_path / "project", **{"goalproof.toml": "[["})
+    uri = (project / "goalproof.toml").as_uri()
+    item = {"uri": uri, "languageId": "toml", "version": 1, "text": "[["}
+
+    def told(message: dict[str, Any]) -> int | None:
+        about = message.get("params", {}) if "method" in message else {}
+        return len(about["diagnostics"]) if about.get("uri") == uri else None
+
+    client.open(project)
+    client.send("textDocument/didOpen", {"textDocument": item})
+    client.until(lambda message: told(message) == 1)
+    client.change_folders(removed=(project,))
+    client.until(lambda message: told(message) == 0)
+    client.change_folders(added=(project,))
+    client.until(lambda message: told(message) == 1)
+
+
+def test_what_is_asked_of_a_folder_that_is_being_closed_is_no_fault(
+    client: Client, tmp_path: Path
+) -> None:
+    one, two = project_at(tmp_path / "one"), project_at(tmp_path / "two")
+    client.open(one, two)
+    client.approve(root=root_of(two))
+    goal = client.done("goal.plan", plan="plan.toml", root=root_of(two))["id"]
+    asked = []
+    for name in ("goal.show", "goal.diff", "goal.list", "goal.gates") * 3:
+        given = {"root": root_of(two)} | (
+            {"goal": goal} if name in ("goal.show", "goal.diff") else {}
+        )
+        params = {"command": name, "arguments": [given]}
+        asked.append(client.ask("workspace/executeCommand", params))
+    client.change_folders(removed=(two,))
+    client.done("goal.list")
+    while len(answers := [m for m in client.seen if m.get("id") in asked]) < len(asked):
+        client.read()
+    assert {m["error"]["code"] for m in answers if "error" in m} <= {-32602, -32803}
+
+
+@pytest.mark.parametrize("name", ["x" * 300, "\ud800", "circle"])
+def test_a_root_that_cannot_be_is_refused(client: Client, tmp_path: Path, name: str) -> None:
+    (tmp_path / "circle").symlink_to(tmp_path / "circle")
+    client.open(tmp_path)
+    error = client.refused("goal.list", root=f"{tmp_path.as_uri()}/{name}")
+    assert error["code"] in (-32602, -32803)
+    assert client.call("textDocument/codeLens", {"textDocument": {"uri": f"file:///{name}"}})
+
+
 # Trust
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,7 +10,8 @@ import pytest
 from lsprotocol import types
 from pygls.exceptions import JsonRpcInvalidParams
 
-from goal_server.lsp_folders import Folders, find_folder, to_path
+from goal_server.lsp_folders import Folders, find_folder
+from goal_server.lsp_uris import to_path
 
 A, B, NESTED = Path("/w/a"), Path("/w/b"), Path("/w/a/nested")
 
@@ -35,7 +37,16 @@ def test_no_folder_is_open_is_no_mistake() -> None:
 
 
 @pytest.mark.parametrize(
-    "uri", ["http://x/y", "file://elsewhere/y", "untitled:1", "", "file:///a%00b", "file://[/x"]
+    "uri",
+    [
+        "http://x/y",
+        "file://elsewhere/y",
+        "untitled:1",
+        "",
+        "file:///a%00b",
+        "file://[/x",
+        "file:///\ud800",
+    ],
 )
 def test_what_is_no_file_of_this_machine_is_refused(uri: str) -> None:
     with pytest.raises(JsonRpcInvalidParams):
@@ -45,6 +56,15 @@ def test_what_is_no_file_of_this_machine_is_refused(uri: str) -> None:
 def test_a_uri_is_unquoted() -> None:
     assert to_path("file:///w/a%20b/%C3%A9.py") == Path("/w/a b/é.py")
     assert to_path("file://localhost/w") == Path("/w")
+    odd = Path("/w") / os.fsdecode(b"\xff.py")
+    assert to_path(odd.as_uri()) == odd
+
+
+def test_a_folder_whose_links_go_in_a_circle_stops_nobody(tmp_path: Path) -> None:
+    circle = tmp_path / "circle"
+    circle.symlink_to(circle)
+    folders = opened(circle.as_uri(), tmp_path.as_uri())
+    assert folders.holds(tmp_path / "a.py") and folders.find_place(circle.as_uri()) == circle
 
 
 def opened(*uris: str, root: str | None = None) -> Folders:

@@ -97,6 +97,21 @@ class Place:
         return [(lens.range.start.line, lens.command.title) for lens in lenses if lens.command]
 
 
+async def test_a_goal_that_changes_while_goals_are_listed_is_listed_again(place: Place) -> None:
+    marks, engine = Marks(), place
+
+    async def list_slowly() -> Sequence[Summary]:
+        found = await engine._list()
+        if place.lists == 1:
+            place.add(1, changed(3))
+            marks.forget()
+        return found
+
+    place.ports.store.list = list_slowly
+    assert await place.find(TEXT, marks) == ()
+    assert [mark.name for mark in await place.find(TEXT, marks)] == [NAME]
+
+
 @pytest.fixture
 def place(tmp_path: Path) -> Place:
     return Place(tmp_path)

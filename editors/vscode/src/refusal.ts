@@ -1,5 +1,6 @@
 // What a refusal of the server carries, read from whatever was thrown.
 
+import { plainLine, plainText } from './plain';
 import type { GateView } from './protocol';
 
 /** The error of a request that was cancelled. */
@@ -13,7 +14,7 @@ export interface Refusal {
   gates: UnapprovedGate[];
 }
 
-export type UnapprovedGate = Pick<GateView, 'name' | 'argv' | 'reason'> & { digest: string };
+export type UnapprovedGate = Pick<GateView, 'name' | 'command' | 'reason' | 'digest'>;
 
 /** Returns what an error says; never throws. */
 export function readRefusal(error: unknown): Refusal {
@@ -35,6 +36,11 @@ export function isCancelled(error: unknown): boolean {
   return isRecord(error) && (error['name'] === 'Canceled' || error['code'] === REQUEST_CANCELLED);
 }
 
+/** Returns all that a gate runs, never cut, and why it is there: it is what a person approves. */
+export function describeGate(gate: UnapprovedGate): string {
+  return `${plainLine(gate.name)}: ${plainText(gate.command)}\n${plainLine(gate.reason, 300)}`;
+}
+
 function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null;
 }
@@ -44,6 +50,7 @@ function isGate(value: unknown): value is UnapprovedGate {
     isRecord(value) &&
     typeof value['name'] === 'string' &&
     typeof value['digest'] === 'string' &&
-    Array.isArray(value['argv'])
+    typeof value['command'] === 'string' &&
+    typeof value['reason'] === 'string'
   );
 }

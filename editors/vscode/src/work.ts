@@ -3,9 +3,9 @@
 import type { GoalView } from './protocol';
 import * as vscode from 'vscode';
 import type { Context } from './context';
-import { plainLine, showArgv } from './plain';
+import { plainLine } from './plain';
 import type { GoalOperation, Params } from './wire';
-import { type UnapprovedGate, isCancelled, readRefusal } from './refusal';
+import { type UnapprovedGate, describeGate, isCancelled, readRefusal } from './refusal';
 
 /**
  * Carries out an operation that answers with a goal.  Returns undefined where the person did not
@@ -57,7 +57,7 @@ export async function approve(
   const several = gates.length > 1;
   const chosen = await vscode.window.showWarningMessage(
     `This repository asks to run ${several ? 'these commands as gates' : 'this command as a gate'}.`,
-    { modal: true, detail: gates.map(describe).join('\n\n') },
+    { modal: true, detail: gates.map(describeGate).join('\n\n') },
     'Approve and Run',
   );
   if (chosen === undefined) {
@@ -66,10 +66,6 @@ export async function approve(
   const digests = gates.map((gate) => gate.digest);
   await context.client.request('trustGate', { root, digests });
   return true;
-}
-
-function describe(gate: UnapprovedGate): string {
-  return `${plainLine(gate.name)}: ${showArgv(gate.argv)}\n${plainLine(gate.reason ?? '', 300)}`;
 }
 
 /** Runs `work` and tells the person what was refused: the outermost layer of every command. */

@@ -7,7 +7,7 @@ import { LogFeed } from '../../src/logFeed';
 import { findNotice } from '../../src/notices';
 import { plainLabel, plainLine, plainText, showArgv } from '../../src/plain';
 import { POSSIBLE, findContext } from '../../src/possible';
-import { isCancelled, readRefusal } from '../../src/refusal';
+import { describeGate, isCancelled, readRefusal } from '../../src/refusal';
 import { showDuration } from '../../src/spend';
 import { findMismatch } from '../../src/version';
 import { goal, line, spend } from './builders';
@@ -106,7 +106,7 @@ test('a limit that is used up is asked for, and must grow', () => {
 });
 
 test('a refusal is read from whatever was thrown', () => {
-  const gates = [{ name: 'tests', argv: ['true'], reason: '', digest: 'd' }, { name: 3 }];
+  const gates = [{ name: 'tests', command: 'true', reason: '', digest: 'd' }, { name: 3 }];
   const error = Object.assign(new Error('short'), {
     data: { class: 'GatesNotApproved', message: 'long', gates },
   });
@@ -123,6 +123,12 @@ test('what was cancelled is no fault', () => {
   assert.ok(isCancelled(Object.assign(new Error('Canceled'), { name: 'Canceled' })));
   assert.ok(isCancelled(Object.assign(new Error('cancelled'), { code: -32800 })));
   assert.ok(!isCancelled(new Error('refused')) && !isCancelled(undefined));
+});
+
+test('who approves a gate sees all that it runs', () => {
+  const command = `true ${'x'.repeat(400)} (in sub; sets PATH; fixed by sh -c 'rm -r .')`;
+  const gate = { name: 'tests', command, reason: 'it is configured', digest: 'd' };
+  assert.equal(describeGate(gate), `tests: ${command}\nit is configured`);
 });
 
 test('control, bidi and invisible characters go, letters of every script stay', () => {
