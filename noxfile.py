@@ -13,6 +13,7 @@ nox.options.error_on_external_run = True
 
 LOCK = "requirements-dev.lock"
 EDITORS_LOCK = "tests/editors/requirements.txt"
+ON_ALL_CORES = ("--numprocesses=logical", "--dist=worksteal")
 SOURCES = ("goal_engine", "server", "tests", "noxfile.py")
 
 
@@ -33,9 +34,11 @@ def types(session: nox.Session) -> None:
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """Every test in order from pure to end-to-end; arguments go to pytest."""
+    """Every test, from pure to end-to-end, on all cores; arguments go to pytest."""
     install(session)
-    session.run("pytest", "--ignore=tests/bet", "--ignore=tests/bench", *session.posargs)
+    session.run(
+        "pytest", *ON_ALL_CORES, "--ignore=tests/bet", "--ignore=tests/bench", *session.posargs
+    )
 
 
 @nox.session
