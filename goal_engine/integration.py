@@ -29,7 +29,7 @@ async def accept_criterion(
     acceptance = Acceptance(criterion=criterion, tree=state.judgement.tree, decision=decision)
     accepted = state.changed(acceptances=(*state.acceptances, acceptance))
     seen = await observe(ports, accepted, find_counterfactual_tree(accepted))
-    judgement = judge(accepted.gates, accepted.criteria, accepted.acceptances, seen)
+    judgement = judge(accepted.gates, accepted.asked, accepted.acceptances, seen)
     bench = await in_thread(open_bench, ports, accepted)
     digest = await write_bundle(ports, bench, accepted, seen, judgement)
     return await ports.transact(goal_id, AcceptCriterion(acceptance, judgement, digest))

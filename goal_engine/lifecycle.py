@@ -240,7 +240,7 @@ async def _verify(ports: Ports, bench: Workbench, state: GoalState, meter: _Mete
     state = await run_stage(ports, bench, state, GateStage.PROVING, commit, state.gates)
     state, without = await run_counterfactual(ports, bench, state)
     seen = await observe(ports, state, without)
-    judgement = judge(state.gates, state.criteria, state.acceptances, seen)
+    judgement = judge(state.gates, state.asked, state.acceptances, seen)
     spent = meter.spent.changed(changed_lines=lines - state.spend.changed_lines)
     proven = state.changed(spend=state.spend.plus(spent))
     digest = await write_bundle(ports, bench, proven, seen, judgement)

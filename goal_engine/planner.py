@@ -280,12 +280,7 @@ def _from_plan(gates: tuple[GateSpec, ...], plan: GoalPlan) -> e.GoalPlanned:
     names = tuple(gate.name for gate in gates)
     check_against_gates(plan, names, tuple(gate.name for gate in gates if gate.fix))
     check_graph(plan.graph, "The plan")
-    criteria = plan.criteria or tuple(
-        Criterion(
-            id=f"{name}-holds", text=f"Gate {name} holds", evidence=EvidenceKind.HOLDS, gate=name
-        )
-        for name in names
-    )
+    criteria = plan.criteria or _holds(gates)
     return e.GoalPlanned(planner="plan", criteria=criteria, graph=plan.graph)
 
 

@@ -75,6 +75,10 @@ def _say(task: TaskState) -> str:
     return f"{WAITING}: {task.folder}" if task.waits_for_person else task.reason
 
 
+def _only_waits_to_go_on(state: GoalState) -> bool:
+    return bool(state.answers) and not state.open_questions and state.judgement is None
+
+
 def find_blocker(state: GoalState) -> str:
     """Return why a goal stands still, empty when it does not."""
     match state.status:
@@ -85,6 +89,8 @@ def find_blocker(state: GoalState) -> str:
         case GoalStatus.RUNNING if state.handed_over:
             folders = [state.tasks[task].folder or "" for task in state.handed_over]
             return f"{WAITING}: {', '.join(folders)}"
+        case GoalStatus.BLOCKED_ON_HUMAN if _only_waits_to_go_on(state):
+            return "what it asked is answered: `resume` goes on"
         case _ if state.blocked:
             return state.blocked.reason
         case _:

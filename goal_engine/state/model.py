@@ -7,7 +7,7 @@ from datetime import datetime
 from pydantic import Field
 
 from goal_engine.budget import GoalBudget, Spend
-from goal_engine.decision import Acceptance, Answer, Criterion, Question
+from goal_engine.decision import Acceptance, Answer, Criterion, EvidenceKind, Question
 from goal_engine.evidence import GoalGitEvidence
 from goal_engine.proof.gate import GateResult, GateSpec
 from goal_engine.proof.verdict import Judgement
@@ -116,6 +116,17 @@ class GoalState(Frozen):
         return tuple(
             gate.changed(required=False) if gate.name in self.waived else gate
             for gate in self.created.gates
+        )
+
+    @property
+    def asked(self) -> tuple[Criterion, ...]:
+        """The plan's criteria, but none that a gate holds which a person waived."""
+        return tuple(
+            criterion
+            for criterion in self.criteria
+            if criterion.evidence is not EvidenceKind.HOLDS
+            or criterion.tests
+            or criterion.gate not in self.waived
         )
 
     @property

@@ -84,7 +84,7 @@ def global_options() -> list[click.Parameter]:
     """Return the options that stand before or after the verb alike."""
     return [
         click.Option(
-            ["-C", "path"], metavar="PATH", type=click.Path(path_type=Path), expose_value=False,
+            ["-C", "place"], metavar="PATH", type=click.Path(path_type=Path), expose_value=False,
             callback=_set("path"), help="Work in this checkout instead of here.",
         ),
         click.Option(

@@ -27,7 +27,9 @@ def report(error: BaseException, *, as_json: bool) -> int:
             return exit_codes.BAD_INPUT
         case click.UsageError():
             about = error.ctx.command_path if error.ctx else "goalproof"
-            text = f"{error.format_message().rstrip('.')}. `{about} --help` shows what there is."
+            said = error.format_message()
+            end = "" if said.endswith((".", "?")) else "."
+            text = f"{said}{end} `{about} --help` shows what there is."
             return tell(exit_codes.BAD_INPUT, error, text, as_json)
         case click.ClickException():
             return tell(exit_codes.BAD_INPUT, error, error.format_message(), as_json)

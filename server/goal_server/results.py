@@ -451,6 +451,8 @@ def find_next_steps(state: GoalState) -> tuple[str, ...]:
         unneeded.add("revise")
     if state.applied:
         steps.append(f"goalproof apply {goal} --undo")
+    if state.applied and state.applied_tree == state.tree:
+        unneeded.add("apply")
     usual = [verb for verb in POSSIBLE[state.status] if verb not in unneeded]
     return (
         *steps,
@@ -546,7 +548,7 @@ def _render_criteria(state: GoalState) -> tuple[CriterionView, ...]:
     judged = state.judgement.criteria if state.judgement else ()
     found = [(v.criterion, v.state.value, v.reason) for v in judged]
     if not judged:
-        found = [(c, "not_addressed", "not judged yet") for c in state.criteria]
+        found = [(c, "not_addressed", "not judged yet") for c in state.asked]
     return tuple(
         CriterionView(
             id=criterion.id,

@@ -224,7 +224,9 @@ def test_a_folder_stays_until_its_tree_is_taken() -> None:
         (e.TaskFinished(task="fix", attempt=1, commit=OTHER, evidence=NOTHING, spent=Spend()),),
         goal,
     )
-    assert done.tasks["fix"].folder is None
+    assert done.tasks["fix"].folder == "/desks/fix"
+    taken = fold((INTEGRATED.changed(tasks=("fix",)),), done)
+    assert taken.tasks["fix"].folder is None
 
 
 def test_a_cancel_keeps_what_it_names() -> None:

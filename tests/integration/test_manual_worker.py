@@ -12,14 +12,14 @@ from pathlib import Path
 
 import pytest
 
-from goal_engine.control import cancel_goal, pause_goal, submit_task
+from goal_engine.control import answer_question, cancel_goal, pause_goal, submit_task
 from goal_engine.document import parse_plan
 from goal_engine.engine import Engine
 from goal_engine.errors import GoalAmbiguous, GoalBusy, GoalNotFound, NotPossibleNow
 from goal_engine.integration import accept_criterion
 from goal_engine.lifecycle import execute_goal, resume_goal
 from goal_engine.planner import CreateGoalOptions, create_goal
-from goal_engine.progress import render_progress
+from goal_engine.progress import find_blocker, render_progress
 from goal_engine.state.commands import Record
 from goal_engine.state.events import TaskHandedOver
 from goal_engine.state.model import GoalState
@@ -112,6 +112,27 @@ async def test_edit_submit_and_accept_is_ready(engine: Engine, project: Path) ->
     assert state.status is S.READY
     assert state.evidence is not None and state.evidence.paths == {"calc.py"}
     assert fingerprint(project) == before
+
+
+async def test_a_gate_that_was_waived_keeps_no_goal_from_being_ready(tmp_path: Path) -> None:
+    lint = '\n[[gate]]\nname = "lint"\nargv = ["false"]\n'
+    engine = Engine.open(a_project(tmp_path / "waived", **{"goalproof.toml": GATE + lint}))
+    desk = await open_desk(engine)
+    state = await desk.start()
+    assert state.status is S.BLOCKED_ON_HUMAN and "gate lint is red" in find_blocker(state)
+    state = await answer_question(engine.ports, desk.goal, "gate:lint", "optional", ME)
+    assert "`resume` goes on" in find_blocker(state)
+    job = desk.start(resume_goal)
+    desk.fix(await desk.folder())
+    await desk.submit()
+    state = await job
+    assert state.status is S.BLOCKED_ON_HUMAN, state.judgement
+    state = await accept_criterion(engine.ports, desk.goal, "accepted", ME)
+    assert state.status is S.READY, state.judgement
+    assert state.judgement is not None
+    assert [v.criterion.id for v in state.judgement.criteria] == ["tests-holds", "accepted"]
+    assert [v.met for v in state.judgement.gates if v.gate == "lint"] == [False]
+    engine.close()
 
 
 async def test_a_pause_keeps_the_edits_and_resume_goes_on_in_the_same_folder(

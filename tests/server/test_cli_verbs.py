@@ -17,6 +17,7 @@ from goal_engine.gates.trust import digest_gate
 from goal_engine.proof.verdict import Verdict
 from goal_engine.state import events as e
 from goal_server import cli, operations, session
+from goal_server.registry import OPERATIONS, Operation
 
 from .fakes import TESTS, FakeEngine, asked, created, goal_id, install, judged, planned
 
@@ -55,6 +56,12 @@ def test_options_may_stand_on_either_side_of_the_verb(run: Run) -> None:
     after = run("run", "Fix it", "--trust", "--json")
     assert before == after
     assert json.loads(after[1])["status"] == "ready"
+
+
+@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.name)
+def test_no_option_of_a_verb_is_taken_for_one_of_the_whole_line(operation: Operation) -> None:
+    names = [parameter.name for parameter in cli.make_command(operation).params]
+    assert len(names) == len(set(names))
 
 
 def test_json_leaves_stderr_alone(run: Run) -> None:
@@ -149,7 +156,7 @@ def test_a_refusal_is_json_when_asked_for(run: Run) -> None:
     ("line", "said"),
     [
         (["frobnicate"], "There is no verb 'frobnicate'."),
-        (["shwo", "x"], "Did you mean 'show'?"),
+        (["shwo", "x"], "Did you mean 'show'? `goalproof --help`"),
         (["show"], "Missing"),
         (["run", "x", "--wall-seconds", "no"], "--wall-seconds"),
         (["run", "x", "--wall-seconds", "0"], "wall-seconds: Input should be greater than 0"),

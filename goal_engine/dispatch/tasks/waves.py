@@ -86,7 +86,7 @@ async def _work(
         gates=state.gates,
         log=log,
         goal=state.created.text,
-        criteria=state.criteria,
+        criteria=state.asked,
         findings=state.judgement.reasons if state.judgement else (),
         read=lambda: ports.read(state.goal_id),
         record=lambda event: ports.transact(state.goal_id, Record((event,))),
