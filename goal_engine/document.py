@@ -13,7 +13,7 @@ from goal_engine.decision import Criterion, EvidenceKind
 from goal_engine.errors import BadPlan
 from goal_engine.state.model import GoalState
 from goal_engine.task_graph.graph import FixStep, GoalTask, GoalTaskGraph
-from goal_engine.toml import render_key, render_rows, render_value
+from goal_engine.toml import UNREADABLE, render_key, render_rows, render_value
 from goal_engine.types import Frozen, GoalId, GoalKind, WorkerName
 
 KINDS = """\
@@ -72,9 +72,11 @@ def parse_plan(text: str, name: str, worker: WorkerName | None = None, agent: st
     Raises `BadPlan` with every problem and its ids.
     """
     try:
-        plan = GoalPlan.model_validate(tomllib.loads(text))
-    except tomllib.TOMLDecodeError as error:
+        raw = tomllib.loads(text)
+    except UNREADABLE as error:
         raise BadPlan(f"{name} is not TOML: {error}. Correct that place and try again.") from error
+    try:
+        plan = GoalPlan.model_validate(raw)
     except ValidationError as error:
         problems = "; ".join(_say(item["loc"], item["msg"]) for item in error.errors())
         raise BadPlan(f"{name} is no plan: {problems}.") from error

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from goal_engine.document import GoalPlan
 from goal_engine.gates.config import LIMIT, Mistake
 from goal_engine.gates.locate import Location, find_lines, find_unfinished
+from goal_engine.toml import UNREADABLE
 
 AT_LINE = re.compile(r" \(at (?:line (\d+), column \d+|end of document)\)$")
 LONGEST = 8 * LIMIT
@@ -27,7 +28,7 @@ def find_plan_mistakes(text: str, gates: Iterable[str] | None = None) -> tuple[M
     text = text.removeprefix("\ufeff")
     try:
         raw = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+    except UNREADABLE as error:
         said = str(error) or "it is nested too deeply"
         at = AT_LINE.search(said)
         line = int(at.group(1)) if at and at.group(1) else find_unfinished(text)

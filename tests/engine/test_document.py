@@ -160,3 +160,16 @@ def test_a_task_shows_what_it_may_change_even_if_that_is_everything():
 def test_a_plan_that_is_wrong_says_where():
     with pytest.raises(BadPlan, match=r"task\[1\]\.titel"):
         parse_plan('goal = "x"\n[[task]]\nid = "a"\ntitel = "a"\n', "plan.toml")
+
+
+@pytest.mark.parametrize("text", ["a = " + "[" * 50_000, f"a = {'9' * 5000}", "a ="])
+def test_what_cannot_be_read_is_one_paragraph(text: str) -> None:
+    with pytest.raises(BadPlan, match="^plan is not TOML: ") as refused:
+        parse_plan(text, "plan")
+    assert "\n" not in refused.value.paragraph
+
+
+def test_a_step_that_may_take_for_ever_is_refused() -> None:
+    task = '[[task]]\nid = "a"\ntitle = "a"\nsteps = [{ run = ["x"], timeout = inf }]\n'
+    with pytest.raises(BadPlan, match="finite"):
+        parse_plan(f'goal = "x"\n{task}', "plan")
