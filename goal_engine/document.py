@@ -11,6 +11,7 @@ from pydantic import Field, ValidationError
 from goal_engine.budget import GoalBudget
 from goal_engine.decision import Criterion, EvidenceKind
 from goal_engine.errors import BadPlan
+from goal_engine.proof.verdict import EXTRA_CRITERIA
 from goal_engine.state.model import GoalState
 from goal_engine.task_graph.graph import FixStep, GoalTask, GoalTaskGraph
 from goal_engine.toml import UNREADABLE, render_key, render_rows, render_value
@@ -27,6 +28,7 @@ STEPS = """\
 # `writes` are the paths that it may change, as globs; tasks that may change the same wait by `deps`.
 """
 LIMITS = f"limits: {', '.join(GoalBudget.model_fields)}; without this table they stay as they are"
+RESERVED = "has a name that is kept for what a person has to look at besides the plan"
 EXAMPLE = """\
 # [[criterion]]
 # id = "done"
@@ -190,6 +192,8 @@ def _find_bad_criteria(plan: GoalPlan, gates: tuple[str, ...]) -> Iterator[str]:
         if criterion.id in seen:
             yield f"criterion {criterion.id} is there more than once"
         seen.add(criterion.id)
+        if criterion.id in EXTRA_CRITERIA:
+            yield f"criterion {criterion.id} {RESERVED}"
         if criterion.evidence is EvidenceKind.ACCEPTED:
             continue
         if criterion.gate is None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from goal_engine.budget import GoalBudget
 from goal_engine.decision import Criterion, EvidenceKind
-from goal_engine.document import parse_plan, plan_of, render_plan
+from goal_engine.document import check_against_gates, parse_plan, plan_of, render_plan
 from goal_engine.errors import BadPlan
 from goal_engine.state import events as e
 from goal_engine.state.evolve import fold
@@ -173,3 +173,12 @@ def test_a_step_that_may_take_for_ever_is_refused() -> None:
     task = '[[task]]\nid = "a"\ntitle = "a"\nsteps = [{ run = ["x"], timeout = inf }]\n'
     with pytest.raises(BadPlan, match="finite"):
         parse_plan(f'goal = "x"\n{task}', "plan")
+
+
+@pytest.mark.parametrize("name", ["protected-paths", "removed-tests"])
+def test_a_criterion_may_not_pass_for_one_of_the_engine_s(name: str) -> None:
+    """One word of a person for the plan's would stand for the engine's as well."""
+    said = f'[[criterion]]\nid = "{name}"\ntext = "It is small"\nevidence = "accepted"\n'
+    plan = parse_plan(f'goal = "x"\n{said}', "plan")
+    with pytest.raises(BadPlan, match=f"criterion {name} has a name that is kept"):
+        check_against_gates(plan, ("tests",), ())
