@@ -11,9 +11,10 @@ from pydantic import Field, ValidationError
 from goal_engine.budget import GoalBudget
 from goal_engine.decision import Criterion, EvidenceKind
 from goal_engine.errors import BadPlan
+from goal_engine.proof.verdict import EXTRA_CRITERIA
 from goal_engine.state.model import GoalState
 from goal_engine.task_graph.graph import FixStep, GoalTask, GoalTaskGraph
-from goal_engine.toml import render_key, render_rows, render_value
+from goal_engine.toml import UNREADABLE, render_key, render_rows, render_value
 from goal_engine.types import Frozen, GoalId, GoalKind, WorkerName
 
 KINDS = """\
@@ -27,6 +28,7 @@ STEPS = """\
 # `writes` are the paths that it may change, as globs; tasks that may change the same wait by `deps`.
 """
 LIMITS = f"limits: {', '.join(GoalBudget.model_fields)}; without this table they stay as they are"
+RESERVED = "has a name that is kept for what a person has to look at besides the plan"
 EXAMPLE = """\
 # [[criterion]]
 # id = "done"
@@ -72,9 +74,11 @@ def parse_plan(text: str, name: str, worker: WorkerName | None = None, agent: st
     Raises `BadPlan` with every problem and its ids.
     """
     try:
-        plan = GoalPlan.model_validate(tomllib.loads(text))
-    except tomllib.TOMLDecodeError as error:
+        raw = tomllib.loads(text)
+    except UNREADABLE as error:
         raise BadPlan(f"{name} is not TOML: {error}. Correct that place and try again.") from error
+    try:
+        plan = GoalPlan.model_validate(raw)
     except ValidationError as error:
         problems = "; ".join(_say(item["loc"], item["msg"]) for item in error.errors())
         raise BadPlan(f"{name} is no plan: {problems}.") from error
@@ -188,6 +192,8 @@ def _find_bad_criteria(plan: GoalPlan, gates: tuple[str, ...]) -> Iterator[str]:
         if criterion.id in seen:
             yield f"criterion {criterion.id} is there more than once"
         seen.add(criterion.id)
+        if criterion.id in EXTRA_CRITERIA:
+            yield f"criterion {criterion.id} {RESERVED}"
         if criterion.evidence is EvidenceKind.ACCEPTED:
             continue
         if criterion.gate is None:

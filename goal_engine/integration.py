@@ -24,6 +24,19 @@ async def accept_criterion(
     person's word cannot help: a gate said no.
     """
     state = await ports.read(goal_id)
+    tree = state.judgement.tree if state.judgement else None
+    while True:
+        try:
+            return await _accept(ports, state, criterion, decision)
+        except NotPossibleNow:
+            now = await ports.read(goal_id)
+            again = now.judgement is not None and now.judgement.tree == tree
+            if not again or now.proof == state.proof:
+                raise
+            state = now  # somebody else accepted, or the gates ran anew: judge from that
+
+
+async def _accept(ports: Ports, state: GoalState, criterion: str, decision: Decision) -> GoalState:
     _check(state, criterion)
     assert state.judgement is not None
     acceptance = Acceptance(criterion=criterion, tree=state.judgement.tree, decision=decision)
@@ -32,7 +45,9 @@ async def accept_criterion(
     judgement = judge(accepted.gates, accepted.asked, accepted.acceptances, seen)
     bench = await in_thread(open_bench, ports, accepted)
     digest = await write_bundle(ports, bench, accepted, seen, judgement)
-    return await ports.transact(goal_id, AcceptCriterion(acceptance, judgement, digest))
+    before = state.proof.digest if state.proof else None
+    command = AcceptCriterion(acceptance, judgement, digest, before)
+    return await ports.transact(state.goal_id, command)
 
 
 def _check(state: GoalState, criterion: str) -> None:

@@ -13,6 +13,9 @@ from typing import Any
 WIDTH = 96
 """Characters up to which an array stands on one line."""
 
+UNREADABLE = (ValueError, RecursionError)
+"""What `tomllib` raises for a text that is no TOML, has a number of too many digits or is too deep."""
+
 BARE = re.compile(r"[A-Za-z0-9_-]+")
 KEPT = '\n\t"'
 CLOSING = re.compile(r'"(?="")|"\Z')

@@ -17,6 +17,7 @@ from pydantic import AfterValidator, ConfigDict, Field, ValidationError
 from goal_engine.errors import BadConfiguration
 from goal_engine.gates.locate import Location, find_lines, find_unfinished
 from goal_engine.proof.gate import REPORT, GateName, GateReport, GateSpec
+from goal_engine.toml import UNREADABLE
 from goal_engine.types import Frozen
 
 NAME = "goalproof.toml"
@@ -167,7 +168,7 @@ def _load(text: str, name: str) -> dict[str, Any]:
         )
     try:
         return tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+    except UNREADABLE as error:
         said = str(error) or "it is nested too deeply"
         at = AT_LINE.search(said)
         line = at.group(1) if at and at.group(1) else find_unfinished(text)

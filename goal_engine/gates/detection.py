@@ -12,6 +12,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from goal_engine.proof.gate import REPORT, GateReport, GateSpec
+from goal_engine.toml import UNREADABLE
 
 Available = Callable[[str], bool]
 """Whether the person's environment has a tool: `-m ruff` asks for a module that Python can run,
@@ -47,7 +48,7 @@ class Project:
         """Return the content of a TOML file, empty when it cannot be read."""
         try:
             return tomllib.loads((self.files.get(name) or b"").decode())
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError):
+        except UNREADABLE:
             return {}
 
     def ini(self, name: str, section: str) -> Mapping[str, str] | None:

@@ -6,6 +6,8 @@ import tomllib
 from collections.abc import Iterator
 from typing import Any
 
+from goal_engine.toml import UNREADABLE
+
 LONGEST = 500
 """Lines of one statement that are looked at, so that an unclosed quote costs little."""
 
@@ -48,7 +50,7 @@ def _split(text: str) -> Iterator[tuple[int, str, dict[str, Any] | None]]:
         chunk += line + "\n"
         try:
             value = tomllib.loads(chunk)
-        except (tomllib.TOMLDecodeError, RecursionError):
+        except UNREADABLE:
             if number - start >= LONGEST:
                 break
             continue

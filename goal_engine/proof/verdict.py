@@ -6,7 +6,7 @@ or is accepted.  No word of a worker is among the inputs (DESIGN §8).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 
 from pydantic import Field
@@ -29,6 +29,8 @@ REMOVED = "removed-tests"
 EXTRA_CRITERIA = frozenset({PROTECTED, REMOVED})
 """Ids of the criteria that the engine itself adds."""
 
+NAMED = 10
+"""Paths or tests that a criterion names."""
 RED = (TestOutcome.FAILED, TestOutcome.ERROR)
 
 
@@ -183,13 +185,19 @@ def _find_extra_criteria(gates: tuple[GateSpec, ...], seen: Observations) -> tup
     """Changes that can make a gate lie need a person, whatever the plan says."""
     extra = []
     if seen.protected:
-        extra.append((PROTECTED, f"Changes to protected files: {', '.join(seen.protected[:10])}"))
+        extra.append((PROTECTED, f"Changes to protected files: {_list(seen.protected)}"))
     removed = sorted(test for spec in gates for test in _find_removed(spec.name, seen))
     if removed:
-        extra.append((REMOVED, f"Tests that no longer run: {', '.join(removed[:10])}"))
+        extra.append((REMOVED, f"Tests that no longer run: {_list(removed)}"))
     return tuple(
         Criterion(id=name, text=text, evidence=EvidenceKind.ACCEPTED) for name, text in extra
     )
+
+
+def _list(names: Sequence[str]) -> str:
+    """A person who accepts is told how much they are not shown."""
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return f"{', '.join(names[:NAMED])}{more}"
 
 
 def _find_removed(gate: str, seen: Observations) -> set[str]:

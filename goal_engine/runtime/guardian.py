@@ -25,6 +25,8 @@ PR_SET_CHILD_SUBREAPER = 36
 CHUNK = 1 << 16
 ROUND = 0.02
 """Seconds between two sweeps for survivors."""
+LONGEST = 3600.0
+"""Seconds in one wait: the system refuses very long ones."""
 GLANCE = 0.05
 """Seconds between two looks at a command whose end cannot be waited for together with a pipe."""
 
@@ -220,7 +222,7 @@ def watch(child: subprocess.Popen[bytes], output: Output, timeout: float | None)
     end = open_end(child.pid)
     deadline = None if timeout is None else time.monotonic() + timeout
     while child.poll() is None:
-        left = None if deadline is None else max(0.0, deadline - time.monotonic())
+        left = None if deadline is None else min(LONGEST, max(0.0, deadline - time.monotonic()))
         if left == 0:
             return True
         if end is None:

@@ -110,6 +110,8 @@ class AcceptCriterion:
     acceptance: Acceptance
     judgement: Judgement
     proof: Sha256
+    seen: Sha256 | None = None
+    """The proof that the goal had when it was judged: with another one, gates may have said else."""
 
 
 GoalCommand = (

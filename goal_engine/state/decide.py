@@ -110,6 +110,8 @@ def _of_goal(state: GoalState | None, command: c.GoalCommand) -> tuple[e.GoalEve
             accepted = e.CriterionAccepted(acceptance=command.acceptance)
             if command.acceptance.tree != command.judgement.tree:
                 raise refusal(state, _verb(command), "the acceptance is for another tree")
+            if command.seen != (state.proof.digest if state.proof else None):
+                raise refusal(state, _verb(command), "it was judged again meanwhile")
             return (accepted, *_judged(state, command, Spend()))
         case _:
             assert_never(command)

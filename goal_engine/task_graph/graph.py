@@ -19,7 +19,7 @@ class RunStep(Frozen):
     """Run a command in the workspace; anything but exit code 0 fails the task."""
 
     run: tuple[str, ...] = Field(min_length=1)
-    timeout: float = Field(default=600, gt=0)
+    timeout: float = Field(default=600, gt=0, allow_inf_nan=False)
     """Seconds."""
 
 

@@ -16,6 +16,7 @@ from pydantic import ConfigDict, Field, ValidationError
 
 from goal_engine.errors import BadConfiguration, BadInput
 from goal_engine.runtime.config import config_dir
+from goal_engine.toml import UNREADABLE
 from goal_engine.types import AgentName, Frozen
 from goal_engine.workers.presets import NETWORK, PRESETS, PROMPT, Agent
 
@@ -66,16 +67,17 @@ def _read_own() -> dict[str, _Agent]:
     path = agents_path()
     try:
         with path.open("rb") as file:
-            text = file.read(LIMIT).decode()
-        own = _File.model_validate(tomllib.loads(text)).agent
+            raw = tomllib.loads(file.read(LIMIT).decode())
     except (FileNotFoundError, NotADirectoryError):
         return {}
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, *UNREADABLE) as error:
         why = error.strerror if isinstance(error, OSError) else str(error)
         raise BadConfiguration(
             f"{path} cannot be read: {why}. Correct it, or move it away to go on with the agents"
             " that are known anyway."
         ) from error
+    try:
+        own = _File.model_validate(raw).agent
     except ValidationError as error:
         said = "; ".join(
             f"`{'.'.join(str(part) for part in item['loc'])}`: {item['msg']}"

@@ -97,4 +97,5 @@ class EngineHost:
 
     async def _stop(self) -> None:
         await self.stop_jobs()
-        await self.close_engines(lambda _: True)
+        while self._engines:  # a request that is on its way may still open one
+            await self.close_engines(lambda _: True)

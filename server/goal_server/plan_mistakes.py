@@ -8,9 +8,11 @@ from collections.abc import Iterable, Iterator
 
 from pydantic import ValidationError
 
-from goal_engine.document import GoalPlan
+from goal_engine.document import RESERVED, GoalPlan
 from goal_engine.gates.config import LIMIT, Mistake
 from goal_engine.gates.locate import Location, find_lines, find_unfinished
+from goal_engine.proof.verdict import EXTRA_CRITERIA
+from goal_engine.toml import UNREADABLE
 
 AT_LINE = re.compile(r" \(at (?:line (\d+), column \d+|end of document)\)$")
 LONGEST = 8 * LIMIT
@@ -27,7 +29,7 @@ def find_plan_mistakes(text: str, gates: Iterable[str] | None = None) -> tuple[M
     text = text.removeprefix("\ufeff")
     try:
         raw = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+    except UNREADABLE as error:
         said = str(error) or "it is nested too deeply"
         at = AT_LINE.search(said)
         line = int(at.group(1)) if at and at.group(1) else find_unfinished(text)
@@ -57,9 +59,11 @@ def _find_in_graph(plan: GoalPlan, lines: dict[Location, int]) -> Iterator[Mista
 def _find_in_criteria(plan: GoalPlan, lines: dict[Location, int]) -> Iterator[Mistake]:
     seen: set[str] = set()
     for number, criterion in enumerate(plan.criteria):
+        where = _line_of(("criterion", number, "id"), lines)
         if criterion.id in seen:
-            where = _line_of(("criterion", number, "id"), lines)
             yield Mistake(where, f"criterion {criterion.id} is there more than once")
+        if criterion.id in EXTRA_CRITERIA:
+            yield Mistake(where, f"criterion {criterion.id} {RESERVED}")
         seen.add(criterion.id)
 
 

@@ -18,9 +18,10 @@ from goal_engine.gates.trust import digest_gate
 from goal_engine.progress import find_blocker
 from goal_engine.proof.gate import GateResult, GateSpec, GateStage
 from goal_engine.proof.verdict import CriterionVerdict
+from goal_engine.state.events import ChangeUndone
 from goal_engine.state.model import GoalState
 from goal_engine.state.store import Summary
-from goal_engine.state.transitions import POSSIBLE
+from goal_engine.state.transitions import POSSIBLE, TRANSITIONS
 from goal_engine.types import GoalStatus, TaskStatus
 from goal_server.plain import visible_line
 
@@ -449,7 +450,7 @@ def find_next_steps(state: GoalState) -> tuple[str, ...]:
         unneeded |= {"diff", "proof"}
     if state.has_begun:
         unneeded.add("revise")
-    if state.applied:
+    if state.applied and ChangeUndone in TRANSITIONS[state.status]:
         steps.append(f"goalproof apply {goal} --undo")
     if state.applied and state.applied_tree == state.tree:
         unneeded.add("apply")

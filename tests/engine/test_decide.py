@@ -277,7 +277,7 @@ def test_a_judgement_that_waits_for_a_person_is_not_resumed():
     with pytest.raises(NotPossibleNow, match="it says so"):
         decide(goal, c.ResumeGoal(), NOW)
     word = Acceptance(criterion="adds", tree=TREE, decision=ME)
-    accepted = do(goal, c.AcceptCriterion(word, a_judgement(), DIGEST))
+    accepted = do(goal, c.AcceptCriterion(word, a_judgement(), DIGEST, DIGEST))
     assert accepted.status is S.READY and accepted.acceptances == (word,)
 
 

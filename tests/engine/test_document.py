@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from goal_engine.budget import GoalBudget
 from goal_engine.decision import Criterion, EvidenceKind
-from goal_engine.document import parse_plan, plan_of, render_plan
+from goal_engine.document import check_against_gates, parse_plan, plan_of, render_plan
 from goal_engine.errors import BadPlan
 from goal_engine.state import events as e
 from goal_engine.state.evolve import fold
@@ -160,3 +160,25 @@ def test_a_task_shows_what_it_may_change_even_if_that_is_everything():
 def test_a_plan_that_is_wrong_says_where():
     with pytest.raises(BadPlan, match=r"task\[1\]\.titel"):
         parse_plan('goal = "x"\n[[task]]\nid = "a"\ntitel = "a"\n', "plan.toml")
+
+
+@pytest.mark.parametrize("text", ["a = " + "[" * 50_000, f"a = {'9' * 5000}", "a ="])
+def test_what_cannot_be_read_is_one_paragraph(text: str) -> None:
+    with pytest.raises(BadPlan, match="^plan is not TOML: ") as refused:
+        parse_plan(text, "plan")
+    assert "\n" not in refused.value.paragraph
+
+
+def test_a_step_that_may_take_for_ever_is_refused() -> None:
+    task = '[[task]]\nid = "a"\ntitle = "a"\nsteps = [{ run = ["x"], timeout = inf }]\n'
+    with pytest.raises(BadPlan, match="finite"):
+        parse_plan(f'goal = "x"\n{task}', "plan")
+
+
+@pytest.mark.parametrize("name", ["protected-paths", "removed-tests"])
+def test_a_criterion_may_not_pass_for_one_of_the_engine_s(name: str) -> None:
+    """One word of a person for the plan's would stand for the engine's as well."""
+    said = f'[[criterion]]\nid = "{name}"\ntext = "It is small"\nevidence = "accepted"\n'
+    plan = parse_plan(f'goal = "x"\n{said}', "plan")
+    with pytest.raises(BadPlan, match=f"criterion {name} has a name that is kept"):
+        check_against_gates(plan, ("tests",), ())

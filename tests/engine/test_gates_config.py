@@ -167,6 +167,10 @@ def test_deep_nesting_is_a_paragraph_too():
     assert refusal("a = " + "[" * 50_000).startswith("goalproof.toml")
 
 
+def test_a_number_of_too_many_digits_is_a_paragraph_too():
+    assert refusal(f"a = {'9' * 5000}").startswith("goalproof.toml, line 1")
+
+
 def test_lines_of_nested_tables_follow_the_newest_element():
     lines = find_lines("[[a]]\n[[a.b]]\nx = 1\n[[a]]\n[[a.b]]\nx = 1\n[c.d]\n'e f'.g = 2\n")
     assert lines["a", 0, "b", 0, "x"] == 3

@@ -283,6 +283,12 @@ def test_the_engines_own_criteria_name_what_needs_a_person():
     assert "conftest.py" in extra[PROTECTED] and extra[REMOVED].endswith(": b")
 
 
+def test_who_accepts_is_told_how_much_is_not_shown():
+    many = tuple(f"{number:02}/conftest.py" for number in range(13))
+    said = judge((JUNIT,), (flips("a"),), (), FLIPPED.changed(protected=many))
+    assert said.criteria[-1].criterion.text.endswith("09/conftest.py and 3 more")
+
+
 def always(value):
     return lambda *args, **kwargs: value
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from goal_engine.control import cancel_goal
 from goal_engine.delivery.local import apply_change
 from goal_engine.engine import Engine
 from goal_engine.errors import ChangeDoesNotFit, NotPossibleNow
@@ -16,6 +17,7 @@ from goal_engine.lifecycle import execute_goal
 from goal_engine.proof.verdict import PROTECTED
 from goal_engine.state.model import GoalState
 from goal_engine.types import Decision, GoalStatus
+from goal_server.results import find_next_steps
 from tests.integration.projects import CALC, FIX, a_plan, a_project, create, fingerprint, run
 
 S = GoalStatus
@@ -162,3 +164,12 @@ async def test_only_a_judged_goal_has_a_change_to_take_out(engine: Engine) -> No
     state = await create(engine, a_plan(FIX))
     with pytest.raises(NotPossibleNow, match="apply --undo"):
         await apply_change(engine.ports, state.goal_id, undo=True)
+
+
+async def test_what_is_not_possible_any_more_is_no_next_step(engine: Engine) -> None:
+    state = await run(engine, a_plan(FIX))
+    applied = await apply_change(engine.ports, state.goal_id)
+    step = f"goalproof apply {state.goal_id} --undo"
+    assert step in find_next_steps(applied)
+    cancelled = await cancel_goal(engine.ports, state.goal_id, ME)
+    assert cancelled.applied and step not in find_next_steps(cancelled)

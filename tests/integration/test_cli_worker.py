@@ -267,6 +267,8 @@ async def test_a_repository_cannot_bring_an_agent_along(
         ("[agent.x]\nargv = ['x']\nsecret = 1\n", "agent.x.secret"),
         ("[agent.'X Y']\nargv = ['x']\n", "agent.X Y"),
         ("[agent", "cannot be read"),
+        (f"a = {'9' * 5000}", "cannot be read"),
+        ("a = " + "[" * 50_000, "cannot be read"),
     ],
 )
 def test_a_bad_configuration_of_agents_is_one_paragraph(config: Path, text: str, said: str) -> None:

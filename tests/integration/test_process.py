@@ -126,6 +126,11 @@ async def test_nothing_survives_a_timeout(place):
     assert survivors(place) == []
 
 
+async def test_a_timeout_may_be_longer_than_the_system_can_wait(place):
+    ended = await run(place, "sh", "-c", "sleep 0.2; echo said", timeout=1e300)
+    assert ended.exit_code == 0 and not ended.timed_out
+
+
 async def test_nothing_survives_a_cancellation(place):
     job = asyncio.ensure_future(run(place, sys.executable, "tree.py", "stay"))
     await until((place / "ready").exists)

@@ -67,6 +67,12 @@ def test_two_criteria_of_one_name_are_a_mistake() -> None:
     assert told(twice) == [(17, "criterion so is there more than once")]
 
 
+def test_a_criterion_may_not_pass_for_one_of_the_engine_s() -> None:
+    mine = PLAN + '[[criterion]]\nid = "protected-paths"\ntext = "t"\nevidence = "accepted"\n'
+    [(line, words)] = told(mine)
+    assert line == 17 and "a name that is kept" in words
+
+
 @pytest.mark.parametrize("text", ["", "=", "\0", "goal = 1", "[" * 5000, '"""', "a.b.c = 1\n" * 3])
 def test_whatever_is_written_is_answered(text: str) -> None:
     assert all(mistake.line >= 1 for mistake in find_plan_mistakes(text))
