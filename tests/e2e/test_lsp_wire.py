@@ -15,22 +15,8 @@ import pytest
 from goal_engine.engine import Engine
 from goal_engine.queries import resolve_goal
 from tests.e2e.wire import Wire, running
-from tests.integration.projects import FIX, GATE, a_project
+from tests.integration.projects import FIX, GATE, a_project, plan_text
 
-PLAN = """
-goal = "Make sums right in calc.py"
-[[criterion]]
-id = "adds"
-text = "Sums are right"
-evidence = "flips"
-gate = "tests"
-tests = ["tests.test_calc.CalcTest::test_add"]
-[[task]]
-id = "fix"
-title = "Fix the sum"
-writes = ["calc.py"]
-steps = [STEPS]
-"""
 SLEEP = '{ run = ["sleep", "600"] }'
 
 
@@ -48,7 +34,7 @@ def project(tmp_path: Path) -> Path:
 
 
 def write_plan(project: Path, steps: str) -> None:
-    (project / "plan.toml").write_text(PLAN.replace("STEPS", steps), encoding="utf-8")
+    (project / "plan.toml").write_text(plan_text(steps), encoding="utf-8")
 
 
 def begin(wire: Wire, project: Path, steps: str = SLEEP) -> str:
