@@ -240,7 +240,8 @@ class Features:
         if path is None or text is None or not self._host.holds(path):
             return []
         offers: list[Offer] = []
-        for goal, diagnostic in find_goals(params, SOURCE).items():
+        about = find_goals(params, SOURCE) if self._host.trusted else {}
+        for goal, diagnostic in about.items():
             repair = await self._host.ask(partial(_find_repair, folder=path.parent, goal=goal))
             offers += [offer_repair(repair, diagnostic)] if repair else []
         if ACCEPT in self._client_commands and self._host.trusted:

@@ -59,7 +59,7 @@ fields at fault as data; a fault of the server is -32603, without paths. `$/canc
 Operations that work for long (*goes on*) answer as soon as the goal moves, and go on without the request.
 `shutdown` pauses what runs; the exit code is 0 after it and 1 without. The server ends with the process that
 `processId` names, where it can see it. A message of more than 64 MiB is refused with -32600; what the server
-asks is given up after 30 s, or an hour where a person answers.
+asks is given up after 30 s, an edit (`workspace/applyEdit`), which its person may be asked about, after 60 s.
 """
 
 FILES = """\
