@@ -337,6 +337,23 @@ async def test_a_failing_test_is_a_problem_until_its_goal_is_over(
     await screen.see(lambda: not screen.problems(uri))
 
 
+async def test_a_problem_is_told_where_the_editor_has_its_file_and_goes_with_it(
+    screen: Screen, project: Path, tmp_path: Path
+) -> None:
+    link = tmp_path / "link"
+    link.symlink_to(project)
+    await begin(screen, link)
+    both = f'{FIX}, {{ replace = "calc.py", old = "2 * a", new = "3 * a" }}'
+    test, uri = project / "tests/test_calc.py", (link / "tests/test_calc.py").as_uri()
+    screen.open(uri, test.read_text(encoding="utf-8"))
+    await run(screen, both, project)
+    await screen.see(lambda: bool(screen.problems(uri)))
+    test.unlink()
+    screen.close(uri)
+    await screen.see(lambda: not screen.problems(uri))
+    assert screen.problems(test.as_uri()) == []
+
+
 async def test_mistakes_in_documents_come_and_go(screen: Screen, project: Path) -> None:
     await begin(screen, project)
     uri = (project / "goalproof.toml").as_uri()
