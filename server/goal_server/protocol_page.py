@@ -46,8 +46,8 @@ the command line as well.
 
 One server for all folders, one engine for each repository. `root` is a place in an open folder, or in the repository
 that an open folder is part of, links resolved; anything else is -32602. A client that has no folder open may name
-any place. `workspace/didChangeWorkspaceFolders` opens and closes: what runs in a repository is paused when its last
-folder is closed.
+any place. `workspace/didChangeWorkspaceFolders` opens and closes: when the last folder of a repository is closed, what
+runs there is paused, what was asked of it meanwhile is refused, and its problems are taken back.
 
 ## Commands
 

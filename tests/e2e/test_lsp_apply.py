@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -17,9 +15,10 @@ from lsprotocol import types
 from pygls.exceptions import JsonRpcException
 from pygls.uris import to_fs_path
 from pygls.workspace import PositionCodec, TextDocument
-from pytest_lsp import ClientServerConfig, LanguageClient
+from pytest_lsp import ClientServerConfig
 from pytest_lsp.client import register_lsp_features
 
+from tests.e2e.test_lsp import Editor as Client
 from tests.integration.projects import CALC, FIX, a_project, plan_text
 
 FIXED = CALC.replace("a - b", "a + b")
@@ -27,7 +26,7 @@ EVERYTHING = list(types.ResourceOperationKind)
 KIND = types.ResourceOperationKind
 
 
-class Editor(LanguageClient):
+class Editor(Client):
     """An editor with buffers: what is open is changed there, what is not on the disk."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -108,17 +107,6 @@ class Editor(LanguageClient):
 
     def text(self, path: Path) -> str:
         return self.buffers[path.as_uri()][1]
-
-    async def command(self, name: str, **params: Any) -> Any:
-        """Carry out a command of the server."""
-        asked = types.ExecuteCommandParams(command=name, arguments=[params])
-        said = await self.workspace_execute_command_async(asked)
-        return json.loads(json.dumps(said), object_hook=lambda item: SimpleNamespace(**item))
-
-    async def approve(self) -> None:
-        """Approve the gates that there are, as a person does who looked at them."""
-        shown = await self.command("goal.gates")
-        await self.command("goal.trustGate", digests=[gate.digest for gate in shown.gates])
 
 
 def make_editor() -> Editor:
