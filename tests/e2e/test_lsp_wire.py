@@ -175,6 +175,25 @@ def test_a_command_that_does_not_fit_is_told_what_is_wrong(
     assert not wire.said("window/showMessage")
 
 
+@pytest.mark.parametrize(
+    ("name", "given"),
+    [
+        ("answer", {"question": "../No question", "text": "yes"}),
+        ("verifyProof", {"proof": "x" * 5000}),
+        ("plan", {"plan": "\0"}),
+        ("plan", {"plan": "\ud800"}),
+    ],
+)
+def test_what_nothing_can_be_called_is_refused_and_is_no_fault(
+    wire: Wire, project: Path, name: str, given: dict[str, str]
+) -> None:
+    wire.open(project)
+    wire.approve()
+    goal = wire.done("goal.plan", plan="plan.toml")["id"]
+    known = {"goal": goal} if name == "answer" else {}
+    assert wire.refused(f"goal.{name}", **known, **given)["code"] == -32803
+
+
 def test_a_request_whose_params_do_not_fit_is_answered(wire: Wire, project: Path) -> None:
     wire.open(project)
     assert wire.call("textDocument/codeLens", {"textDocument": 5})["error"]["code"] == -32602
