@@ -113,7 +113,10 @@ class Features:
             later.ask()
 
     def move(self, is_closed: Callable[[Path], bool]) -> None:
-        """Show what is in the folders there are now, and nothing of those that are closed."""
+        """Show what is in the folders there are now, and nothing of those that are closed.
+
+        Once none is left every file counts again, but only those that are opened from then on.
+        """
 
         def is_served(path: Path) -> bool:
             return self._host.folders.holds(path) and not is_closed(resolve(path))
@@ -122,10 +125,10 @@ class Features:
         self._folders = set(filter(is_served, self._folders))
         self._unread &= self._folders
         for uri, path in documents:
-            if path is not None and is_served(path):
-                self.opened(uri)
-            else:
+            if path is None or not is_served(path):
                 self.closed(uri)
+            elif self._host.folders.open:
+                self.opened(uri)
         self.settle()
 
     def close(self) -> None:

@@ -206,20 +206,26 @@ def test_what_is_wrong_in_a_folder_is_taken_back_when_the_folder_is_closed(
     client: Wire, tmp_path: Path
 ) -> None:
     project = project_at(tmp_path / "project", **{"goalproof.toml": "[["})
-    uri = (project / "goalproof.toml").as_uri()
-    item = {"uri": uri, "languageId": "toml", "version": 1, "text": "[["}
 
-    def told(message: dict[str, Any]) -> int | None:
+    def told(message: dict[str, Any], place: Path = project) -> int | None:
         about = message.get("params", {}) if "method" in message else {}
+        uri = (place / "goalproof.toml").as_uri()
         return len(about["diagnostics"]) if about.get("uri") == uri else None
 
     client.open(project)
-    client.send("textDocument/didOpen", {"textDocument": item})
+    client.open_document(project / "goalproof.toml", "[[")
     client.until(lambda message: told(message) == 1)
     client.change_folders(removed=(project,))
     client.until(lambda message: told(message) == 0)
     client.change_folders(added=(project,))
     client.until(lambda message: told(message) == 1)
+    other = project_at(tmp_path / "other")
+    client.change_folders(added=(other,), removed=(project,))
+    client.until(lambda message: told(message) == 0)
+    client.change_folders(removed=(other,))
+    client.open_document(other / "goalproof.toml", "[[")
+    client.until(lambda message: told(message, other) is not None)
+    assert [told(message) for message in client.seen if told(message) is not None] == [1, 0, 1, 0]
 
 
 def test_what_is_asked_of_a_folder_that_is_being_closed_is_no_fault(

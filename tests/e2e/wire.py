@@ -158,6 +158,10 @@ class Wire:
         event = {"added": [*map(as_folder, added)], "removed": [*map(as_folder, removed)]}
         self.send("workspace/didChangeWorkspaceFolders", {"event": event})
 
+    def open_document(self, path: Path, text: str) -> None:
+        item = {"uri": path.as_uri(), "languageId": "", "version": 1, "text": text}
+        self.send("textDocument/didOpen", {"textDocument": item})
+
     def approve(self, **given: Any) -> None:
         """Say of the gates there are now that they may run."""
         gates = self.done("goal.gates", **given)["gates"]
