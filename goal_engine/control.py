@@ -21,6 +21,7 @@ from goal_engine.state.commands import (
     StopGoal,
     SubmitTask,
 )
+from goal_engine.state.decide import check_asked
 from goal_engine.state.events import ControlKind
 from goal_engine.state.model import GoalState
 from goal_engine.types import Decision, GoalId, GoalStatus
@@ -137,8 +138,12 @@ def _find_installed(ports: Ports) -> tuple[str, ...]:
 async def answer_question(
     ports: Ports, goal_id: GoalId, question: str, text: str, decision: Decision
 ) -> GoalState:
-    """Record an answer; when it was the last one a goal without a plan is planned again."""
+    """Record an answer; when it was the last one a goal without a plan is planned again.
+
+    Raises `GoalNotFound` for a question that is not asked.
+    """
     state = await ports.read(goal_id)
+    check_asked(state, question)
     answer = Answer(question=question, text=text, decision=decision)
     installed = await in_thread(_find_installed, ports)
     planned, blocked, questions = replan(state, answer, installed)

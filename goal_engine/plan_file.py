@@ -37,9 +37,16 @@ def read_plan_text(path: Path) -> str:
         if len(data) > LIMIT:
             raise BadPlan(f"The plan {path} is too large: {LIMIT} bytes are read at most.")
         return data.decode("utf-8").replace("\r\n", "\n")
-    except (OSError, UnicodeDecodeError) as error:
-        why = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        raise BadPlan(f"The plan {path} cannot be read: {why}. Name a TOML file.") from error
+    except OSError as error:
+        raise _unreadable(path, error.strerror) from error
+    except UnicodeDecodeError as error:
+        raise _unreadable(path, "it is not UTF-8 text") from error
+    except ValueError as error:
+        raise _unreadable(path, "no file has such a name") from error
+
+
+def _unreadable(path: Path, why: str | None) -> BadPlan:
+    return BadPlan(f"The plan {path} cannot be read: {why}. Name a TOML file.")
 
 
 def write_plan(checkout: Path, state: GoalState) -> Path:

@@ -9,6 +9,7 @@ import json
 import os
 import shutil
 import subprocess
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -92,14 +93,15 @@ def find_environment(checkout: Path, configured: str | None = None) -> UserEnvir
 def find_python(checkout: Path, configured: str | None) -> Path | None:
     """Return the interpreter's path without starting it; None when there is none."""
     if configured is not None:
-        named = checkout / Path(configured).expanduser()
-        python = _venv_python(named) if named.is_dir() else named
-        if not python.is_file():
-            raise EnvironmentUnusable(
-                f"The configured Python {configured!r} is not there ({python}); name an "
-                "interpreter or a virtual environment, relative to the repository."
-            )
-        return python
+        with suppress(OSError, RuntimeError, ValueError):  # nothing can be called that
+            named = checkout / Path(configured).expanduser()
+            python = _venv_python(named) if named.is_dir() else named
+            if python.is_file():
+                return python
+        raise EnvironmentUnusable(
+            f"The configured Python {configured!r} is not there; name an interpreter or a virtual "
+            f"environment, relative to {checkout}."
+        )
     places = [checkout / ".venv", checkout / "venv"]
     if active := os.environ.get("VIRTUAL_ENV"):
         places.append(Path(active))

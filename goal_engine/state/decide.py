@@ -174,12 +174,17 @@ def _follow(judgement: Judgement) -> tuple[e.GoalEvent, ...]:
             assert_never(judgement.verdict)
 
 
-def _answer(state: GoalState, command: c.AnswerQuestion) -> tuple[e.GoalEvent, ...]:
-    if command.question not in {question.id for question in state.open_questions}:
-        waiting = ", ".join(question.id for question in state.open_questions) or "none"
+def check_asked(state: GoalState, question: str) -> None:
+    """Raise `GoalNotFound` for a question that the goal does not ask now."""
+    if question not in {asked.id for asked in state.open_questions}:
+        waiting = ", ".join(asked.id for asked in state.open_questions) or "none"
         raise GoalNotFound(
-            f"{state.goal_id} has no open question {command.question!r}; open: {waiting}."
+            f"{state.goal_id} has no open question {question[:80]!r}; open: {waiting}."
         )
+
+
+def _answer(state: GoalState, command: c.AnswerQuestion) -> tuple[e.GoalEvent, ...]:
+    check_asked(state, command.question)
     answer = Answer(question=command.question, text=command.text, decision=command.decision)
     events: list[e.GoalEvent] = [e.QuestionAnswered(answer=answer)]
     if command.question.startswith(WAIVE) and command.text.strip().casefold() == "optional":

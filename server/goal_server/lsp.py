@@ -13,7 +13,6 @@ from collections.abc import Mapping
 from functools import partial
 from importlib import import_module
 from importlib.metadata import version
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from lsprotocol import types
@@ -32,7 +31,6 @@ from goal_server.lsp_protocol import PROGRESS, TRUST, WAIT, GoalProtocol
 from goal_server.lsp_runs import Runs
 from goal_server.lsp_serve import serve
 from goal_server.lsp_settings import find_trust_problem, is_yes
-from goal_server.preferences import Preferences
 from goal_server.registry import OPERATIONS, find_operation
 
 # The engine and its models are imported when they are first used, and warmed once the client has
@@ -91,18 +89,6 @@ class GoalServer(LanguageServer):
             self._desk = Desk(self._coalescer.offer, lambda: self.trusted, self, notice)
         return self._desk
 
-    def find_place(self, root: object) -> Path:
-        """Return the folder that `root` names, or the first one."""
-        return self.folders.find_place(root)
-
-    def find_preferences(self, path: Path) -> Preferences:
-        """Return what the person set for a file."""
-        return self.configuration.find(path)
-
-    def holds(self, path: Path) -> bool:
-        """Whether a file is one of those that are served."""
-        return self.folders.holds(path)
-
     # requests
 
     async def run_command(self, name: str, arguments: list[Any]) -> Any:
@@ -127,7 +113,7 @@ class GoalServer(LanguageServer):
         goal = given.get("goal")
         if not isinstance(goal, str):
             raise JsonRpcInvalidParams(f"{WAIT} takes the goal's id as `goal`.")
-        place = self.find_place(given.get(ROOT))
+        place = self.folders.find_place(given.get(ROOT))
         return await guarded(self._find_desk().wait(goal, place))
 
     async def ask(self, ask: Ask[T]) -> T:

@@ -29,10 +29,11 @@ from goal_server.edits import (
     plan_edits,
     split_lines,
 )
+from goal_server.lsp_protocol import PERSON
 from goal_server.lsp_uris import find_path, resolve
 from goal_server.plain import plain_line
 
-PATIENCE = 60.0
+PATIENCE = PERSON
 """Seconds in which the editor has to answer; it may ask its person first."""
 TITLE = 80
 """Characters of a goal's text in the editor's list of what can be undone."""

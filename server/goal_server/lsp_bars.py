@@ -25,10 +25,24 @@ TITLE = 80
 """Characters of a goal's text in a bar."""
 
 
+async def create_bar(server: LanguageServer, token: int | str) -> bool:
+    """Ask the client for a bar and return whether there is one; it may refuse, or not answer."""
+    progress = server.work_done_progress
+    try:
+        async with asyncio.timeout(PATIENCE):
+            await progress.create_async(token)
+    except Exception:  # whatever a client answers, the work goes on without a bar
+        log.info("the client takes no progress")
+        progress.tokens.pop(token, None)
+        return False
+    return True
+
+
 class Bars:
     """One bar for each goal that runs.  Belongs to the server's loop."""
 
     def __init__(self, server: LanguageServer) -> None:
+        self._server = server
         self._progress = server.work_done_progress
         self._bars: dict[GoalId, asyncio.Task[bool]] = {}
         self._tokens: dict[GoalId, str] = {}
@@ -57,11 +71,7 @@ class Bars:
             await asyncio.wait(self._moves, timeout=seconds)
 
     async def _begin(self, token: str, snapshot: GoalProgressSnapshot) -> bool:
-        try:
-            async with asyncio.timeout(PATIENCE):
-                await self._progress.create_async(token)
-        except Exception:  # the client may refuse; the work goes on without a bar
-            log.info("the client takes no progress")
+        if not await create_bar(self._server, token):
             return False
         begin = types.WorkDoneProgressBegin(
             title=plain_line(snapshot.text)[:TITLE],

@@ -28,12 +28,6 @@ class Board:
         for uri in sorted(before | set(found)):
             self._tell(uri)
 
-    def clear(self) -> None:
-        """Take back everything."""
-        self._found.clear()
-        for uri in tuple(self._told):
-            self._tell(uri)
-
     def _tell(self, uri: str) -> None:
         items = tuple(
             item for (_, at), found in sorted(self._found.items()) if at == uri for item in found

@@ -27,12 +27,12 @@ from goal_server.lsp_actions import (
 )
 from goal_server.lsp_board import Board
 from goal_server.lsp_buffers import Documents, line_range
-from goal_server.lsp_folders import ROOT
+from goal_server.lsp_configuration import Configuration
+from goal_server.lsp_folders import ROOT, Folders
 from goal_server.lsp_later import Later
 from goal_server.lsp_protocol import EXPLAIN, RENDER
 from goal_server.lsp_uris import find_path, resolve
 from goal_server.plain import plain_line
-from goal_server.preferences import Preferences
 
 if TYPE_CHECKING:  # costs as much to import as pygls; see `lsp`
     from goal_server.lsp_desk import Ask
@@ -55,21 +55,11 @@ class Host(Protocol):
     """What the features need of the server."""
 
     trusted: bool
+    folders: Folders
+    configuration: Configuration
 
     async def ask(self, ask: Ask[T]) -> T:
         """Have a question answered on the engine's side."""
-        ...
-
-    def find_place(self, root: object) -> Path:
-        """Return the folder that `root` names.  Raises `JsonRpcInvalidParams`."""
-        ...
-
-    def find_preferences(self, path: Path) -> Preferences:
-        """Return what the person set for a file."""
-        ...
-
-    def holds(self, path: Path) -> bool:
-        """Whether a file is one of those that are served."""
         ...
 
 
@@ -123,19 +113,22 @@ class Features:
             later.ask()
 
     def move(self, is_closed: Callable[[Path], bool]) -> None:
-        """Show what is in the folders there are now, and nothing of those that are closed."""
+        """Show what is in the folders there are now, and nothing of those that are closed.
+
+        Once none is left every file counts again, but only those that are opened from then on.
+        """
 
         def is_served(path: Path) -> bool:
-            return self._host.holds(path) and not is_closed(resolve(path))
+            return self._host.folders.holds(path) and not is_closed(resolve(path))
 
         documents = [(uri, find_path(uri)) for uri in self._server.workspace.text_documents]
         self._folders = set(filter(is_served, self._folders))
         self._unread &= self._folders
         for uri, path in documents:
-            if path is not None and is_served(path):
-                self.opened(uri)
-            else:
+            if path is None or not is_served(path):
                 self.closed(uri)
+            elif self._host.folders.open:
+                self.opened(uri)
         self.settle()
 
     def close(self) -> None:
@@ -148,7 +141,7 @@ class Features:
     def opened(self, uri: str) -> None:
         """Look at a document that was opened, and at its workspace."""
         path = find_path(uri)
-        if path is None or not self._host.holds(path):
+        if path is None or not self._host.folders.holds(path):
             return
         place, folder = resolve(path), resolve(path.parent)
         self._uris[place] = uri
@@ -163,7 +156,7 @@ class Features:
     def changed(self, uri: str) -> None:
         """Look for mistakes in a document that was edited."""
         path = find_path(uri)
-        if path is None or path.suffix not in DOCUMENTS or not self._host.holds(path):
+        if path is None or path.suffix not in DOCUMENTS or not self._host.folders.holds(path):
             return
         if uri not in self._mistakes:
             self._mistakes[uri] = Later(SOON, lambda: self._find_mistakes(uri, path))
@@ -198,13 +191,13 @@ class Features:
     def _find_shown(self, uri: str) -> tuple[Path, str] | None:
         """Return the path and the text of a document of which something may be shown."""
         path = find_path(uri) if self._host.trusted else None
-        text = self._read(uri) if path is not None and self._host.holds(path) else None
+        text = self._read(uri) if path is not None and self._host.folders.holds(path) else None
         return None if path is None or text is None else (path, text)
 
     async def lenses(self, uri: str) -> list[types.CodeLens]:
         """Return the lenses of a file, as many as the person wants."""
         shown = self._find_shown(uri)
-        mode = self._host.find_preferences(shown[0]).lens if shown else "off"
+        mode = self._host.configuration.find(shown[0]).lens if shown else "off"
         if shown is None or mode == "off":
             return []
         path, text = shown
@@ -237,10 +230,11 @@ class Features:
         """Return what can be done at a place."""
         uri = params.text_document.uri
         path, text = find_path(uri), self._read(uri)
-        if path is None or text is None or not self._host.holds(path):
+        if path is None or text is None or not self._host.folders.holds(path):
             return []
         offers: list[Offer] = []
-        for goal, diagnostic in find_goals(params, SOURCE).items():
+        about = find_goals(params, SOURCE) if self._host.trusted else {}
+        for goal, diagnostic in about.items():
             repair = await self._host.ask(partial(_find_repair, folder=path.parent, goal=goal))
             offers += [offer_repair(repair, diagnostic)] if repair else []
         if ACCEPT in self._client_commands and self._host.trusted:
@@ -273,7 +267,7 @@ class Features:
         params = parse_as(ExplainParams, EXPLAIN, rest)
         if params.goal is not None:
             goal, name = params.goal, params.criterion
-            where = self._host.find_place(root)
+            where = self._host.folders.find_place(root)
             return to_wire(await self._host.ask(lambda r: r.explain_goal(where, goal, name)))
         if params.text_document is None or params.position is None:
             raise JsonRpcInvalidParams(f"{EXPLAIN} takes textDocument and position, or a goal.")
@@ -290,7 +284,7 @@ class Features:
         from goal_server.parameters import RenderParams
 
         root, rest = _take_root(given, RENDER)
-        params, where = parse_as(RenderParams, RENDER, rest), self._host.find_place(root)
+        params, where = parse_as(RenderParams, RENDER, rest), self._host.folders.find_place(root)
         return to_wire(await self._host.ask(lambda r: r.render(where, params)))
 
     # problems
@@ -299,7 +293,7 @@ class Features:
         text = self._read(uri)
         found = (
             await self._host.ask(lambda r: r.find_mistakes(path, text or ""))
-            if self._host.find_preferences(path).diagnostics and text is not None
+            if self._host.configuration.find(path).diagnostics and text is not None
             else None
         )
         if uri in self._mistakes:
@@ -325,8 +319,9 @@ class Features:
         found: dict[str, list[types.Diagnostic]] = {}
         self._failing = {resolve(failure.path) for failure in failures}
         for failure in failures:
-            if self._host.find_preferences(failure.path).diagnostics:
-                uri = self._uris.get(resolve(failure.path)) or failure.path.as_uri()
+            if self._host.configuration.find(failure.path).diagnostics:
+                uri = self._uris.get(resolve(failure.path))
+                uri = uri or self._host.folders.spell(failure.path)
                 found.setdefault(uri, []).append(self._render_failure(uri, failure))
         self._board.put(FAILURES, found)
 

@@ -73,6 +73,16 @@ class Folders:
         folder = find_folder(resolve(path), self._open.values())
         return next((uri for uri, there in self._open.items() if there == folder), None)
 
+    def spell(self, path: Path) -> str:
+        """Return the URI of a resolved path as the client spells it, which may be through a link."""
+        folder = find_folder(path, self._open.values())
+        top = find_path(self.find_uri(folder)) if folder is not None else None
+        return (
+            path.as_uri()
+            if folder is None or top is None
+            else (top / path.relative_to(folder)).as_uri()
+        )
+
     def holds(self, path: Path) -> bool:
         """Whether a place may be worked on: it is in an open folder, or in the repository of one."""
         place = resolve(path)

@@ -9,6 +9,7 @@ from typing import Any
 
 from goal_engine import control
 from goal_engine.engine import Engine
+from goal_engine.errors import GoalError
 from goal_engine.state.events import GoalInterrupted, JournalEntry
 from goal_engine.state.model import GoalState
 from goal_engine.types import Decision, GoalId
@@ -79,7 +80,9 @@ class Jobs:
             for goal, (engine, _) in self._jobs.items()
         ]
         for found in await asyncio.gather(*pauses, return_exceptions=True):
-            if isinstance(found, Exception):
+            if isinstance(found, GoalError):  # it does not run yet, or not any more
+                log.info("%s", found)
+            elif isinstance(found, Exception):
                 log.error("a goal could not be paused: %s", found)
 
     def _keep(self, goal: GoalId, engine: Engine, job: asyncio.Task[Any]) -> None:

@@ -62,9 +62,9 @@ SHUTDOWN = 0.4
 """Seconds after which `shutdown` is answered, whatever is still being put away."""
 PATIENCE = 30.0
 """Seconds that the client has to answer a request of ours."""
-PERSON = 3600.0
-"""Seconds that it has when a person answers."""
-ASKS_A_PERSON = frozenset({types.WINDOW_SHOW_MESSAGE_REQUEST, types.WORKSPACE_APPLY_EDIT})
+PERSON = 60.0
+"""Seconds that it has where it may ask its person first."""
+ASKS_A_PERSON = frozenset({types.WORKSPACE_APPLY_EDIT})
 IN = "in"
 """Marks the client's request ids among ours: both sides count for themselves."""
 

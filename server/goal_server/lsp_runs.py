@@ -6,7 +6,6 @@ The bar has no percentage from its beginning to its end.  Nobody waits for a cli
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable, Coroutine
 from itertools import count
 from typing import Any, TypeVar
@@ -15,16 +14,14 @@ from lsprotocol import types
 from pygls.exceptions import JsonRpcRequestCancelled
 from pygls.lsp.server import LanguageServer
 
+from goal_server.lsp_bars import create_bar
 from goal_server.lsp_protocol import TOKEN
 from goal_server.plain import plain_line
 
-log = logging.getLogger(__name__)
 T = TypeVar("T")
 Say = Callable[[str], None]
 Work = Callable[[Say], Coroutine[Any, Any, T]]
 
-PATIENCE = 5.0
-"""Seconds until a client that does not answer `create` gets no bar."""
 MESSAGE = 200
 """Characters of one line in a bar."""
 
@@ -97,12 +94,7 @@ class _Bar:
         window = self._server.client_capabilities.window
         if self._open or not (window and window.work_done_progress):
             return
-        try:
-            async with asyncio.timeout(PATIENCE):
-                await self._server.work_done_progress.create_async(self._token)
-        except Exception:  # the client may refuse; the work goes on without a bar
-            log.info("the client takes no progress")
-        else:
+        if await create_bar(self._server, self._token):
             self.open()
 
     def open(self) -> None:

@@ -6,6 +6,7 @@ A handler never decides anything about a goal: the engine does, and its refusals
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -506,7 +507,7 @@ async def _find_proof(context: Context, state: GoalState) -> Path:
 async def _find_bundle(context: Context, reference: str) -> Path:
     """A path wins over a goal's id: a bundle may come from anywhere."""
     for path in (Path(reference), context.engine.checkout / reference):
-        if await asyncio.to_thread(path.is_dir):
+        if await asyncio.to_thread(os.path.isdir, path):  # `Path.is_dir` fails on some names
             return path
     return await _find_proof(context, await _find(context, reference))
 

@@ -46,8 +46,8 @@ the command line as well.
 
 One server for all folders, one engine for each repository. `root` is a place in an open folder, or in the repository
 that an open folder is part of, links resolved; anything else is -32602. A client that has no folder open may name
-any place. `workspace/didChangeWorkspaceFolders` opens and closes: what runs in a repository is paused when its last
-folder is closed.
+any place. `workspace/didChangeWorkspaceFolders` opens and closes: when the last folder of a repository is closed, what
+runs there is paused, what was asked of it meanwhile is refused, and its problems are taken back.
 
 ## Commands
 
@@ -59,7 +59,7 @@ fields at fault as data; a fault of the server is -32603, without paths. `$/canc
 Operations that work for long (*goes on*) answer as soon as the goal moves, and go on without the request.
 `shutdown` pauses what runs; the exit code is 0 after it and 1 without. The server ends with the process that
 `processId` names, where it can see it. A message of more than 64 MiB is refused with -32600; what the server
-asks is given up after 30 s, or an hour where a person answers.
+asks is given up after 30 s, an edit (`workspace/applyEdit`), which its person may be asked about, after 60 s.
 """
 
 FILES = """\

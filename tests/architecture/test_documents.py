@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 
 from goal_engine import errors
 from tests.architecture.diagram import PAGE, find_diagram, render_diagram
-from tests.architecture.source import ENGINE, ROOT
+from tests.architecture.source import ENGINE, ROOT, SERVER
 
 BRANCH = re.compile(r"^(?P<indent>(?:[│ ] {3})*)(?:[├└]── )?(?P<name>[A-Z]\w+)$")
 MODULE_LINE = re.compile(r"^\s*[-*] `(?P<path>[\w/]+\.py)`: \S", re.MULTILINE)
@@ -124,6 +124,28 @@ def test_a_module_missing_from_the_code_map_is_found():
     assert find_code_map_problems(page, ["types.py", "state/model.py", "new.py"])
     assert find_code_map_problems(page, ["types.py"])
     assert find_code_map_problems(page + "- `types.py`: again\n", ["types.py", "state/model.py"])
+
+
+def find_unnamed_server_modules(page: str, modules: Iterable[str]) -> list[str]:
+    """Return the modules of the server that the page's section on it does not name, and the other way."""
+    _, _, after = page.partition("## The language server\n")
+    rows = [line for line in after.partition("\n## ")[0].splitlines() if line.startswith("| `")]
+    named = {word for row in rows for word in re.findall(r"`(\w+)`", row)}
+    return sorted(named ^ set(modules))
+
+
+def test_the_modules_of_the_server_are_named():
+    there = [*SERVER.glob("*.py"), *SERVER.glob("*/__init__.py")]
+    modules = [path.stem if path.parent == SERVER else path.parent.name for path in there]
+    named = [name for name in modules if not name.startswith("__")]
+    assert find_unnamed_server_modules(PAGE.read_text(), named) == []
+
+
+def test_a_module_of_the_server_that_nobody_named_is_found():
+    page = "## The language server\n\n| `lsp` | the server; `host` its engines |\n\n## More\n"
+    assert find_unnamed_server_modules(page, ["lsp", "host"]) == []
+    assert find_unnamed_server_modules(page, ["lsp", "host", "new"]) == ["new"]
+    assert find_unnamed_server_modules(page, ["lsp"]) == ["host"]
 
 
 def test_the_state_diagram_is_drawn_from_the_table():

@@ -43,7 +43,7 @@ def measure_commands() -> Iterator[Row]:
         served = stack.enter_context(running((sys.executable, "-m", "tests.bench.noop_server")))
         compared = stack.enter_context(running(STOCK))
         for wire in (served, compared):
-            wire.open(None)
+            wire.open()
             time_commands(wire, ROUND)
         for _ in range(ROUNDS):
             ours += time_commands(served, ROUND)

@@ -19,7 +19,7 @@ from pytest_lsp.client import register_lsp_features
 from goal_engine.engine import Engine
 from goal_engine.queries import resolve_goal
 from goal_server.registry import OPERATIONS
-from tests.integration.projects import CALC, FIX, a_project
+from tests.integration.projects import CALC, FIX, a_project, plan_text
 
 PATIENCE = 60
 
@@ -102,26 +102,8 @@ async def open_editor(editor: Editor, project: Path, *, trusted: object) -> type
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     made = a_project(tmp_path / "project")
-    (made / "plan.toml").write_text(plan(FIX), encoding="utf-8")
+    (made / "plan.toml").write_text(plan_text(FIX), encoding="utf-8")
     return made
-
-
-def plan(steps: str) -> str:
-    test = "tests.test_calc.CalcTest::test_add"
-    return f"""
-goal = "Make sums right in calc.py"
-[[criterion]]
-id = "adds"
-text = "Sums are right"
-evidence = "flips"
-gate = "tests"
-tests = ["{test}"]
-[[task]]
-id = "fix"
-title = "Fix the sum"
-writes = ["calc.py"]
-steps = [{steps}]
-"""
 
 
 async def test_every_operation_is_announced(editor: Editor, project: Path) -> None:
@@ -199,7 +181,7 @@ async def lenses(editor: Editor, uri: str, text: str) -> list[Any]:
 
 
 async def test_cancelling_the_progress_pauses_the_goal(editor: Editor, project: Path) -> None:
-    (project / "plan.toml").write_text(plan('{ run = ["sleep", "600"] }'), encoding="utf-8")
+    (project / "plan.toml").write_text(plan_text('{ run = ["sleep", "600"] }'), encoding="utf-8")
     await open_editor(editor, project, trusted=True)
     begun = await editor.command("goal.run", plan="plan.toml")
     async with asyncio.timeout(PATIENCE):
@@ -215,7 +197,7 @@ async def test_cancelling_the_progress_pauses_the_goal(editor: Editor, project: 
 async def test_a_server_that_is_shut_down_leaves_its_goal_paused(
     editor: Editor, project: Path
 ) -> None:
-    (project / "plan.toml").write_text(plan('{ run = ["sleep", "600"] }'), encoding="utf-8")
+    (project / "plan.toml").write_text(plan_text('{ run = ["sleep", "600"] }'), encoding="utf-8")
     await open_editor(editor, project, trusted=True)
     begun = await editor.command("goal.run", plan="plan.toml")
     await editor.until("running")

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -17,30 +15,18 @@ from lsprotocol import types
 from pygls.exceptions import JsonRpcException
 from pygls.uris import to_fs_path
 from pygls.workspace import PositionCodec, TextDocument
-from pytest_lsp import ClientServerConfig, LanguageClient
+from pytest_lsp import ClientServerConfig
 from pytest_lsp.client import register_lsp_features
 
-from tests.integration.projects import CALC, FIX, a_project
+from tests.e2e.test_lsp import Editor as Client
+from tests.integration.projects import CALC, FIX, a_project, plan_text
 
 FIXED = CALC.replace("a - b", "a + b")
 EVERYTHING = list(types.ResourceOperationKind)
 KIND = types.ResourceOperationKind
-PLAN = """
-goal = "Make sums right in calc.py"
-[[criterion]]
-id = "adds"
-text = "Sums are right"
-evidence = "flips"
-gate = "tests"
-tests = ["tests.test_calc.CalcTest::test_add"]
-[[task]]
-id = "fix"
-title = "Fix the sum"
-steps = [{steps}]
-"""
 
 
-class Editor(LanguageClient):
+class Editor(Client):
     """An editor with buffers: what is open is changed there, what is not on the disk."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -122,17 +108,6 @@ class Editor(LanguageClient):
     def text(self, path: Path) -> str:
         return self.buffers[path.as_uri()][1]
 
-    async def command(self, name: str, **params: Any) -> Any:
-        """Carry out a command of the server."""
-        asked = types.ExecuteCommandParams(command=name, arguments=[params])
-        said = await self.workspace_execute_command_async(asked)
-        return json.loads(json.dumps(said), object_hook=lambda item: SimpleNamespace(**item))
-
-    async def approve(self) -> None:
-        """Approve the gates that there are, as a person does who looked at them."""
-        shown = await self.command("goal.gates")
-        await self.command("goal.trustGate", digests=[gate.digest for gate in shown.gates])
-
 
 def make_editor() -> Editor:
     editor = Editor()
@@ -169,7 +144,7 @@ async def a_ready_goal(
     )
     await editor.initialize_session(params)
     await editor.approve()
-    begun = await editor.command("goal.run", planText=PLAN.replace("{steps}", steps))
+    begun = await editor.command("goal.run", planText=plan_text(steps, writes='"**"'))
     ended = await editor.protocol.send_request_async("goal/wait", {"goal": begun.id})
     assert ended.status == "ready", ended.blocker
     return str(begun.id)
@@ -344,7 +319,7 @@ async def test_a_plan_that_is_open_is_run_as_it_stands_in_the_buffer(
     await editor.initialize_session(params)
     await editor.approve()
     planned = await editor.command(
-        "goal.plan", planText=PLAN.replace("{steps}", '{ run = ["true"] }')
+        "goal.plan", planText=plan_text('{ run = ["true"] }', writes='"**"')
     )
     opened = await editor.command("goal.open", goal=planned.id, what="plan")
     path = Path(opened.path)
@@ -377,7 +352,7 @@ async def test_a_workspace_that_is_opened_through_a_link_keeps_its_names(
     await editor.initialize_session(params)
     await editor.approve()
     write = "{ write = 'more.txt', content = 'none' }"
-    begun = await editor.command("goal.run", planText=PLAN.replace("{steps}", f"{FIX}, {write}"))
+    begun = await editor.command("goal.run", planText=plan_text(f"{FIX}, {write}", writes='"**"'))
     await editor.protocol.send_request_async("goal/wait", {"goal": begun.id})
     editor.open(link / "calc.py", CALC)
     await editor.command("goal.apply", goal=begun.id)

@@ -172,6 +172,8 @@ def _(wire: Wire, project: Path) -> None:
 def _(wire: Wire, project: Path) -> None:
     wire.open(project)
     assert code(wire.call("exit")) == -32600
+    assert code(wire.call("goal/didChangeTrust", {"trusted": True})) == -32600
+    wire.send("goal/wait", {"goal": "nobody is answered"})
     is_alive(wire)
 
 

@@ -18,8 +18,8 @@ from pytest_lsp import ClientServerConfig
 from pytest_lsp.client import register_lsp_features
 
 from goal_engine.document import parse_plan
-from tests.e2e.test_lsp import PATIENCE, Editor, plan
-from tests.integration.projects import CALC, FIX, a_project
+from tests.e2e.test_lsp import PATIENCE, Editor
+from tests.integration.projects import CALC, FIX, a_project, plan_text
 
 FIXED = CALC.replace("a - b", "a + b")
 BROKEN = CALC.replace("2 * a", "3 * a").replace("a - b", "a + b")
@@ -148,7 +148,7 @@ async def screen(lsp_client: Screen) -> Any:
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     made = a_project(tmp_path / "project")
-    (made / "plan.toml").write_text(plan(FIX), encoding="utf-8")
+    (made / "plan.toml").write_text(plan_text(FIX), encoding="utf-8")
     return made
 
 
@@ -166,7 +166,7 @@ async def begin(screen: Screen, project: Path, **options: Any) -> types.Initiali
 
 async def run(screen: Screen, steps: str = FIX, project: Path | None = None) -> Any:
     if project is not None:
-        (project / "plan.toml").write_text(plan(steps), encoding="utf-8")
+        (project / "plan.toml").write_text(plan_text(steps), encoding="utf-8")
     begun = await screen.command("goal.run", plan="plan.toml")
     return await screen.wait(begun.id)
 
@@ -337,6 +337,23 @@ async def test_a_failing_test_is_a_problem_until_its_goal_is_over(
     await screen.see(lambda: not screen.problems(uri))
 
 
+async def test_a_problem_is_told_where_the_editor_has_its_file_and_goes_with_it(
+    screen: Screen, project: Path, tmp_path: Path
+) -> None:
+    link = tmp_path / "link"
+    link.symlink_to(project)
+    await begin(screen, link)
+    both = f'{FIX}, {{ replace = "calc.py", old = "2 * a", new = "3 * a" }}'
+    test, uri = project / "tests/test_calc.py", (link / "tests/test_calc.py").as_uri()
+    screen.open(uri, test.read_text(encoding="utf-8"))
+    await run(screen, both, project)
+    await screen.see(lambda: bool(screen.problems(uri)))
+    test.unlink()
+    screen.close(uri)
+    await screen.see(lambda: not screen.problems(uri))
+    assert screen.problems(test.as_uri()) == []
+
+
 async def test_mistakes_in_documents_come_and_go(screen: Screen, project: Path) -> None:
     await begin(screen, project)
     uri = (project / "goalproof.toml").as_uri()
@@ -350,7 +367,7 @@ async def test_mistakes_in_documents_come_and_go(screen: Screen, project: Path) 
     assert [item.version for item in screen.published if item.uri == uri] == [1, 2]
 
     uri = (project / "plan.toml").as_uri()
-    screen.open(uri, plan(FIX).replace('id = "fix"', 'id = "fix"\ndeps = ["nobody"]'))
+    screen.open(uri, plan_text(FIX).replace('id = "fix"', 'id = "fix"\ndeps = ["nobody"]'))
     await screen.see(lambda: bool(screen.problems(uri)))
     assert "depends on 'nobody'" in screen.problems(uri)[0].message
     screen.close(uri)
@@ -373,11 +390,11 @@ async def test_a_plan_can_be_run_from_its_file(screen: Screen, project: Path) ->
     planned = await screen.command("goal.plan", plan="plan.toml")
     written = await screen.command("goal.open", goal=planned.id, what="plan")
     uri = Path(written.path).as_uri()
-    screen.open(uri, plan(FIX).replace('"tests"', '"others"'))
+    screen.open(uri, plan_text(FIX).replace('"tests"', '"others"'))
     assert [title for _, title in await screen.lenses(uri)] == ["▸ Run this plan", "Discard"]
     await screen.see(lambda: bool(screen.problems(uri)))
     assert "there is no gate 'others' (known: tests)" in screen.problems(uri)[0].message
-    screen.edit(uri, plan(FIX))
+    screen.edit(uri, plan_text(FIX))
     await screen.see(lambda: not screen.problems(uri))
     await screen.command("goal.execute", goal=planned.id, document=uri)
     await screen.wait(planned.id)
@@ -389,7 +406,7 @@ async def test_a_client_says_which_of_its_own_commands_it_has(
 ) -> None:
     await begin(screen, project, clientCommands=["goalproof.newGoalFrom", "goalproof.accept"])
     (project / "plan.toml").write_text(
-        plan(FIX).replace('"flips"', '"accepted"').replace('gate = "tests"\n', "").replace(
+        plan_text(FIX).replace('"flips"', '"accepted"').replace('gate = "tests"\n', "").replace(
             'tests = ["tests.test_calc.CalcTest::test_add"]\n', ""
         ),
         encoding="utf-8",
@@ -429,7 +446,7 @@ def logo(project: Path) -> Path:
 async def test_a_binary_file_is_flagged(screen: Screen, project: Path, logo: Path) -> None:
     await begin(screen, project)
     steps = f"""{FIX}, {{ run = ["python3", "-c", "open('logo.bin', 'wb').write(b'\\\\0new')"] }}"""
-    text = plan(steps).replace('writes = ["calc.py"]', 'writes = ["**"]')
+    text = plan_text(steps).replace('writes = ["calc.py"]', 'writes = ["**"]')
     (project / "plan.toml").write_text(text, encoding="utf-8")
     ended = await run(screen)
     for page in ("base", "head"):

@@ -15,22 +15,8 @@ import pytest
 from goal_engine.engine import Engine
 from goal_engine.queries import resolve_goal
 from tests.e2e.wire import Wire, running
-from tests.integration.projects import FIX, GATE, a_project
+from tests.integration.projects import FIX, GATE, a_project, plan_text
 
-PLAN = """
-goal = "Make sums right in calc.py"
-[[criterion]]
-id = "adds"
-text = "Sums are right"
-evidence = "flips"
-gate = "tests"
-tests = ["tests.test_calc.CalcTest::test_add"]
-[[task]]
-id = "fix"
-title = "Fix the sum"
-writes = ["calc.py"]
-steps = [STEPS]
-"""
 SLEEP = '{ run = ["sleep", "600"] }'
 
 
@@ -48,7 +34,7 @@ def project(tmp_path: Path) -> Path:
 
 
 def write_plan(project: Path, steps: str) -> None:
-    (project / "plan.toml").write_text(PLAN.replace("STEPS", steps), encoding="utf-8")
+    (project / "plan.toml").write_text(plan_text(steps), encoding="utf-8")
 
 
 def begin(wire: Wire, project: Path, steps: str = SLEEP) -> str:
@@ -187,6 +173,25 @@ def test_a_command_that_does_not_fit_is_told_what_is_wrong(
     error = wire.command(command, *arguments)["error"]
     assert error["code"] == -32602 and word in error["message"]
     assert not wire.said("window/showMessage")
+
+
+@pytest.mark.parametrize(
+    ("name", "given"),
+    [
+        ("answer", {"question": "../No question", "text": "yes"}),
+        ("verifyProof", {"proof": "x" * 5000}),
+        ("plan", {"plan": "\0"}),
+        ("plan", {"plan": "\ud800"}),
+    ],
+)
+def test_what_nothing_can_be_called_is_refused_and_is_no_fault(
+    wire: Wire, project: Path, name: str, given: dict[str, str]
+) -> None:
+    wire.open(project)
+    wire.approve()
+    goal = wire.done("goal.plan", plan="plan.toml")["id"]
+    known = {"goal": goal} if name == "answer" else {}
+    assert wire.refused(f"goal.{name}", **known, **given)["code"] == -32803
 
 
 def test_a_request_whose_params_do_not_fit_is_answered(wire: Wire, project: Path) -> None:

@@ -16,35 +16,21 @@ import pytest
 from goal_engine.engine import Engine
 from goal_engine.queries import resolve_goal
 from goal_engine.state.model import GoalState
-from tests.e2e.client import Client
-from tests.integration.projects import FIX, GATE, a_project
+from tests.e2e.wire import Wire, running
+from tests.integration.projects import FIX, GATE, a_project, plan_text
 
-PLAN = """
-goal = "Make sums right in calc.py"
-[[criterion]]
-id = "adds"
-text = "Sums are right"
-evidence = "flips"
-gate = "tests"
-tests = ["tests.test_calc.CalcTest::test_add"]
-[[task]]
-id = "fix"
-title = "Fix the sum"
-writes = ["calc.py"]
-steps = [STEPS]
-"""
 SLEEP = '{ run = ["sleep", "600"] }'
 PULLS = {"configuration": True}
 
 
 @pytest.fixture
-def client() -> Iterator[Client]:
-    with Client() as made:
+def client() -> Iterator[Wire]:
+    with running() as made:
         yield made
 
 
 def project_at(path: Path, steps: str = FIX, **files: str) -> Path:
-    return a_project(path, **{"plan.toml": PLAN.replace("STEPS", steps), **files})
+    return a_project(path, **{"plan.toml": plan_text(steps), **files})
 
 
 @pytest.fixture
@@ -64,7 +50,7 @@ def read_goal(project: Path, goal: str) -> GoalState:
         engine.close()
 
 
-def start_sleeping(client: Client, project: Path) -> str:
+def start_sleeping(client: Wire, project: Path) -> str:
     """Start a goal that works until it is stopped, and return its id."""
     client.approve(root=root_of(project))
     goal: str = client.done("goal.run", plan="plan.toml", root=root_of(project))["id"]
@@ -76,10 +62,10 @@ def start_sleeping(client: Client, project: Path) -> str:
 
 
 def test_settings_are_pulled_and_supply_what_a_new_goal_is_not_given(
-    client: Client, project: Path
+    client: Wire, project: Path
 ) -> None:
     client.settings = {None: {"maxAgents": 2, "wallSeconds": 900}}
-    client.open(project, **PULLS)
+    client.open(project, workspace=PULLS)
     client.approve()
     budget = client.done("goal.plan", plan="plan.toml")["budget"]
     assert (budget["maxAgents"], budget["wallSeconds"]) == (2, 900)
@@ -87,7 +73,7 @@ def test_settings_are_pulled_and_supply_what_a_new_goal_is_not_given(
     assert (budget["maxAgents"], budget["wallSeconds"]) == (3, 900)
 
 
-def test_who_works_on_a_new_goal_may_be_set(client: Client, project: Path) -> None:
+def test_who_works_on_a_new_goal_may_be_set(client: Wire, project: Path) -> None:
     client.open(project, settings={"worker": "manual", "agent": "claude"})
     client.approve()
     made = client.done("goal.plan", text="Add a way to multiply to calc.py")
@@ -96,17 +82,17 @@ def test_who_works_on_a_new_goal_may_be_set(client: Client, project: Path) -> No
     assert [task["worker"] for task in planned["tasks"]] == ["recipe"]
 
 
-def test_each_folder_has_its_own_settings(client: Client, tmp_path: Path) -> None:
+def test_each_folder_has_its_own_settings(client: Wire, tmp_path: Path) -> None:
     one, two = project_at(tmp_path / "one"), project_at(tmp_path / "two")
     client.settings = {None: {"maxAgents": 2}, two.as_uri(): {"maxAgents": 3}}
-    client.open(one, two, **PULLS)
+    client.open(one, two, workspace=PULLS)
     for place, wanted in ((one, 2), (two, 3)):
         client.approve(root=root_of(place))
         made = client.done("goal.plan", plan="plan.toml", root=root_of(place))
         assert made["budget"]["maxAgents"] == wanted
 
 
-def test_pushed_settings_count_and_so_do_those_of_the_start(client: Client, project: Path) -> None:
+def test_pushed_settings_count_and_so_do_those_of_the_start(client: Wire, project: Path) -> None:
     client.open(project, settings={"maxAgents": 2})
     client.approve()
     assert client.done("goal.plan", plan="plan.toml")["budget"]["maxAgents"] == 2
@@ -115,9 +101,9 @@ def test_pushed_settings_count_and_so_do_those_of_the_start(client: Client, proj
     assert client.done("goal.plan", plan="plan.toml")["budget"]["maxAgents"] == 3
 
 
-def test_a_change_is_pulled_and_a_silent_answer_falls_back(client: Client, project: Path) -> None:
+def test_a_change_is_pulled_and_a_silent_answer_falls_back(client: Wire, project: Path) -> None:
     client.settings = {None: {"maxAgents": 2}}
-    client.open(project, settings={"maxAgents": 7}, **PULLS)
+    client.open(project, settings={"maxAgents": 7}, workspace=PULLS)
     client.approve()
     client.settings = {}
     client.send("workspace/didChangeConfiguration", {"settings": None})
@@ -125,16 +111,16 @@ def test_a_change_is_pulled_and_a_silent_answer_falls_back(client: Client, proje
 
 
 def test_the_server_registers_for_changes_where_the_client_has_that(
-    client: Client, project: Path
+    client: Wire, project: Path
 ) -> None:
-    client.open(project, didChangeConfiguration={"dynamicRegistration": True})
+    client.open(project, workspace={"didChangeConfiguration": {"dynamicRegistration": True}})
     asked = client.until(lambda m: m.get("method") == "client/registerCapability")
     (registration,) = asked["params"]["registrations"]
     assert registration["method"] == "workspace/didChangeConfiguration"
     assert registration["registerOptions"] == {"section": "goalproof"}
 
 
-def test_a_bad_setting_is_told_once_until_it_changes(client: Client, project: Path) -> None:
+def test_a_bad_setting_is_told_once_until_it_changes(client: Wire, project: Path) -> None:
     client.open(project, settings={"lens": "sometimes", "trusted": True}, trusted=False)
     client.told("window/logMessage")
     again = {"settings": {"goalproof": {"lens": "sometimes", "lense": 1}}}
@@ -154,12 +140,12 @@ def test_a_bad_setting_is_told_once_until_it_changes(client: Client, project: Pa
 # Folders
 
 
-def test_a_client_is_told_that_folders_may_come_and_go(client: Client, project: Path) -> None:
-    offered = client.open(project)["capabilities"]["workspace"]["workspaceFolders"]
+def test_a_client_is_told_that_folders_may_come_and_go(client: Wire, project: Path) -> None:
+    offered = client.open(project)["result"]["capabilities"]["workspace"]["workspaceFolders"]
     assert offered == {"supported": True, "changeNotifications": True}
 
 
-def test_each_folder_has_its_own_goals(client: Client, tmp_path: Path) -> None:
+def test_each_folder_has_its_own_goals(client: Wire, tmp_path: Path) -> None:
     one, two = project_at(tmp_path / "one"), project_at(tmp_path / "two")
     client.open(one, two)
     client.approve(root=root_of(two))
@@ -168,7 +154,7 @@ def test_each_folder_has_its_own_goals(client: Client, tmp_path: Path) -> None:
     assert [g["id"] for g in client.done("goal.list", root=root_of(two))["goals"]] == [goal]
 
 
-def test_a_place_outside_of_every_folder_is_refused(client: Client, tmp_path: Path) -> None:
+def test_a_place_outside_of_every_folder_is_refused(client: Wire, tmp_path: Path) -> None:
     one, two = project_at(tmp_path / "one"), project_at(tmp_path / "two")
     client.open(one / "tests")
     error = client.refused("goal.list", root=root_of(two))
@@ -184,14 +170,14 @@ def test_a_place_outside_of_every_folder_is_refused(client: Client, tmp_path: Pa
     assert client.done("goal.list", root=root_of(link))["goals"] == []
 
 
-def test_without_folders_a_client_says_where(client: Client, project: Path) -> None:
+def test_without_folders_a_client_says_where(client: Wire, project: Path) -> None:
     client.open()
     assert "No workspace is open" in client.refused("goal.list")["message"]
     assert client.done("goal.list", root=root_of(project))["goals"] == []
     assert client.done("goal.agents")["workers"]
 
 
-def test_a_file_outside_of_every_folder_has_no_lens(client: Client, tmp_path: Path) -> None:
+def test_a_file_outside_of_every_folder_has_no_lens(client: Wire, tmp_path: Path) -> None:
     client.open(project_at(tmp_path / "one"))
     stranger = project_at(tmp_path / "two") / "calc.py"
     for uri in (stranger.as_uri(), "untitled:Untitled-1"):
@@ -200,7 +186,7 @@ def test_a_file_outside_of_every_folder_has_no_lens(client: Client, tmp_path: Pa
 
 
 def test_what_runs_in_a_folder_is_paused_when_the_folder_is_closed(
-    client: Client, tmp_path: Path
+    client: Wire, tmp_path: Path
 ) -> None:
     one, two = project_at(tmp_path / "one", SLEEP), project_at(tmp_path / "two", SLEEP)
     client.open(one, two)
@@ -217,27 +203,33 @@ def test_what_runs_in_a_folder_is_paused_when_the_folder_is_closed(
 
 
 def test_what_is_wrong_in_a_folder_is_taken_back_when_the_folder_is_closed(
-    client: Client, tmp_path: Path
+    client: Wire, tmp_path: Path
 ) -> None:
     project = project_at(tmp_path / "project", **{"goalproof.toml": "[["})
-    uri = (project / "goalproof.toml").as_uri()
-    item = {"uri": uri, "languageId": "toml", "version": 1, "text": "[["}
 
-    def told(message: dict[str, Any]) -> int | None:
+    def told(message: dict[str, Any], place: Path = project) -> int | None:
         about = message.get("params", {}) if "method" in message else {}
+        uri = (place / "goalproof.toml").as_uri()
         return len(about["diagnostics"]) if about.get("uri") == uri else None
 
     client.open(project)
-    client.send("textDocument/didOpen", {"textDocument": item})
+    client.open_document(project / "goalproof.toml", "[[")
     client.until(lambda message: told(message) == 1)
     client.change_folders(removed=(project,))
     client.until(lambda message: told(message) == 0)
     client.change_folders(added=(project,))
     client.until(lambda message: told(message) == 1)
+    other = project_at(tmp_path / "other")
+    client.change_folders(added=(other,), removed=(project,))
+    client.until(lambda message: told(message) == 0)
+    client.change_folders(removed=(other,))
+    client.open_document(other / "goalproof.toml", "[[")
+    client.until(lambda message: told(message, other) is not None)
+    assert [told(message) for message in client.seen if told(message) is not None] == [1, 0, 1, 0]
 
 
 def test_what_is_asked_of_a_folder_that_is_being_closed_is_no_fault(
-    client: Client, tmp_path: Path
+    client: Wire, tmp_path: Path
 ) -> None:
     one, two = project_at(tmp_path / "one"), project_at(tmp_path / "two")
     client.open(one, two)
@@ -258,7 +250,7 @@ def test_what_is_asked_of_a_folder_that_is_being_closed_is_no_fault(
 
 
 @pytest.mark.parametrize("name", ["x" * 300, "\ud800", "circle"])
-def test_a_root_that_cannot_be_is_refused(client: Client, tmp_path: Path, name: str) -> None:
+def test_a_root_that_cannot_be_is_refused(client: Wire, tmp_path: Path, name: str) -> None:
     (tmp_path / "circle").symlink_to(tmp_path / "circle")
     client.open(tmp_path)
     error = client.refused("goal.list", root=f"{tmp_path.as_uri()}/{name}")
@@ -270,7 +262,7 @@ def test_a_root_that_cannot_be_is_refused(client: Client, tmp_path: Path, name: 
 
 
 def test_gates_are_shown_and_asked_for_once_and_again_when_they_change(
-    client: Client, project: Path
+    client: Wire, project: Path
 ) -> None:
     client.open(project)
     error = client.refused("goal.plan", plan="plan.toml")
@@ -296,7 +288,7 @@ def test_gates_are_shown_and_asked_for_once_and_again_when_they_change(
     client.call("goal/wait", {"goal": goal})
 
 
-def test_gates_that_were_detected_are_asked_for_too(client: Client, tmp_path: Path) -> None:
+def test_gates_that_were_detected_are_asked_for_too(client: Wire, tmp_path: Path) -> None:
     client.open(project_at(tmp_path / "project", **{"goalproof.toml": ""}))
     error = client.refused("goal.plan", text="Make the tests pass")
     assert error["data"]["class"] == "GatesNotApproved"
@@ -305,13 +297,13 @@ def test_gates_that_were_detected_are_asked_for_too(client: Client, tmp_path: Pa
     assert client.done("goal.plan", text="Make the tests pass")["gates"]
 
 
-def test_an_untrusted_workspace_approves_no_gate(client: Client, project: Path) -> None:
+def test_an_untrusted_workspace_approves_no_gate(client: Wire, project: Path) -> None:
     client.open(project, trusted=False)
     error = client.refused("goal.trustGate", all=True)
     assert error["data"]["class"] == "NotTrusted"
 
 
-def test_a_malformed_word_on_trust_is_a_no_that_is_told(client: Client, project: Path) -> None:
+def test_a_malformed_word_on_trust_is_a_no_that_is_told(client: Wire, project: Path) -> None:
     client.open(project, trusted="yes")
     assert 'trusted is "yes"' in client.told("window/logMessage", type=2)["message"]
     client.send("goal/didChangeTrust", {"trusted": 1})
@@ -320,9 +312,7 @@ def test_a_malformed_word_on_trust_is_a_no_that_is_told(client: Client, project:
 
 
 @pytest.mark.parametrize("said", [{"trusted": False}, {"trusted": "no"}, {}, None])
-def test_trust_that_is_taken_back_pauses_what_runs(
-    client: Client, tmp_path: Path, said: Any
-) -> None:
+def test_trust_that_is_taken_back_pauses_what_runs(client: Wire, tmp_path: Path, said: Any) -> None:
     project = project_at(tmp_path / "project", SLEEP)
     client.open(project)
     goal = start_sleeping(client, project)
@@ -337,7 +327,7 @@ def test_trust_that_is_taken_back_pauses_what_runs(
 # Progress
 
 
-def prove(client: Client, project: Path) -> str:
+def prove(client: Wire, project: Path) -> str:
     """Take the project's goal to its proof and return where that is."""
     client.approve()
     goal = client.done("goal.run", plan="plan.toml")["id"]
@@ -346,7 +336,7 @@ def prove(client: Client, project: Path) -> str:
     return path
 
 
-def bar_of(client: Client, token: object) -> list[Any]:
+def bar_of(client: Wire, token: object) -> list[Any]:
     return [
         message["params"]["value"]
         for message in client.seen
@@ -354,7 +344,7 @@ def bar_of(client: Client, token: object) -> list[Any]:
     ]
 
 
-def verify(client: Client, proof: str, **more: object) -> int:
+def verify(client: Wire, proof: str, **more: object) -> int:
     arguments = [{"proof": proof, "run": True}]
     return client.ask(
         "workspace/executeCommand", {"command": "goal.verifyProof", "arguments": arguments, **more}
@@ -362,7 +352,7 @@ def verify(client: Client, proof: str, **more: object) -> int:
 
 
 def test_a_proof_that_is_run_again_moves_the_bar_that_came_with_the_request(
-    client: Client, project: Path
+    client: Wire, project: Path
 ) -> None:
     client.open(project)
     proof = prove(client, project)
@@ -387,7 +377,7 @@ if os.path.exists(PIPE):
 """
 
 
-def test_cancelling_the_bar_of_a_proof_kills_what_it_runs(client: Client, tmp_path: Path) -> None:
+def test_cancelling_the_bar_of_a_proof_kills_what_it_runs(client: Wire, tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     slow = SLOW.replace("PIPE", repr(str(pipe)))
     project = project_at(tmp_path / "project", **{"tests/__init__.py": slow})
@@ -405,7 +395,7 @@ def test_cancelling_the_bar_of_a_proof_kills_what_it_runs(client: Client, tmp_pa
     assert client.done("goal.list")["goals"]
 
 
-def test_cancelling_the_request_of_a_proof_ends_its_bar(client: Client, project: Path) -> None:
+def test_cancelling_the_request_of_a_proof_ends_its_bar(client: Wire, project: Path) -> None:
     client.open(project)
     proof = prove(client, project)
     number = verify(client, proof, workDoneToken=7)
@@ -417,7 +407,7 @@ def test_cancelling_the_request_of_a_proof_ends_its_bar(client: Client, project:
     assert bar_of(client, 7)[-1] == {"kind": "end", "message": "cancelled"}
 
 
-def test_trust_that_is_taken_back_ends_a_proof_that_is_run(client: Client, project: Path) -> None:
+def test_trust_that_is_taken_back_ends_a_proof_that_is_run(client: Wire, project: Path) -> None:
     client.open(project)
     proof = prove(client, project)
     number = verify(client, proof, workDoneToken="mine")
@@ -435,7 +425,7 @@ def is_a_new_bar(message: dict[str, Any]) -> bool:
 # Other processes
 
 
-def test_a_goal_that_a_terminal_runs_moves_the_editor(client: Client, tmp_path: Path) -> None:
+def test_a_goal_that_a_terminal_runs_moves_the_editor(client: Wire, tmp_path: Path) -> None:
     project = project_at(tmp_path / "project", SLEEP)
     client.open(project)
     with subprocess.Popen(
@@ -450,7 +440,7 @@ def test_a_goal_that_a_terminal_runs_moves_the_editor(client: Client, tmp_path: 
         assert client.told("goal/progress", goalId=goal, status="paused")["rev"] > running["rev"]
 
 
-def test_a_goal_whose_terminal_died_is_shown_as_paused(client: Client, tmp_path: Path) -> None:
+def test_a_goal_whose_terminal_died_is_shown_as_paused(client: Wire, tmp_path: Path) -> None:
     project = project_at(tmp_path / "project", SLEEP)
     client.open(project)
     with subprocess.Popen(
@@ -464,10 +454,10 @@ def test_a_goal_whose_terminal_died_is_shown_as_paused(client: Client, tmp_path:
 
 
 def test_what_ran_before_the_editor_came_is_told_and_what_is_over_is_not(
-    client: Client, tmp_path: Path
+    client: Wire, tmp_path: Path
 ) -> None:
     project = project_at(tmp_path / "project", SLEEP)
-    with Client() as other:
+    with running() as other:
         other.open(project)
         other.approve()
         done = other.done("goal.plan", plan="plan.toml")["id"]

@@ -18,6 +18,7 @@ from typing import IO, Any
 OURS = (sys.executable, "-m", "goal_server", "lsp")
 PATIENCE = 60.0
 """Seconds until an answer that does not come is a failure."""
+SECTION = "goalproof"
 Message = dict[str, Any]
 
 
@@ -31,7 +32,9 @@ class Wire:
         self.process, self._out = process, process.stdin
         self.patience = patience
         self._errors = errors
-        self.reply: Callable[[Message], Message | None] = lambda _: {"result": None}
+        self.reply: Callable[[Message], Message | None] = self._reply
+        self.settings: dict[str | None, object] = {}
+        """What is answered to `workspace/configuration`, by scope."""
         self.seen: list[Message] = []
         self._numbers = count(1)
         self._come: Queue[Message | str | None] = Queue()
@@ -86,7 +89,14 @@ class Wire:
                 self.write(json.dumps({"jsonrpc": "2.0", "id": message["id"], **answer}).encode())
         return message
 
-    def until(self, wanted: Callable[[Message], bool]) -> Message:
+    def _reply(self, message: Message) -> Message:
+        if message["method"] != "workspace/configuration":
+            return {"result": None}
+        items = message["params"]["items"]
+        assert all(item["section"] == SECTION for item in items)
+        return {"result": [self.settings.get(item.get("scopeUri")) for item in items]}
+
+    def until(self, wanted: Callable[[Message], object]) -> Message:
         """Return the next message that is `wanted`."""
         while not wanted(message := self.read()):
             pass
@@ -105,13 +115,34 @@ class Wire:
     def command(self, name: str, *arguments: Any) -> Message:
         return self.answer(self.ask_command(name, *arguments))
 
-    def open(self, project: Path | None, *, trusted: bool = True, **more: Any) -> Message:
-        window, workspace = {"workDoneProgress": True}, {"codeLens": {"refreshSupport": True}}
+    def done(self, name: str, **given: Any) -> Any:
+        """Return the result of a command that is not refused."""
+        said = self.command(name, given)
+        assert "result" in said, said
+        return said["result"]
+
+    def refused(self, name: str, **given: Any) -> Any:
+        """Return the error of a command that is."""
+        said = self.command(name, given)
+        assert "error" in said, said
+        return said["error"]
+
+    def open(
+        self,
+        *folders: Path,
+        trusted: object = True,
+        settings: object = None,
+        workspace: Message | None = None,
+        **more: Any,
+    ) -> Message:
+        """Begin a session; `workspace` are more capabilities, and `more` are other params."""
+        can = {"codeLens": {"refreshSupport": True}, **(workspace or {})}
         params = {
             "processId": None,
-            "rootUri": None if project is None else project.as_uri(),
-            "capabilities": {"window": window, "workspace": workspace},
-            "initializationOptions": {"trusted": trusted},
+            "rootUri": folders[0].as_uri() if folders else None,
+            "workspaceFolders": [as_folder(folder) for folder in folders] or None,
+            "capabilities": {"window": {"workDoneProgress": True}, "workspace": can},
+            "initializationOptions": {"trusted": trusted, "settings": settings},
             **more,
         }
         self.patience, patience = PATIENCE, self.patience  # the server may only just start
@@ -121,10 +152,34 @@ class Wire:
         self.send("initialized", {})
         return opened
 
-    def approve(self) -> None:
+    def change_folders(
+        self, *, added: tuple[Path, ...] = (), removed: tuple[Path, ...] = ()
+    ) -> None:
+        event = {"added": [*map(as_folder, added)], "removed": [*map(as_folder, removed)]}
+        self.send("workspace/didChangeWorkspaceFolders", {"event": event})
+
+    def open_document(self, path: Path, text: str) -> None:
+        item = {"uri": path.as_uri(), "languageId": "", "version": 1, "text": text}
+        self.send("textDocument/didOpen", {"textDocument": item})
+
+    def approve(self, **given: Any) -> None:
         """Say of the gates there are now that they may run."""
-        gates = self.command("goal.gates")["result"]["gates"]
-        self.command("goal.trustGate", {"digests": [gate["digest"] for gate in gates]})
+        gates = self.done("goal.gates", **given)["gates"]
+        self.done("goal.trustGate", digests=[gate["digest"] for gate in gates], **given)
+
+    def told(self, method: str, **wanted: object) -> Any:
+        """Return the params of the first notification like that, seen already or still to come."""
+
+        def fits(message: Message) -> bool:
+            params = message.get("params") or {}
+            return message.get("method") == method and wanted.items() <= params.items()
+
+        found = next((message for message in self.seen if fits(message)), None)
+        return (found or self.until(fits))["params"]
+
+    def warnings(self) -> list[str]:
+        """Return the warnings in the editor's log until now."""
+        return [said["message"] for said in self.said("window/logMessage") if said["type"] == 2]
 
     def said(self, method: str) -> list[Any]:
         return [message.get("params") for message in self.seen if message.get("method") == method]
@@ -154,6 +209,10 @@ class Wire:
         """Return what the server wrote to standard error so far."""
         self._errors.seek(0)
         return self._errors.read().decode()
+
+
+def as_folder(folder: Path) -> dict[str, str]:
+    return {"uri": folder.as_uri(), "name": folder.name}
 
 
 def read_messages(stream: Any) -> Iterator[Message | str]:

@@ -75,10 +75,9 @@ def a_project(path: Path, **files: str) -> Path:
     return path
 
 
-def a_plan(steps: str, *, writes: str = '"**"', criteria: str = CRITERIA) -> GoalPlan:
-    """Return the plan of one task with `steps`, TOML tables separated by commas."""
-    return parse_plan(
-        f"""
+def plan_text(steps: str, *, writes: str = '"calc.py"', criteria: str = CRITERIA) -> str:
+    """Return the text of a plan of one task with `steps`, TOML tables separated by commas."""
+    return f"""
 goal = "Make sums right in calc.py"
 kind = "fix"
 {criteria}
@@ -87,9 +86,12 @@ id = "fix"
 title = "Fix the sum"
 writes = [{writes}]
 steps = [{steps}]
-""",
-        "plan.toml",
-    )
+"""
+
+
+def a_plan(steps: str, *, writes: str = '"**"', criteria: str = CRITERIA) -> GoalPlan:
+    """Return that plan."""
+    return parse_plan(plan_text(steps, writes=writes, criteria=criteria), "plan.toml")
 
 
 async def create(engine: Engine, plan: GoalPlan) -> GoalState:

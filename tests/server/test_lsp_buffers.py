@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -12,7 +10,6 @@ from lsprotocol import types
 from goal_server.anchor import count_lines
 from goal_server.lsp_board import Board
 from goal_server.lsp_buffers import Documents, apply_edit, find_offset, line_range, read_range
-from goal_server.lsp_later import Later
 
 
 def at(*place: int) -> types.Range:
@@ -90,46 +87,8 @@ def test_a_file_is_told_of_only_when_it_changed() -> None:
     assert told[2:] == [("a", ["0", "1"])]
     board.put("tests", {"b": [a_problem("3")]})
     assert told[3:] == [("a", ["0"]), ("b", ["3"])]
-    board.clear()
+    board.put("plan", {})
+    board.put("tests", {})
     assert told[5:] == [("a", []), ("b", [])]
     board.put("tests", {})
     assert len(told) == 7
-
-
-async def test_many_reasons_are_one_piece_of_work() -> None:
-    done = asyncio.Queue[int]()
-    gate = asyncio.Event()
-    count = 0
-
-    async def work() -> None:
-        nonlocal count
-        count += 1
-        done.put_nowait(count)
-        await gate.wait()
-
-    later = Later(0, work)
-    for _ in range(10):
-        later.ask()
-    async with asyncio.timeout(10):
-        assert await done.get() == 1
-        later.ask()
-        later.ask()
-        gate.set()
-        assert await done.get() == 2
-    later.stop()
-
-
-async def test_work_that_fails_is_done_again_when_asked(caplog: pytest.LogCaptureFixture) -> None:
-    tried = asyncio.Queue[None]()
-
-    async def work() -> None:
-        tried.put_nowait(None)
-        raise ValueError("no")
-
-    later = Later(0, work)
-    async with asyncio.timeout(10):
-        for _ in range(2):
-            later.ask()
-            await tried.get()
-    later.stop()
-    assert "could not be renewed" in caplog.text

@@ -60,6 +60,15 @@ def test_a_uri_is_unquoted() -> None:
     assert to_path(odd.as_uri()) == odd
 
 
+def test_a_file_is_spelled_through_the_link_that_the_client_has_open(tmp_path: Path) -> None:
+    real, other = tmp_path / "real", tmp_path / "other"
+    real.mkdir()
+    (tmp_path / "link").symlink_to(real)
+    folders = opened((tmp_path / "link").as_uri())
+    assert folders.spell(real / "a b.py") == (tmp_path / "link" / "a b.py").as_uri()
+    assert folders.spell(other / "a.py") == (other / "a.py").as_uri()
+
+
 def test_a_folder_whose_links_go_in_a_circle_stops_nobody(tmp_path: Path) -> None:
     circle = tmp_path / "circle"
     circle.symlink_to(circle)

@@ -4,29 +4,48 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 from goal_server.lsp_later import Later
 
 
-async def test_what_is_asked_for_meanwhile_is_done_once_more() -> None:
-    done: list[int] = []
-    begun, go_on, over = asyncio.Event(), asyncio.Event(), asyncio.Event()
+async def test_many_reasons_are_one_piece_of_work() -> None:
+    done = asyncio.Queue[int]()
+    gate = asyncio.Event()
+    count = 0
 
     async def work() -> None:
-        begun.set()
-        await go_on.wait()
-        done.append(len(done))
-        if len(done) == 2:
-            over.set()
+        nonlocal count
+        count += 1
+        done.put_nowait(count)
+        await gate.wait()
 
     later = Later(0, work)
-    for _ in range(3):
+    for _ in range(10):
         later.ask()
-    await begun.wait()
-    for _ in range(3):
+    async with asyncio.timeout(10):
+        assert await done.get() == 1
         later.ask()
-    go_on.set()
-    await over.wait()
-    assert done == [0, 1]
+        later.ask()
+        gate.set()
+        assert await done.get() == 2
+    later.stop()
+
+
+async def test_work_that_fails_is_done_again_when_asked(caplog: pytest.LogCaptureFixture) -> None:
+    tried = asyncio.Queue[None]()
+
+    async def work() -> None:
+        tried.put_nowait(None)
+        raise ValueError("no")
+
+    later = Later(0, work)
+    async with asyncio.timeout(10):
+        for _ in range(2):
+            later.ask()
+            await tried.get()
+    later.stop()
+    assert "could not be renewed" in caplog.text
 
 
 async def test_what_was_stopped_does_nothing_whoever_asks() -> None:
