@@ -78,7 +78,7 @@ async function checkProgram(path: string): Promise<void> {
 function explain(strategy: ImportStrategy): string {
   return strategy === 'useBundled'
     ? 'Goalproof found no Python that can run its server: it needs Python 3.11 or later. Select an interpreter, or install one.'
-    : 'Goalproof found no Python that has goalproof installed. Run `pip install goalproof` in your environment, select another interpreter, or set `goalproof.importStrategy` to `useBundled`.';
+    : 'Goalproof found no Python that has goalproof installed. Install it in your environment (`pip install .` in a clone of Goalproof), select another interpreter, or set `goalproof.importStrategy` to `useBundled`.';
 }
 
 function makeLaunch(

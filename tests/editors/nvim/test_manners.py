@@ -95,7 +95,7 @@ def test_health_says_what_to_do_about_a_missing_program(start: OpenEditor, proje
     editor = start(project, cmd=["no-such-goalproof", "lsp"])
     told = health(editor)
     assert "ERROR" in told
-    assert "pipx install goalproof" in told
+    assert "pipx install ." in told
 
 
 @newest

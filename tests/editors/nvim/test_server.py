@@ -40,7 +40,7 @@ def server_pid(project: Path) -> int:
 @newest
 def test_a_missing_program_is_told_once_with_what_to_do(start: OpenEditor, project: Path) -> None:
     editor = start(project, "calc.py", cmd=["no-such-goalproof", "lsp"])
-    assert "pipx install goalproof" in editor.until_said("no-such-goalproof")
+    assert "pipx install ." in editor.until_said("no-such-goalproof")
     editor.ex("edit tests/test_calc.py")
     editor.ex("edit run_tests.py")
     assert len(warnings(editor)) == 1

@@ -88,7 +88,7 @@ function M.find_fault(cmd)
     return nil
   end
   return (
-    'there is no program `%s`. Install it (`pipx install goalproof`) or name it: '
+    'there is no program `%s`. Install it (`pipx install .` in a clone of Goalproof) or name it: '
     .. "vim.g.goalproof = { cmd = { '/path/to/goalproof', 'lsp' } }."
   ):format(cmd[1])
 end

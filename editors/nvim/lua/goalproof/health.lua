@@ -87,7 +87,7 @@ local function check_clients()
       vim.health.ok(root .. ' is trusted')
     else
       vim.health.info(
-        root .. ' is not trusted: nothing of it is executed. `:Goal trust` changes that'
+        root .. ' is not trusted: nothing of it is executed, and no lens is shown. `:Goal trust` changes that'
       )
     end
   end
