@@ -110,7 +110,7 @@ POSSIBLE: Mapping[GoalStatus, tuple[str, ...]] = {
     S.PLANNED: ("execute", "revise", "cancel"),
     S.RUNNING: ("pause", "cancel", "show"),
     S.PAUSED: ("resume", "cancel"),
-    S.BLOCKED_ON_HUMAN: ("answer", "accept", "diff", "proof", "revise", "resume", "cancel"),
+    S.BLOCKED_ON_HUMAN: ("answer", "accept", "diff", "proof", "resume", "revise", "cancel"),
     S.BLOCKED_ON_EXTERNAL: ("revise", "resume", "cancel"),
     S.NEEDS_MORE_BUDGET: ("resume", "cancel"),
     S.FAILED_INFRA: ("resume", "cancel"),
