@@ -211,4 +211,5 @@ def _find_bad_fixes(plan: GoalPlan, fixes: tuple[str, ...]) -> Iterator[str]:
 
 def _say(location: tuple[int | str, ...], message: str) -> str:
     where = "".join(f"[{part + 1}]" if isinstance(part, int) else f".{part}" for part in location)
-    return f"{where.lstrip('.') or 'the document'}: {message}"
+    said = "there is no such key" if message == "Extra inputs are not permitted" else message
+    return f"{where.lstrip('.') or 'the document'}: {said}"

@@ -11,6 +11,7 @@ from goal_engine.proof.statement import GoalProof
 def render_proof_page(proof: GoalProof, digest: str) -> str:
     """Return Markdown that says what the statement says, in the order a reader asks for it."""
     judgement = proof.judgement
+    count = len(proof.evidence.files)
     lines = [
         f"# Proof of {proof.goal_id}",
         "",
@@ -21,7 +22,7 @@ def render_proof_page(proof: GoalProof, digest: str) -> str:
         f"- statement: `{digest}` (**unsigned**: only running it again convinces)",
         f"- tree: `{proof.tree}`",
         f"- base: `{proof.base_commit}`",
-        f"- change: {len(proof.evidence.files)} files, "
+        f"- change: {count} {'file' if count == 1 else 'files'}, "
         f"+{proof.evidence.additions} −{proof.evidence.deletions}",
         f"- sandbox: {proof.sandbox}",
         f"- environment: Python {proof.environment.python or 'none'}, git {proof.environment.git}, "
@@ -43,6 +44,10 @@ def render_proof_page(proof: GoalProof, digest: str) -> str:
     for gate in judgement.gates:
         command = _code(shlex.join(specs[gate.gate].argv))
         met = "yes" if gate.met else "no"
+        if gate.gate in proof.waived:
+            met += ", waived by a person"
+        elif not gate.required:
+            met += ", optional"
         lines.append(f"| {gate.gate} | {gate.bar} | {met} | {_cell(gate.reason)} | {command} |")
         lines += [f"| | | gap | {_cell(gap)} failed before as well | |" for gap in gate.gaps]
     lines += ["", "Run it again: `goalproof verify-proof BUNDLE --run`", ""]

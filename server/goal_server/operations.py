@@ -90,8 +90,8 @@ async def dispatch(context: Context, operation: Operation, params: p.Params) -> 
     if needs_trust(operation, params) and not context.trusted:
         raise NotTrusted(
             f"`{operation.name}` would run code of {context.engine.checkout}, which is not"
-            " trusted. Look at its gates and configuration, then repeat with --trust, or trust the"
-            " workspace in the editor."
+            " trusted. Look at what it configures (goalproof.toml, pyproject.toml), then repeat with"
+            " --trust, or answer in a terminal, or trust the workspace in the editor."
         )
     handler = load(operation.handler)
     result: r.View = await handler(context, params)

@@ -182,3 +182,9 @@ def test_a_criterion_may_not_pass_for_one_of_the_engine_s(name: str) -> None:
     plan = parse_plan(f'goal = "x"\n{said}', "plan")
     with pytest.raises(BadPlan, match=f"criterion {name} has a name that is kept"):
         check_against_gates(plan, ("tests",), ())
+
+
+def test_a_key_that_no_plan_has_is_named():
+    text = 'goal = "Fix it"\n[[task]]\nid = "a"\ntitle = "A"\nworker = "manual"\nfoo = 1\n'
+    with pytest.raises(BadPlan, match=r"task\[1\]\.foo: there is no such key"):
+        parse_plan(text, "plan.toml")

@@ -20,6 +20,7 @@ from goal_engine.integration import accept_criterion
 from goal_engine.lifecycle import execute_goal, resume_goal
 from goal_engine.planner import CreateGoalOptions, create_goal
 from goal_engine.progress import find_blocker, render_progress
+from goal_engine.queries import resolve_goal_proof
 from goal_engine.state.commands import Record
 from goal_engine.state.events import TaskHandedOver
 from goal_engine.state.model import GoalState
@@ -132,6 +133,8 @@ async def test_a_gate_that_was_waived_keeps_no_goal_from_being_ready(tmp_path: P
     assert state.judgement is not None
     assert [v.criterion.id for v in state.judgement.criteria] == ["tests-holds", "accepted"]
     assert [v.met for v in state.judgement.gates if v.gate == "lint"] == [False]
+    page = await resolve_goal_proof(engine.ports, desk.goal) / "proof.md"
+    assert "| lint | pass | no, waived by a person |" in page.read_text(encoding="utf-8")
     engine.close()
 
 
