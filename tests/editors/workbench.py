@@ -225,12 +225,16 @@ class Workbench:
     # files
 
     def open_file(self, name: str) -> None:
-        """Open a file of the folder by its name."""
-        self.page.keyboard.press("Control+P")
-        expect(self.quick_input).to_be_visible()
-        self.quick_input.fill(name)
-        self.pick(Path(name).name)
-        expect(self.tab(Path(name).name)).to_be_visible()
+        """Open a file of the folder by its name, or go to it: a diff of it may be open as well."""
+        tab = self.page.locator(f'.tab[data-resource-name="{Path(name).name}"]')
+        if tab.count():
+            tab.first.click()
+        else:
+            self.page.keyboard.press("Control+P")
+            expect(self.quick_input).to_be_visible()
+            self.quick_input.fill(name)
+            self.pick(Path(name).name)
+        expect(tab.first).to_have_attribute("aria-selected", "true")
 
     def tab(self, name: str) -> Locator:
         """Return the tab of an open editor."""
