@@ -13,6 +13,7 @@ nox.options.error_on_external_run = True
 
 LOCK = "requirements-dev.lock"
 EDITORS_LOCK = "tests/editors/requirements.txt"
+BY_MODULE = ("--numprocesses=2", "--dist=loadscope", "--no-loadscope-reorder")
 ON_ALL_CORES = ("--numprocesses=logical", "--dist=worksteal")
 SOURCES = ("goal_engine", "server", "tests", "noxfile.py")
 
@@ -64,7 +65,7 @@ def editors(session: nox.Session) -> None:
     install(session)
     session.install("--quiet", "-r", EDITORS_LOCK)
     session.run("python", "-m", "tests.editors.tools")
-    session.run("pytest", "tests/editors", *session.posargs)
+    session.run("pytest", *BY_MODULE, "tests/editors", *session.posargs)
 
 
 @nox.session(default=False)
