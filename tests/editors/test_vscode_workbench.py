@@ -152,7 +152,7 @@ def test_a_person_does_a_task_in_its_folder_and_hands_it_in(
     window.pick("I do it myself", LATER)
     window.pick("Run now")
     approve_gates(window)
-    window.await_status(r"needs you|\d/\d")
+    window.await_status("a task waits for you")
     window.shot("manual")
     window.command("Goalproof: Open Folder of a Task…")
     window.pick("Copy its path", LATER)
@@ -254,7 +254,7 @@ def test_an_untrusted_folder_runs_nothing_until_it_is_trusted(
     editor = window.page.locator(".workspace-trust-editor")
     editor.locator(".monaco-button").filter(has_text=re.compile("^Trust$")).first.click()
     expect(window.status("Restricted Mode")).to_be_hidden(timeout=LATER)
-    window.page.keyboard.press("Escape")
+    window.escape(editor)
     run_plan(window)
     await_ready(window)
 

@@ -236,6 +236,15 @@ class Workbench:
             self.pick(Path(name).name)
         expect(tab.first).to_have_attribute("aria-selected", "true")
 
+    def escape(self, shown: Locator) -> None:
+        """Press Escape until what is shown is gone: it may not have the focus yet."""
+
+        def is_gone() -> bool:
+            self.page.keyboard.press("Escape")
+            return not shown.is_visible()
+
+        self.await_that(is_gone)
+
     def tab(self, name: str) -> Locator:
         """Return the tab of an open editor."""
         return self.page.locator(".tab").filter(has_text=words(name)).first
