@@ -238,13 +238,17 @@ def prepare(
     if oid(clone, f"{commits['proving']}^{{tree}}") != tree:
         raise Different("tree: it is not what change.bundle holds")
     globs = [glob for gate in proof["gates"] for glob in gate["tests"]]
-    without = take_change_away(clone, scratch, base_tree, tree, globs)
-    commits["counterfactual"] = git(
-        "commit-tree", without, "-p", base, "-m", "without the change", cwd=clone,
-        env={f"GIT_{who}_{what}": "goalproof" for who in ("AUTHOR", "COMMITTER")
-             for what in ("NAME", "EMAIL")},
-    ).decode().strip()  # fmt: skip
-    trees = {"baseline": base_tree, "proving": tree, "counterfactual": without}
+    trees = {"baseline": base_tree, "proving": tree}
+    for stage, ground, tests in (
+        ("counterfactual", base_tree, tree),
+        ("original", tree, base_tree),
+    ):
+        trees[stage] = put_tests(clone, scratch, ground, tests, globs)
+        commits[stage] = git(
+            "commit-tree", trees[stage], "-p", base, "-m", "tests and change apart", cwd=clone,
+            env={f"GIT_{who}_{what}": "goalproof" for who in ("AUTHOR", "COMMITTER")
+                 for what in ("NAME", "EMAIL")},
+        ).decode().strip()  # fmt: skip
     return clone, commits, trees
 
 
@@ -253,10 +257,8 @@ def oid(clone: Path, name: str) -> str:
     return git("rev-parse", "--verify", "--quiet", name, cwd=clone).decode().strip()
 
 
-def take_change_away(
-    clone: Path, scratch: Path, base_tree: str, tree: str, globs: list[str]
-) -> str:
-    """Return the tree of the base with the change's test files and nothing else of it."""
+def put_tests(clone: Path, scratch: Path, base_tree: str, tree: str, globs: list[str]) -> str:
+    """Return `base_tree` with the test files of `tree` and nothing else of it."""
     changed = git(
         "diff-tree", "-r", "-z", "--name-only", "--no-renames", base_tree, tree, cwd=clone
     )
@@ -351,8 +353,12 @@ def run_again(proof: Json, options: argparse.Namespace, scratch: Path) -> list[s
         print(plain(f"  {stage:14} {name}: {outcome}, {len(tests)} tests"
                     f"{f' — differs; {why}' if found else ''}"))  # fmt: skip
         differences += found
-    for name in gates:
-        for stage in ("baseline", "proving"):
+    apart = trees["original"] not in (trees["baseline"], trees["proving"])
+    for name, gate in gates.items():
+        needed = ("baseline", "proving", "original")[
+            : 3 if apart and gate["report"] == "junit" else 2
+        ]
+        for stage in needed:
             if (stage, name) not in seen:
                 differences.append(f"runs[{stage} {name}]: absent")
     return differences
