@@ -18,13 +18,14 @@ from goal_engine.errors import (
 )
 from goal_engine.gates.protected import find_protected_change
 from goal_engine.proof.gate import GateOutcome, GateResult, GateStage
+from goal_engine.proof.report import describe_signature
 from goal_engine.proof.statement import GoalProof
 from goal_engine.proof.verdict import EXTRA_CRITERIA, Observations, judge
 from goal_engine.runtime.environment import find_environment
 from goal_engine.runtime.repository import EvidenceRepository, read_checkout
 from goal_engine.runtime.threads import in_thread
 from goal_engine.types import Frozen, Person, Sha256
-from goal_engine.verifier.bundle import CHANGE, read_bundle
+from goal_engine.verifier.bundle import CHANGE, VERIFIER, has_own_verifier, read_bundle
 from goal_engine.verifier.run import run_gate
 from goal_engine.verifier.stages import overlay_tests
 from goal_engine.worktree import Workbench
@@ -52,6 +53,31 @@ class Reverification(Frozen):
 def inspect_bundle(bundle: Path) -> tuple[GoalProof, str]:
     """Return the proof in a bundle and its digest; runs nothing.  Raises `ProofRefused`."""
     return read_bundle(bundle)
+
+
+def read_signature(bundle: Path) -> tuple[Sha256 | None, str]:
+    """Return who signed a bundle and what that gives; nobody, and why, when it is refused."""
+    try:
+        proof, _ = read_bundle(bundle)
+    except ProofRefused as error:
+        return None, error.paragraph
+    return proof.key_id, describe_signature(proof)
+
+
+def describe_inspection(proof: GoalProof) -> str:
+    """Return what is known of a proof whose bundle was read and of which nothing was run."""
+    strange = (
+        ""
+        if has_own_verifier(proof)
+        else (
+            f" Its {VERIFIER} is not the one that this version of Goalproof writes: read it before you"
+            " run it."
+        )
+    )
+    return (
+        f"Every file is what the proof says, which is {describe_signature(proof)}.{strange}"
+        " Nothing was run: --run re-executes the gates."
+    )
 
 
 def plan_commands(proof: GoalProof) -> tuple[str, ...]:

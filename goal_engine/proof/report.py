@@ -19,7 +19,8 @@ def render_proof_page(proof: GoalProof, digest: str) -> str:
         "",
         f"Verdict: **{judgement.verdict}**" + "".join(f"\n- {_cell(r)}" for r in judgement.reasons),
         "",
-        f"- statement: `{digest}` (**unsigned**: only running it again convinces)",
+        f"- statement: `{digest}`",
+        f"- signature: {describe_signature(proof)}",
         f"- tree: `{proof.tree}`",
         f"- base: `{proof.base_commit}`",
         f"- change: {count} {'file' if count == 1 else 'files'}, "
@@ -50,8 +51,25 @@ def render_proof_page(proof: GoalProof, digest: str) -> str:
             met += ", optional"
         lines.append(f"| {gate.gate} | {gate.bar} | {met} | {_cell(gate.reason)} | {command} |")
         lines += [f"| | | gap | {_cell(gap)} failed before as well | |" for gap in gate.gaps]
-    lines += ["", "Run it again: `goalproof verify-proof BUNDLE --run`", ""]
+    lines += [
+        "",
+        "Run it again: `goalproof verify-proof BUNDLE --run`, or read `verify.py` beside this page and"
+        " use it with nothing but Python and git.",
+        "",
+    ]
     return "\n".join(lines)
+
+
+def describe_signature(proof: GoalProof) -> str:
+    """Return in a sentence who signed and what that gives."""
+    if proof.key_exposed:
+        doubt = "an unsandboxed worker could have read the key"
+    else:
+        doubt = "no worker could read the key, but its owner could have signed anything"
+    return (
+        f"signed by {proof.key_id} on the machine that made it; {doubt}; only running it again "
+        "convinces"
+    )
 
 
 def _code(text: str) -> str:

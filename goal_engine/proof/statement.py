@@ -1,7 +1,7 @@
 """The proof: an in-toto Statement about a tree and its base, named by the digest of its bytes.
 
-It is not signed, and says so: whoever made it could have made another.  Running it again is what
-convinces (DESIGN §8).
+Its envelope is signed, and it says what that is worth: whoever made it could have made another.
+Running it again is what convinces (DESIGN §8).
 """
 
 from __future__ import annotations
@@ -58,9 +58,10 @@ class GoalProof(Frozen):
     answers: tuple[Answer, ...] = ()
     waived: tuple[str, ...] = ()
     sandbox: Literal["none"] = "none"
-    signature: Literal["unsigned"] = "unsigned"
-    key_exposed: Literal[True] = True
-    """There is no key that a worker could not have used."""
+    key_id: Sha256
+    """The key that has to have signed this."""
+    key_exposed: bool
+    """Whether a worker could have read the private key: it ran unsandboxed as the same user."""
     journal_seq: int
     journal_head: Sha256
     """The digest of the journal's last line before this proof."""

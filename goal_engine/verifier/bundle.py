@@ -11,6 +11,12 @@ from pathlib import Path
 
 from goal_engine.errors import ProofRefused
 from goal_engine.ports import Ports
+from goal_engine.proof.envelope import (
+    check_envelope,
+    find_key_id,
+    render_envelope,
+    render_public_key,
+)
 from goal_engine.proof.report import render_proof_page
 from goal_engine.proof.statement import (
     GoalProof,
@@ -22,6 +28,7 @@ from goal_engine.proof.statement import (
 from goal_engine.proof.verdict import Judgement, Observations
 from goal_engine.runtime.atomic import fsync_dir
 from goal_engine.runtime.git import require_git
+from goal_engine.runtime.signing_key import read_signing_seed
 from goal_engine.runtime.threads import in_thread
 from goal_engine.state.model import GoalState
 from goal_engine.task_graph.graph import GoalTask
@@ -32,6 +39,11 @@ STATEMENT = "statement.json"
 NAME = "statement.sha256"
 PAGE = "proof.md"
 CHANGE = "change.bundle"
+ENVELOPE = "envelope.dsse.json"
+PUBLIC_KEY = "public-key.pem"
+VERIFIER = "verify.py"
+OWN_VERIFIER = Path(__file__).with_name("standalone.py")
+"""What a stranger runs: put into each bundle as it is."""
 
 
 def proofs_folder(checkout: Path, goal_id: GoalId) -> Path:
@@ -62,19 +74,27 @@ def _write(
 ) -> str:
     folder = proofs_folder(checkout, state.goal_id)
     folder.mkdir(parents=True, exist_ok=True)
+    seed = read_signing_seed()
+    public_key = render_public_key(seed)
     with tempfile.TemporaryDirectory(prefix=".new-", dir=folder) as made:
         new = Path(made) / "bundle"
         new.mkdir()
-        files = dict(logs)
+        files = {**logs, VERIFIER: OWN_VERIFIER.read_bytes()}
         if state.commit is not None and state.tree != state.created.base_tree:
             bench.repository.write_bundle(new / CHANGE, state.commit, state.created.base_commit)
             files[CHANGE] = (new / CHANGE).read_bytes()
         digests = {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
-        proof = make_proof(bench, state, seen, judgement, head, digests)
+        proof = make_proof(bench, state, seen, judgement, head, digests, find_key_id(public_key))
         statement = render_statement(proof)
         digest = find_digest(statement)
         page = render_proof_page(proof, digest).encode()
-        extra = {STATEMENT: statement, NAME: f"{digest}\n".encode(), PAGE: page}
+        extra = {
+            STATEMENT: statement,
+            NAME: f"{digest}\n".encode(),
+            PAGE: page,
+            ENVELOPE: render_envelope(statement, seed),
+            PUBLIC_KEY: public_key,
+        }
         for name, data in {**files, **extra}.items():
             _put(new / name, data)
         fsync_dir(new)
@@ -100,6 +120,7 @@ def make_proof(
     judgement: Judgement,
     head: str,
     files: dict[str, str],
+    key_id: str,
 ) -> GoalProof:
     """Return the proof of a judgement: what was seen, not what was said."""
     created = state.created
@@ -131,6 +152,8 @@ def make_proof(
         acceptances=state.acceptances,
         answers=state.answers,
         waived=state.waived,
+        key_id=key_id,
+        key_exposed=True,  # no worker is sandboxed yet, and each runs as the person
         journal_seq=state.seq,
         journal_head=head,
         files=files,
@@ -146,7 +169,8 @@ def _name_worker(task: GoalTask) -> str:
 def read_bundle(folder: Path) -> tuple[GoalProof, str]:
     """Return the proof in `folder` and its digest.
 
-    Raises `ProofRefused`, naming the file, unless every byte is what the statement says.
+    Raises `ProofRefused`, naming the file, unless every byte is what the statement says and the
+    statement is signed by the key that it names.
     """
     try:
         statement = (folder / STATEMENT).read_bytes()
@@ -157,20 +181,51 @@ def read_bundle(folder: Path) -> tuple[GoalProof, str]:
             f"{folder} is no proof bundle: {error.filename} cannot be read ({error.strerror}). "
             "Give the folder that `goalproof proof` names."
         ) from error
+    key_id = _check_signature(folder, statement)
     digest = find_digest(statement)
     if name != f"{digest}\n".encode():
         raise ProofRefused(f"{folder / STATEMENT} does not have the digest that {NAME} says.")
     if len(folder.name) == len(digest) and folder.name != digest:
         raise ProofRefused(f"{folder} is named after another proof than it holds ({digest}).")
     proof = parse_statement(statement)
+    if proof.key_id != key_id:
+        raise ProofRefused(
+            f"{folder / ENVELOPE} is signed with another key ({key_id}) than the statement names "
+            f"({proof.key_id})."
+        )
     if page != render_proof_page(proof, digest).encode():
         raise ProofRefused(f"{folder / PAGE} does not say what the statement says.")
     _check_files(folder, proof)
     return proof, digest
 
 
+def has_own_verifier(proof: GoalProof) -> bool:
+    """Whether the bundle's `verify.py` is the one that this version writes."""
+    own = hashlib.sha256(OWN_VERIFIER.read_bytes()).hexdigest()
+    return proof.files.get(VERIFIER) == own
+
+
+def _check_signature(folder: Path, statement: bytes) -> str:
+    """Return the id of the key that signed `statement`."""
+    try:
+        envelope = (folder / ENVELOPE).read_bytes()
+        public_key = (folder / PUBLIC_KEY).read_bytes()
+    except OSError as error:
+        raise ProofRefused(
+            f"{folder} is not signed: {error.filename} cannot be read ({error.strerror}). Proofs of "
+            "early versions were not; `execute` the goal again to make one that is."
+        ) from error
+    try:
+        payload, key_id = check_envelope(envelope, public_key)
+    except ProofRefused as error:
+        raise ProofRefused(f"{folder / ENVELOPE} with {PUBLIC_KEY}: {error}") from error
+    if payload != statement:
+        raise ProofRefused(f"{folder / ENVELOPE} is about another statement than {STATEMENT}.")
+    return key_id
+
+
 def _check_files(folder: Path, proof: GoalProof) -> None:
-    own = {STATEMENT, NAME, PAGE}
+    own = {STATEMENT, NAME, PAGE, ENVELOPE, PUBLIC_KEY}
     there = {str(path.relative_to(folder)) for path in folder.rglob("*") if not path.is_dir()}
     for name in sorted(there - own - set(proof.files)):
         raise ProofRefused(f"{folder / name} is in the bundle, but the statement does not name it.")

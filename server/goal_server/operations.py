@@ -304,7 +304,8 @@ async def show_proof(context: Context, params: p.GoalParams) -> r.ProofView:
     """Say where the proof is and what it states."""
     state = await _find(context, params.goal)
     path = await _find_proof(context, state)
-    return r.render_proof(state, path)
+    key_id, signature = await asyncio.to_thread(reverify.read_signature, path)
+    return r.render_proof(state, path, key_id, signature)
 
 
 # Decide
@@ -349,7 +350,7 @@ async def deliver_goal(context: Context, params: p.GoalParams) -> r.GoalView:
 
 
 async def verify_proof(context: Context, params: p.VerifyProofParams) -> r.ReverificationView:
-    """Check a bundle's digests and, if asked, re-execute its gates in a clean checkout."""
+    """Check a bundle's signature and digests; if asked, re-execute its gates in a clean checkout."""
     bundle = await _find_bundle(context, params.proof)
     proof, _ = await asyncio.to_thread(reverify.inspect_bundle, bundle)
     commands = reverify.plan_commands(proof)
@@ -358,7 +359,7 @@ async def verify_proof(context: Context, params: p.VerifyProofParams) -> r.Rever
             bundle=str(bundle),
             outcome="INSPECTED",
             gates=commands,
-            note="Every file is what the proof says. Nothing was run: --run re-executes the gates.",
+            note=reverify.describe_inspection(proof),
         )
     for command in commands:
         context.say(f"will run {command}")

@@ -276,7 +276,12 @@ class ProofView(View):
     proof: ProofPlace
     criteria: tuple[CriterionView, ...]
     gates: tuple[GateView, ...]
-    signed: bool = False
+    signed: bool
+    """Whether the signature was checked and fits."""
+    key_id: str | None
+    """The sha256 of the public key."""
+    signature: str
+    """What the signature gives, or why there is none to rely on."""
     next: tuple[str, ...]
 
 
@@ -375,8 +380,10 @@ def render_line(summary: Summary) -> GoalLine:
     )
 
 
-def render_proof(state: GoalState, proof_path: Path) -> ProofView:
-    """Return what the current proof of a goal states."""
+def render_proof(
+    state: GoalState, proof_path: Path, key_id: str | None, signature: str
+) -> ProofView:
+    """Return what the current proof of a goal states; `key_id` is the checked signature's."""
     place = _render_place(state, proof_path)
     assert place is not None
     return ProofView(
@@ -385,6 +392,9 @@ def render_proof(state: GoalState, proof_path: Path) -> ProofView:
         proof=place,
         criteria=_render_criteria(state),
         gates=_render_gates(state),
+        signed=key_id is not None,
+        key_id=key_id,
+        signature=signature,
         next=(f"goalproof verify-proof {shlex.quote(str(proof_path))} --run",),
     )
 

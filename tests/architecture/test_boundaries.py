@@ -13,13 +13,17 @@ TERMINAL = tuple(
 )
 """The command line's own modules."""
 
+STANDALONE = "goal_engine.verifier.standalone"
+"""The program in each bundle: it stands alone there, so it does all of this itself."""
+
 PLACES = {
     "pygls": ("goal_server.lsp",),
     "lsprotocol": ("goal_server.lsp",),
     "click": TERMINAL,
     "rich": TERMINAL,
     "git": ("goal_engine.runtime.objects",),
-    "subprocess": ("goal_engine.runtime",),
+    "cryptography": ("goal_engine.proof.envelope",),
+    "subprocess": ("goal_engine.runtime", STANDALONE),
     "multiprocessing": (),
     "pty": (),
 }
@@ -31,7 +35,7 @@ STARTS_A_PROCESS = {
     *("execl", "execle", "execlp", "execlpe", "execv", "execve", "execvp", "execvpe"),
     *("spawnl", "spawnle", "spawnlp", "spawnv", "spawnve", "spawnvp", "spawnvpe"),
 }
-SPELLS_GIT = ("goal_engine.runtime.git",)
+SPELLS_GIT = ("goal_engine.runtime.git", STANDALONE)
 STARTS_PROCESSES = ("goal_engine.runtime",)
 JOURNAL_FILES = {"events.jsonl", "head.json"}
 KNOWS_JOURNAL_FILES = ("goal_engine.state",)
@@ -101,7 +105,7 @@ def find_journal_files(module: Module) -> list[str]:
 
 def find_prints(module: Module) -> list[str]:
     """Return where the engine writes to standard output, which belongs to LSP."""
-    if not is_within(module.name, ("goal_engine",)):
+    if not is_within(module.name, ("goal_engine",)) or module.name == STANDALONE:
         return []
     return [
         f"{module.name}:{node.lineno} prints"
@@ -143,6 +147,7 @@ def test_the_project_keeps_to_its_places(check):
         (find_foreign_imports, "goal_server.registry", "def f():\n    import rich.table"),
         (find_foreign_imports, "goal_engine.runtime.git", "import git"),
         (find_foreign_imports, "goal_engine.verifier.run", "import subprocess"),
+        (find_foreign_imports, "goal_engine.verifier.bundle", "import cryptography.exceptions"),
         (find_git_commands, "goal_engine.runtime.repository", "run(['git', 'status'])"),
         (find_git_commands, "goal_server.cli", "run(('/usr/bin/git', 'push'))"),
         (find_git_commands, "goal_engine.runtime.repository", "safe_git(['status'])"),

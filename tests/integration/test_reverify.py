@@ -10,12 +10,14 @@ import pytest
 
 from goal_engine.engine import Engine, create_sample_repository
 from goal_engine.errors import ProofRefused
+from goal_engine.proof.envelope import render_envelope, render_public_key
 from goal_engine.proof.gate import GateOutcome
 from goal_engine.proof.report import render_proof_page
 from goal_engine.proof.statement import find_digest, parse_statement, render_statement
 from goal_engine.queries import resolve_goal_proof
 from goal_engine.reverify import ReverifyOutcome, inspect_bundle, plan_commands, verify_proof
 from goal_engine.runtime.git import safe_git
+from goal_engine.runtime.signing_key import read_signing_seed
 from goal_engine.types import GoalStatus
 from tests.integration.projects import FIX, a_plan, a_project, fingerprint, run
 
@@ -67,9 +69,11 @@ async def test_a_proof_that_claims_more_than_is_there_is_not_reproduced(
 
 
 def forge(bundle: Path, target: Path, proof: object) -> Path:
-    """Write a bundle that is consistent in itself, as a liar would."""
+    """Write a bundle that is consistent in itself, as a liar with the key would."""
     from goal_engine.proof.statement import GoalProof
 
+    seed = read_signing_seed()
+    key = render_public_key(seed)
     made = GoalProof.model_validate(proof.model_dump())  # type: ignore[attr-defined]
     statement = render_statement(made)
     digest = find_digest(statement)
@@ -78,6 +82,8 @@ def forge(bundle: Path, target: Path, proof: object) -> Path:
         ("statement.json", statement),
         ("statement.sha256", f"{digest}\n".encode()),
         ("proof.md", render_proof_page(made, digest).encode()),
+        ("envelope.dsse.json", render_envelope(statement, seed)),
+        ("public-key.pem", key),
     ):
         (folder / name).chmod(0o644)
         (folder / name).write_bytes(data)

@@ -361,6 +361,8 @@ export interface ProofView {
   readonly criteria: readonly CriterionView[];
   readonly gates: readonly GateView[];
   readonly signed: boolean;
+  readonly keyId: string | null;
+  readonly signature: string;
   readonly next: readonly string[];
 }
 

@@ -243,6 +243,8 @@
 ---@field criteria goalproof.CriterionView[]
 ---@field gates goalproof.GateView[]
 ---@field signed boolean
+---@field keyId string|nil
+---@field signature string
 ---@field next string[]
 
 --- An answer to a goal's question.

@@ -1,0 +1,523 @@
+"""Runs this proof again, with Python's standard library and git alone.
+
+    python3 verify.py                          what the proof claims, and what would be run
+    python3 verify.py --run --repository PATH  runs it, in clean checkouts in a temporary folder
+
+PATH is a repository (or its URL) that has the base commit; it is cloned, never changed.  The answer is
+the exit code, too: 0 REPRODUCED, 1 NOT REPRODUCED (and which field), 2 NOT REPRODUCIBLE HERE (and what
+is missing).  Compared are how each gate ended and what each of its tests said.
+
+What this cannot do: check the ed25519 signature, for which the standard library has nothing (`goalproof
+verify-proof` does, or any DSSE verifier); and judge: that the verdict follows from the gates is checked
+by `goalproof verify-proof --run`.  Whoever sent you the bundle wrote this file as well: read it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import contextlib
+import fnmatch
+import hashlib
+import json
+import os
+import re
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any, Optional
+from xml.parsers import expat
+
+Json = dict[str, Any]
+Ran = tuple[str, Optional[int], dict[str, str], str]  # noqa: UP045 - Python 3.9 runs this, too
+"""Outcome, exit code, what each test said, and a reason for people."""
+Python = tuple[Path, str, tuple[int, int], list[str]]
+"""An interpreter, the one below it, its version, and its folders of packages."""
+
+HERE = Path(__file__).resolve().parent
+REPRODUCED, NOT_REPRODUCED, NOT_HERE = "REPRODUCED", "NOT REPRODUCED", "NOT REPRODUCIBLE HERE"
+EXIT_CODES = {REPRODUCED: 0, NOT_REPRODUCED: 1, NOT_HERE: 2}
+PAYLOAD_TYPE = "application/vnd.in-toto+json"
+UNNAMED = {"statement.json", "statement.sha256", "proof.md", "envelope.dsse.json", "public-key.pem"}
+"""Files that are made of the statement and so cannot be named in it."""
+KEPT = {"PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LANGUAGE", "TERM", "TMPDIR", "TZ"}
+OID = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
+REPORT_LIMIT = 64 << 20
+TESTS = (
+    *("tests/**", "test/**", "**/tests/**", "**/test/**", "**/tests.py", "**/conftest.py"),
+    *("**/test_*", "**/*_test.*", "**/*.test.*", "**/*.spec.*", "**/*_spec.*"),
+    *("spec/**", "**/__tests__/**", "**/__snapshots__/**", "**/testdata/**", "testing/**"),
+)
+"""What counts as a test beside a gate's own `tests`: taken along when the change is taken away."""
+
+
+class Different(Exception):
+    """The bundle is not what it says, or a run ended in another way: names the field."""
+
+
+class Missing(Exception):
+    """It cannot be run here: names what is missing."""
+
+
+def main() -> int:
+    """Print the claims and the plan, run it if asked, and return the exit code."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--run", action="store_true", help="run the gates; they are a stranger's")
+    parser.add_argument("--repository", metavar="PATH", help="a repository with the base commit")
+    parser.add_argument(
+        "--env", metavar="PYTHON", help="the Python (or virtual environment) with what gates need"
+    )
+    options = parser.parse_args()
+    try:
+        proof = read_bundle(HERE)
+        print_claims(proof)
+        if not options.run:
+            print("\nNothing was run. With --run --repository PATH the commands above are.")
+            return 0
+        if not options.repository:
+            raise Missing("a repository that has the base commit: give it with --repository PATH")
+        with tempfile.TemporaryDirectory(prefix="goalproof-verify-") as scratch:
+            differences = run_again(proof, options, Path(scratch).resolve())
+        if differences:
+            raise Different("; ".join(differences))
+    except Different as error:
+        return answer(NOT_REPRODUCED, error)
+    except Missing as error:
+        return answer(NOT_HERE, error)
+    return answer(REPRODUCED, "each gate ended, and each test said, what the proof says")
+
+
+def answer(outcome: str, why: object) -> int:
+    """Print the answer and return its exit code."""
+    print(f"\n{outcome} ({plain(why)})")
+    return EXIT_CODES[outcome]
+
+
+def plain(text: object) -> str:
+    """Return text of a stranger without what could steer a terminal."""
+    return "".join(char if char.isprintable() else " " for char in str(text))
+
+
+# The bundle
+
+
+def read_bundle(folder: Path) -> Json:
+    """Return the proof, once every file is the one that the statement or the envelope names."""
+    statement = read(folder, "statement.json")
+    if read(folder, "statement.sha256") != f"{digest(statement)}\n".encode():
+        raise Different("statement.json: it does not have the digest in statement.sha256")
+    try:
+        envelope = json.loads(read(folder, "envelope.dsse.json"))
+        payload = base64.b64decode(envelope["payload"], validate=True)
+        kind, signatures = envelope["payloadType"], len(envelope["signatures"])
+        proof: Json = json.loads(statement)["predicate"]
+        files = dict(proof["files"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise Different(f"envelope or statement: {type(error).__name__}: {error}") from error
+    if payload != statement or kind != PAYLOAD_TYPE or signatures != 1:
+        raise Different("envelope.dsse.json: it is not one signature of statement.json")
+    for name, wanted in files.items():
+        if digest(read(folder, name)) != wanted:
+            raise Different(f"files[{name}]: it is not the file that the statement names")
+    there = {str(path.relative_to(folder)) for path in folder.rglob("*") if not path.is_dir()}
+    for name in sorted(there - set(files) - UNNAMED):
+        raise Different(f"{name}: it is in the bundle, but the statement does not name it")
+    return proof
+
+
+def read(folder: Path, name: str) -> bytes:
+    """Return the bytes of a file of the bundle."""
+    path = folder / name
+    if not path.resolve().is_relative_to(folder):
+        raise Different(f"files[{name}]: it leads out of the bundle")
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise Different(f"{name}: it is missing ({error.strerror})") from error
+
+
+def digest(data: bytes) -> str:
+    """Return the sha256 of some bytes."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def print_claims(proof: Json) -> None:
+    """Say what the statement says, and each command that would be run."""
+
+    def say(*words: object) -> None:
+        print(plain(" ".join(map(str, words))))
+
+    say("goal     ", proof["text"])
+    say("verdict  ", proof["judgement"]["verdict"])
+    say("base     ", proof["base_commit"])
+    say("tree     ", proof["tree"])
+    for item in proof["judgement"]["criteria"]:
+        criterion = item["criterion"]
+        say(
+            "criterion",
+            f"{criterion['id']}: {item['state']} ({criterion['evidence']}): {item['reason']}",
+        )
+    say("signature", f"by {proof['key_id']}, NOT checked here: the standard library cannot")
+    if proof["key_exposed"]:
+        say("         ", "an unsandboxed worker could have read that key")
+    say("files    ", f"{len(proof['files'])}, each with the digest that the statement names")
+    gates = {gate["name"]: gate for gate in proof["gates"]}
+    print("\nWould run, each in a clean checkout:")
+    for run in proof["runs"]:
+        gate = gates.get(run["gate"])
+        if gate is None:
+            raise Different(f"runs[{run['stage']} {run['gate']}]: there is no such gate")
+        sets = "".join(f" {name}={shlex.quote(value)}" for name, value in gate["env"].items())
+        say(f"  {run['stage']:14} {gate['name']}:{sets} {shlex.join(gate['argv'])}")
+        say(" " * 16, f"in {gate['cwd']}, at most {gate['timeout']:g} s; said: {run['outcome']},"
+            f" {len(run['tests'])} tests")  # fmt: skip
+
+
+# The trees
+
+
+def git(
+    *arguments: str,
+    cwd: Path,
+    stdin: bytes | None = None,
+    env: dict[str, str] | None = None,
+    personal: bool = False,
+) -> bytes:
+    """Run git without hooks and, but for cloning, without anybody's settings; return its output."""
+    variables = {k: v for k, v in os.environ.items() if not k.startswith("GIT_")}
+    variables |= {"GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C", **(env or {})}
+    if not personal:
+        variables |= {"GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": os.devnull}
+    command = ["git", "-c", f"core.hooksPath={os.devnull}", "-c", "gc.auto=0", *arguments]
+    try:
+        done = subprocess.run(
+            command, cwd=cwd, env=variables, input=stdin, capture_output=True, check=False
+        )
+    except FileNotFoundError:
+        raise Missing("git: it is not on the PATH") from None
+    if done.returncode:
+        last = done.stderr.decode(errors="replace").strip().splitlines()[-1:]
+        raise Missing(f"git {arguments[0]} failed: {' '.join(last)}")
+    return done.stdout
+
+
+def prepare(
+    proof: Json, repository: str, scratch: Path
+) -> tuple[Path, dict[str, str], dict[str, str]]:
+    """Clone, take the change in, and return the clone and the commit that each stage is about."""
+    for name in ("base_commit", "base_tree", "tree"):
+        if not OID.fullmatch(proof[name]):
+            raise Different(f"{name}: it is no git object name")
+    clone = scratch / "clone"
+    source = str(Path(repository).resolve()) if Path(repository).exists() else repository
+    git("clone", "--quiet", "--no-checkout", "--template=", "--", source, str(clone),
+        cwd=scratch, personal=True)  # fmt: skip
+    base, tree = proof["base_commit"], proof["tree"]
+    try:
+        base_tree = oid(clone, f"{base}^{{tree}}")
+    except Missing:
+        raise Missing(f"commit {base}: {repository} does not have it; fetch it there") from None
+    if base_tree != proof["base_tree"]:
+        raise Different("base_tree: it is not the tree of base_commit")
+    commits = {"baseline": base, "proving": base}
+    if "change.bundle" in proof["files"]:
+        try:
+            git("-c", "transfer.fsckObjects=true", "fetch", "--quiet", str(HERE / "change.bundle"),
+                "refs/heads/goalproof:refs/goalproof", cwd=clone)  # fmt: skip
+        except Missing as error:
+            raise Different(f"change.bundle: {error}") from error
+        commits["proving"] = oid(clone, "refs/goalproof")
+    if oid(clone, f"{commits['proving']}^{{tree}}") != tree:
+        raise Different("tree: it is not what change.bundle holds")
+    globs = [glob for gate in proof["gates"] for glob in gate["tests"]]
+    without = take_change_away(clone, scratch, base_tree, tree, globs)
+    commits["counterfactual"] = git(
+        "commit-tree", without, "-p", base, "-m", "without the change", cwd=clone,
+        env={f"GIT_{who}_{what}": "goalproof" for who in ("AUTHOR", "COMMITTER")
+             for what in ("NAME", "EMAIL")},
+    ).decode().strip()  # fmt: skip
+    trees = {"baseline": base_tree, "proving": tree, "counterfactual": without}
+    return clone, commits, trees
+
+
+def oid(clone: Path, name: str) -> str:
+    """Return the object name that `name` stands for."""
+    return git("rev-parse", "--verify", "--quiet", name, cwd=clone).decode().strip()
+
+
+def take_change_away(
+    clone: Path, scratch: Path, base_tree: str, tree: str, globs: list[str]
+) -> str:
+    """Return the tree of the base with the change's test files and nothing else of it."""
+    changed = git(
+        "diff-tree", "-r", "-z", "--name-only", "--no-renames", base_tree, tree, cwd=clone
+    )
+    tests = [name for name in changed.split(b"\0") if name and is_test(os.fsdecode(name), globs)]
+    env = {"GIT_INDEX_FILE": str(scratch / "index")}
+    git("read-tree", base_tree, cwd=clone, env=env)
+    entries = {}
+    for line in git("ls-tree", "-r", "-z", "--full-tree", tree, cwd=clone).split(b"\0"):
+        about, _, name = line.partition(b"\t")
+        entries[name] = about
+    nothing = b"0 " + b"0" * len(base_tree)
+    lines = [nothing + b"\t" + name for name in tests]
+    for name in filter(entries.__contains__, tests):
+        mode, _, blob = entries[name].split(b" ")
+        lines.append(mode + b" " + blob + b"\t" + name)
+    git("update-index", "-z", "--index-info", cwd=clone, env=env,
+        stdin=b"".join(line + b"\0" for line in lines))  # fmt: skip
+    return git("write-tree", cwd=clone, env=env).decode().strip()
+
+
+def is_test(path: str, globs: list[str]) -> bool:
+    """Whether a path is a test: `**` stands for folders, `*` and `?` never cross a slash."""
+    return any(
+        path == glob or matches(path.split("/"), split_glob(glob)) for glob in (*TESTS, *globs)
+    )
+
+
+def split_glob(glob: str) -> list[str]:
+    """Return the parts of a glob; a trailing slash means everything below."""
+    parts = glob[2:].split("/") if glob.startswith("./") else glob.split("/")
+    if len(parts) > 1 and not parts[-1]:
+        parts[-1] = "**"
+    return [*parts, "*"] if parts[-1] == "**" else parts
+
+
+def matches(names: list[str], parts: list[str]) -> bool:
+    """Whether the components of a path are those that the parts of a glob ask for."""
+    reached = {0}  # how many parts can be used up by the names so far
+    for name in [*names, None]:
+        for index in sorted(reached):
+            while index < len(parts) and parts[index] == "**":
+                index += 1
+                reached.add(index)
+        if name is None:
+            break
+        reached = {
+            index + (parts[index] != "**")
+            for index in reached
+            if index < len(parts)
+            and (parts[index] == "**" or re.match(fnmatch.translate(parts[index]), name))
+        }
+    return len(parts) in reached
+
+
+# The gates
+
+
+def run_again(proof: Json, options: argparse.Namespace, scratch: Path) -> list[str]:
+    """Run each gate on each tree and return the fields that differ."""
+    clone, commits, trees = prepare(proof, options.repository, scratch)
+    python = find_python(options.env)
+    gates = {gate["name"]: gate for gate in proof["gates"]}
+    differences: list[str] = []
+    seen: set[tuple[str, str]] = set()
+    known: dict[tuple[str, str], Ran] = {}
+    print()
+    for run in proof["runs"]:
+        stage, name = run["stage"], run["gate"]
+        where = f"runs[{stage} {name}]"
+        if (stage, name) in seen or run["tree"] != trees.get(stage):
+            raise Different(f"{where}.tree: it is not the tree that this stage is about")
+        seen.add((stage, name))
+        if run["outcome"] == "wrong_tree":
+            raise Missing(f"gate {name} judged nothing when the proof was made")
+        if (run["tree"], name) not in known:
+            known[run["tree"], name] = run_gate(
+                gates[name], clone, commits[stage], python, scratch / f"{len(known)}"
+            )
+        outcome, code, tests, why = known[run["tree"], name]
+        if stage == "baseline" and outcome == "error" != run["outcome"] and not tests:
+            raise Missing(f"gate {name} does not answer here, not even on the base: {why}"
+                          "; --env names the Python that has what it needs")  # fmt: skip
+        found = [f"{where}.outcome: {run['outcome']} there, {outcome} here"] * (
+            outcome != run["outcome"]
+        )
+        if (code == 0) != (run["exit_code"] == 0):
+            found.append(f"{where}.exit_code: {run['exit_code']} there, {code} here")
+        for test in sorted({*tests, *run["tests"]}):
+            there, here = run["tests"].get(test, "absent"), tests.get(test, "absent")
+            if there != here:
+                found.append(f"{where}.tests[{test}]: {there} there, {here} here")
+        print(plain(f"  {stage:14} {name}: {outcome}, {len(tests)} tests"
+                    f"{f' — differs; {why}' if found else ''}"))  # fmt: skip
+        differences += found
+    for name in gates:
+        for stage in ("baseline", "proving"):
+            if (stage, name) not in seen:
+                differences.append(f"runs[{stage} {name}]: absent")
+    return differences
+
+
+def find_python(given: str | None) -> Python:
+    """Return the interpreter, what it is below any virtual environment, and its site-packages."""
+    path = Path(given or sys.executable or shutil.which("python3") or "").absolute()
+    path = path / "bin" / "python" if path.is_dir() else path
+    question = (
+        "import json, os, site, sys; base = getattr(sys, '_base_executable', None);"
+        "print(json.dumps([base or os.path.realpath(sys.executable), list(sys.version_info[:2]),"
+        "[p for p in ([site.getusersitepackages()] if sys.prefix == sys.base_prefix else [])"
+        " + site.getsitepackages() if os.path.isdir(p)]]))"
+    )
+    try:
+        done = subprocess.run([path, "-I", "-B", "-c", question], capture_output=True, check=True)
+        base, version, sites = json.loads(done.stdout)
+    except (OSError, subprocess.SubprocessError, ValueError) as error:
+        raise Missing(f"a Python at {path} that answers ({error})") from error
+    return path, base, version, sites
+
+
+def make_view(python: Python, workspace: Path, view: Path) -> dict[str, str]:
+    """Make a virtual environment that has the workspace first and then the given packages."""
+    path, base, (major, minor), sites = python
+    site = view / "lib" / f"python{major}.{minor}" / "site-packages"
+    site.mkdir(parents=True)
+    (view / "bin").mkdir()
+    for name in ("python", "python3", f"python{major}.{minor}"):
+        (view / "bin" / name).symlink_to(base)
+    (view / "pyvenv.cfg").write_text(f"home = {Path(base).parent}\n")
+    source = [str(workspace / "src")] if (workspace / "src").is_dir() else []
+    (site / "_verify.pth").write_text("\n".join([*source, str(workspace), *sites]) + "\n")
+    variables = {name: os.environ[name] for name in os.environ if name in KEPT or name[:3] == "LC_"}
+    search = os.pathsep.join(
+        [str(view / "bin"), str(path.parent), variables.get("PATH", os.defpath)]
+    )
+    return {**variables, "PATH": search, "VIRTUAL_ENV": str(view), "PYTHONDONTWRITEBYTECODE": "1"}
+
+
+def find_strangers(workspace: Path, variables: dict[str, str]) -> list[str]:
+    """Return the project's packages that would be imported from elsewhere than the workspace."""
+    names = {path.parent.name for place in (workspace, workspace / "src")
+             for path in place.glob("*/__init__.py")}  # fmt: skip
+    names -= {"tests", "test", "testing", "docs", "doc", "examples", "benchmarks"}
+    question = (
+        "import importlib.util as u, os, sys\nfor n in sys.argv[2:]:\n"
+        "  s = u.find_spec(n) if n not in getattr(sys, 'stdlib_module_names', ()) else None\n"
+        "  p = s and s.origin and os.path.realpath(s.origin)\n"
+        "  if p and not p.startswith(sys.argv[1] + os.sep): print(n)\n"
+    )
+    python = Path(variables["VIRTUAL_ENV"]) / "bin" / "python"
+    done = subprocess.run(
+        [python, "-I", "-B", "-c", question, str(workspace), *sorted(names)],
+        capture_output=True, check=False, cwd=workspace,
+    )  # fmt: skip
+    return done.stdout.decode().split()
+
+
+def run_gate(gate: Json, clone: Path, commit: str, python: Python, folder: Path) -> Ran:
+    """Run a gate on a clean checkout; return outcome, exit code, tests and a reason."""
+    workspace, report, log = folder / "workspace", folder / "report.xml", folder / "log"
+    folder.mkdir()
+    git("clone", "--quiet", "--shared", "--no-checkout", "--template=", str(clone), str(workspace),
+        cwd=folder)  # fmt: skip
+    git("checkout", "--quiet", "--detach", commit, cwd=workspace)
+    variables = make_view(python, workspace, folder / "view")
+    if strangers := find_strangers(workspace, variables):
+        raise Missing(f"an environment that does not bring its own {', '.join(strangers)}")
+    where = (workspace / gate["cwd"]).resolve()
+    if not where.is_relative_to(workspace) or not where.is_dir():
+        raise Different(f"gates[{gate['name']}].cwd: there is no such folder in the tree")
+    argv = [part.replace("{report}", str(report)) for part in gate["argv"]]
+    environment = {**variables, **gate["env"]}
+    program = (
+        str(where / argv[0]) if os.sep in argv[0] else shutil.which(argv[0], path=variables["PATH"])
+    )
+    if program is None or not os.access(program, os.X_OK):
+        raise Missing(f"the program {argv[0]} of gate {gate['name']}")
+    argv[0] = program
+    if Path(program).parent == python[0].parent and is_script(Path(program)):
+        argv.insert(
+            0, str(folder / "view" / "bin" / "python")
+        )  # or it runs with that Python's path
+    code = run_process(argv, where, environment, log, gate["timeout"])
+    said = plain(log.read_bytes()[-2000:].decode(errors="replace").strip())[-600:]
+    if code is None:
+        return "timeout", None, {}, f"killed after {gate['timeout']:g} s"
+    tests: dict[str, str] = {}
+    if gate["report"] == "junit":
+        try:
+            tests = parse_junit(report.read_bytes())
+        except (OSError, ValueError, expat.ExpatError) as error:
+            return "error", code, {}, f"no report ({error}); it said: {said}"
+        if not tests:
+            return "error", code, {}, f"its report holds no tests; it said: {said}"
+    red = any(outcome in ("failed", "error") for outcome in tests.values())
+    if code == 0 and red:
+        return "error", code, tests, "exit code 0 although tests failed"
+    try:
+        git("diff", "--quiet", "HEAD", "--", cwd=workspace)
+    except Missing:
+        return "error", code, tests, "it changed files that it was to judge"
+    return ("passed" if code == 0 else "failed"), code, tests, f"it said: {said}"
+
+
+def is_script(program: Path) -> bool:
+    """Whether a program begins with a line that names a Python to run it."""
+    with program.open("rb") as file:
+        return re.match(rb"#!.*python|#!/bin/sh", file.readline(200)) is not None
+
+
+def run_process(
+    argv: list[str], cwd: Path, env: dict[str, str], log: Path, timeout: float
+) -> int | None:
+    """Return the exit code, None after `timeout` seconds; the process group is dead then."""
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            argv, cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
+            start_new_session=True,
+        )  # fmt: skip
+        try:
+            return process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            return None
+        finally:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+def parse_junit(data: bytes) -> dict[str, str]:
+    """Return what each test said, by `classname::name`; a second one of a name gets `#2`."""
+    if len(data) > REPORT_LIMIT:
+        raise ValueError("it is too large")
+    cases: list[tuple[str | None, str, set[str]]] = []
+    stack: list[str] = []
+
+    def refuse(*_: object) -> None:
+        raise ValueError("it declares a document type")
+
+    def start(tag: str, attributes: dict[str, str]) -> None:
+        stack.append(tag)
+        if tag == "testcase":
+            cases.append(
+                (attributes.get("classname"), attributes.get("name") or "(unnamed)", set())
+            )
+        elif len(stack) > 1 and stack[-2] == "testcase":
+            cases[-1][2].add(tag)
+
+    parser = expat.ParserCreate()
+    parser.StartDoctypeDeclHandler = refuse
+    parser.StartElementHandler = start
+    parser.EndElementHandler = lambda _: stack.pop()
+    parser.Parse(data, True)
+    words = {"error": "error", "failure": "failed", "skipped": "skipped"}
+    found: dict[str, str] = {}
+    count: dict[str, int] = {}
+    for group, name, tags in cases:
+        plain_name = unique = f"{group}::{name}" if group else name
+        while unique in found:
+            count[plain_name] = count.get(plain_name, 1) + 1
+            unique = f"{plain_name}#{count[plain_name]}"
+        found[unique] = next((words[tag] for tag in words if tag in tags), "passed")
+    return found
+
+
+if __name__ == "__main__":
+    sys.exit(main())
