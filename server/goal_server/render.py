@@ -171,7 +171,7 @@ def _proof(view: r.ProofView) -> Iterator[str]:
     yield f"digest  {view.proof.digest}"
     yield f"tree    {view.proof.tree}"
     yield f"path    {plain_line(view.proof.path)}"
-    yield from _wrap(view.signature, f"signed  {'yes' if view.signed else 'no'}: ")
+    yield from _wrap(view.signature, "signed  yes: " if view.signed else "signed  no: ")
     yield from _section("Gates", (_gate(gate) for gate in view.gates))
     yield from _section("Criteria", (_criterion(item) for item in view.criteria))
     yield from ("", "Next:", *(f"  {plain_line(step)}" for step in view.next))

@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
+import json
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.serialization import load_pem_public_key
+from securesystemslib.dsse import Envelope
+from securesystemslib.signer import SSlibKey
 
 from goal_engine.engine import Engine, create_sample_repository
 from goal_engine.errors import ProofRefused
 from goal_engine.proof.envelope import render_envelope, render_public_key
 from goal_engine.proof.gate import GateOutcome
-from goal_engine.proof.report import render_proof_page
+from goal_engine.proof.report import describe_signature, render_proof_page
 from goal_engine.proof.statement import find_digest, parse_statement, render_statement
 from goal_engine.queries import resolve_goal_proof
-from goal_engine.reverify import ReverifyOutcome, inspect_bundle, plan_commands, verify_proof
+from goal_engine.reverify import (
+    ReverifyOutcome,
+    describe_inspection,
+    inspect_bundle,
+    plan_commands,
+    read_signature,
+    verify_proof,
+)
 from goal_engine.runtime.git import safe_git
 from goal_engine.runtime.signing_key import read_signing_seed
 from goal_engine.types import GoalStatus
@@ -192,3 +203,78 @@ async def test_a_page_that_says_more_than_the_gates_is_not_reproduced(
     found = await verify_proof(forged, project)
     assert found.outcome is ReverifyOutcome.NOT_REPRODUCED
     assert any(item.startswith("gates[tests]") for item in found.differences)
+
+
+OTHER = bytes(range(32))
+"""Another key than the one that signed."""
+
+
+def signed_by_another(statement: bytes) -> dict[str, bytes]:
+    envelope = render_envelope(statement, OTHER)
+    return {"envelope.dsse.json": envelope, "public-key.pem": render_public_key(OTHER)}
+
+
+SIGNATURES: dict[str, tuple[str, Callable[[bytes], dict[str, bytes | None]]]] = {
+    "no envelope": ("is not signed", lambda _: {"envelope.dsse.json": None}),
+    "no key": ("is not signed", lambda _: {"public-key.pem": None}),
+    "the key of another": (
+        "is signed with another key",
+        lambda _: {"public-key.pem": render_public_key(OTHER)},
+    ),
+    "signed anew by another": (
+        "than the statement names",
+        lambda statement: {**signed_by_another(statement)},
+    ),
+    "the envelope of another statement": (
+        "is about another statement",
+        lambda _: {"envelope.dsse.json": render_envelope(b"{}", read_signing_seed())},
+    ),
+}
+
+
+@pytest.mark.parametrize("case", SIGNATURES)
+async def test_a_bundle_whose_signature_is_not_right_is_refused_with_the_reason(
+    proven: tuple[Path, Path], tmp_path: Path, case: str
+) -> None:
+    sentence, change = SIGNATURES[case]
+    copy = Path(shutil.copytree(proven[1], tmp_path / proven[1].name))
+    for name, data in change((copy / "statement.json").read_bytes()).items():
+        (copy / name).unlink()
+        if data is not None:
+            (copy / name).write_bytes(data)
+    with pytest.raises(ProofRefused, match=sentence):
+        inspect_bundle(copy)
+    signer, why = read_signature(copy)
+    assert signer is None and sentence in why
+
+
+async def test_a_page_says_who_signed_and_what_that_gives(proven: tuple[Path, Path]) -> None:
+    proof, _ = inspect_bundle(proven[1])
+    page = (proven[1] / "proof.md").read_text(encoding="utf-8")
+    assert proof.key_exposed
+    assert (
+        f"signed by {proof.key_id} on the machine that made it; an unsandboxed worker could have "
+        "read the key; only running it again convinces" in page
+    )
+    assert read_signature(proven[1]) == (proof.key_id, describe_signature(proof))
+
+
+async def test_another_implementation_verifies_the_envelope_of_a_bundle(
+    proven: tuple[Path, Path],
+) -> None:
+    bundle = proven[1]
+    public = load_pem_public_key((bundle / "public-key.pem").read_bytes())
+    proof, _ = inspect_bundle(bundle)
+    key = SSlibKey.from_crypto(public, keyid=proof.key_id)  # type: ignore[arg-type]
+    envelope = Envelope.from_dict(json.loads((bundle / "envelope.dsse.json").read_bytes()))
+    assert set(envelope.verify([key], 1)) == {proof.key_id}
+    assert envelope.payload == (bundle / "statement.json").read_bytes()
+
+
+async def test_a_script_that_is_not_ours_is_told_before_anybody_runs_it(
+    proven: tuple[Path, Path], tmp_path: Path
+) -> None:
+    proof, _ = inspect_bundle(proven[1])
+    assert "verify.py" not in describe_inspection(proof)
+    other = proof.changed(files={**proof.files, "verify.py": "0" * 64})
+    assert "Its verify.py is not the one" in describe_inspection(other)

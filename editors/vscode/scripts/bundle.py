@@ -22,7 +22,7 @@ LIBRARIES = HERE / "bundled" / "libs"
 REQUIREMENTS = HERE / "bundled" / "requirements.txt"
 
 PYTHONS = ("3.11", "3.12", "3.13", "3.14")
-COMPILED = ("pydantic-core", "psutil")
+COMPILED = ("pydantic-core", "psutil", "cryptography", "cffi")
 """Libraries with parts for one version of Python or one platform."""
 USELESS = ("bin", "*.dist-info/direct_url.json", "**/__pycache__", "**/*.pyc")
 
