@@ -9,6 +9,7 @@ from tests.bench.engine import measure_engine
 from tests.bench.graph import measure_graph
 from tests.bench.journal import measure_append, measure_reading
 from tests.bench.lenses import measure_lenses
+from tests.bench.proof import measure_proof
 from tests.bench.start import measure_demo, measure_help, measure_initialize
 from tests.bench.table import Row, render_table
 from tests.bench.wire import measure_coalescing, measure_commands, measure_shutdown, measure_stalls
@@ -18,6 +19,7 @@ MEASURES = {
     "append": measure_append,
     "engine": measure_engine,
     "demo": measure_demo,
+    "proof": measure_proof,
     "help": measure_help,
     "journal": measure_reading,
     "graph": measure_graph,
