@@ -90,6 +90,8 @@ def main() -> int:
         return answer(NOT_REPRODUCED, error)
     except Missing as error:
         return answer(NOT_HERE, error)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        return answer(NOT_REPRODUCED, f"statement.json: it is formed unlike a proof: {error!r}")
     return answer(REPRODUCED, "each gate ended, and each test said, what the proof says")
 
 
@@ -393,9 +395,11 @@ def make_view(python: Python, workspace: Path, view: Path) -> dict[str, str]:
 
 
 def find_strangers(workspace: Path, variables: dict[str, str]) -> list[str]:
-    """Return the project's packages that would be imported from elsewhere than the workspace."""
-    names = {path.parent.name for place in (workspace, workspace / "src")
-             for path in place.glob("*/__init__.py")}  # fmt: skip
+    """Return packages of the tree that would be imported from elsewhere: an installed copy, say."""
+    found = [*workspace.glob("*/__init__.py"), *workspace.glob("*/*/__init__.py")]
+    names = {
+        path.parent.name for path in found if not (path.parent.parent / "__init__.py").exists()
+    }
     names -= {"tests", "test", "testing", "docs", "doc", "examples", "benchmarks"}
     question = (
         "import importlib.util as u, os, sys\nfor n in sys.argv[2:]:\n"
@@ -403,11 +407,14 @@ def find_strangers(workspace: Path, variables: dict[str, str]) -> list[str]:
         "  p = s and s.origin and os.path.realpath(s.origin)\n"
         "  if p and not p.startswith(sys.argv[1] + os.sep): print(n)\n"
     )
-    python = Path(variables["VIRTUAL_ENV"]) / "bin" / "python"
-    done = subprocess.run(
-        [python, "-I", "-B", "-c", question, str(workspace), *sorted(names)],
-        capture_output=True, check=False, cwd=workspace,
-    )  # fmt: skip
+    python = str(Path(variables["VIRTUAL_ENV"]) / "bin" / "python")
+    command = [python, "-I", "-B", "-c", question, str(workspace), *sorted(names)]
+    try:
+        done = subprocess.run(command, capture_output=True, check=True, cwd=workspace)
+    except (OSError, subprocess.SubprocessError) as error:
+        raise Missing(
+            f"a Python that starts in a virtual environment of its own: {error}"
+        ) from error
     return done.stdout.decode().split()
 
 
@@ -427,7 +434,9 @@ def run_gate(gate: Json, clone: Path, commit: str, python: Python, folder: Path)
     argv = [part.replace("{report}", str(report)) for part in gate["argv"]]
     environment = {**variables, **gate["env"]}
     program = (
-        str(where / argv[0]) if os.sep in argv[0] else shutil.which(argv[0], path=variables["PATH"])
+        str(where / argv[0])
+        if os.sep in argv[0]
+        else shutil.which(argv[0], path=environment["PATH"])
     )
     if program is None or not os.access(program, os.X_OK):
         raise Missing(f"the program {argv[0]} of gate {gate['name']}")
@@ -459,9 +468,9 @@ def run_gate(gate: Json, clone: Path, commit: str, python: Python, folder: Path)
 
 
 def is_script(program: Path) -> bool:
-    """Whether a program begins with a line that names a Python to run it."""
+    """Whether a program is a Python script, by its first line or by the two that pip writes."""
     with program.open("rb") as file:
-        return re.match(rb"#!.*python|#!/bin/sh", file.readline(200)) is not None
+        return re.match(rb"#!.*python|#!/bin/sh\n'''exec'", file.read(400)) is not None
 
 
 def run_process(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
 import subprocess
 import sys
+import venv
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -17,6 +19,9 @@ from hypothesis import strategies as st
 from goal_engine.engine import Engine, create_sample_repository
 from goal_engine.gates.junit import BadReport, parse_junit
 from goal_engine.gates.protected import DEFAULT_TESTS, is_test
+from goal_engine.lifecycle import execute_goal
+from goal_engine.planner import CreateGoalOptions, create_goal
+from goal_engine.proof.envelope import render_envelope
 from goal_engine.proof.gate import GateOutcome
 from goal_engine.proof.statement import GoalProof
 from goal_engine.queries import resolve_goal_proof
@@ -165,6 +170,94 @@ def test_what_is_missing_here_is_said(proven: tuple[Path, Path], tmp_path: Path)
     gates = tuple(gate.changed(argv=("no-such-tool",)) for gate in proof.gates)
     tool = forge(bundle, tmp_path / "tool", proof.changed(gates=gates))
     assert "no-such-tool" in answered(tried(tool, project), 2, "NOT REPRODUCIBLE HERE")
+
+
+def an_environment(place: Path, **modules: str) -> Path:
+    """Make a virtual environment with packages of one file, and a script `check` of a test runner."""
+    venv.create(place, symlinks=True)
+    (site,) = (place / "lib").glob("python*/site-packages")
+    for name, text in modules.items():
+        (site / name).mkdir()
+        (site / name / "__init__.py").write_text(text, encoding="utf-8")
+    script = place / "bin" / "check"
+    script.write_text(f"#!{place}/bin/python\n{CHECK}", encoding="utf-8")
+    script.chmod(0o755)
+    return place
+
+
+CHECK = """\
+import sys, unittest
+from needed import NAME
+suite = unittest.defaultTestLoader.discover("tests", top_level_dir=".")
+done = unittest.TextTestRunner().run(suite)
+assert NAME == "from the environment"
+sys.exit(not done.wasSuccessful())
+"""
+TOOL = '[[gate]]\nname = "tests"\nargv = ["check"]\ntimeout = 60\n[workspace]\npython = ".venv"\n'
+WHOLE = """
+[[criterion]]
+id = "adds"
+text = "Sums are right"
+evidence = "flips"
+gate = "tests"
+"""
+
+
+async def test_a_gate_gets_the_packages_and_scripts_of_the_environment_that_is_named(
+    tmp_path: Path,
+) -> None:
+    ignore = {".gitignore": "__pycache__/\n.venv/\n"}
+    project = a_project(tmp_path / "project", **{"goalproof.toml": TOOL, **ignore})
+    needed = "NAME = 'from the environment'\n"
+    an_environment(project / ".venv", needed=needed)
+    engine = Engine.open(project)
+    choice = await engine.choose_gates()
+    plan = a_plan(FIX, criteria=WHOLE)
+    options = CreateGoalOptions(gates=choice.specs, plan=plan, python=".venv")
+    state = await create_goal(engine.ports, plan.goal, options)
+    state = await execute_goal(engine.ports, state.goal_id)
+    assert state.status is GoalStatus.READY, state.judgement
+    bundle = await resolve_goal_proof(engine.ports, "latest")
+    engine.close()
+    elsewhere = an_environment(tmp_path / "env", needed=needed, calc="raise SystemExit('stale')")
+    repository = ("--run", "--repository", str(project))
+    answered(verify(bundle, *repository, "--env", str(elsewhere)), 0, "REPRODUCED")
+    without = an_environment(tmp_path / "without")
+    why = answered(verify(bundle, *repository, "--env", str(without)), 1, "NOT REPRODUCED")
+    assert "runs[proving tests].outcome: passed there, failed here" in why
+
+
+async def test_an_installed_copy_of_the_project_is_not_judged_in_its_place(tmp_path: Path) -> None:
+    project = a_project(tmp_path / "project", **{"lib/shop/__init__.py": "PRICE = 1\n"})
+    engine = Engine.open(project)
+    state = await run(engine, a_plan(FIX))
+    assert state.status is GoalStatus.READY
+    bundle = await resolve_goal_proof(engine.ports, "latest")
+    engine.close()
+    installed = an_environment(tmp_path / "env", shop="PRICE = 2\n")
+    done = verify(bundle, "--run", "--repository", str(project), "--env", str(installed))
+    assert "does not bring its own shop" in answered(done, 2, "NOT REPRODUCIBLE HERE")
+    answered(tried(bundle, project), 0, "REPRODUCED")
+
+
+def test_a_statement_that_is_formed_otherwise_is_no_crash(
+    proven: tuple[Path, Path], tmp_path: Path
+) -> None:
+    copy = Path(shutil.copytree(proven[1], tmp_path / "copy"))
+    proof = json.loads((copy / "statement.json").read_bytes())["predicate"]
+    files = proof["files"]
+    for strange in ({"files": files}, {**proof, "runs": [1]}, {**proof, "gates": "x"}, {}, []):
+        statement = json.dumps({"predicate": strange}).encode()
+        envelope = render_envelope(statement, bytes(32))
+        digest = hashlib.sha256(statement).hexdigest().encode() + b"\n"
+        for name, data in (
+            ("statement.json", statement),
+            ("statement.sha256", digest),
+            ("envelope.dsse.json", envelope),
+        ):
+            (copy / name).unlink()
+            (copy / name).write_bytes(data)
+        answered(verify(copy), 1, "NOT REPRODUCED")
 
 
 def test_it_is_the_file_that_the_statement_names_and_ours(proven: tuple[Path, Path]) -> None:
