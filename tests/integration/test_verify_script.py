@@ -323,3 +323,20 @@ def test_it_reads_reports_alike(report: str) -> None:
 def test_the_envelope_holds_the_statement(proven: tuple[Path, Path]) -> None:
     envelope = json.loads((proven[1] / "envelope.dsse.json").read_bytes())
     assert envelope["payloadType"] == standalone.PAYLOAD_TYPE
+
+
+async def test_tests_that_were_changed_as_well_run_as_the_base_has_them(tmp_path: Path) -> None:
+    project = a_project(tmp_path / "project")
+    engine = Engine.open(project)
+    more = '{ run = ["sh", "-c", "echo >> tests/test_calc.py"] }'
+    assert (await run(engine, a_plan(f"{FIX}, {more}"))).status is GoalStatus.READY
+    bundle = await resolve_goal_proof(engine.ports, "latest")
+    engine.close()
+    done = verify(bundle, "--run", "--repository", str(project))
+    answered(done, 0, "REPRODUCED")
+    assert "  original       tests: passed" in done.stdout
+    proof, _ = inspect_bundle(bundle)
+    less = tuple(run for run in proof.runs if run.stage != "original")
+    forged = forge(bundle, tmp_path / "forged", proof.changed(runs=less))
+    said = verify(forged, "--run", "--repository", str(project))
+    assert answered(said, 1, "NOT REPRODUCED") == "runs[original tests]: absent)"
