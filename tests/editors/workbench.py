@@ -29,6 +29,7 @@ SECONDS = 1000
 """Playwright counts milliseconds."""
 SOON = 20 * SECONDS
 """What takes the workbench alone."""
+expect.set_options(timeout=SOON)
 POLL = 100
 """Between two looks at what the window cannot tell."""
 LATER = 90 * SECONDS
@@ -237,10 +238,12 @@ class Workbench:
         expect(tab.first).to_have_attribute("aria-selected", "true")
 
     def escape(self, shown: Locator) -> None:
-        """Press Escape until what is shown is gone: it may not have the focus yet."""
+        """Leave what is shown, which may not have the focus."""
 
         def is_gone() -> bool:
-            self.page.keyboard.press("Escape")
+            if shown.is_visible():
+                shown.click(position={"x": 10, "y": 10})
+                self.page.keyboard.press("Escape")
             return not shown.is_visible()
 
         self.await_that(is_gone)
