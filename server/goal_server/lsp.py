@@ -9,10 +9,11 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from functools import partial
 from importlib import import_module
 from importlib.metadata import version
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from lsprotocol import types
@@ -70,7 +71,7 @@ class GoalServer(LanguageServer):
         self.runs = Runs(self)
         self.features = Features(self, self)
         self.configuration.listeners.append(self.features.settle)
-        self._pauses: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
 
     def report_server_error(self, error: Exception, source: Any) -> None:
         """Log it: whoever asked has the answer, and an editor's pop-up would say it twice."""
@@ -135,14 +136,18 @@ class GoalServer(LanguageServer):
         goal = self._bars.find_goal(token)
         if goal is None or self._desk is None:
             return
-        pause = asyncio.ensure_future(self._desk.pause(goal))
-        self._pauses.add(pause)
-        pause.add_done_callback(self._end_pause)
+        self._keep(self._desk.pause(goal))
 
-    def _end_pause(self, pause: asyncio.Task[None]) -> None:
-        self._pauses.discard(pause)
-        if not pause.cancelled() and (error := pause.exception()) is not None:
-            log.error("a goal could not be paused: %s", error)
+    def _keep(self, work: Coroutine[Any, Any, None]) -> None:
+        """Let go on what a notification began."""
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._let_go)
+
+    def _let_go(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("what a notification began has failed: %s", error)
 
     # the workspace
 
@@ -163,14 +168,17 @@ class GoalServer(LanguageServer):
         if self._closing is None:
             await self._find_desk().follow(self.folders.open)
 
-    async def change_folders(self, params: types.DidChangeWorkspaceFoldersParams) -> None:
-        """Take what was opened and closed; what runs in a closed folder is paused."""
+    def change_folders(self, params: types.DidChangeWorkspaceFoldersParams) -> None:
+        """Take what was opened and closed, before the next message; what runs there is paused."""
         is_closed = self.folders.change(params.event)
         self.features.move(is_closed)
         self.configuration.ask()
         if self._desk is not None:
-            await self._desk.leave(is_closed)
-            await self._desk.follow(self.folders.open)
+            self._keep(self._leave(self._desk, is_closed))
+
+    async def _leave(self, desk: Desk, is_closed: Callable[[Path], bool]) -> None:
+        await desk.leave(is_closed)
+        await desk.follow(self.folders.open)
 
     async def close(self) -> None:
         """Record a pause for everything that runs, tell it and end the engine's thread, once."""
@@ -210,8 +218,8 @@ def make_server() -> GoalServer:
         ls.configuration.change(params)
 
     @server.feature(types.WORKSPACE_DID_CHANGE_WORKSPACE_FOLDERS)
-    async def change_folders(ls: GoalServer, params: types.DidChangeWorkspaceFoldersParams) -> None:
-        await ls.change_folders(params)
+    def change_folders(ls: GoalServer, params: types.DidChangeWorkspaceFoldersParams) -> None:
+        ls.change_folders(params)
 
     @server.feature(types.INITIALIZED)
     async def initialized(ls: GoalServer, *_: Any) -> None:
