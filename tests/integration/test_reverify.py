@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import shutil
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from securesystemslib.signer import SSlibKey
 
 from goal_engine.engine import Engine, create_sample_repository
 from goal_engine.errors import ProofRefused
-from goal_engine.proof.envelope import render_envelope, render_public_key
+from goal_engine.proof.envelope import find_key_id, render_envelope, render_public_key
 from goal_engine.proof.gate import GateOutcome
 from goal_engine.proof.report import describe_signature, render_proof_page
 from goal_engine.proof.statement import find_digest, parse_statement, render_statement
@@ -33,15 +34,22 @@ from goal_engine.types import GoalStatus
 from tests.integration.projects import FIX, a_plan, a_project, fingerprint, run
 
 
-@pytest.fixture
-async def proven(tmp_path: Path) -> AsyncIterator[tuple[Path, Path]]:
-    """A project and the bundle of a ready goal of it."""
-    project = a_project(tmp_path / "project")
+@pytest.fixture(scope="module")
+def proven(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A project and the bundle of a ready goal of it; nobody changes either."""
+    project = a_project(tmp_path_factory.mktemp("proven") / "project")
+    return project, asyncio.run(prove(project))
+
+
+async def prove(project: Path) -> Path:
+    """Return the bundle of a ready goal."""
     engine = Engine.open(project)
-    state = await run(engine, a_plan(FIX))
-    assert state.status is GoalStatus.READY
-    yield project, await resolve_goal_proof(engine.ports, "latest")
-    engine.close()
+    try:
+        state = await run(engine, a_plan(FIX))
+        assert state.status is GoalStatus.READY
+        return await resolve_goal_proof(engine.ports, "latest")
+    finally:
+        engine.close()
 
 
 async def test_a_stranger_with_a_clone_reproduces_the_proof(
@@ -80,12 +88,13 @@ async def test_a_proof_that_claims_more_than_is_there_is_not_reproduced(
 
 
 def forge(bundle: Path, target: Path, proof: object) -> Path:
-    """Write a bundle that is consistent in itself, as a liar with the key would."""
+    """Write a bundle that is consistent in itself, as a liar with a key would."""
     from goal_engine.proof.statement import GoalProof
 
     seed = read_signing_seed()
     key = render_public_key(seed)
-    made = GoalProof.model_validate(proof.model_dump())  # type: ignore[attr-defined]
+    said = proof.model_dump() | {"key_id": find_key_id(key)}  # type: ignore[attr-defined]
+    made = GoalProof.model_validate(said)
     statement = render_statement(made)
     digest = find_digest(statement)
     folder = Path(shutil.copytree(bundle, target / digest))
@@ -227,7 +236,7 @@ SIGNATURES: dict[str, tuple[str, Callable[[bytes], dict[str, bytes | None]]]] = 
     ),
     "the envelope of another statement": (
         "is about another statement",
-        lambda _: {"envelope.dsse.json": render_envelope(b"{}", read_signing_seed())},
+        lambda _: {**signed_by_another(b"{}")},
     ),
 }
 

@@ -9,7 +9,6 @@ import shutil
 import subprocess
 import sys
 import venv
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -28,19 +27,10 @@ from goal_engine.queries import resolve_goal_proof
 from goal_engine.reverify import inspect_bundle
 from goal_engine.types import GoalStatus
 from goal_engine.verifier import standalone
-from tests.integration.projects import FIX, a_plan, a_project, fingerprint, run
-from tests.integration.test_reverify import forge
+from tests.integration.projects import FIX, a_plan, a_project, fingerprint
+from tests.integration.test_reverify import forge, prove, proven
 
-
-@pytest.fixture
-async def proven(tmp_path: Path) -> AsyncIterator[tuple[Path, Path]]:
-    """A project and the bundle of a ready goal of it."""
-    project = a_project(tmp_path / "project")
-    engine = Engine.open(project)
-    state = await run(engine, a_plan(FIX))
-    assert state.status is GoalStatus.READY
-    yield project, await resolve_goal_proof(engine.ports, "latest")
-    engine.close()
+__all__ = ["proven"]
 
 
 def verify(
@@ -229,11 +219,7 @@ async def test_a_gate_gets_the_packages_and_scripts_of_the_environment_that_is_n
 
 async def test_an_installed_copy_of_the_project_is_not_judged_in_its_place(tmp_path: Path) -> None:
     project = a_project(tmp_path / "project", **{"lib/shop/__init__.py": "PRICE = 1\n"})
-    engine = Engine.open(project)
-    state = await run(engine, a_plan(FIX))
-    assert state.status is GoalStatus.READY
-    bundle = await resolve_goal_proof(engine.ports, "latest")
-    engine.close()
+    bundle = await prove(project)
     installed = an_environment(tmp_path / "env", shop="PRICE = 2\n")
     done = verify(bundle, "--run", "--repository", str(project), "--env", str(installed))
     assert "does not bring its own shop" in answered(done, 2, "NOT REPRODUCIBLE HERE")
