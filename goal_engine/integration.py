@@ -5,6 +5,7 @@ from __future__ import annotations
 from goal_engine.decision import Acceptance, CriterionState
 from goal_engine.errors import GoalNotFound, NotPossibleNow
 from goal_engine.ports import Ports
+from goal_engine.proof.gate import GateStage
 from goal_engine.proof.verdict import judge
 from goal_engine.runtime.threads import in_thread
 from goal_engine.state.commands import AcceptCriterion
@@ -12,7 +13,7 @@ from goal_engine.state.model import GoalState
 from goal_engine.types import Decision, GoalId
 from goal_engine.verifier.bench import open_bench
 from goal_engine.verifier.bundle import write_bundle
-from goal_engine.verifier.observe import find_counterfactual_tree, observe
+from goal_engine.verifier.observe import find_reaching_change, find_stage_tree, observe
 
 
 async def accept_criterion(
@@ -41,9 +42,13 @@ async def _accept(ports: Ports, state: GoalState, criterion: str, decision: Deci
     assert state.judgement is not None
     acceptance = Acceptance(criterion=criterion, tree=state.judgement.tree, decision=decision)
     accepted = state.changed(acceptances=(*state.acceptances, acceptance))
-    seen = await observe(ports, accepted, find_counterfactual_tree(accepted))
-    judgement = judge(accepted.gates, accepted.asked, accepted.acceptances, seen)
     bench = await in_thread(open_bench, ports, accepted)
+    read = bench.repository.read_blob
+    reaching = await in_thread(find_reaching_change, read, accepted.evidence, accepted.gates)
+    without = find_stage_tree(accepted, GateStage.COUNTERFACTUAL)
+    original = find_stage_tree(accepted, GateStage.ORIGINAL)
+    seen = await observe(ports, accepted, without, original, reaching)
+    judgement = judge(accepted.gates, accepted.asked, accepted.acceptances, seen)
     digest = await write_bundle(ports, bench, accepted, seen, judgement)
     before = state.proof.digest if state.proof else None
     command = AcceptCriterion(acceptance, judgement, digest, before)

@@ -16,7 +16,7 @@ from goal_engine.errors import (
     RepositoryUnusable,
     ToolMissing,
 )
-from goal_engine.gates.protected import find_protected_change
+from goal_engine.gates.protected import find_protected_change, runs_tests
 from goal_engine.proof.gate import GateOutcome, GateResult, GateStage
 from goal_engine.proof.statement import GoalProof
 from goal_engine.proof.verdict import EXTRA_CRITERIA, Observations, judge
@@ -25,6 +25,7 @@ from goal_engine.runtime.repository import EvidenceRepository, read_checkout
 from goal_engine.runtime.threads import in_thread
 from goal_engine.types import Frozen, Person, Sha256
 from goal_engine.verifier.bundle import CHANGE, read_bundle
+from goal_engine.verifier.observe import find_reaching_change
 from goal_engine.verifier.run import run_gate
 from goal_engine.verifier.stages import overlay_tests
 from goal_engine.worktree import Workbench
@@ -124,12 +125,15 @@ def _open(
         raise ProofRefused("evidence is not what git says about the two trees.")
     globs = tuple(glob for gate in proof.gates for glob in gate.tests)
     without = overlay_tests(bench, proof.base_tree, proof.tree, proof.evidence.paths, globs)
-    if without not in commits:
-        commits[without] = bench.commit(without, proof.base_commit, "without the change")
+    original = overlay_tests(bench, proof.tree, proof.base_tree, proof.evidence.paths, globs)
+    for tree in (without, original):
+        if tree not in commits:
+            commits[tree] = bench.commit(tree, proof.base_commit, "tests and change apart")
     trees = {
         GateStage.BASELINE: proof.base_tree,
         GateStage.PROVING: proof.tree,
         GateStage.COUNTERFACTUAL: without,
+        GateStage.ORIGINAL: original,
     }
     return bench, commits, trees
 
@@ -166,7 +170,15 @@ async def _rerun(
         say(f"{run.stage} · {run.gate}: {result.outcome}{' — differs' if found else ''}")
         differences += found
         stages[run.stage][run.gate] = result
-    differences += _compare_judgement(proof, stages)
+    if trees[GateStage.ORIGINAL] not in (proof.tree, proof.base_tree):
+        differences += [
+            f"runs[{GateStage.ORIGINAL} {gate.name}]: absent"
+            for gate in proof.gates
+            if runs_tests(gate) and gate.name not in stages[GateStage.ORIGINAL]
+        ]
+    read = bench.repository.read_blob
+    reaching = await in_thread(find_reaching_change, read, proof.evidence, proof.gates)
+    differences += _compare_judgement(proof, stages, reaching)
     return tuple(differences)
 
 
@@ -188,7 +200,9 @@ def compare(said: GateResult, found: GateResult) -> list[str]:
 
 
 def _compare_judgement(
-    proof: GoalProof, stages: dict[GateStage, dict[str, GateResult]]
+    proof: GoalProof,
+    stages: dict[GateStage, dict[str, GateResult]],
+    reaching: tuple[str, ...],
 ) -> list[str]:
     """The verdict must follow from what was seen here, by the engine's own rule."""
     criteria = tuple(
@@ -201,7 +215,9 @@ def _compare_judgement(
         baseline=stages[GateStage.BASELINE],
         proving=stages[GateStage.PROVING],
         counterfactual=stages[GateStage.COUNTERFACTUAL],
+        original=stages[GateStage.ORIGINAL],
         protected=find_protected_change(proof.evidence, proof.gates),
+        reaching=reaching,
         unfinished=proof.unfinished,
     )
     judgement = judge(proof.gates, criteria, proof.acceptances, seen)

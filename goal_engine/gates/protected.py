@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import posixpath
 import re
+import sys
 import unicodedata
 from collections.abc import Iterable, Iterator
 from fnmatch import fnmatchcase
 from itertools import pairwise
 
 from goal_engine.evidence import SYMLINK, GoalGitEvidence
-from goal_engine.proof.gate import REPORT, GateSpec
+from goal_engine.proof.gate import REPORT, GateReport, GateSpec
 from goal_engine.task_graph.globs import match_any
 
 OTHERS_EXECUTE = (
@@ -36,8 +37,10 @@ GATES_READ = (
     *("pytest.ini", ".pytest.ini", "pytest.toml", ".pytest.toml", "noxfile.py"),
     *("ruff.toml", ".ruff.toml", "mypy.ini", ".mypy.ini", ".coveragerc", ".flake8", ".pylintrc"),
     *("sitecustomize.py", "usercustomize.py", "*.pth", "*.egg-info", "*.dist-info", "*.egg-link"),
+    *("__pycache__", "*.pyc", "*.pyo", "*.pyd", "*.so"),
 )
-"""What decides how a gate answers; a `.dist-info` in the tree can register a pytest plugin."""
+"""What decides how a gate answers; a `.dist-info` in the tree can register a pytest plugin, and
+compiled code is run in place of the source that a person reads."""
 
 PATTERNS = OTHERS_EXECUTE + GATES_READ
 
@@ -48,6 +51,18 @@ SHADOWS = {
     "mypy": ("mypyc", "mypy_extensions"),
 }
 """Modules that a tool imports: one of that name in the tree would be run in its place."""
+
+STANDARD = frozenset(sys.stdlib_module_names) - {"test"}
+"""Modules that a gate's program imports: beside it, one of that name is imported instead.
+`test` is what projects call their tests."""
+
+READERS = frozenset(
+    {
+        *("ruff", "flake8", "pylint", "black", "isort", "mypy", "pyright", "basedpyright", "ty"),
+        *("eslint", "prettier", "biome", "tsc", "pre-commit", "yamllint", "shellcheck"),
+    }
+)
+"""Programs that read the code they judge and do not run it."""
 
 DEFAULT_TESTS = (
     *("tests/**", "test/**", "**/tests/**", "**/test/**", "**/tests.py", "**/conftest.py"),
@@ -65,8 +80,14 @@ def find_protected(paths: Iterable[str], specs: Iterable[GateSpec]) -> tuple[str
 
     Beside the list: every path that a gate's command names, and what `-m name` would run.
     """
-    named = frozenset(fold for spec in specs for fold in map(_fold, _find_named(spec)))
-    return tuple(path for path in paths if _is_protected(_fold(path), named))
+    gates = tuple(specs)
+    named = frozenset(fold for spec in gates for fold in map(_fold, _find_named(spec)))
+    beside = frozenset(fold for spec in gates for fold in map(_fold, _find_places(spec)))
+    return tuple(
+        path
+        for path in paths
+        if _is_protected(_fold(path), named) or _is_shadow(_fold(path), beside)
+    )
 
 
 def find_protected_change(evidence: GoalGitEvidence, specs: Iterable[GateSpec]) -> tuple[str, ...]:
@@ -75,6 +96,14 @@ def find_protected_change(evidence: GoalGitEvidence, specs: Iterable[GateSpec]) 
     links = {file.path for file in evidence.files if file.mode == SYMLINK}
     named = find_protected(sorted(evidence.paths), specs)
     return tuple(sorted({*named, *links}))
+
+
+def runs_tests(spec: GateSpec) -> bool:
+    """Whether a gate runs the tests, as far as its command tells, and does not only read code."""
+    if spec.report is GateReport.JUNIT:
+        return True
+    words = {posixpath.basename(word) for word in spec.argv}
+    return spec.fix is None and not words & READERS
 
 
 def is_test(path: str, globs: tuple[str, ...] = ()) -> bool:
@@ -86,6 +115,21 @@ def _is_protected(path: str, named: frozenset[str]) -> bool:
     if path in named:
         return True
     return any(fnmatchcase(part, pattern) for part in path.split("/") for pattern in PATTERNS)
+
+
+def _is_shadow(path: str, places: frozenset[str]) -> bool:
+    """Whether a program of Python that starts in one of `places` would import this as a standard one."""
+    folder, _, name = path.removesuffix("/__init__.py").removesuffix(".py").rpartition("/")
+    return path.endswith(".py") and name in STANDARD and (folder or ".") in places
+
+
+def _find_places(spec: GateSpec) -> Iterator[str]:
+    """Folders from which the gate's program may import: its own and those of its scripts."""
+    words = [word for arg in spec.argv if REPORT not in arg for word in arg.split()]
+    scripts = [posixpath.dirname(word) for word in words if word.endswith(".py")]
+    settings = spec.env.get("PYTHONPATH", "").split(":")
+    for place in (".", *scripts, *filter(None, settings)):
+        yield posixpath.normpath(posixpath.join(spec.cwd, place))
 
 
 def _fold(path: str) -> str:

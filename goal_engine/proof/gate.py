@@ -70,6 +70,9 @@ class GateStage(StrEnum):
     BASELINE = "baseline"
     PROVING = "proving"
     COUNTERFACTUAL = "counterfactual"
+    """Without the change to anything but tests."""
+    ORIGINAL = "original"
+    """With the change, but for the tests, which are the base's."""
 
 
 class TestFailure(Frozen):

@@ -26,7 +26,12 @@ PROTECTED = "protected-paths"
 REMOVED = "removed-tests"
 """The criterion that stands for tests which the change makes disappear or be skipped."""
 
-EXTRA_CRITERIA = frozenset({PROTECTED, REMOVED})
+REWRITTEN = "rewritten-tests"
+"""The criterion that stands for tests which pass only as the change has rewritten them."""
+REACHES = "reaches-its-judge"
+"""The criterion that stands for code which reaches for what runs and judges it."""
+
+EXTRA_CRITERIA = frozenset({PROTECTED, REMOVED, REWRITTEN, REACHES})
 """Ids of the criteria that the engine itself adds."""
 
 NAMED = 10
@@ -88,8 +93,12 @@ class Observations(Frozen):
     proving: dict[str, GateResult] = Field(default_factory=dict)
     counterfactual: dict[str, GateResult] = Field(default_factory=dict)
     """The tree without its non-test changes."""
+    original: dict[str, GateResult] = Field(default_factory=dict)
+    """The tree with the tests of the base, for the gates that run tests, where tests were changed."""
     protected: tuple[str, ...] = ()
     """Changed paths that can change what a gate means."""
+    reaching: tuple[str, ...] = ()
+    """Places in new code that reach for what judges it."""
     unfinished: tuple[str, ...] = ()
     """Tasks that did not end well, a phrase each."""
 
@@ -189,6 +198,11 @@ def _find_extra_criteria(gates: tuple[GateSpec, ...], seen: Observations) -> tup
     removed = sorted(test for spec in gates for test in _find_removed(spec.name, seen))
     if removed:
         extra.append((REMOVED, f"Tests that no longer run: {_list(removed)}"))
+    rewritten = sorted(test for spec in gates for test in _find_rewritten(spec.name, seen))
+    if rewritten:
+        extra.append((REWRITTEN, f"Tests that pass only as rewritten: {_list(rewritten)}"))
+    if seen.reaching:
+        extra.append((REACHES, f"Code that reaches for what judges it: {_list(seen.reaching)}"))
     return tuple(
         Criterion(id=name, text=text, evidence=EvidenceKind.ACCEPTED) for name, text in extra
     )
@@ -207,6 +221,24 @@ def _find_removed(gate: str, seen: Observations) -> set[str]:
     ran = {test for test, outcome in base.tests.items() if outcome is not TestOutcome.SKIPPED}
     runs = {test for test, outcome in now.tests.items() if outcome is not TestOutcome.SKIPPED}
     return {test for test in ran - runs if not _was_module(test, runs)}
+
+
+def _find_rewritten(gate: str, seen: Observations) -> set[str]:
+    """Tests that the base has and the change passes, but not as the base has them.
+
+    Of a gate that does not tell its tests apart, the gate.
+    """
+    base, now, original = (
+        stage.get(gate) for stage in (seen.baseline, seen.proving, seen.original)
+    )
+    if base is None or now is None or original is None:
+        return set()
+    if not now.tests:
+        return {f"gate {gate}"} if now.green and not original.green else set()
+    passed = TestOutcome.PASSED
+    ran = {test for test, outcome in base.tests.items() if outcome is not TestOutcome.SKIPPED}
+    kept = {test for test in ran if now.tests.get(test) is passed}
+    return {test for test in kept if original.tests.get(test) is not passed}
 
 
 def _was_module(test: str, runs: set[str]) -> bool:

@@ -103,7 +103,7 @@ def make_proof(
 ) -> GoalProof:
     """Return the proof of a judgement: what was seen, not what was said."""
     created = state.created
-    stages = (seen.baseline, seen.proving, seen.counterfactual)
+    stages = (seen.baseline, seen.proving, seen.counterfactual, seen.original)
     runs = tuple(result for stage in stages for result in stage.values())
     evidence = state.evidence or bench.repository.evidence(created.base_tree, created.base_tree)
     return GoalProof(

@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Iterable
 
-from goal_engine.gates.protected import find_protected_change
+from goal_engine.evidence import GITLINK, SYMLINK, GoalGitEvidence
+from goal_engine.gates.protected import find_protected_change, is_test
+from goal_engine.gates.reaching import find_reaching
 from goal_engine.ports import Ports
-from goal_engine.proof.gate import GateResult, GateStage, TestFailure, TestOutcome
+from goal_engine.proof.gate import GateResult, GateSpec, GateStage, TestFailure, TestOutcome
 from goal_engine.proof.verdict import Observations
 from goal_engine.state.model import GateRun, GoalState
 from goal_engine.types import TaskStatus
 
 
-async def observe(ports: Ports, state: GoalState, counterfactual_tree: str | None) -> Observations:
+async def observe(
+    ports: Ports,
+    state: GoalState,
+    counterfactual_tree: str | None,
+    original_tree: str | None,
+    reaching: tuple[str, ...],
+) -> Observations:
     """Return everything that the judgement of the goal's tree is made from."""
     tree = state.tree or state.created.base_tree
     return Observations(
@@ -20,7 +29,9 @@ async def observe(ports: Ports, state: GoalState, counterfactual_tree: str | Non
         baseline=await _read(ports, state, GateStage.BASELINE, state.created.base_tree),
         proving=await _read(ports, state, GateStage.PROVING, tree),
         counterfactual=await _read(ports, state, GateStage.COUNTERFACTUAL, counterfactual_tree),
+        original=await _read(ports, state, GateStage.ORIGINAL, original_tree),
         protected=find_protected_change(state.evidence, state.gates) if state.evidence else (),
+        reaching=reaching,
         unfinished=find_unfinished(state),
     )
 
@@ -34,10 +45,29 @@ def find_unfinished(state: GoalState) -> tuple[str, ...]:
     )
 
 
-def find_counterfactual_tree(state: GoalState) -> str | None:
-    """Return the tree that the journal's counterfactual runs were made on."""
-    stages = [run.result for run in state.gates_run.values()]
-    return next((r.tree for r in stages if r.stage is GateStage.COUNTERFACTUAL), None)
+def find_stage_tree(state: GoalState, stage: GateStage) -> str | None:
+    """Return the tree that the journal's runs of a stage were made on."""
+    results = [run.result for run in state.gates_run.values()]
+    return next((result.tree for result in results if result.stage is stage), None)
+
+
+def find_reaching_change(
+    read_blob: Callable[[str, str], bytes | None],
+    evidence: GoalGitEvidence | None,
+    gates: Iterable[GateSpec],
+) -> tuple[str, ...]:
+    """Return the places where the change's code reaches for what judges it; blocking."""
+    globs = tuple(glob for gate in gates for glob in gate.tests)
+    found: list[str] = []
+    if evidence is None:
+        return ()
+    for file in evidence.files:
+        if file.status == "D" or is_test(file.path, globs) or file.mode in (SYMLINK, GITLINK):
+            continue
+        new = read_blob(evidence.tree, file.path) or b""
+        old = read_blob(evidence.base_tree, file.old_path or file.path) or b""
+        found += find_reaching(file.path, old, new)
+    return tuple(found)
 
 
 async def _read(

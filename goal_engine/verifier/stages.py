@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterable
 
 from goal_engine.decision import EvidenceKind
-from goal_engine.gates.protected import is_test
+from goal_engine.gates.protected import is_test, runs_tests
 from goal_engine.ports import Ports
 from goal_engine.proof.gate import GateResult, GateSpec, GateStage, TestFailure
 from goal_engine.runtime.threads import in_thread
@@ -104,6 +104,32 @@ def find_counterfactual(bench: Workbench, state: GoalState) -> str:
     assert state.tree is not None and state.evidence is not None
     globs = tuple(glob for gate in state.gates for glob in gate.tests)
     return overlay_tests(bench, state.created.base_tree, state.tree, state.evidence.paths, globs)
+
+
+async def run_original(
+    ports: Ports, bench: Workbench, state: GoalState
+) -> tuple[GoalState, str | None]:
+    """Run the gates that run tests on the change with the tests of the base, and return that tree.
+
+    Only where both tests and code were changed: else there is nothing to tell apart.
+    """
+    assert state.evidence is not None or state.tree is None
+    if state.evidence is None:
+        return state, None
+    original = await in_thread(find_original, bench, state)
+    if original in (state.tree, state.created.base_tree):
+        return state, None
+    base = state.created.base_commit
+    commit = await in_thread(bench.commit, original, base, "with the tests of the base")
+    gates = [gate for gate in state.gates if runs_tests(gate)]
+    return await run_stage(ports, bench, state, GateStage.ORIGINAL, commit, gates), original
+
+
+def find_original(bench: Workbench, state: GoalState) -> str:
+    """Return the tree that has the change, and the base's tests instead of the change's."""
+    assert state.tree is not None and state.evidence is not None
+    globs = tuple(glob for gate in state.gates for glob in gate.tests)
+    return overlay_tests(bench, state.tree, state.created.base_tree, state.evidence.paths, globs)
 
 
 def overlay_tests(

@@ -27,6 +27,7 @@ STAGES = {
     GateStage.BASELINE: "before",
     GateStage.PROVING: "with the change",
     GateStage.COUNTERFACTUAL: "without it again",
+    GateStage.ORIGINAL: "with the tests of before",
 }
 
 

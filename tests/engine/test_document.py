@@ -175,7 +175,9 @@ def test_a_step_that_may_take_for_ever_is_refused() -> None:
         parse_plan(f'goal = "x"\n{task}', "plan")
 
 
-@pytest.mark.parametrize("name", ["protected-paths", "removed-tests"])
+@pytest.mark.parametrize(
+    "name", ["protected-paths", "removed-tests", "rewritten-tests", "reaches-its-judge"]
+)
 def test_a_criterion_may_not_pass_for_one_of_the_engine_s(name: str) -> None:
     """One word of a person for the plan's would stand for the engine's as well."""
     said = f'[[criterion]]\nid = "{name}"\ntext = "It is small"\nevidence = "accepted"\n'

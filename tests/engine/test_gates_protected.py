@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from goal_engine.gates.protected import find_protected, is_test
+from goal_engine.gates.protected import find_protected, is_test, runs_tests
 from goal_engine.proof.gate import GateSpec
 
 PROTECTED = [
@@ -17,6 +17,7 @@ PROTECTED = [
     *("noxfile.py", "setup.cfg", "setup.py", "pyproject.toml", "ruff.toml", ".ruff.toml"),
     *("mypy.ini", ".coveragerc", "sitecustomize.py", "src/usercustomize.py", "evil.pth"),
     *("evil-1.0.dist-info/entry_points.txt", "evil.egg-info/entry_points.txt"),
+    *("__pycache__/calc.cpython-311.pyc", "calc.pyc", "calc.cpython-311-x86_64-linux-gnu.so"),
 ]
 DISGUISED = [
     *(".GIT/config", ".GitHub/workflows/x.yml", "CONFTEST.py", ".VsCode/settings.json"),
@@ -84,6 +85,25 @@ def test_what_a_gate_runs_is_protected_by_name(argv, cwd, path):
 def test_a_module_is_looked_for_where_the_gate_says():
     gate = GateSpec(name="g", argv=("python", "-m", "runner"), env={"PYTHONPATH": "tools:lib"})
     assert find_protected(["tools/runner.py"], [gate]) == ("tools/runner.py",)
+
+
+@pytest.mark.parametrize("path", ["argparse.py", "unittest/__init__.py", "ci/json.py", "lib/re.py"])
+def test_what_would_be_imported_in_place_of_the_standard_library_is_protected(path):
+    gate = GateSpec(name="g", argv=("python", "ci/run.py"), env={"PYTHONPATH": "lib"})
+    assert find_protected([path], [gate]) == (path,)
+
+
+@pytest.mark.parametrize(
+    "path", ["core/types.py", "test/__init__.py", "json/data.py", "json/x.txt"]
+)
+def test_a_standard_name_that_nothing_would_import_is_free(path):
+    assert find_protected([path], [GateSpec(name="g", argv=("python", "ci/run.py"))]) == ()
+
+
+def test_gates_that_only_read_code_run_no_tests():
+    assert runs_tests(GateSpec(name="g", argv=("python", "-m", "unittest")))
+    assert not runs_tests(GateSpec(name="g", argv=("python", "-m", "ruff", "check")))
+    assert not runs_tests(GateSpec(name="g", argv=("./lint",), fix=("./lint", "--fix")))
 
 
 def test_files_below_a_named_folder_are_free():

@@ -7,7 +7,16 @@ import pytest
 from goal_engine.decision import Acceptance, Criterion, CriterionState, EvidenceKind
 from goal_engine.proof import verdict as module
 from goal_engine.proof.gate import GateOutcome, GateReport, GateResult, GateStage, TestOutcome
-from goal_engine.proof.verdict import PROTECTED, REMOVED, Bar, Observations, Verdict, judge
+from goal_engine.proof.verdict import (
+    PROTECTED,
+    REACHES,
+    REMOVED,
+    REWRITTEN,
+    Bar,
+    Observations,
+    Verdict,
+    judge,
+)
 from tests.builders import ME, OTHER, TREE, a_gate
 
 P, F, E, K = TestOutcome.PASSED, TestOutcome.FAILED, TestOutcome.ERROR, TestOutcome.SKIPPED
@@ -155,6 +164,30 @@ CASES = {
     "a vanished test that a person accepted": (
         JUNIT, [flips("a")], [word(REMOVED)],
         seen(ran({"a": F, "v": P}), ran({"a": P}), ran({"a": F})), READY, DONE,
+    ),
+    "a test that passes only as rewritten": (
+        JUNIT, [flips("a")], [], FLIPPED.changed(original={"tests": ran({"a": P, "b": F})}),
+        WAITS, DONE,
+    ),
+    "a rewritten test that a person accepted": (
+        JUNIT, [flips("a")], [word(REWRITTEN)],
+        FLIPPED.changed(original={"tests": ran({"a": P, "b": F})}), READY, DONE,
+    ),
+    "tests that pass as they were": (
+        JUNIT, [flips("a")], [], FLIPPED.changed(original={"tests": ran({"a": P, "b": P})}),
+        READY, DONE,
+    ),
+    "a gate that passes only with its tests rewritten": (
+        EXIT, [flips()], [], seen(ended(RED), ended(GREEN), ended(RED)).changed(
+            original={"tests": ended(RED)}
+        ), WAITS, DONE,
+    ),
+    "code that reaches for its judge": (
+        JUNIT, [flips("a")], [], FLIPPED.changed(reaching=("calc.py:1 unittest",)), WAITS, DONE,
+    ),
+    "code that reaches for its judge and that a person accepted": (
+        JUNIT, [flips("a")], [word(REACHES)], FLIPPED.changed(reaching=("calc.py:1 unittest",)),
+        READY, DONE,
     ),
     "protected paths": (
         JUNIT, [flips("a")], [], FLIPPED.changed(protected=("conftest.py",)), WAITS, DONE,
@@ -317,6 +350,7 @@ MUTANTS = {
     "no bar but pass": ("choose_bar", lambda original: always(Bar.PASS)),
     "the low bar for everybody": ("choose_bar", lambda original: always(Bar.NO_NEW_FAILURES)),
     "nothing was removed": ("_find_removed", lambda original: always(set())),
+    "nothing was rewritten": ("_find_rewritten", lambda original: always(set())),
     "no criteria of the engine": ("_find_extra_criteria", lambda original: always(())),
     "nothing refuses": ("_find_refusals", lambda original: always(())),
 }

@@ -1,0 +1,60 @@
+"""No worker of the corpus that lies gets `ready`, and those that are honest do (S08, S09).
+
+`lies` are caught; `shown` are those that no gate can tell from the truth: the proof shows what a
+reader needs to see it; `honest` are the controls.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from goal_engine.types import GoalStatus
+from tests.cheats.cases import Case, play, reasons
+from tests.cheats.honest import HONEST
+from tests.cheats.lies import LIES
+from tests.cheats.shown import SHOWN
+
+READY = GoalStatus.READY
+
+
+@pytest.mark.parametrize("case", LIES, ids=str)
+async def test_a_lie_is_never_ready(case: Case, tmp_path: Path) -> None:
+    state, _, _ = await play(case, tmp_path)
+    assert state.status is case.status, (state.status, reasons(state))
+    assert case.says in reasons(state)
+
+
+@pytest.mark.parametrize("case", SHOWN, ids=str)
+async def test_what_no_gate_can_tell_is_shown(case: Case, tmp_path: Path) -> None:
+    state, page, change = await play(case, tmp_path)
+    assert state.status is case.status, (state.status, reasons(state))
+    assert case.says in page + change
+
+
+@pytest.mark.parametrize("case", HONEST, ids=str)
+async def test_an_honest_worker_is_believed(case: Case, tmp_path: Path) -> None:
+    state, _, _ = await play(case, tmp_path)
+    assert state.status is case.status, (state.status, reasons(state))
+    assert case.says in reasons(state)
+
+
+def test_the_corpus_is_large_and_says_why(capsys: pytest.CaptureFixture[str]) -> None:
+    alarms = [case for case in HONEST if case.status is not READY and not case.by_design]
+    assert len(LIES) >= 60 and len(HONEST) >= 40
+    assert not [case.name for case in LIES if case.status is READY], "zero false ready"
+    assert len(alarms) <= 0.02 * len(HONEST)
+    everything = (*LIES, *SHOWN, *HONEST)
+    assert len({case.name for case in everything}) == len(everything)
+    assert all(case.why for case in everything)
+    assert all(case.says for case in (*LIES, *SHOWN)), "a lie is caught for the right reason"
+    ends = Counter(case.status.value for case in LIES)
+    believed = sum(case.status is READY for case in HONEST)
+    with capsys.disabled():
+        sys.stdout.write(
+            f"\n{len(LIES)} lies: {dict(ends)}; {len(SHOWN)} shown; {len(HONEST)} honest: {believed} "
+            f"ready, {len(HONEST) - believed - len(alarms)} wait by design, {len(alarms)} alarms\n"
+        )
