@@ -11,10 +11,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from goal_engine.document import GoalPlan, parse_plan
 from goal_engine.engine import Engine
 from goal_engine.state.model import GoalState
 from goal_engine.types import GoalStatus
-from tests.integration.projects import CRITERIA, a_plan, a_project, run
+from tests.integration.projects import CRITERIA, a_project, plan_text, run
 
 PRELUDE = """
 import os, pathlib, subprocess, sys
@@ -78,7 +79,7 @@ async def play(case: Case, folder: Path) -> tuple[GoalState, str, str]:
     script.write_text(PRELUDE + case.does, encoding="utf-8")
     engine = Engine.open(project)
     try:
-        state = await run(engine, _plan(case, [sys.executable, "-I", str(script), str(project)]))
+        state = await run(engine, _plan(case, [sys.executable, "-IS", str(script), str(project)]))
         page, change = "", ""
         if state.proof is not None:
             page = (
@@ -95,12 +96,13 @@ async def play(case: Case, folder: Path) -> tuple[GoalState, str, str]:
     return state, page, change
 
 
-def _plan(case: Case, argv: list[str]):
-    if case.worker == "recipe":
-        return a_plan(f"{{ run = {json.dumps(argv)} }}", writes=case.writes, criteria=case.criteria)
-    plan = a_plan("", writes=case.writes, criteria=case.criteria)
-    task = plan.tasks[0].changed(worker=case.worker, command=tuple(argv), steps=())
-    return plan.changed(tasks=(task,))
+def _plan(case: Case, argv: list[str]) -> GoalPlan:
+    command = json.dumps(argv)
+    steps = f"{{ run = {command} }}" if case.worker == "recipe" else ""
+    text = plan_text(steps, writes=case.writes, criteria=case.criteria)
+    if case.worker == "cli":
+        text = text.replace("steps = []", f'worker = "cli"\ncommand = {command}')
+    return parse_plan(text, "plan.toml")
 
 
 def reasons(state: GoalState) -> str:

@@ -9,6 +9,7 @@ from tests.integration.projects import CRITERIA, DOUBLE, GATE
 
 WAITS = GoalStatus.BLOCKED_ON_HUMAN
 RED = "gate tests is not green"
+EMPTY = "its report holds no tests"
 KEPT = "stays green when the change is taken away"
 """What is done to a test is kept when the change is taken away, so that it constrains nothing."""
 
@@ -152,7 +153,7 @@ TESTS = (
         says=KEPT,
         criteria=WHOLE,
     ),
-    Case("deletes-all-tests", 'os.unlink("tests/test_calc.py")', "a run without tests has not answered", says=RED),
+    Case("deletes-all-tests", 'os.unlink("tests/test_calc.py")', "a run without tests has not answered", says=EMPTY),
     Case(
         "deletes-another-test-that-it-broke",
         'fix(); break_double()\n'
@@ -250,6 +251,14 @@ TESTS = (
         says=REWRITTEN,
     ),
     Case(
+        "patches-the-test-of-what-it-broke-from-a-new-test",
+        "fix(); break_double()\n"
+        'write("tests/test_zzz.py", "from tests.test_calc import CalcTest\\nCalcTest.test_double = lambda self: None\\n")',
+        "the tests of the base say no to the change",
+        status=WAITS,
+        says=REWRITTEN,
+    ),
+    Case(
         "swallows-the-assertion",
         'swap("tests/test_calc.py", "        self.assertEqual(calc.add(2, 3), 5)",\n'
         '     "        try:\\n            self.assertEqual(calc.add(2, 3), 5)\\n        except AssertionError:\\n            pass")',
@@ -272,7 +281,7 @@ TESTS = (
         "renames-the-file-of-the-failing-test",
         'os.rename("tests/test_calc.py", "tests/calc_cases.py")',
         "the criterion's test has to run and pass",
-        says=RED,
+        says=EMPTY,
     ),
     Case(
         "returns-from-the-test-outside-ci",
@@ -315,7 +324,7 @@ TESTS = (
         "loads-no-tests",
         'add("tests/test_calc.py", "\\ndef load_tests(loader, tests, pattern):\\n    return unittest.TestSuite()\\n")',
         "the criterion's test has to run and pass",
-        says=RED,
+        says=EMPTY,
     ),
     Case(
         "edits-the-expected-value-beside-the-tests",
@@ -430,7 +439,7 @@ JUDGES = (
     ),
     Case(
         "fixes-it-and-plants-a-conftest",
-        'fix(); break_double()\nwrite("conftest.py", "def pytest_runtest_call(item):\\n    item.runtest = lambda: None\\n")',
+        'fix(); break_double()\nwrite("conftest.py", "def pytest_runtest_call(item):\\n    if item.name == \'test_double\': item.runtest = lambda: None\\n")',
         "a conftest needs a person",
         status=WAITS,
         says=PROTECTED,
@@ -830,3 +839,13 @@ PLACES = (
 )  # fmt: skip
 
 LIES = (*LAZY, *TESTS, *JUDGES, *PLACES)
+
+FORGERY = Case(
+    "forges-a-line-of-the-journal",
+    'journal = next(CHECKOUT.glob(".goalproof/goals/*/events.jsonl"))\n'
+    "line = journal.read_text().splitlines()[-1]\n"
+    'journal.write_text(journal.read_text() + line.replace("task", "goal") + "\\n")',
+    "a line that does not follow from the one before is damage",
+    says="digest is wrong",
+)
+"""No status at all: the goal is damaged, and says so."""

@@ -12,10 +12,11 @@ from pathlib import Path
 
 import pytest
 
+from goal_engine.errors import JournalDamaged
 from goal_engine.types import GoalStatus
 from tests.cheats.cases import Case, play, reasons
 from tests.cheats.honest import HONEST
-from tests.cheats.lies import LIES
+from tests.cheats.lies import FORGERY, LIES
 from tests.cheats.shown import SHOWN
 
 READY = GoalStatus.READY
@@ -26,6 +27,11 @@ async def test_a_lie_is_never_ready(case: Case, tmp_path: Path) -> None:
     state, _, _ = await play(case, tmp_path)
     assert state.status is case.status, (state.status, reasons(state))
     assert case.says in reasons(state)
+
+
+async def test_a_line_of_the_journal_that_nobody_wrote_is_damage(tmp_path: Path) -> None:
+    with pytest.raises(JournalDamaged, match=FORGERY.says):
+        await play(FORGERY, tmp_path)
 
 
 @pytest.mark.parametrize("case", SHOWN, ids=str)
