@@ -15,6 +15,7 @@ from goal_engine.document import GoalPlan, parse_plan
 from goal_engine.engine import Engine
 from goal_engine.state.model import GoalState
 from goal_engine.types import GoalStatus
+from goal_engine.verifier.bundle import PAGE, proofs_folder
 from tests.integration.projects import CRITERIA, a_project, plan_text, run
 
 PRELUDE = """
@@ -82,12 +83,8 @@ async def play(case: Case, folder: Path) -> tuple[GoalState, str, str]:
         state = await run(engine, _plan(case, [sys.executable, "-IS", str(script), str(project)]))
         page, change = "", ""
         if state.proof is not None:
-            page = (
-                (engine.ports.checkout / ".goalproof" / "goals" / state.goal_id)
-                .glob(f"proofs/{state.proof.digest}/proof.md")
-                .__next__()
-                .read_text(encoding="utf-8")
-            )
+            folder = proofs_folder(project, state.goal_id) / state.proof.digest
+            page = (folder / PAGE).read_text(encoding="utf-8")
         if state.tree is not None:
             repository = engine.ports.open_repository()
             change = repository.patch(state.created.base_tree, state.tree).decode()

@@ -12,8 +12,14 @@ from pathlib import Path
 
 import pytest
 
+from goal_engine import lifecycle
 from goal_engine.errors import JournalDamaged
+from goal_engine.proof import verdict
+from goal_engine.proof.gate import GateStage
+from goal_engine.reverify import ReverifyOutcome, verify_proof
 from goal_engine.types import GoalStatus
+from goal_engine.verifier import observe
+from goal_engine.verifier.bundle import proofs_folder, read_bundle
 from tests.cheats.cases import Case, play, reasons
 from tests.cheats.honest import HONEST
 from tests.cheats.lies import FORGERY, LIES
@@ -46,6 +52,45 @@ async def test_an_honest_worker_is_believed(case: Case, tmp_path: Path) -> None:
     state, _, _ = await play(case, tmp_path)
     assert state.status is case.status, (state.status, reasons(state))
     assert case.says in reasons(state)
+
+
+BLIND = {
+    "runner": ("writes-a-runner-that-reports-success", observe, "find_protected_change"),
+    "rewriting": ("expects-the-failure-of-what-it-broke", verdict, "_find_rewritten"),
+    "removal": ("skips-another-test-that-it-broke", verdict, "_find_removed"),
+    "reach": ("disarms-the-assertions-from-the-code", lifecycle, "find_reaching_change"),
+}
+"""A lie, and what an engine without one look would not see."""
+
+
+@pytest.mark.parametrize("look", BLIND)
+async def test_the_lie_would_work_on_an_engine_that_does_not_look(
+    look: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name, module, piece = BLIND[look]
+    monkeypatch.setattr(module, piece, lambda *_: ())
+    state, _, _ = await play(next(case for case in LIES if case.name == name), tmp_path)
+    assert state.status is READY, reasons(state)
+
+
+async def test_a_proof_about_tests_and_code_is_reproduced(tmp_path: Path) -> None:
+    case = next(case for case in HONEST if case.name == "adds-the-test-that-the-criterion-names")
+    state, _, _ = await play(case, tmp_path)
+    assert state.proof is not None
+    folder = proofs_folder(tmp_path / "project", state.goal_id) / state.proof.digest
+    again = await verify_proof(folder, tmp_path / "project")
+    assert again.outcome is ReverifyOutcome.REPRODUCED, again.differences
+    assert {run.stage for run in read_bundle(folder)[0].runs} == set(GateStage)
+
+
+async def test_what_depends_on_the_machine_is_not_reproduced_elsewhere(tmp_path: Path) -> None:
+    case = next(case for case in SHOWN if case.name == "reads-a-file-outside-that-it-left-there")
+    state, _, _ = await play(case, tmp_path)
+    assert state.proof is not None
+    (tmp_path / "sums.txt").unlink()
+    folder = proofs_folder(tmp_path / "project", state.goal_id) / state.proof.digest
+    again = await verify_proof(folder, tmp_path / "project")
+    assert again.outcome is ReverifyOutcome.NOT_REPRODUCED
 
 
 def test_the_corpus_is_large_and_says_why(capsys: pytest.CaptureFixture[str]) -> None:
