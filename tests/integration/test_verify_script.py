@@ -27,7 +27,7 @@ from goal_engine.queries import resolve_goal_proof
 from goal_engine.reverify import inspect_bundle
 from goal_engine.types import GoalStatus
 from goal_engine.verifier import standalone
-from tests.integration.projects import FIX, a_plan, a_project, fingerprint
+from tests.integration.projects import FIX, a_plan, a_project, fingerprint, run
 from tests.integration.test_reverify import forge, prove, proven
 
 __all__ = ["proven"]
