@@ -92,8 +92,8 @@ def open_cache() -> Iterator[Path]:
 
 
 def find_chromium() -> Path:
-    """Return the browser, installing it where this is Debian and we may."""
-    install_packages({"chromium": "chromium"})
+    """Return the browser, installing it where this is Debian and we may; and a terminal, for Neovim."""
+    install_packages({"chromium": "chromium", "tmux": "tmux"})
     return Path(shutil.which("chromium", path=ENVIRONMENT.get("PATH")) or "chromium")
 
 
