@@ -32,8 +32,9 @@ class Watchdog:
 
     def _bite(self) -> None:
         words = threading.Thread(target=say_what_happened, daemon=True)  # that may hang as well
-        words.start()
-        words.join(LAST_WORDS)
+        with suppress(RuntimeError):  # Python 3.12 begins no thread once it has begun to end
+            words.start()
+            words.join(LAST_WORDS)
         os._exit(self._code())
 
 
