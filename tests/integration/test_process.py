@@ -236,6 +236,11 @@ async def test_a_command_that_listens_is_asked_before_it_is_killed(place):
     assert b"bye\n" in (place.parent / "logs" / "log").read_bytes()  # a shell tells of its sleep
 
 
+C_LIBRARY = 0b11 << 31
+"""Signals 32 and 33 as /proc shows them: glibc's own, which `posix_spawn` ignores in what it starts
+and no program can set."""
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 async def test_a_command_inherits_nothing_but_what_it_was_given(place):
     env = {"PATH": os.environ["PATH"], "A": "1"}
@@ -244,7 +249,8 @@ async def test_a_command_inherits_nothing_but_what_it_was_given(place):
         ["/bin/sh", "-c", state], cwd=place, env=env, log=place / "log", timeout=PATIENCE
     )
     said = (place / "log").read_text(encoding="utf-8").split()
-    assert said[:6] == ["SigIgn:", "0" * 16, "0", "1", "2", "3"]  # 3 is the listing itself
+    assert said[0] == "SigIgn:" and int(said[1], 16) & ~C_LIBRARY == 0
+    assert said[2:6] == ["0", "1", "2", "3"]  # 3 is the listing itself
     assert {line.partition("=")[0] for line in said[6:]} <= {
         "PATH",
         "A",
