@@ -24,7 +24,7 @@ from goal_engine.proof.envelope import render_envelope
 from goal_engine.proof.gate import GateOutcome
 from goal_engine.proof.statement import GoalProof
 from goal_engine.queries import resolve_goal_proof
-from goal_engine.reverify import inspect_bundle
+from goal_engine.reverify import inspect_bundle, verify_proof
 from goal_engine.types import GoalStatus
 from goal_engine.verifier import standalone
 from tests.integration.projects import FIX, a_plan, a_project, fingerprint, run
@@ -326,3 +326,5 @@ async def test_tests_that_were_changed_as_well_run_as_the_base_has_them(tmp_path
     forged = forge(bundle, tmp_path / "forged", proof.changed(runs=less))
     said = verify(forged, "--run", "--repository", str(project))
     assert answered(said, 1, "NOT REPRODUCED") == "runs[original tests]: absent)"
+    found = await verify_proof(forged, project)
+    assert "runs[original tests]: absent" in found.differences
