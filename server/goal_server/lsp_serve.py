@@ -16,7 +16,7 @@ from typing import Protocol
 
 from goal_server.lsp_protocol import GoalProtocol
 from goal_server.lsp_transport import Inbox, Outbox, take_stdio
-from goal_server.lsp_watch import Watchdog, watch_process
+from goal_server.lsp_watch import Watchdog, watch_process, watch_signals
 
 log = logging.getLogger(__name__)
 
@@ -50,16 +50,15 @@ def serve(server: Served, leaving: float = LEAVING) -> int:
 
         def end(why: str) -> None:
             """Begin the end, from any thread, also while the loop is stuck."""
-            log.info("%s", why)
             watchdog.arm(leaving + STUCK)
+            log.info("%s", why)
             with suppress(RuntimeError):  # the loop is over already
                 loop.call_soon_threadsafe(over.set)
 
         outbox = protocol.outbox = Outbox(sink, lambda: end("standard output was closed"))
         protocol.leave = lambda: end("exit")
         protocol.watch = lambda pid: watch_client(pid, end)
-        for number in (signal.SIGTERM, signal.SIGINT):  # not the loop's: that may be stuck
-            signal.signal(number, lambda *_: end("a signal"))
+        watch_signals((signal.SIGTERM, signal.SIGINT), lambda: end("a signal"))
         Inbox(
             source,
             receive=protocol.receive,

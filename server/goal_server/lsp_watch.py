@@ -5,9 +5,10 @@ from __future__ import annotations
 import logging
 import os
 import select
+import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 
 log = logging.getLogger(__name__)
@@ -42,6 +43,28 @@ def say_what_happened() -> None:
     """Log that the process ends by force, and write the log out."""
     log.warning("something is stuck; the server ends without it")
     logging.shutdown()
+
+
+def watch_signals(numbers: Iterable[signal.Signals], come: Callable[[], None]) -> None:
+    """Call `come` from a thread once one of these signals has come.
+
+    The interpreter runs a handler in the main thread, between two of its steps: one that comes
+    just before the thread begins to wait for something is not seen until that is over.  The byte
+    that the system's own handler writes is.
+    """
+    wanted = set(numbers)
+    ours, theirs = os.pipe()
+    os.set_blocking(theirs, False)
+    signal.set_wakeup_fd(theirs, warn_on_full_buffer=False)
+    for number in wanted:
+        signal.signal(number, lambda *_: None)
+
+    def watch() -> None:
+        while not wanted.intersection(os.read(ours, 1)):
+            pass
+        come()
+
+    threading.Thread(target=watch, name="signals", daemon=True).start()
 
 
 def watch_process(pid: int, dead: Callable[[], None]) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import subprocess
 import sys
 import threading
@@ -76,6 +77,12 @@ def add_probes(server: LanguageServer) -> Slow:
     def block(ls: Any, params: Any) -> None:
         server.protocol.notify("probe/blocked", {})
         threading.Event().wait(60)
+
+    @server.feature("probe/deaf")
+    def deaf(ls: Any, params: Any) -> None:
+        """Wait where no handler of a signal runs: another thread takes it."""
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+        block(ls, params)
 
     @server.feature("probe/thread")
     @server.thread()

@@ -335,6 +335,15 @@ def _(wire: Wire, project: Path) -> None:
     assert seconds_of(wire.leave) < 30
 
 
+@row("a signal ends a server that cannot hear it", stock=True)
+def _(wire: Wire, project: Path) -> None:
+    wire.open(project)
+    wire.ask("probe/deaf", {})
+    wire.until(lambda message: message.get("method") == "probe/blocked")
+    wire.process.terminate()
+    assert seconds_of(wire.leave) < 30
+
+
 # the pipes
 
 
