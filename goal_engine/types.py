@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, StringConstraints
 from pydantic_core import CoreSchema, core_schema
 
 GOAL_ID = re.compile(r"goal-\d{8}-\d{6}-\d{3}-[0-9a-f]{8}")
@@ -23,6 +23,12 @@ class Frozen(BaseModel):
     def changed(self, **changes: Any) -> Self:
         """Return a copy with `changes`; the values are trusted to be of the right type."""
         return self.model_copy(update=changes)
+
+
+def later(default: Any) -> Any:
+    """Return a field that came later: left out while it has its default, so that journals and
+    proofs of before say the same bytes.  For a default that cannot be changed."""
+    return Field(default=default, exclude_if=lambda value: value == default)
 
 
 class GoalId(str):

@@ -29,6 +29,7 @@ from goal_engine.types import (
     Sha256,
     TaskId,
     WorkerName,
+    later,
 )
 
 
@@ -186,7 +187,7 @@ class GateFinished(Frozen):
     """Without its tests, which are in `report`."""
     report: Sha256 | None = None
     """The object that holds the outcome of each test."""
-    failures: Sha256 | None = Field(default=None, exclude_if=lambda value: value is None)
+    failures: Sha256 | None = later(None)
     """The object that says where tests failed, for a person."""
     environment: str = ""
     """The digest of the environment it ran in."""
