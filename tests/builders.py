@@ -116,6 +116,7 @@ EVENTS: tuple[e.GoalEvent, ...] = (
     e.IntegrationConflicted(task="fix", paths=("a.py",)),
     e.VerificationStarted(tree=TREE),
     e.VerificationReopened(tree=TREE),
+    e.HunksTried(tree=TREE, report=DIGEST, count={"unproven": 1}),
     e.GoalJudged(judgement=a_judgement()),
     e.GoalReady(),
     e.GoalNotReady(),

@@ -18,6 +18,7 @@ from goal_engine.decision import Acceptance, Answer
 from goal_engine.errors import ProofRefused
 from goal_engine.evidence import GoalGitEvidence
 from goal_engine.proof.gate import GateResult, GateSpec
+from goal_engine.proof.hunk import HunkTrial
 from goal_engine.proof.verdict import Judgement
 from goal_engine.types import Frozen, GitOid, GoalId, GoalKind, Sha256, later
 
@@ -34,12 +35,15 @@ class ProofCause(StrEnum):
     """A person accepted a criterion."""
     VERIFIED = "verified"
     """The gates ran again on the tree that there was."""
+    HUNKS = "hunks"
+    """Its hunks were taken away, one at a time."""
 
 
 SUPERSEDED = {
     ProofCause.JUDGED: "the goal was executed again",
     ProofCause.ACCEPTED: "a person accepted a criterion",
     ProofCause.VERIFIED: "its gates ran again",
+    ProofCause.HUNKS: "its hunks were tried",
 }
 """Why a proof was superseded by one of the same tree, by the cause of that one."""
 
@@ -95,6 +99,8 @@ class GoalProof(Frozen):
     cause: ProofCause = later(ProofCause.JUDGED)
     supersedes: Sha256 | None = later(None)
     """The proof that the goal had before this one."""
+    hunks: tuple[HunkTrial, ...] = later(())
+    """What was seen without each hunk, where that was asked for; nothing is judged by it."""
 
 
 def render_statement(proof: GoalProof) -> bytes:

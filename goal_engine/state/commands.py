@@ -121,6 +121,16 @@ class AcceptCriterion:
     """The proof that the goal had when it was judged: with another one, gates may have said else."""
 
 
+@dataclass(frozen=True, slots=True)
+class RecordHunks:
+    """Record what was seen without each hunk, and the proof that says it."""
+
+    tried: e.HunksTried
+    proof: Sha256
+    seen: Sha256 | None
+    """The proof that the goal had when that one was made."""
+
+
 GoalCommand = (
     AnswerQuestion
     | RevisePlan
@@ -130,6 +140,7 @@ GoalCommand = (
     | SubmitTask
     | JudgeGoal
     | AcceptCriterion
+    | RecordHunks
 )
 """The commands whose events depend on the goal as it stands."""
 

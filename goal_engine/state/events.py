@@ -281,6 +281,17 @@ class VerificationStarted(Frozen):
     tree: GitOid
 
 
+class HunksTried(Frozen):
+    """The change's hunks were taken away one at a time, and gates ran without each."""
+
+    type: Literal["hunks.tried"] = "hunks.tried"
+    tree: GitOid
+    report: Sha256
+    """The object that says what was seen without each."""
+    count: dict[str, int]
+    """How many hunks stand how."""
+
+
 class VerificationReopened(Frozen):
     """A person has the gates run again on the tree that was judged; nobody works on it meanwhile."""
 
@@ -382,6 +393,7 @@ GoalEvent = Annotated[
     | IntegrationConflicted
     | VerificationStarted
     | VerificationReopened
+    | HunksTried
     | GoalJudged
     | GoalReady
     | GoalNotReady

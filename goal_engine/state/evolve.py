@@ -330,6 +330,7 @@ CHANGES: Mapping[type[Frozen], Change] = {
     e.IntegrationConflicted: _conflicted,
     e.VerificationStarted: lambda s, v: {"phase": GoalPhase.VERIFICATION},
     e.VerificationReopened: _reopened,
+    e.HunksTried: lambda s, v: {"hunks": v},
     e.GoalJudged: _judged,
     e.GoalReady: lambda s, v: {"phase": GoalPhase.PROOF, "requests": (), "blocked": None},
     e.GoalNotReady: lambda s, v: {"phase": GoalPhase.PROOF, "requests": (), "blocked": None},

@@ -12,7 +12,7 @@ from goal_engine.evidence import GoalGitEvidence
 from goal_engine.proof.gate import GateResult, GateSpec
 from goal_engine.proof.statement import ProofCause
 from goal_engine.proof.verdict import Judgement
-from goal_engine.state.events import ControlRequested, GoalBlocked, GoalCreated
+from goal_engine.state.events import ControlRequested, GoalBlocked, GoalCreated, HunksTried
 from goal_engine.task_graph.graph import GoalTaskGraph
 from goal_engine.types import (
     Decision,
@@ -102,6 +102,8 @@ class GoalState(Frozen):
     proof: ProofPointer | None = None
     superseded: tuple[ProofPointer, ...] = ()
     """The proofs before that one, oldest first."""
+    hunks: HunksTried | None = None
+    """What was seen without each hunk of a tree, of `tree` where that is the same."""
     reopened: bool = False
     """Whether the gates run again on the tree that was judged, until it is judged anew."""
     applied: tuple[str, ...] = ()

@@ -17,6 +17,7 @@ from goal_engine.proof.envelope import (
     render_envelope,
     render_public_key,
 )
+from goal_engine.proof.hunk import HunkTrial
 from goal_engine.proof.report import render_proof_page
 from goal_engine.proof.statement import (
     GoalProof,
@@ -34,6 +35,7 @@ from goal_engine.runtime.threads import in_thread
 from goal_engine.state.model import GoalState
 from goal_engine.task_graph.graph import GoalTask
 from goal_engine.types import GoalId
+from goal_engine.verifier.observe import read_trials
 from goal_engine.worktree import Workbench
 
 STATEMENT = "statement.json"
@@ -66,7 +68,10 @@ async def write_bundle(
     for run in state.gates_run.values():
         if run.result.log:
             logs[f"logs/{run.result.log}"] = await ports.store.read_object(run.result.log)
-    return await in_thread(_write, ports.checkout, bench, state, seen, judgement, cause, head, logs)
+    trials = await read_trials(ports, state)
+    return await in_thread(
+        _write, ports.checkout, bench, state, seen, judgement, cause, head, logs, trials
+    )
 
 
 def _write(
@@ -78,6 +83,7 @@ def _write(
     cause: ProofCause,
     head: str,
     logs: dict[str, bytes],
+    trials: tuple[HunkTrial, ...],
 ) -> str:
     folder = proofs_folder(checkout, state.goal_id)
     folder.mkdir(parents=True, exist_ok=True)
@@ -93,6 +99,7 @@ def _write(
         digests = {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
         key_id = find_key_id(public_key)
         proof = make_proof(bench, state, seen, judgement, cause, head, digests, key_id)
+        proof = proof.changed(hunks=trials)
         statement = render_statement(proof)
         digest = find_digest(statement)
         page = render_proof_page(proof, digest).encode()

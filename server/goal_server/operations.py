@@ -14,6 +14,7 @@ from typing import Literal
 
 from goal_engine import (
     control,
+    hunks,
     integration,
     lifecycle,
     logs,
@@ -40,6 +41,7 @@ from goal_engine.proof.gate import GateSpec
 from goal_engine.state.model import GoalState
 from goal_engine.types import Decision, GoalStatus, WorkerName
 from goal_engine.verifier.bundle import PAGE, proofs_folder
+from goal_engine.verifier.observe import read_trials
 from goal_engine.workers.agents import agents_path, find_program, read_agents
 from goal_engine.worktree import choose_folder
 from goal_server import parameters as p
@@ -116,6 +118,8 @@ async def check_possible(engine: Engine, operation: Operation, params: p.Params)
     if operation.name in ("execute", "resume", "verify") and goal:
         state = await queries.resolve_goal(engine.ports, goal)
         lifecycle.check_possible(state, operation.name)
+    elif operation.name == "hunks":
+        hunks.check_triable(await queries.resolve_goal(engine.ports, goal))
 
 
 def open_engine(
@@ -355,6 +359,20 @@ async def verify_goal(context: Context, params: p.GoalParams) -> r.GoalView:
     state = await _find(context, params.goal)
     await _check_gates(context, state.created.gates)
     return _view(context, await lifecycle.verify_goal(context.engine.ports, state.goal_id))
+
+
+async def try_hunks(context: Context, params: p.HunksParams) -> r.HunksView:
+    """Take away each hunk of a change and run its gates."""
+    state = await _find(context, params.goal)
+    await _check_gates(context, state.created.gates)
+    ports = context.engine.ports
+    tried = await hunks.try_hunks(
+        ports, state.goal_id, limit=params.limit, seconds=params.seconds, say=context.say
+    )
+    assert tried.proof is not None
+    folder = proofs_folder(context.engine.checkout, tried.goal_id)
+    trials = await read_trials(ports, tried)
+    return r.render_hunks(tried, trials, folder / tried.proof.digest)
 
 
 async def verify_proof(context: Context, params: p.VerifyProofParams) -> r.ReverificationView:

@@ -30,6 +30,7 @@ COLOURS = {
     "not_addressed": "red",
     "damaged": "red",
     "NOT REPRODUCED": "red",
+    "constrained": "green",
 }
 """Words that mean good or bad; all others that are styled are yellow."""
 
@@ -70,6 +71,8 @@ def _goal(goal: r.GoalView) -> Iterator[str]:
     yield f"spend   {render_spend(goal.spend)}"
     if goal.proof:
         yield f"proof   {goal.proof.digest[:16]}  {plain_line(goal.proof.path)}"
+    if goal.hunks:
+        yield f"hunks   {_standings(goal.hunks)}"
     if goal.applied:
         yield f"applied {_count(len(goal.applied), 'file')} in the checkout"
     if goal.branch:
@@ -188,6 +191,26 @@ def _superseded(item: r.SupersededProof) -> tuple[str, ...]:
     )
 
 
+def _hunks(view: r.HunksView) -> Iterator[str]:
+    yield f"{_standings(view.count)}  {view.goal}"
+    yield from _table(
+        (render_word(hunk.standing), plain_line(_place(hunk)), plain_line(hunk.reason))
+        for hunk in view.hunks
+    )
+    yield f"proof   {view.proof.digest[:16]}  {plain_line(view.proof.path)}"
+
+
+def _standings(count: dict[str, int]) -> str:
+    return ", ".join(f"{number} {render_word(word)}" for word, number in count.items())
+
+
+def _place(hunk: r.HunkView) -> str:
+    if hunk.line is None:
+        return hunk.path
+    last = hunk.line + hunk.lines - 1
+    return f"{hunk.path}:{hunk.line}" + (f"-{last}" if last > hunk.line else "")
+
+
 def _reverification(view: r.ReverificationView) -> Iterator[str]:
     yield f"{render_word(view.outcome)}  {plain_line(view.bundle)}"
     if view.outcome == "INSPECTED":
@@ -219,6 +242,7 @@ RENDERERS: dict[type[r.View], Callable[[Any], Iterator[str]]] = {
     r.GatesView: _gates,
     r.AgentsView: _agents,
     r.ProofView: _proof,
+    r.HunksView: _hunks,
     r.ReverificationView: _reverification,
 }
 
