@@ -235,6 +235,19 @@
 ---@field path string
 ---@field kind 'file'|'folder'
 
+--- The proofs of a goal.
+---@class goalproof.ProofParams
+---@field goal string The goal's id, the beginning of one, or `latest`.
+---@field all? boolean List the proofs before it, and why each was superseded.
+
+--- A proof that the goal had before.
+---@class goalproof.SupersededProof
+---@field digest string
+---@field tree string
+---@field path string
+---@field supersededBy string
+---@field because string
+
 --- A proof and what it states.
 ---@class goalproof.ProofView
 ---@field goal string
@@ -246,6 +259,7 @@
 ---@field keyId string|nil
 ---@field signature string
 ---@field next string[]
+---@field superseded goalproof.SupersededProof[]
 
 --- An answer to a goal's question.
 ---@class goalproof.AnswerParams
@@ -279,6 +293,8 @@
 ---@field differences string[]
 ---@field missing string[]
 ---@field note string
+---@field supersededBy string|nil
+---@field supersededBecause string
 
 --- Nothing.
 ---@class goalproof.NoParams
@@ -442,6 +458,7 @@ M.commands = {
   accept = 'goal.accept',
   apply = 'goal.apply',
   deliver = 'goal.deliver',
+  verify = 'goal.verify',
   verifyProof = 'goal.verifyProof',
   gates = 'goal.gates',
   trustGate = 'goal.trustGate',
