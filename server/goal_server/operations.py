@@ -419,6 +419,8 @@ def _show(context: Context, choice: GateChoice) -> r.GatesView:
     return r.GatesView(
         gates=tuple(r.render_gate(spec, trusted(spec)) for spec in choice.specs),
         configuration=str(choice.path) if choice.path else None,
+        passed_over=tuple(map(r.render_passed, choice.passed_over)),
+        python=choice.python,
     )
 
 
@@ -486,6 +488,7 @@ async def _create(context: Context, params: p.PlanParams) -> GoalState:
         gates=choice.specs,
         python=choice.python,
         copies=choice.copies,
+        notices=tuple(passed.sentence for passed in choice.passed_over if passed.absent),
         worker=params.worker,
         agent=params.agent or "",
     )

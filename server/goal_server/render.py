@@ -155,6 +155,15 @@ def _gates(view: r.GatesView) -> Iterator[str]:
             yield f"  digest {gate.digest}"
         if gate.reason:
             yield from _wrap(gate.reason, "  why: ")
+    if view.python:
+        yield from ("", f"Python  {plain_line(view.python)}")
+    if view.passed_over:
+        yield from _section("Not gates", map(_passed_over, view.passed_over))
+
+
+def _passed_over(passed: r.PassedOverView) -> tuple[str, ...]:
+    folder = "" if passed.folder == "." else f"in {passed.folder}: "
+    return plain_line(passed.what), plain_line(f"{folder}{passed.reason}")
 
 
 def _agents(view: r.AgentsView) -> Iterator[str]:

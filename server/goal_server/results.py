@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from goal_engine.budget import GoalBudget, Spend
+from goal_engine.gates.detection.project import PassedOver
 from goal_engine.gates.trust import digest_gate
 from goal_engine.progress import find_blocker
 from goal_engine.proof.gate import GateResult, GateSpec, GateStage
@@ -238,12 +239,27 @@ class OpenView(View):
     kind: Literal["file", "folder"]
 
 
+class PassedOverView(View):
+    """What was looked at and is no gate."""
+
+    what: str
+    """The tool, script or target."""
+    folder: str
+    reason: str
+    absent: bool
+    """Whether it would be a gate if it were installed."""
+
+
 class GatesView(View):
     """The gates that a goal created now would have."""
 
     gates: tuple[GateView, ...]
     configuration: str | None
     """The configuration file, `None` when the gates were detected."""
+    passed_over: tuple[PassedOverView, ...] = ()
+    """What else was found and why it is no gate; nothing where the configuration decides."""
+    python: str | None = None
+    """The environment that gates run in, where it is not the one of the root."""
 
 
 class WorkerView(View):
@@ -496,6 +512,13 @@ def render_gate(spec: GateSpec, trusted: bool | None = None) -> GateView:
         fix=spec.fix,
         command=say_command(spec),
         digest=digest_gate(spec),
+    )
+
+
+def render_passed(passed: PassedOver) -> PassedOverView:
+    """Return the view of what is no gate."""
+    return PassedOverView(
+        what=passed.what, folder=passed.folder, reason=passed.reason, absent=passed.absent
     )
 
 

@@ -472,10 +472,20 @@ export interface ReverificationView {
 export interface NoParams {
 }
 
+/** What was looked at and is no gate. */
+export interface PassedOverView {
+  readonly what: string;
+  readonly folder: string;
+  readonly reason: string;
+  readonly absent: boolean;
+}
+
 /** The gates that a goal created now would have. */
 export interface GatesView {
   readonly gates: readonly GateView[];
   readonly configuration: string | null;
+  readonly passedOver: readonly PassedOverView[];
+  readonly python: string | null;
 }
 
 /** Gates to approve. */

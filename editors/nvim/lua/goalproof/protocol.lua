@@ -323,10 +323,19 @@
 --- Nothing.
 ---@class goalproof.NoParams
 
+--- What was looked at and is no gate.
+---@class goalproof.PassedOverView
+---@field what string
+---@field folder string
+---@field reason string
+---@field absent boolean
+
 --- The gates that a goal created now would have.
 ---@class goalproof.GatesView
 ---@field gates goalproof.GateView[]
 ---@field configuration string|nil
+---@field passedOver goalproof.PassedOverView[]
+---@field python string|nil
 
 --- Gates to approve.
 ---@class goalproof.TrustGateParams
