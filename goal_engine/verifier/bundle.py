@@ -173,6 +173,7 @@ def make_proof(
         journal_seq=state.seq,
         journal_head=head,
         files=files,
+        page=2,
         cause=cause,
         supersedes=state.proof.digest if state.proof else None,
     )
