@@ -334,6 +334,11 @@ class ProofRecorded(Frozen):
     tree: GitOid
     cause: ProofCause = later(ProofCause.JUDGED)
 
+    @property
+    def is_recovered(self) -> bool:
+        """Whether it was made again from the journal."""
+        return self.cause is ProofCause.RECOVERED
+
 
 class ChangeApplied(Frozen):
     """The change was put into the checkout's files."""

@@ -98,7 +98,7 @@ TRANSITIONS: Mapping[GoalStatus | None, Moves] = {
         e.GoalDelivered: S.DELIVERED,
         e.VerificationReopened: S.RUNNING,
     },
-    S.DELIVERED: _stays(S.DELIVERED, e.ChangeApplied, e.ChangeUndone),
+    S.DELIVERED: _stays(S.DELIVERED, e.ProofRecorded, e.ChangeApplied, e.ChangeUndone),
     S.CANCELLED: {},
 }
 

@@ -20,7 +20,7 @@ from goal_engine.gates.trust import digest_gate
 from goal_engine.progress import find_blocker
 from goal_engine.proof.gate import GateResult, GateSpec, GateStage
 from goal_engine.proof.hunk import HunkTrial
-from goal_engine.proof.statement import say_superseded
+from goal_engine.proof.statement import ProofCause, say_superseded
 from goal_engine.proof.verdict import CriterionVerdict
 from goal_engine.state.events import ChangeUndone
 from goal_engine.state.model import GoalState
@@ -134,6 +134,8 @@ class ProofPlace(View):
     digest: str
     tree: str
     path: str
+    recovered: bool = False
+    """Whether it was made again from the journal."""
 
 
 class ChangeView(View):
@@ -316,6 +318,8 @@ class ProofView(View):
     next: tuple[str, ...]
     superseded: tuple[SupersededProof, ...] = ()
     """The proofs before it, newest first, where they were asked for."""
+    recovered: bool = False
+    """Whether it was made again from the journal, since the bundle before was lost or damaged."""
 
 
 class HunkView(View):
@@ -477,6 +481,7 @@ def render_proof(
         signature=signature,
         next=(f"goalproof verify-proof {shlex.quote(str(proof_path))} --run",),
         superseded=superseded,
+        recovered=place.recovered,
     )
 
 
@@ -710,4 +715,6 @@ def _render_budget(budget: GoalBudget) -> BudgetView:
 def _render_place(state: GoalState, path: Path | None) -> ProofPlace | None:
     if state.proof is None or path is None:
         return None
-    return ProofPlace(digest=state.proof.digest, tree=state.proof.tree, path=str(path))
+    proof = state.proof
+    recovered = proof.cause is ProofCause.RECOVERED
+    return ProofPlace(digest=proof.digest, tree=proof.tree, path=str(path), recovered=recovered)

@@ -148,6 +148,7 @@ export interface ProofPlace {
   readonly digest: string;
   readonly tree: string;
   readonly path: string;
+  readonly recovered: boolean;
 }
 
 /** Something a person has to say. */
@@ -385,6 +386,7 @@ export interface ProofView {
   readonly signature: string;
   readonly next: readonly string[];
   readonly superseded: readonly SupersededProof[];
+  readonly recovered: boolean;
 }
 
 /** An answer to a goal's question. */

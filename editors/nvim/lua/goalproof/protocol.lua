@@ -87,6 +87,7 @@
 ---@field digest string
 ---@field tree string
 ---@field path string
+---@field recovered boolean
 
 --- Something a person has to say.
 ---@class goalproof.QuestionView
@@ -261,6 +262,7 @@
 ---@field signature string
 ---@field next string[]
 ---@field superseded goalproof.SupersededProof[]
+---@field recovered boolean
 
 --- An answer to a goal's question.
 ---@class goalproof.AnswerParams
