@@ -67,9 +67,13 @@ class EngineHost:
         job.add_done_callback(self._jobs.pop)
         return job
 
-    async def stop_jobs(self, engines: Collection[Engine] | None = None) -> None:
-        """Stop the jobs of these engines, or all of them, which records their pauses."""
-        jobs = [job for job, of in self._jobs.items() if engines is None or of in engines]
+    @property
+    def jobs(self) -> tuple[asyncio.Task[Any], ...]:
+        """What runs now."""
+        return tuple(self._jobs)
+
+    async def stop_jobs(self, jobs: Collection[asyncio.Task[Any]]) -> None:
+        """Stop these jobs, which records their pauses."""
         for job in jobs:
             job.cancel()
         await asyncio.gather(*jobs, return_exceptions=True)
@@ -85,7 +89,7 @@ class EngineHost:
             del self._engines[engine.checkout]
             follower.cancel()
         await asyncio.gather(*followers, return_exceptions=True)
-        await self.stop_jobs(engines)
+        await self.stop_jobs([job for job, engine in self._jobs.items() if engine in engines])
         for engine in engines:
             engine.close()
 
@@ -96,6 +100,6 @@ class EngineHost:
         await asyncio.to_thread(self._thread.join, 5)
 
     async def _stop(self) -> None:
-        await self.stop_jobs()
+        await self.stop_jobs(self.jobs)
         while self._engines:  # a request that is on its way may still open one
             await self.close_engines(lambda _: True)

@@ -136,11 +136,15 @@ class Desk:
         await self._host.call(work())
 
     async def stop(self, reason: str) -> None:
-        """Pause everything that this server runs, and end what is no goal yet."""
+        """Pause everything that this server runs, and end what is no goal yet.
+
+        What is asked for meanwhile is left alone: it is refused for a reason of its own.
+        """
 
         async def work() -> None:
+            begun = self._host.jobs
             await self._jobs.pause(Decision(actor=f"{find_actor()} (editor)", reason=reason))
-            await self._host.stop_jobs()
+            await self._host.stop_jobs(begun)
 
         await self._host.call(work())
 
