@@ -30,6 +30,7 @@ SAYS_LAST = re.compile(r".*?(ok|FAILED|ignored)(?: <[\d.]+m?s>)?")
 ENDS = re.compile(
     r"test result: (?:ok|FAILED)\. (\d+) passed; (\d+) failed; (\d+) ignored; (\d+) measured; .*"
 )
+RERUN = re.compile(r"error: (?:doc)?test failed, to rerun pass .*")
 LINE_NUMBER = re.compile(r" \(line \d+\)")
 PANICKED = re.compile(r"^thread .* panicked at .*:\d+:\d+:$")
 BROKEN_OFF = "it ended before its result"
@@ -54,6 +55,7 @@ def read_cargo(lines: list[str]) -> Told:
     failing: list[Failing] = []
     groups: dict[str, int] = {}
     headers: set[str] = set()
+    failed: set[str] = set()
     group, program, quoting, pending = "", None, False, ""
     for number, line in enumerate(lines):
         if group or line.startswith(" "):
@@ -73,12 +75,18 @@ def read_cargo(lines: list[str]) -> Told:
                 raise BadReport("it does not say which program the tests are in; leave out `-q`")
             program, quoting, pending = Program(group, int(begins[1]), []), False, ""
         elif program is None:
+            if RERUN.fullmatch(line) and group not in failed:
+                said.append((name_test(group, ""), ERROR))  # its end was not libtest's
+                failing.append(Failing(name_test(group, ""), "", group, line))
             if ENDS.fullmatch(line) or (group and LIBTEST.fullmatch(line)):
                 raise BadReport(
                     f"{group or 'a program'} says more after its end, or before its start"
                 )
         elif ENDS.fullmatch(line) and (not quoting or is_end(lines, number, program)):
-            said.extend(close(program, line))
+            closed = close(program, line)
+            said.extend(closed)
+            if FAILED in (outcome for _, outcome in closed):
+                failed.add(group)
             program, quoting = None, False
         elif line == "failures:" and not quoting and len(program.said) >= program.wanted:
             quoting = True

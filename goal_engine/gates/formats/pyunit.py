@@ -61,16 +61,16 @@ def read_unittest(lines: list[str]) -> Told:
     failing: list[Failing] = []
     headings = dict.fromkeys(COUNTED.values(), 0)
     for at in range(first, len(lines)):
+        heading = HEADING.fullmatch(lines[at])
+        if heading is None:
+            continue
+        kind, name, where = heading[1], heading[2], heading[3] or ""
+        test = name_unittest(name, where)
+        said.append((test, KINDS[kind]))  # also one that something was printed in front of
         if is_heading(lines, at):
-            heading = HEADING.fullmatch(lines[at])
-            assert heading is not None
-            kind, name, where = heading[1], heading[2], heading[3] or ""
             headings[COUNTED[kind]] += 1
-            test = name_unittest(name, where)
-            said.append((test, KINDS[kind]))
-            if len(failing) < TOLD:
-                group = test.partition("::")[0]
-                failing.append(Failing(test, name, group, shorten(quote_section(lines, at))))
+            words = shorten(quote_section(lines, at))
+            failing.append(Failing(test, name, test.partition("::")[0], words))
     if not headings[UNEXPECTED]:  # before Python 3.11 these were not quoted
         happy = [test for test in started if find_last_word(test) == "unexpected success"]
         headings[UNEXPECTED] = len(happy)
@@ -85,7 +85,7 @@ def read_unittest(lines: list[str]) -> Told:
             f"its end counts {ran} tests ({told}), and what it printed names {len(seen)} ({have}); "
             'run it with `-v`, or set `report = "exit"`'
         )
-    return Told(settle(said), failing)
+    return Told(settle(said), failing[:TOLD])
 
 
 def find_summary(lines: list[str]) -> tuple[int, dict[str, int]]:

@@ -3,10 +3,12 @@
 The modules of this package are pure and need the standard library alone: their text is also part of the
 `verify.py` in each bundle, so that a stranger reads the same bytes in the same way, on Python 3.9 too.
 
-Where tests print into the same stream as their runner, what they print must not remove a test that
-ran or turn it green: of all that is said of a test the worst counts, and the runner's own counts have
-to agree with what was found.  A test that ends the process and prints a false end cannot be told
-apart from the runner: `ON_OUTPUT` says so, and is a note of every such result.
+Where tests print into the same stream as their runner, what they print must not turn a test green nor
+take a red one away: of all that is said of a test the worst counts, and the runner's own counts have to
+agree with what was found.  A forger who makes those counts agree can put an invented test in the place
+of a green one, which is then a test that no longer runs, and a person's to see.  A test that ends the
+process and prints a false end cannot be told apart from the runner: `ON_OUTPUT` says so, and is a note
+of every such result.
 """
 
 from __future__ import annotations
