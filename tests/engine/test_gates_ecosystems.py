@@ -11,6 +11,7 @@ from goal_engine.gates.detection.commands import is_vacuous, split_line, unwrap
 from goal_engine.gates.detection.detect import MOST_GATES, Detection, detect
 from goal_engine.gates.detection.project import Tools, is_read
 from goal_engine.gates.detection.tasks import follow, read_rules
+from goal_engine.gates.protected import find_protected
 from goal_engine.gates.trust import digest_gate
 from goal_engine.proof.gate import REPORT, GateReport, GateSpec
 
@@ -406,6 +407,33 @@ def test_the_folder_of_a_gate_is_part_of_what_a_person_approves():
     assert digest_gate(gate) != digest_gate(gate.changed(cwd="b"))
 
 
+SCRIPTED = [
+    ({"package.json": scripts(test="./run.sh|tee x", pretest="npm run b", b="node 'tools/b-c.js'"),
+      "run.sh": "", "tools/b-c.js": "", "other.js": ""}, ("run.sh", "tools/b-c.js")),
+    ({"Makefile": "test: b\n\t@./run.sh --x=$(Y)\nb:\n\tcc c.c\n", "run.sh": "", "c.c": ""},
+     ("c.c", "run.sh")),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("files", "expected"), SCRIPTED)
+def test_what_a_script_or_a_target_starts_needs_a_person_when_it_is_changed(files, expected):
+    gate = look(files).gates[0]
+    assert gate.runs == expected
+    assert set(find_protected(files, [gate])) >= set(expected)
+    assert not set(find_protected(files, [gate.changed(runs=())])) & set(expected)
+
+
+CONFIGURE = (
+    *("web/vitest.config.ts", "jest.config.js", "tsconfig.build.json", "package-lock.json"),
+    *("Cargo.toml", ".cargo/config.toml", "build.rs", "go.mod", "go.work.sum", "Makefile"),
+    *("a/justfile", "noxfile.py", "node_modules/.bin/vitest", "eslint.config.mjs"),
+)
+
+
+def test_what_configures_gates_of_any_language_needs_a_person():
+    assert find_protected(CONFIGURE, ()) == CONFIGURE
+
+
 LINES = [
     ("a b && c", (("a", "b"), ("c",))),
     ("a; b", (("a",), ("b",))),
@@ -449,4 +477,4 @@ def test_a_makefile_is_followed_from_target_to_target_and_not_in_circles():
         "A = x\nB := $(A) y\ntest check: lint ## words\n\trun $(B) \\\n  more\nlint: test\n\tlook\n"
     )
     assert follow(rules, "test") == ["look", "run x y    more"]
-    assert follow(rules, "check") == ["look", "run x y    more", "run x y    more"]
+    assert follow(rules, "check") == ["run x y    more", "look", "run x y    more"]

@@ -485,8 +485,21 @@ def _run_script(
         env={**ONCE, **OFFLINE},
         report=report,
         reason=reason,
+        runs=package.project.find_named(_gather(package, name)),
     )
     return Found(gate, group, hands_out=bool(HANDS_OUT.search(line)))
+
+
+def _gather(package: Package, name: str) -> str:
+    """Return the text of a script and of all that it may lead to."""
+    lines: dict[str, str] = {}
+    wanted = [name]
+    while wanted:
+        script = wanted.pop()
+        if script not in lines and script in package.scripts:
+            lines[script] = package.scripts[script]
+            wanted += [f"pre{script}", f"post{script}", *lines[script].split()]
+    return "\n".join(lines.values())
 
 
 def _find_flags(line: str) -> tuple[tuple[str, ...], GateReport]:

@@ -179,6 +179,13 @@ class Project:
         name = next((name for name in names if command in self.text(name)), "")
         return f"{name} runs `{command}`" if name else ""
 
+    def find_named(self, text: str) -> tuple[str, ...]:
+        """Return the files of the folder that a script names."""
+        words = re.split(r"[\s'\"`;&|()<>=,@-]+", text)
+        plain = {word.removeprefix("./") for word in words}
+        whole = {word.strip("'\"`;&|()<>@").removeprefix("./") for word in text.split()}
+        return tuple(sorted(name for name in plain | whole if name in self.files))
+
     def path(self, name: str) -> str:
         """Return the path from the root of a file in the folder."""
         return name if self.folder == "." else f"{self.folder}/{name}"

@@ -129,7 +129,12 @@ def _judge(
             return project.passed(what, why)
     if not tools.has(program):
         return project.passed(what, f"{reason}, but {program} is not installed", absent=True)
-    return GateSpec(name=f"{program}-{target}", argv=(program, target), reason=reason)
+    return GateSpec(
+        name=f"{program}-{target}",
+        argv=(program, target),
+        reason=reason,
+        runs=project.find_named(text),
+    )
 
 
 def _is_covered(lines: list[str], known: tuple[GateSpec, ...]) -> bool:
