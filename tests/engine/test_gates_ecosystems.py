@@ -176,7 +176,7 @@ def test_an_old_node_is_not_asked_for_a_report_that_it_cannot_write():
 
 def test_variables_before_a_command_are_the_gate_s():
     gate = look({"package.json": scripts(test="cross-env NODE_ENV=test TZ=UTC vitest")}).gates[0]
-    assert gate.env == {"NODE_ENV": "test", "TZ": "UTC", "CI": "1"}
+    assert gate.env == {"NODE_ENV": "test", "TZ": "UTC", "CI": "1", "NO_COLOR": "1"}
 
 
 def test_a_manager_that_runs_a_script_may_fetch_nothing():

@@ -58,7 +58,7 @@ RUN = {
     "yarn": ("yarn", "run"),
     "bun": ("bun", "run"),
 }
-ONCE = {"CI": "1"}
+ONCE = {"CI": "1", "NO_COLOR": "1"}
 """Runs once, writes no snapshot and asks nobody."""
 OFFLINE = {
     "COREPACK_ENABLE_NETWORK": "0",
