@@ -37,6 +37,7 @@ from goal_engine.state.model import GoalState
 from goal_engine.task_graph.graph import GoalTask
 from goal_engine.types import GoalId
 from goal_engine.verifier.observe import read_trials
+from goal_engine.verifier.script import compose_verifier
 from goal_engine.worktree import Workbench
 
 STATEMENT = "statement.json"
@@ -46,8 +47,6 @@ CHANGE = "change.bundle"
 ENVELOPE = "envelope.dsse.json"
 PUBLIC_KEY = "public-key.pem"
 VERIFIER = "verify.py"
-OWN_VERIFIER = Path(__file__).with_name("standalone.py")
-"""What a stranger runs: put into each bundle as it is."""
 
 
 def proofs_folder(checkout: Path, goal_id: GoalId) -> Path:
@@ -134,7 +133,7 @@ def _put_bundle(
     with tempfile.TemporaryDirectory(prefix=".new-", dir=folder) as scratch:
         new = Path(scratch) / "bundle"
         new.mkdir()
-        files = {**logs, VERIFIER: OWN_VERIFIER.read_bytes()}
+        files = {**logs, VERIFIER: compose_verifier()}
         if state.commit is not None and state.tree != state.created.base_tree:
             repository.write_bundle(new / CHANGE, state.commit, state.created.base_commit)
             files[CHANGE] = (new / CHANGE).read_bytes()
@@ -262,7 +261,7 @@ def read_bundle(folder: Path) -> tuple[GoalProof, str]:
 
 def has_own_verifier(proof: GoalProof) -> bool:
     """Whether the bundle's `verify.py` is the one that this version writes."""
-    own = hashlib.sha256(OWN_VERIFIER.read_bytes()).hexdigest()
+    own = hashlib.sha256(compose_verifier()).hexdigest()
     return proof.files.get(VERIFIER) == own
 
 

@@ -56,6 +56,8 @@ export interface RunParams {
   readonly tokens?: number | null;
   /** US dollars of all workers. */
   readonly usd?: string | null;
+  /** Repairs of a result that gates said no to (2). */
+  readonly repairs?: number | null;
   /** What is to be true afterwards, in a sentence; may be left out with --plan. */
   readonly text?: string;
   /** A plan to follow (TOML file). */
@@ -68,6 +70,8 @@ export interface RunParams {
   readonly worker?: "recipe" | "cli" | "manual" | null;
   /** Which agent, as `goalproof agents` shows them; means cli. */
   readonly agent?: string | null;
+  /** What sort of goal it is, over what its words say. */
+  readonly kind?: "feature" | "fix" | "refactor" | "migration" | "performance" | "security" | "docs" | "test" | "chore" | "mixed" | null;
 }
 
 /** How large the change is. */
@@ -121,6 +125,8 @@ export interface CriterionView {
   readonly tests: readonly string[];
   readonly state: string;
   readonly reason: string;
+  readonly asks: string;
+  readonly why: string;
 }
 
 /** What was used.  `tokens` and `usd` are `None` when nobody could tell, never zero for it. */
@@ -141,6 +147,7 @@ export interface BudgetView {
   readonly tokens: number | null;
   readonly usd: string | null;
   readonly maxAgents: number;
+  readonly repairs: number;
 }
 
 /** Where a proof is. */
@@ -201,6 +208,8 @@ export interface PlanParams {
   readonly tokens?: number | null;
   /** US dollars of all workers. */
   readonly usd?: string | null;
+  /** Repairs of a result that gates said no to (2). */
+  readonly repairs?: number | null;
   /** What is to be true afterwards, in a sentence; may be left out with --plan. */
   readonly text?: string;
   /** A plan to follow (TOML file). */
@@ -213,6 +222,8 @@ export interface PlanParams {
   readonly worker?: "recipe" | "cli" | "manual" | null;
   /** Which agent, as `goalproof agents` shows them; means cli. */
   readonly agent?: string | null;
+  /** What sort of goal it is, over what its words say. */
+  readonly kind?: "feature" | "fix" | "refactor" | "migration" | "performance" | "security" | "docs" | "test" | "chore" | "mixed" | null;
 }
 
 /** A goal to work on. */
@@ -255,6 +266,8 @@ export interface ResumeParams {
   readonly tokens?: number | null;
   /** US dollars of all workers. */
   readonly usd?: string | null;
+  /** Repairs of a result that gates said no to (2). */
+  readonly repairs?: number | null;
   /** The goal's id, the beginning of one, or `latest`. */
   readonly goal: string;
 }

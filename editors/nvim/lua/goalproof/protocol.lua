@@ -8,12 +8,14 @@
 ---@field changedLines? number|nil Lines added plus lines deleted.
 ---@field tokens? number|nil Tokens of all workers.
 ---@field usd? string|nil US dollars of all workers.
+---@field repairs? number|nil Repairs of a result that gates said no to (2).
 ---@field text? string What is to be true afterwards, in a sentence; may be left out with --plan.
 ---@field plan? string|nil A plan to follow (TOML file).
 ---@field planText? string|nil The text of the plan, in the place of what is in the file.
 ---@field maxAgents? number|nil Tasks that run at the same time (4).
 ---@field worker? 'recipe'|'cli'|'manual'|nil Who does it: recipe (steps of a plan, fixes of gates), cli (an agent), manual (you). With a plan, for its tasks that name nobody.
 ---@field agent? string|nil Which agent, as `goalproof agents` shows them; means cli.
+---@field kind? 'feature'|'fix'|'refactor'|'migration'|'performance'|'security'|'docs'|'test'|'chore'|'mixed'|nil What sort of goal it is, over what its words say.
 
 --- How large the change is.
 ---@class goalproof.ChangeView
@@ -63,6 +65,8 @@
 ---@field tests string[]
 ---@field state string
 ---@field reason string
+---@field asks string
+---@field why string
 
 --- What was used.  `tokens` and `usd` are `None` when nobody could tell, never zero for it.
 ---@class goalproof.SpendView
@@ -81,6 +85,7 @@
 ---@field tokens number|nil
 ---@field usd string|nil
 ---@field maxAgents number
+---@field repairs number
 
 --- Where a proof is.
 ---@class goalproof.ProofPlace
@@ -132,12 +137,14 @@
 ---@field changedLines? number|nil Lines added plus lines deleted.
 ---@field tokens? number|nil Tokens of all workers.
 ---@field usd? string|nil US dollars of all workers.
+---@field repairs? number|nil Repairs of a result that gates said no to (2).
 ---@field text? string What is to be true afterwards, in a sentence; may be left out with --plan.
 ---@field plan? string|nil A plan to follow (TOML file).
 ---@field planText? string|nil The text of the plan, in the place of what is in the file.
 ---@field maxAgents? number|nil Tasks that run at the same time (4).
 ---@field worker? 'recipe'|'cli'|'manual'|nil Who does it: recipe (steps of a plan, fixes of gates), cli (an agent), manual (you). With a plan, for its tasks that name nobody.
 ---@field agent? string|nil Which agent, as `goalproof agents` shows them; means cli.
+---@field kind? 'feature'|'fix'|'refactor'|'migration'|'performance'|'security'|'docs'|'test'|'chore'|'mixed'|nil What sort of goal it is, over what its words say.
 
 --- A goal to work on.
 ---@class goalproof.ExecuteParams
@@ -163,6 +170,7 @@
 ---@field changedLines? number|nil Lines added plus lines deleted.
 ---@field tokens? number|nil Tokens of all workers.
 ---@field usd? string|nil US dollars of all workers.
+---@field repairs? number|nil Repairs of a result that gates said no to (2).
 ---@field goal string The goal's id, the beginning of one, or `latest`.
 
 --- A task that a person has done.
