@@ -48,7 +48,7 @@ def name():
 """
 NO_OP = '{ replace = "calc.py", old = "2 * a", new = "a * 2" }'
 TAUTOLOGY = '{ replace = "calc.py", old = "a / 2", new = "a // 2" }'
-NEEDED = '{ replace = "calc.py", old = "def name():", new = "def called():" }'
+UNUSED = '{ replace = "calc.py", old = "def name():", new = "def called():" }'
 NEW_FILE = '{ write = "unused.py", content = "x = 1\\n" }'
 TAUTOLOGICAL_TEST = (
     TESTS
@@ -57,7 +57,7 @@ TAUTOLOGICAL_TEST = (
         self.assertEqual(calc.half(4), calc.half(4))
 
     def test_name(self):
-        self.assertIn("name", calc.name() if hasattr(calc, "name") else "name")
+        self.assertTrue(calc.__name__ == "calc" or calc.name())
 """
 )
 
@@ -81,7 +81,7 @@ CORPUS = {
         f"{FIX}, {NEW_FILE}", {"calc.py:3": GOOD, "unused.py": NOTHING}
     ),
     "everything at once": Case(
-        f"{FIX}, {NO_OP}, {TAUTOLOGY}, {NEEDED}, {NEW_FILE}",
+        f"{FIX}, {NO_OP}, {TAUTOLOGY}, {UNUSED}, {NEW_FILE}",
         {
             "calc.py:3": GOOD,
             "calc.py:7": NOTHING,
