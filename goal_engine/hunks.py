@@ -102,7 +102,7 @@ async def _record(
     tried = HunksTried(tree=before.tree, report=report, count=count)
     while True:
         state = (await ports.read(before.goal_id)).changed(hunks=tried)
-        seen, judgement = await weigh_again(ports, bench, state)
+        seen, judgement = await weigh_again(ports, bench.repository, state)
         digest = await write_bundle(ports, bench, state, seen, judgement, ProofCause.HUNKS)
         try:
             command = RecordHunks(tried, digest, state.proof.digest if state.proof else None)

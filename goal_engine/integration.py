@@ -42,7 +42,7 @@ async def _accept(ports: Ports, state: GoalState, criterion: str, decision: Deci
     acceptance = Acceptance(criterion=criterion, tree=state.judgement.tree, decision=decision)
     accepted = state.changed(acceptances=(*state.acceptances, acceptance))
     bench = await in_thread(open_bench, ports, accepted)
-    seen, judgement = await weigh_again(ports, bench, accepted)
+    seen, judgement = await weigh_again(ports, bench.repository, accepted)
     cause = ProofCause.ACCEPTED
     digest = await write_bundle(ports, bench, accepted, seen, judgement, cause)
     before = state.proof.digest if state.proof else None

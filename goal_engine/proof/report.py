@@ -31,6 +31,7 @@ CAUSES = {
     ProofCause.ACCEPTED: "a person accepted a criterion",
     ProofCause.VERIFIED: "the gates ran again on the tree that there was",
     ProofCause.HUNKS: "the hunks of the change were taken away, one at a time",
+    ProofCause.RECOVERED: "the bundle before it was lost or damaged",
 }
 LISTED = 200
 """Hunks, and gaps of a gate, that the page names."""
@@ -142,6 +143,11 @@ def _count(run: GateResult) -> str:
 
 def _find_gaps(proof: GoalProof) -> Iterator[str]:
     """Everything that a reader would otherwise have to think of."""
+    if proof.recovered:
+        yield (
+            "this proof was **recovered**: it was made again from the journal after its bundle was "
+            "lost or damaged, and where its gates ran is not known"
+        )
     for gate in proof.judgement.gates:
         yield from (
             f"{cell(gap)} failed before as well and still does" for gap in gate.gaps[:LISTED]

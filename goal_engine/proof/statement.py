@@ -37,6 +37,8 @@ class ProofCause(StrEnum):
     """The gates ran again on the tree that there was."""
     HUNKS = "hunks"
     """Its hunks were taken away, one at a time."""
+    RECOVERED = "recovered"
+    """The bundle before was lost or damaged; this one was made again from the journal."""
 
 
 SUPERSEDED = {
@@ -44,6 +46,7 @@ SUPERSEDED = {
     ProofCause.ACCEPTED: "a person accepted a criterion",
     ProofCause.VERIFIED: "its gates ran again",
     ProofCause.HUNKS: "its hunks were tried",
+    ProofCause.RECOVERED: "its bundle was lost or damaged",
 }
 """Why a proof was superseded by one of the same tree, by the cause of that one."""
 
@@ -101,6 +104,8 @@ class GoalProof(Frozen):
     cause: ProofCause = later(ProofCause.JUDGED)
     supersedes: Sha256 | None = later(None)
     """The proof that the goal had before this one."""
+    recovered: bool = later(False)
+    """Whether it was made again from the journal: where its gates ran is not known then."""
     hunks: tuple[HunkTrial, ...] = later(())
     """What was seen without each hunk, where that was asked for; nothing is judged by it."""
 

@@ -192,6 +192,10 @@ class EvidenceRepository:
             raise ValueError(f"{name[:80]!r} is no name for a commit of a goal")
         git.update_ref(self.path, f"{REFS}/{goal_id}/{name}", git.check_oid(commit))
 
+    def find_kept(self, goal_id: GoalId, name: str) -> str | None:
+        """Return the commit that is kept as `name` of a goal, `None` when there is none here."""
+        return git.find_commit(self.path, f"{REFS}/{goal_id}/{name}")
+
     def drop_refs(self, goal_id: GoalId) -> None:
         """Keep nothing of a goal any more."""
         git.delete_refs(self.path, f"{REFS}/{goal_id}/")

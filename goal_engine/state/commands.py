@@ -131,6 +131,14 @@ class RecordHunks:
     """The proof that the goal had when that one was made."""
 
 
+@dataclass(frozen=True, slots=True)
+class RecordRecovery:
+    """Record that a lost proof was made again."""
+
+    proof: Sha256
+    lost: Sha256
+
+
 GoalCommand = (
     AnswerQuestion
     | RevisePlan
@@ -141,6 +149,7 @@ GoalCommand = (
     | JudgeGoal
     | AcceptCriterion
     | RecordHunks
+    | RecordRecovery
 )
 """The commands whose events depend on the goal as it stands."""
 

@@ -65,6 +65,7 @@ def _verb(command: c.Command) -> str:
         c.JudgeGoal: "be judged",
         c.ReopenVerification: "verify",
         c.RecordHunks: "hunks",
+        c.RecordRecovery: "recover its proof",
     }.get(type(command), getattr(command, "kind", "go on"))
 
 
@@ -105,6 +106,11 @@ def _of_goal(state: GoalState | None, command: c.GoalCommand) -> tuple[e.GoalEve
             return _resume(state, command)
         case c.ReopenVerification():
             return (_reopen(state),)
+        case c.RecordRecovery():
+            if state.proof is None or state.proof.digest != command.lost:
+                raise refusal(state, _verb(command), "it has another proof by now")
+            tree, cause = state.proof.tree, ProofCause.RECOVERED
+            return (e.ProofRecorded(digest=command.proof, tree=tree, cause=cause),)
         case c.RecordHunks():
             if state.proof is None or (command.seen, command.tried.tree) != (
                 state.proof.digest,
@@ -256,6 +262,8 @@ def _find_obstacle(state: GoalState, command: c.ResumeGoal) -> str:
     match state.status:
         case S.BLOCKED_ON_HUMAN if state.open_questions:
             return "answer " + ", ".join(question.id for question in state.open_questions)
+        case S.BLOCKED_ON_HUMAN if state.conflicted is not None:
+            return ""
         case S.BLOCKED_ON_HUMAN if state.judgement and state.judgement.tree == state.tree:
             return "; ".join(state.judgement.reasons)
         case S.BLOCKED_ON_EXTERNAL if not state.graph.tasks:

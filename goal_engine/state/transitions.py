@@ -38,6 +38,10 @@ _WORK = (
     e.TreeIntegrated,
     e.IntegrationConflicted,
     e.VerificationStarted,
+    e.RoundWeighed,
+    e.RepairPlanned,
+    e.RepairDropped,
+    e.RepairsStopped,
     e.GoalJudged,
     e.ProofRecorded,
     e.QuestionsAsked,
@@ -98,7 +102,7 @@ TRANSITIONS: Mapping[GoalStatus | None, Moves] = {
         e.GoalDelivered: S.DELIVERED,
         e.VerificationReopened: S.RUNNING,
     },
-    S.DELIVERED: _stays(S.DELIVERED, e.ChangeApplied, e.ChangeUndone),
+    S.DELIVERED: _stays(S.DELIVERED, e.ProofRecorded, e.ChangeApplied, e.ChangeUndone),
     S.CANCELLED: {},
 }
 

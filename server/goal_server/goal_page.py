@@ -44,6 +44,7 @@ def _parts(goal: r.GoalView) -> Iterator[str]:
             f"tree {code(goal.proof.tree)}",
             f"bundle {code(goal.proof.path)}",
         ]
+        proof += ["recovered from the journal"] if goal.proof.recovered else []
         yield _section("Proof", listed(proof))
     notes = [plain(notice) for notice in goal.notices]
     notes += [f"applied to {len(goal.applied)} files of the checkout"] if goal.applied else []

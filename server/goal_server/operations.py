@@ -306,8 +306,8 @@ OPENED: dict[str, Callable[[Context, GoalState, str | None], Awaitable[Path]]] =
 
 async def show_proof(context: Context, params: p.ProofParams) -> r.ProofView:
     """Say where the proof is and what it states."""
-    state = await _find(context, params.goal)
-    path = await _find_proof(context, state)
+    path = await _find_proof(context, await _find(context, params.goal))
+    state = await _find(context, params.goal)  # whose proof may have been made again
     key_id, signature = await asyncio.to_thread(reverify.read_signature, path)
     earlier = r.render_superseded(state, path.parent) if params.all else ()
     return r.render_proof(state, path, key_id, signature, earlier)
@@ -342,6 +342,8 @@ async def accept_criterion(context: Context, params: p.AcceptParams) -> r.GoalVi
 async def apply_change(context: Context, params: p.ApplyParams) -> r.GoalView:
     """Put the change into the checkout's files, or take it out again."""
     state = await _find(context, params.goal)
+    if not params.undo and state.proof is not None:
+        await _find_proof(context, state)  # without a proof that stands up nothing leaves
     applied = await local.apply_change(
         context.engine.ports, state.goal_id, undo=params.undo, editor=context.editor
     )
@@ -351,6 +353,8 @@ async def apply_change(context: Context, params: p.ApplyParams) -> r.GoalView:
 async def deliver_goal(context: Context, params: p.GoalParams) -> r.GoalView:
     """Make one branch of the change."""
     state = await _find(context, params.goal)
+    if state.proof is not None:
+        await _find_proof(context, state)
     return _view(context, await local.deliver_local(context.engine.ports, state.goal_id))
 
 

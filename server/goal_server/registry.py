@@ -120,7 +120,7 @@ OPERATIONS: tuple[Operation, ...] = (
          ("show_log", "LogParams", "LogView")),
     _row("open", "Say where the plan, the proof or a task's folder is, to open it.", LOOK, WRITE,
          ("open_goal", "OpenParams", "OpenView")),
-    _row("proof", "Say where the proof of a goal is and what it states.", LOOK, READ,
+    _row("proof", "Say where the proof of a goal is and what it states.", LOOK, WRITE,
          ("show_proof", "ProofParams", "ProofView")),
     _row("answer", "Answer a question that a goal asks.", DECIDE, WRITE,
          ("answer_question", "AnswerParams", "GoalView")),

@@ -35,6 +35,12 @@ COLOURS = {
 """Words that mean good or bad; all others that are styled are yellow."""
 
 
+RECOVERED = (
+    "recovered: the bundle before was lost or damaged, and this one was made again from the journal; "
+    "where its gates ran is not known"
+)
+
+
 def render_result(result: r.View) -> str:
     """Return the text for any result, with a newline at its end."""
     render = RENDERERS[type(result)]
@@ -72,7 +78,8 @@ def _goal(goal: r.GoalView) -> Iterator[str]:
     yield ""
     yield f"spend   {render_spend(goal.spend)}"
     if goal.proof:
-        yield f"proof   {goal.proof.digest[:16]}  {plain_line(goal.proof.path)}"
+        recovered = "  (recovered)" if goal.proof.recovered else ""
+        yield f"proof   {goal.proof.digest[:16]}  {plain_line(goal.proof.path)}{recovered}"
     if goal.hunks:
         yield f"hunks   {_standings(goal.hunks)}"
     if goal.applied:
@@ -188,6 +195,8 @@ def _proof(view: r.ProofView) -> Iterator[str]:
     yield f"digest  {view.proof.digest}"
     yield f"tree    {view.proof.tree}"
     yield f"path    {plain_line(view.proof.path)}"
+    if view.recovered:
+        yield from _wrap(RECOVERED, "note    ")
     yield from _wrap(view.signature, "signed  yes: " if view.signed else "signed  no: ")
     yield from _section("Gates", (_gate(gate) for gate in view.gates))
     yield from _section("Criteria", (_criterion(item) for item in view.criteria))

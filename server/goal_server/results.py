@@ -21,7 +21,7 @@ from goal_engine.gates.trust import digest_gate
 from goal_engine.progress import find_blocker
 from goal_engine.proof.gate import GateResult, GateSpec, GateStage
 from goal_engine.proof.hunk import HunkTrial
-from goal_engine.proof.statement import say_superseded
+from goal_engine.proof.statement import ProofCause, say_superseded
 from goal_engine.proof.verdict import CriterionVerdict
 from goal_engine.state.events import ChangeUndone
 from goal_engine.state.model import GoalState
@@ -126,6 +126,8 @@ class BudgetView(View):
     tokens: int | None
     usd: str | None
     max_agents: int
+    repairs: int = 2
+    """Tasks that may be added in one run to repair what gates said no to."""
 
 
 class QuestionView(View):
@@ -141,6 +143,8 @@ class ProofPlace(View):
     digest: str
     tree: str
     path: str
+    recovered: bool = False
+    """Whether it was made again from the journal."""
 
 
 class ChangeView(View):
@@ -323,6 +327,8 @@ class ProofView(View):
     next: tuple[str, ...]
     superseded: tuple[SupersededProof, ...] = ()
     """The proofs before it, newest first, where they were asked for."""
+    recovered: bool = False
+    """Whether it was made again from the journal, since the bundle before was lost or damaged."""
 
 
 class HunkView(View):
@@ -484,6 +490,7 @@ def render_proof(
         signature=signature,
         next=(f"goalproof verify-proof {shlex.quote(str(proof_path))} --run",),
         superseded=superseded,
+        recovered=place.recovered,
     )
 
 
@@ -713,10 +720,13 @@ def _render_budget(budget: GoalBudget) -> BudgetView:
         tokens=budget.tokens,
         usd=None if budget.usd is None else str(budget.usd),
         max_agents=budget.max_agents,
+        repairs=budget.repairs,
     )
 
 
 def _render_place(state: GoalState, path: Path | None) -> ProofPlace | None:
     if state.proof is None or path is None:
         return None
-    return ProofPlace(digest=state.proof.digest, tree=state.proof.tree, path=str(path))
+    proof = state.proof
+    recovered = proof.cause is ProofCause.RECOVERED
+    return ProofPlace(digest=proof.digest, tree=proof.tree, path=str(path), recovered=recovered)

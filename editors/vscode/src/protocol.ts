@@ -56,6 +56,8 @@ export interface RunParams {
   readonly tokens?: number | null;
   /** US dollars of all workers. */
   readonly usd?: string | null;
+  /** Repairs of a result that gates said no to (2). */
+  readonly repairs?: number | null;
   /** What is to be true afterwards, in a sentence; may be left out with --plan. */
   readonly text?: string;
   /** A plan to follow (TOML file). */
@@ -145,6 +147,7 @@ export interface BudgetView {
   readonly tokens: number | null;
   readonly usd: string | null;
   readonly maxAgents: number;
+  readonly repairs: number;
 }
 
 /** Where a proof is. */
@@ -152,6 +155,7 @@ export interface ProofPlace {
   readonly digest: string;
   readonly tree: string;
   readonly path: string;
+  readonly recovered: boolean;
 }
 
 /** Something a person has to say. */
@@ -204,6 +208,8 @@ export interface PlanParams {
   readonly tokens?: number | null;
   /** US dollars of all workers. */
   readonly usd?: string | null;
+  /** Repairs of a result that gates said no to (2). */
+  readonly repairs?: number | null;
   /** What is to be true afterwards, in a sentence; may be left out with --plan. */
   readonly text?: string;
   /** A plan to follow (TOML file). */
@@ -260,6 +266,8 @@ export interface ResumeParams {
   readonly tokens?: number | null;
   /** US dollars of all workers. */
   readonly usd?: string | null;
+  /** Repairs of a result that gates said no to (2). */
+  readonly repairs?: number | null;
   /** The goal's id, the beginning of one, or `latest`. */
   readonly goal: string;
 }
@@ -391,6 +399,7 @@ export interface ProofView {
   readonly signature: string;
   readonly next: readonly string[];
   readonly superseded: readonly SupersededProof[];
+  readonly recovered: boolean;
 }
 
 /** An answer to a goal's question. */
