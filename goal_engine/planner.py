@@ -68,6 +68,8 @@ class CreateGoalOptions:
     """Which agent; alone it means the worker `cli`."""
     python: str | None = None
     copies: tuple[str, ...] = ()
+    notices: tuple[str, ...] = ()
+    """What a person should know about how the gates were chosen."""
     until_ready: bool = True
     """Whether the caller means to execute it next; recorded nowhere, decides nothing here."""
 
@@ -182,7 +184,7 @@ def _created(
         copies=options.copies,
         budget=options.budget or (plan.budget if plan else GoalBudget()),
         delivery=options.delivery,
-        notices=notices,
+        notices=(*notices, *options.notices),
     )
 
 

@@ -115,6 +115,7 @@ EVENTS: tuple[e.GoalEvent, ...] = (
     INTEGRATED,
     e.IntegrationConflicted(task="fix", paths=("a.py",)),
     e.VerificationStarted(tree=TREE),
+    e.VerificationReopened(tree=TREE),
     e.GoalJudged(judgement=a_judgement()),
     e.GoalReady(),
     e.GoalNotReady(),

@@ -15,6 +15,7 @@ from goal_engine.budget import GoalBudget, Spend
 from goal_engine.decision import Acceptance, Answer, Criterion, Question
 from goal_engine.evidence import GoalGitEvidence
 from goal_engine.proof.gate import GateResult, GateSpec
+from goal_engine.proof.statement import ProofCause
 from goal_engine.proof.verdict import Judgement
 from goal_engine.task_graph.graph import GoalTaskGraph
 from goal_engine.types import (
@@ -280,6 +281,13 @@ class VerificationStarted(Frozen):
     tree: GitOid
 
 
+class VerificationReopened(Frozen):
+    """A person has the gates run again on the tree that was judged; nobody works on it meanwhile."""
+
+    type: Literal["verification.reopened"] = "verification.reopened"
+    tree: GitOid
+
+
 class GoalJudged(Frozen):
     """The evidence was weighed; the verdict alone decides the status."""
 
@@ -313,6 +321,7 @@ class ProofRecorded(Frozen):
     type: Literal["proof.recorded"] = "proof.recorded"
     digest: Sha256
     tree: GitOid
+    cause: ProofCause = later(ProofCause.JUDGED)
 
 
 class ChangeApplied(Frozen):
@@ -372,6 +381,7 @@ GoalEvent = Annotated[
     | TreeIntegrated
     | IntegrationConflicted
     | VerificationStarted
+    | VerificationReopened
     | GoalJudged
     | GoalReady
     | GoalNotReady

@@ -101,6 +101,7 @@ FACTS: Mapping[type, Say] = {
     e.IntegrationConflicted: lambda _, event: (
         f"task {event.task} does not merge: {', '.join(event.paths)}"
     ),
+    e.VerificationReopened: lambda *_: "the gates run again, on the base as well",
     e.VerificationStarted: lambda _, event: f"verifying tree {event.tree[:12]}",
     e.CriterionAccepted: lambda _, event: f"accepted: {event.acceptance.criterion}",
     e.ProofRecorded: lambda _, event: f"proof {event.digest[:16]}",

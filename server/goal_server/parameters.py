@@ -52,6 +52,14 @@ class GoalParams(Params):
     goal: str = _goal()
 
 
+class ProofParams(GoalParams):
+    """The proofs of a goal."""
+
+    all: bool = Field(
+        default=False, description="List the proofs before it, and why each was superseded."
+    )
+
+
 class ListParams(Params):
     """Which goals."""
 

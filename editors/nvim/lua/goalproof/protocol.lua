@@ -238,6 +238,19 @@
 ---@field path string
 ---@field kind 'file'|'folder'
 
+--- The proofs of a goal.
+---@class goalproof.ProofParams
+---@field goal string The goal's id, the beginning of one, or `latest`.
+---@field all? boolean List the proofs before it, and why each was superseded.
+
+--- A proof that the goal had before.
+---@class goalproof.SupersededProof
+---@field digest string
+---@field tree string
+---@field path string
+---@field supersededBy string
+---@field because string
+
 --- A proof and what it states.
 ---@class goalproof.ProofView
 ---@field goal string
@@ -249,6 +262,7 @@
 ---@field keyId string|nil
 ---@field signature string
 ---@field next string[]
+---@field superseded goalproof.SupersededProof[]
 
 --- An answer to a goal's question.
 ---@class goalproof.AnswerParams
@@ -282,14 +296,25 @@
 ---@field differences string[]
 ---@field missing string[]
 ---@field note string
+---@field supersededBy string|nil
+---@field supersededBecause string
 
 --- Nothing.
 ---@class goalproof.NoParams
+
+--- What was looked at and is no gate.
+---@class goalproof.PassedOverView
+---@field what string
+---@field folder string
+---@field reason string
+---@field absent boolean
 
 --- The gates that a goal created now would have.
 ---@class goalproof.GatesView
 ---@field gates goalproof.GateView[]
 ---@field configuration string|nil
+---@field passedOver goalproof.PassedOverView[]
+---@field python string|nil
 
 --- Gates to approve.
 ---@class goalproof.TrustGateParams
@@ -436,6 +461,7 @@ M.commands = {
   accept = 'goal.accept',
   apply = 'goal.apply',
   deliver = 'goal.deliver',
+  verify = 'goal.verify',
   verifyProof = 'goal.verifyProof',
   gates = 'goal.gates',
   trustGate = 'goal.trustGate',
