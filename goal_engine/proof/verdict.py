@@ -20,6 +20,7 @@ from goal_engine.proof.flakes import (
     without_flaky,
     without_quarantined,
 )
+from goal_engine.proof.flipping import judge_some_test
 from goal_engine.proof.gate import (
     GateOutcome,
     GateReport,
@@ -47,6 +48,14 @@ STAGES = ("baseline", "proving", "counterfactual", "original")
 NAMED = 10
 """Paths or tests that a criterion names."""
 RED = (TestOutcome.FAILED, TestOutcome.ERROR)
+STANDING = (
+    CriterionState.PARTIAL,
+    CriterionState.VERIFIED,
+    CriterionState.IMPLEMENTED_UNVERIFIED,
+    CriterionState.BLOCKED,
+    CriterionState.NOT_ADDRESSED,
+)
+"""Of what several gates say of one criterion, the first of these is how it stands."""
 
 
 class Verdict(StrEnum):
@@ -319,7 +328,9 @@ def _judge_criterion(
         decision = accepted[criterion.id].decision
         state, reason = CriterionState.VERIFIED, f"accepted by {decision.actor}: {decision.reason}"
     elif criterion.evidence is EvidenceKind.ACCEPTED:
-        state, reason = CriterionState.IMPLEMENTED_UNVERIFIED, "a person has to accept it"
+        state, reason = CriterionState.IMPLEMENTED_UNVERIFIED, _say_waiting(criterion, seen)
+    elif criterion.some_test:
+        state, reason = _judge_some_test(criterion, seen)
     elif criterion.gate is None or criterion.gate not in seen.proving:
         state, reason = CriterionState.NOT_ADDRESSED, "no gate has spoken for it"
     elif doubt is not None:
@@ -364,6 +375,24 @@ def _rests_on_flaky(criterion: Criterion, run: GateResult) -> bool:
         return not run.flaky.isdisjoint(criterion.tests)
     red_by_chance = bool(run.failing) and run.failing <= run.flaky
     return criterion.evidence is EvidenceKind.FLIPS and red_by_chance
+
+
+def _say_waiting(criterion: Criterion, seen: Observations) -> str:
+    """Who is to accept is told what was seen, which decides nothing."""
+    said = "a person has to accept it"
+    return f"{said}; seen: {_judge_some_test(criterion, seen)[1]}" if criterion.some_test else said
+
+
+def _judge_some_test(criterion: Criterion, seen: Observations) -> tuple[CriterionState, str]:
+    """One gate is enough, but none may say that what was asked for by name is still red."""
+    gates = [criterion.gate] if criterion.gate else [g for g, r in seen.proving.items() if r.tests]
+    stages = (seen.baseline, seen.proving, seen.counterfactual, seen.original)
+    said = [judge_some_test(criterion, *(stage.get(gate) for stage in stages)) for gate in gates]
+    return min(
+        said,
+        key=lambda standing: STANDING.index(standing[0]),
+        default=(CriterionState.NOT_ADDRESSED, "no gate has told what each test says"),
+    )
 
 
 def _judge_holds(

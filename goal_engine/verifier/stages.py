@@ -6,10 +6,10 @@ import asyncio
 import os
 from collections.abc import Iterable
 
-from goal_engine.decision import EvidenceKind
+from goal_engine.decision import Criterion
 from goal_engine.gates.protected import is_test, runs_tests
 from goal_engine.ports import Ports
-from goal_engine.proof.gate import GateResult, GateSpec, GateStage, TestFailure
+from goal_engine.proof.gate import GateReport, GateResult, GateSpec, GateStage, TestFailure
 from goal_engine.runtime.threads import in_thread
 from goal_engine.state import events as e
 from goal_engine.state.commands import Record
@@ -30,7 +30,7 @@ async def run_stage(
     """Run those of `gates` that have not run on this tree at this stage; the parallel ones together."""
     tree = await in_thread(bench.repository.tree_of, commit)
     todo = [gate for gate in gates if state.find_run(stage, tree, gate.name) is None]
-    bound = find_bound(state)
+    bound = {gate.name for gate in find_flipping_gates(state.criteria, state.gates)}
     slots = asyncio.Semaphore(max(2, os.cpu_count() or 1))
 
     async def run(spec: GateSpec) -> None:
@@ -50,12 +50,6 @@ async def run_stage(
         if not spec.parallel:
             await run(spec)
     return await ports.read(state.goal_id)
-
-
-def find_bound(state: GoalState) -> frozenset[str]:
-    """Return the gates that a criterion rests on which has to flip."""
-    flips = (c.gate for c in state.criteria if c.evidence is EvidenceKind.FLIPS)
-    return frozenset(gate for gate in flips if gate)
 
 
 async def record(
@@ -83,8 +77,7 @@ async def run_counterfactual(
 
     Where that tree is the base or the result itself, what was seen there is what is recorded.
     """
-    bound = find_bound(state)
-    gates = [gate for gate in state.gates if gate.name in bound]
+    gates = find_flipping_gates(state.criteria, state.gates)
     base, tree = state.created.base_tree, state.tree
     if not gates or tree is None:
         return state, None
@@ -105,6 +98,19 @@ async def run_counterfactual(
             )
             await record(ports, state, said, run.environment)
     return await ports.read(state.goal_id), without
+
+
+def find_flipping_gates(
+    criteria: Iterable[Criterion], gates: Iterable[GateSpec]
+) -> tuple[GateSpec, ...]:
+    """Return the gates of which some criterion wants to know what they say without the change."""
+    wanted = [criterion for criterion in criteria if criterion.wants_flip]
+    names = {criterion.gate for criterion in wanted}
+    return tuple(
+        gate
+        for gate in gates
+        if gate.name in names or (None in names and gate.report is not GateReport.EXIT)
+    )
 
 
 def find_counterfactual(bench: Workbench, state: GoalState) -> str:

@@ -473,6 +473,7 @@ async def _create(context: Context, params: p.PlanParams) -> GoalState:
         notices=tuple(passed.sentence for passed in choice.passed_over if passed.absent),
         worker=params.worker,
         agent=params.agent or "",
+        kind=params.kind,
     )
     create = planner.create_goal if isinstance(params, p.RunParams) else planner.plan_goal
     return await create(context.engine.ports, text, options)

@@ -44,6 +44,8 @@ def _goal(goal: r.GoalView) -> Iterator[str]:
     yield f"{render_word(goal.status)}  {click.style(plain_line(goal.text), bold=True)}"
     branch = f" ({plain_line(goal.base_branch)})" if goal.base_branch else ""
     yield f"{goal.id}  {goal.kind}  base {goal.base_commit[:12]}{branch}"
+    if goal.status == "planned":
+        yield from _wrap(f"{goal.kind}: {goal.kind_reason} (`--kind` says otherwise)", "kind    ")
     if goal.change:
         change = goal.change
         files = _count(len(change.files), "file")
@@ -111,7 +113,10 @@ def _gate(gate: r.GateView) -> tuple[str, ...]:
 
 
 def _criterion(item: r.CriterionView) -> tuple[str, ...]:
-    text = f"{plain_line(item.text)} — {plain_line(item.reason)}"
+    said = item.reason
+    if said == r.UNJUDGED:  # what it will ask for is more to know than that it did not yet
+        said = f"{item.asks} ({item.why})" if item.why else item.asks
+    text = f"{plain_line(item.text)} — {plain_line(said)}"
     return (render_word(item.state), item.id, item.evidence, text)
 
 

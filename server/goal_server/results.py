@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from goal_engine.budget import GoalBudget, Spend
+from goal_engine.decision import describe_evidence
 from goal_engine.gates.detection.project import PassedOver
 from goal_engine.gates.trust import digest_gate
 from goal_engine.progress import find_blocker
@@ -29,6 +30,8 @@ from goal_engine.types import GoalStatus, TaskStatus
 from goal_server.plain import visible_line
 
 S = GoalStatus
+UNJUDGED = "not judged yet"
+"""Why a criterion stands where it does before anything was judged."""
 
 
 class View(BaseModel):
@@ -102,6 +105,10 @@ class CriterionView(View):
     tests: tuple[str, ...]
     state: str
     reason: str
+    asks: str = ""
+    """In words, what would show it."""
+    why: str = ""
+    """Why it is asked for, where nobody wrote it into a plan."""
 
 
 class SpendView(View):
@@ -629,7 +636,7 @@ def _render_criteria(state: GoalState) -> tuple[CriterionView, ...]:
     judged = state.judgement.criteria if state.judgement else ()
     found = [(v.criterion, v.state.value, v.reason) for v in judged]
     if not judged:
-        found = [(c, "not_addressed", "not judged yet") for c in state.asked]
+        found = [(c, "not_addressed", UNJUDGED) for c in state.asked]
     return tuple(
         CriterionView(
             id=criterion.id,
@@ -639,6 +646,8 @@ def _render_criteria(state: GoalState) -> tuple[CriterionView, ...]:
             tests=criterion.tests,
             state=standing,
             reason=reason,
+            asks=describe_evidence(criterion),
+            why=criterion.why,
         )
         for criterion, standing, reason in found
     )

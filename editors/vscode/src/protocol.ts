@@ -67,6 +67,8 @@ export interface RunParams {
   readonly worker?: "recipe" | "cli" | "manual" | null;
   /** Which agent, as `goalproof agents` shows them; means cli. */
   readonly agent?: string | null;
+  /** What sort of goal it is, over what its words say. */
+  readonly kind?: "feature" | "fix" | "refactor" | "migration" | "performance" | "security" | "docs" | "test" | "chore" | "mixed" | null;
 }
 
 /** How large the change is. */
@@ -123,6 +125,8 @@ export interface CriterionView {
   readonly tests: readonly string[];
   readonly state: string;
   readonly reason: string;
+  readonly asks: string;
+  readonly why: string;
 }
 
 /** What was used.  `tokens` and `usd` are `None` when nobody could tell, never zero for it. */
@@ -213,6 +217,8 @@ export interface PlanParams {
   readonly worker?: "recipe" | "cli" | "manual" | null;
   /** Which agent, as `goalproof agents` shows them; means cli. */
   readonly agent?: string | null;
+  /** What sort of goal it is, over what its words say. */
+  readonly kind?: "feature" | "fix" | "refactor" | "migration" | "performance" | "security" | "docs" | "test" | "chore" | "mixed" | null;
 }
 
 /** A goal to work on. */

@@ -14,6 +14,7 @@
 ---@field maxAgents? number|nil Tasks that run at the same time (4).
 ---@field worker? 'recipe'|'cli'|'manual'|nil Who does it: recipe (steps of a plan, fixes of gates), cli (an agent), manual (you). With a plan, for its tasks that name nobody.
 ---@field agent? string|nil Which agent, as `goalproof agents` shows them; means cli.
+---@field kind? 'feature'|'fix'|'refactor'|'migration'|'performance'|'security'|'docs'|'test'|'chore'|'mixed'|nil What sort of goal it is, over what its words say.
 
 --- How large the change is.
 ---@class goalproof.ChangeView
@@ -66,6 +67,8 @@
 ---@field tests string[]
 ---@field state string
 ---@field reason string
+---@field asks string
+---@field why string
 
 --- What was used.  `tokens` and `usd` are `None` when nobody could tell, never zero for it.
 ---@class goalproof.SpendView
@@ -139,6 +142,7 @@
 ---@field maxAgents? number|nil Tasks that run at the same time (4).
 ---@field worker? 'recipe'|'cli'|'manual'|nil Who does it: recipe (steps of a plan, fixes of gates), cli (an agent), manual (you). With a plan, for its tasks that name nobody.
 ---@field agent? string|nil Which agent, as `goalproof agents` shows them; means cli.
+---@field kind? 'feature'|'fix'|'refactor'|'migration'|'performance'|'security'|'docs'|'test'|'chore'|'mixed'|nil What sort of goal it is, over what its words say.
 
 --- A goal to work on.
 ---@class goalproof.ExecuteParams
