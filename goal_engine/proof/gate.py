@@ -45,6 +45,9 @@ class GateSpec(Frozen):
     """Globs over test ids (`*` and `?` alone): these tests neither fail the gate nor back anything."""
     reason: str = ""
     """Why this gate was chosen: configuration or what detection saw."""
+    runs: tuple[str, ...] = later(())
+    """Files (from `cwd`) that its command does not name and that decide how it ends: what a script
+    or a target starts."""
 
 
 class TestOutcome(StrEnum):

@@ -55,6 +55,8 @@ export interface RunParams {
   readonly tokens?: number | null;
   /** US dollars of all workers. */
   readonly usd?: string | null;
+  /** Repairs of a result that gates said no to (2). */
+  readonly repairs?: number | null;
   /** What is to be true afterwards, in a sentence; may be left out with --plan. */
   readonly text?: string;
   /** A plan to follow (TOML file). */
@@ -147,6 +149,7 @@ export interface BudgetView {
   readonly tokens: number | null;
   readonly usd: string | null;
   readonly maxAgents: number;
+  readonly repairs: number;
 }
 
 /** Where a proof is. */
@@ -205,6 +208,8 @@ export interface PlanParams {
   readonly tokens?: number | null;
   /** US dollars of all workers. */
   readonly usd?: string | null;
+  /** Repairs of a result that gates said no to (2). */
+  readonly repairs?: number | null;
   /** What is to be true afterwards, in a sentence; may be left out with --plan. */
   readonly text?: string;
   /** A plan to follow (TOML file). */
@@ -261,6 +266,8 @@ export interface ResumeParams {
   readonly tokens?: number | null;
   /** US dollars of all workers. */
   readonly usd?: string | null;
+  /** Repairs of a result that gates said no to (2). */
+  readonly repairs?: number | null;
   /** The goal's id, the beginning of one, or `latest`. */
   readonly goal: string;
 }
