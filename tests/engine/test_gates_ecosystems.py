@@ -283,11 +283,14 @@ TREES = [
     ({"Makefile": "test:\n\tnpm test\n", "package.json": package("node --test")},
      {"node-test": NODE}),
     ({"Makefile": "test:\n\t@echo nothing\n"}, {}),
+    ({"Makefile": "check: test lint\ntest:\n\tpytest\nlint:\n\t./lint\n", "test_a.py": ""},
+     {"pytest": PYTEST, "make-lint": "make lint"}),
     ({"Makefile": "test := 1\n.PHONY: test\n"}, {}),
     ({"Makefile": "test: venv\n\tpytest\nvenv:\n\tpip install -e .\n"}, {}),
     ({"Makefile": "test:\n\ttox -e py\n"}, {}),
     ({"Makefile": "lint:\n\tblack --fix .\n"}, {}),
     ({"sub/Makefile": "test:\n\t./x\n"}, {}),
+    ({"a/" * 2000 + "package.json": "", "test_a.py": ""}, {"pytest": PYTEST}),
     ({"noxfile.py": "", "tox.ini": "[tox]\n", ".pre-commit-config.yaml": ""}, {}),
     ({"package.json": b"\xff\xfe", "Cargo.toml": b"\xff", "pyproject.toml": b"\x00"},
      {"cargo-check": "cargo check --all-targets"}),
@@ -412,6 +415,8 @@ SCRIPTED = [
       "run.sh": "", "tools/b-c.js": "", "other.js": ""}, ("run.sh", "tools/b-c.js")),
     ({"Makefile": "test: b\n\t@./run.sh --x=$(Y)\nb:\n\tcc c.c\n", "run.sh": "", "c.c": ""},
      ("c.c", "run.sh")),
+    ({"Makefile": "test:\n\t-cc-x --in=a-b.c,c.c -I. -o@x\n", "a-b.c": "", "c.c": "", "x": ""},
+     ("a-b.c", "c.c")),
 ]  # fmt: skip
 
 
