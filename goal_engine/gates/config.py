@@ -15,8 +15,9 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, ConfigDict, Field, ValidationError
 
 from goal_engine.errors import BadConfiguration
+from goal_engine.gates.contradictions import find_contradiction
 from goal_engine.gates.locate import Location, find_lines, find_unfinished
-from goal_engine.proof.gate import REPORT, GateName, GateReport, GateSpec
+from goal_engine.proof.gate import GateName, GateReport, GateSpec
 from goal_engine.toml import UNREADABLE
 from goal_engine.types import Frozen
 
@@ -93,7 +94,7 @@ class _Gate(_Strict):
     timeout: float = Field(default=600, gt=0, allow_inf_nan=False)
     required: bool = True
     parallel: bool = True
-    report: Literal["junit", "exit"] = "exit"
+    report: Literal["junit", "jest", "go", "cargo", "unittest", "exit"] = "exit"
     fix: Argv | None = None
     tests: list[Inside] = Field(default_factory=list)
 
@@ -192,18 +193,9 @@ def _find_contradictions(raw: dict[str, Any]) -> Iterator[tuple[Location, str]]:
         words = [word for word in _items(argv) if isinstance(word, str)]
         if not words:
             continue
-        has_report = any(REPORT in word for word in words)
-        wants = gate.get("report", GateReport.EXIT.value) == GateReport.JUNIT
-        if wants and not has_report:
-            yield (
-                ("gate", index, "argv"),
-                (
-                    f"does not say where the junit report goes; add `--junitxml={REPORT}` (pytest) or "
-                    f'the option of your tool with `{REPORT}` in it, or set `report = "exit"`'
-                ),
-            )
-        if has_report and not wants:
-            yield ("gate", index, "argv"), f'has `{REPORT}`; set `report = "junit"` so it is read'
+        said = find_contradiction(gate.get("report", GateReport.EXIT.value), words)
+        if said:
+            yield ("gate", index, "argv"), said
 
 
 def _items(value: object) -> list[Any]:

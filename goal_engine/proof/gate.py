@@ -11,14 +11,28 @@ from goal_engine.types import Frozen, GitOid, Sha256, later
 
 GateName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
 REPORT = "{report}"
-"""Stands in `argv` for the JUnit file; its path is the engine's and outside the workspace."""
+"""Stands in `argv` for the report's file; its path is the engine's and outside the workspace."""
 
 
 class GateReport(StrEnum):
-    """How a gate tells its result."""
+    """How a gate tells its result: the first two in a file, `exit` not per test, the others on its
+    output."""
 
     JUNIT = "junit"
+    JEST = "jest"
+    """The JSON of Jest and of Vitest."""
     EXIT = "exit"
+    GO = "go"
+    """`go test -json`."""
+    CARGO = "cargo"
+    """`cargo test`, in words."""
+    UNITTEST = "unittest"
+    """`python -m unittest -v`, in words."""
+
+    @property
+    def in_file(self) -> bool:
+        """Whether it is written to the file that `{report}` stands for."""
+        return self in (GateReport.JUNIT, GateReport.JEST)
 
 
 class GateSpec(Frozen):

@@ -7,7 +7,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from goal_engine.errors import RepositoryUnusable
-from goal_engine.gates.junit import BadReport, Report, parse_report
+from goal_engine.gates.reports import SUFFIX, BadReport, Report, find_notes, read_report
 from goal_engine.gates.traces import find_failures
 from goal_engine.proof.gate import (
     REPORT,
@@ -67,7 +67,8 @@ async def run_gate(
                 f"{', '.join(strangers)} would be imported from outside it",
             )
             return GateRunOutput(result, b"", environment)
-        log, report = bench.log_path(name), bench.folder / f"{name}.xml"
+        log = bench.log_path(name)
+        report = bench.folder / f"{name}.{SUFFIX.get(spec.report, 'xml')}"
         report.unlink(missing_ok=True)
         ended = await run_process(
             [part.replace(REPORT, str(report)) for part in spec.argv],
@@ -77,7 +78,8 @@ async def run_gate(
             timeout=spec.timeout,
         )
         output = log.read_bytes() if log.exists() else b""
-        outcome, tests, message = _read_outcome(spec, ended, report, output)
+        root = str(workspace.resolve())
+        outcome, tests, message = _read_outcome(spec, ended, report, output, root)
         failures = await in_thread(find_failures, tests.failures, workspace, spec.cwd)
         if outcome in (GateOutcome.PASSED, GateOutcome.FAILED):
             changed = await in_thread(_find_changed, bench, workspace, tree, commit, environment)
@@ -93,7 +95,7 @@ async def run_gate(
             tests=tests.outcomes,
             duration_ms=ended.duration_ms,
             message=message,
-            notes=environment.notes,
+            notes=(*environment.notes, *find_notes(spec.report)),
         )
         return GateRunOutput(result, output, environment, failures)
 
@@ -111,15 +113,18 @@ def _find_changed(
 
 
 def _read_outcome(
-    spec: GateSpec, ended: Finished, report: Path, output: bytes
+    spec: GateSpec, ended: Finished, report: Path, output: bytes, root: str
 ) -> tuple[GateOutcome, Report, str]:
     """The exit code and the report must agree: a gate that contradicts itself has not answered."""
     if ended.timed_out:
         return GateOutcome.TIMEOUT, Report({}), f"it was killed after {spec.timeout:g} s"
     tests = Report({})
-    if spec.report is GateReport.JUNIT:
+    if spec.report is not GateReport.EXIT:
+        if ended.truncated and not spec.report.in_file:
+            return GateOutcome.ERROR, tests, "it printed more than is kept: its tests are not known"
         try:
-            tests = parse_report(report.read_bytes())
+            data = report.read_bytes() if spec.report.in_file else output
+            tests = read_report(spec.report, data, root)
         except FileNotFoundError:
             return GateOutcome.ERROR, Report({}), f"it wrote no report; {quote(output)}"
         except BadReport as error:

@@ -32,6 +32,9 @@ from pathlib import Path
 from typing import Any, Optional
 from xml.parsers import expat
 
+# What stands in place of this import in a bundle: the text of these modules.
+from goal_engine.gates.formats.readers import IN_FILE, read_told
+
 Json = dict[str, Any]
 Ran = tuple[str, Optional[int], dict[str, str], str]  # noqa: UP045 - Python 3.9 runs this, too
 """Outcome, exit code, what each test said, and a reason for people."""
@@ -356,7 +359,7 @@ def run_again(proof: Json, options: argparse.Namespace, scratch: Path) -> list[s
     apart = trees["original"] not in (trees["baseline"], trees["proving"])
     for name, gate in gates.items():
         needed = ("baseline", "proving", "original")[
-            : 3 if apart and gate["report"] == "junit" else 2
+            : 3 if apart and gate["report"] != "exit" else 2
         ]
         for stage in needed:
             if (stage, name) not in seen:
@@ -456,9 +459,9 @@ def run_gate(gate: Json, clone: Path, commit: str, python: Python, folder: Path)
     if code is None:
         return "timeout", None, {}, f"killed after {gate['timeout']:g} s"
     tests: dict[str, str] = {}
-    if gate["report"] == "junit":
+    if gate["report"] != "exit":
         try:
-            tests = parse_junit(report.read_bytes())
+            tests = read_report(gate["report"], report, log, str(workspace))
         except (OSError, ValueError, expat.ExpatError) as error:
             return "error", code, {}, f"no report ({error}); it said: {said}"
         if not tests:
@@ -498,7 +501,14 @@ def run_process(
             process.wait()
 
 
-def parse_junit(data: bytes) -> dict[str, str]:
+def read_report(kind: str, report: Path, log: Path, root: str) -> dict[str, str]:
+    """Return what each test said, in the gate's report or in what it printed."""
+    if kind == "junit":
+        return parse_junit(report.read_bytes(), root)
+    return read_told(kind, (report if kind in IN_FILE else log).read_bytes(), root).outcomes
+
+
+def parse_junit(data: bytes, root: str = "") -> dict[str, str]:
     """Return what each test said, by `classname::name`; a second one of a name gets `#2`."""
     if len(data) > REPORT_LIMIT:
         raise ValueError("it is too large")
@@ -526,7 +536,8 @@ def parse_junit(data: bytes) -> dict[str, str]:
     found: dict[str, str] = {}
     count: dict[str, int] = {}
     for group, name, tags in cases:
-        plain_name = unique = f"{group}::{name}" if group else name
+        plain_name = f"{group}::{name}" if group else name
+        unique = plain_name = plain_name.replace(f"{root}/", "") if root else plain_name
         while unique in found:
             count[plain_name] = count.get(plain_name, 1) + 1
             unique = f"{plain_name}#{count[plain_name]}"
