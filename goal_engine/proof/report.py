@@ -158,6 +158,8 @@ def _find_gaps(proof: GoalProof) -> Iterator[str]:
         more = len(gate.gaps) - LISTED
         if more > 0:
             yield f"{more} more tests of {gate.gate} failed before as well and still do"
+        yield from (f"flaky, so it backs nothing: {cell(said)}" for said in gate.flaky)
+        yield from (f"quarantined, so it backs nothing: {cell(said)}" for said in gate.quarantined)
     yield from (f"unfinished: {cell(phrase)}" for phrase in proof.unfinished)
     for waived in proof.waived:
         yield f"gate {waived} counts for nothing here: a person said that it is optional"
