@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from goal_engine.budget import GoalBudget, Spend
 from goal_engine.decision import Acceptance
 from goal_engine.errors import GoalError, GoalNotFound, NotPossibleNow
+from goal_engine.proof.statement import ProofCause
 from goal_engine.proof.verdict import Verdict
 from goal_engine.state import commands as c
 from goal_engine.state import events as e
@@ -57,6 +58,9 @@ COMMANDS: tuple[c.Command, ...] = (
     c.AnswerQuestion("gate:tests", "optional", ME),
     *(c.JudgeGoal(a_judgement(verdict), DIGEST) for verdict in Verdict),
     c.AcceptCriterion(Acceptance(criterion="adds", tree=TREE, decision=ME), a_judgement(), DIGEST),
+    c.ReopenVerification(),
+    c.RecordHunks(e.HunksTried(tree=TREE, report=DIGEST, count={}), DIGEST, None),
+    c.RecordRecovery(DIGEST, DIGEST),
     *(c.Record((event,)) for event in EVENTS if not isinstance(event, e.GoalCreated)),
     c.Record((e.QuestionsAsked(questions=(a_question("gate:tests"),)), a_block())),
 )
@@ -81,6 +85,8 @@ COMMANDS: tuple[c.Command, ...] = (
         (S.NOT_READY, c.StartGoal(), e.GoalStarted, S.RUNNING),
         (S.READY, c.StartGoal(), e.GoalStarted, S.RUNNING),
         (S.PLANNED, c.StopGoal(CANCEL, "asked"), e.GoalCancelled, S.CANCELLED),
+        (S.READY, c.ReopenVerification(), e.VerificationReopened, S.RUNNING),
+        (S.NOT_READY, c.ReopenVerification(), e.VerificationReopened, S.RUNNING),
     ],
     ids=str,
 )
@@ -108,6 +114,10 @@ def test_a_goal_moves(status, command, event, after):
         (S.PAUSED, c.RevisePlan(planned())),
         (S.NOT_READY, c.RevisePlan(planned())),
         (S.CANCELLED, c.RevisePlan(planned())),
+        (S.PLANNED, c.ReopenVerification()),
+        (S.BLOCKED_ON_HUMAN, c.ReopenVerification()),
+        (S.DELIVERED, c.ReopenVerification()),
+        (S.READY, c.RecordRecovery(DIGEST, DIGEST)),
     ],
     ids=str,
 )
@@ -322,3 +332,42 @@ def test_a_journal_says_the_same_as_the_goal_that_was_folded(commands):
     data = header_line(GOAL) + b"".join(map(encode_entry, entries_of(groups)))
     read = fold_entries(parse_journal(data, GOAL).entries)
     assert read == goal.changed(seq=len(groups), updated_at=NOW)
+
+
+def test_a_proof_is_superseded_by_the_next_and_each_says_why():
+    goal = do(a_goal(S.RUNNING, INTEGRATED), c.JudgeGoal(a_judgement(), DIGEST))
+    tried = e.HunksTried(tree=TREE, report=DIGEST, count={"unproven": 1})
+    goal = do(goal, c.RecordHunks(tried, "e" * 64, DIGEST), c.RecordRecovery("f" * 64, "e" * 64))
+    assert [(proof.digest[0], proof.cause) for proof in goal.proofs] == [
+        ("d", ProofCause.JUDGED),
+        ("e", ProofCause.HUNKS),
+        ("f", ProofCause.RECOVERED),
+    ]
+    assert goal.status is S.READY and goal.proof == goal.proofs[-1] and goal.hunks == tried
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        c.RecordHunks(e.HunksTried(tree=TREE, report=DIGEST, count={}), "e" * 64, "0" * 64),
+        c.RecordHunks(e.HunksTried(tree=OTHER, report=DIGEST, count={}), "e" * 64, DIGEST),
+        c.RecordRecovery("e" * 64, "0" * 64),
+    ],
+    ids=str,
+)
+def test_what_was_made_beside_another_proof_is_not_recorded(command):
+    goal = do(a_goal(S.RUNNING, INTEGRATED), c.JudgeGoal(a_judgement(), DIGEST))
+    with pytest.raises(NotPossibleNow, match=r"meanwhile|by now"):
+        decide(goal, command, NOW)
+
+
+def test_gates_that_run_again_forget_what_they_said_and_no_task_is_given_out():
+    goal = do(a_goal(S.RUNNING, INTEGRATED), c.JudgeGoal(a_judgement(), DIGEST))
+    tasks = goal.tasks
+    goal = do(goal, c.ReopenVerification())
+    assert goal.reopened and goal.gates_run == {} and goal.tasks == tasks
+    paused = do(goal, c.NoticeInterruption(), c.ResumeGoal())
+    assert paused.reopened
+    assert not do(paused, c.JudgeGoal(a_judgement(Verdict.NOT_READY), DIGEST)).reopened
+    assert not do(goal, c.NoticeInterruption(), c.ResumeGoal(), c.JudgeGoal(a_judgement(), DIGEST),
+                  c.StartGoal()).reopened  # fmt: skip

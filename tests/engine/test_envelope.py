@@ -135,3 +135,18 @@ def test_we_verify_the_envelopes_of_another_implementation(key_id: str | None) -
     assert open_envelope(data, PUBLIC) == PAYLOAD
     with pytest.raises(ProofRefused, match="altered|another key"):
         open_envelope(data, OTHER_PUBLIC)
+
+
+@pytest.mark.parametrize("bit", range(8))
+def test_no_bit_of_an_envelope_can_be_flipped(bit: int) -> None:
+    """I01: of each byte of the type, the payload, the key's id and the signature."""
+    accepted = []
+    for place in range(len(MADE)):
+        bad = bytearray(MADE)
+        bad[place] ^= 1 << bit
+        try:
+            check_envelope(bytes(bad), PUBLIC)
+        except ProofRefused:
+            continue
+        accepted.append(place)
+    assert accepted == []
