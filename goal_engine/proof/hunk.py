@@ -153,7 +153,7 @@ def _say(by: tuple[LoadBearing, ...]) -> str:
         more = len(bearing.tests) - NAMED
         tests = ", ".join(bearing.tests[:NAMED]) + (f" and {more} more" if more > 0 else "")
         said.append(f"gate {bearing.gate}" + (f" ({tests})" if tests else ""))
-    return f"without it {' and '.join(said)} {'is' if len(by) == 1 else 'are'} red"
+    return f"red without it: {' and '.join(said)}"
 
 
 def count_standings(trials: tuple[HunkTrial, ...]) -> dict[HunkStanding, int]:

@@ -6,6 +6,7 @@ import shlex
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 
+from goal_engine.decision import Criterion
 from goal_engine.proof.first_page import render_first_page
 from goal_engine.proof.gate import GateResult, GateStage
 from goal_engine.proof.hunk import HunkStanding, HunkTrial, count_standings
@@ -33,6 +34,8 @@ CAUSES = {
     ProofCause.HUNKS: "the hunks of the change were taken away, one at a time",
     ProofCause.RECOVERED: "the bundle before it was lost or damaged",
 }
+NAMED = 5
+"""Tests that a row names."""
 LISTED = 200
 """Hunks, and gaps of a gate, that the page names."""
 
@@ -101,11 +104,19 @@ def _criteria(proof: GoalProof) -> str:
             item.criterion.evidence,
             f"**{item.state}**".replace("_", " "),
             cell(item.reason),
-            ", ".join((item.criterion.gate or "a person", *map(code, item.criterion.tests[:5]))),
+            _say_by(item.criterion),
         )
         for item in items
     )
     return _table(head, rows) if items else ""
+
+
+def _say_by(criterion: Criterion) -> str:
+    tests, more = criterion.tests[:NAMED], len(criterion.tests) - NAMED
+    named = ", ".join(
+        (f"gate {criterion.gate}" if criterion.gate else "a person", *map(code, tests))
+    )
+    return f"{named} and {more} more" if more > 0 else named
 
 
 def _gates(proof: GoalProof) -> str:

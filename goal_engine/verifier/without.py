@@ -10,6 +10,7 @@ from dataclasses import replace
 from goal_engine.decision import EvidenceKind
 from goal_engine.evidence import GoalGitEvidence
 from goal_engine.gates.protected import is_test
+from goal_engine.proof.flakes import without_flaky, without_quarantined
 from goal_engine.proof.gate import GateOutcome, GateResult, GateSpec, GateStage
 from goal_engine.proof.hunk import Hunk, HunkTrial, find_hunks, is_whole, judge_hunk, take_out
 from goal_engine.runtime.repository import EvidenceRepository
@@ -76,8 +77,8 @@ async def try_without(
 ) -> tuple[HunkTrial, ...]:
     """Return what `gates` say without each of `hunks`; no run begins after `seconds`.
 
-    Trees that are the same are run once, and not at all where they are `known`.  Cancelled, it
-    returns only when every process is dead.
+    Trees that are the same are run once, and not at all where they are `known`.  A test that is
+    flaky or quarantined misses no hunk.  Cancelled, it returns only when every process is dead.
     """
     trees = [await in_thread(make_tree_without, bench.repository, evidence, hunk) for hunk in hunks]
     ran = dict(known)
@@ -110,8 +111,12 @@ async def try_without(
     return tuple(
         judge_hunk(
             hunk,
-            {gate.name: now[gate.name] for gate in gates},
-            {gate.name: ran[tree, gate.name] for gate in gates if (tree, gate.name) in ran},
+            {gate.name: without_flaky(without_quarantined(gate, now[gate.name])) for gate in gates},
+            {
+                gate.name: without_quarantined(gate, ran[tree, gate.name])
+                for gate in gates
+                if (tree, gate.name) in ran
+            },
         )
         for hunk, tree in zip(hunks, trees, strict=True)
     )

@@ -331,7 +331,7 @@ async def test_a_failing_test_is_a_problem_until_its_goal_is_over(
     assert problem.severity is types.DiagnosticSeverity.Error
     offered = await screen.actions(uri, problem.range, problem)
     again = offered["Run the gates of this goal again"]
-    assert again.command == "goal.execute"
+    assert again.command == "goal.verify"
     assert again.arguments == [{"goal": ended.id, "root": project.as_uri()}]
     await screen.command("goal.cancel", goal=ended.id)
     await screen.see(lambda: not screen.problems(uri))

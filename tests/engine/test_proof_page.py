@@ -94,7 +94,7 @@ def test_a_stranger_reads_what_was_shown_and_how_to_run_it_again():
     page = render_proof_page(a_proof(supersedes="e" * 64, cause=ProofCause.VERIFIED), DIGEST)
     for words in (
         "**ready**: every required gate met its bar",
-        "| Sums \\| \\`x\\` | flips | **verified** | it flips | tests |",
+        "| Sums \\| \\`x\\` | flips | **verified** | it flips | gate tests |",
         "now: failed (1 failed, 1 passed)",
         "old::test failed before as well and still does",
         "no hunk was taken away on its own",
