@@ -87,7 +87,7 @@ async def create_goal(ports: Ports, text: str, options: CreateGoalOptions) -> Go
         raise BadConfiguration(
             "There is no gate, so nothing could show that a goal is reached: write a `[[gate]]` "
             "with `name` and `argv` in goalproof.toml, or add tests; `goalproof gates` shows "
-            "what is found."
+            f"what is found.{''.join(f' {notice}' for notice in options.notices)}"
         )
     agents = await in_thread(read_agents)
     installed = await in_thread(find_installed, agents, ports.checkout)
