@@ -452,3 +452,26 @@ async def test_a_binary_file_is_flagged(screen: Screen, project: Path, logo: Pat
     for page in ("base", "head"):
         told = await screen.ask("goal/render", goal=ended.id, page=page, path="logo.bin")
         assert (told.text, told.exists, told.binary) == ("", True, True)
+
+
+async def test_a_hunk_that_no_test_misses_is_unproven_where_it_stands(
+    screen: Screen, project: Path
+) -> None:
+    """Its lens says the word, its hover why; the goal is what it was, with a proof more."""
+    await begin(screen, project)
+    ended = await run(
+        screen, f'{FIX}, {{ replace = "calc.py", old = "2 * a", new = "a * 2" }}', project
+    )
+    assert ended.status == "ready"
+    found = await screen.command("goal.hunks", goal=ended.id)
+    assert {hunk.line: hunk.standing for hunk in found.hunks} == {3: "constrained", 7: "unproven"}
+    uri = (project / "calc.py").as_uri()
+    screen.open(uri, CALC)
+    lenses = await screen.lenses(uri)
+    assert [line for line, title in lenses if "unproven" in title] == [2]  # one region of both
+    hover = await screen.hover(uri, 2)
+    assert hover is not None and "**unproven**: without it nothing changes" in hover.contents.value
+    shown = await screen.command("goal.show", goal=ended.id)
+    assert shown.status == "ready" and shown.proof.digest != ended.proof.digest
+    again = await screen.command("goal.verify", goal=ended.id)
+    assert (await screen.wait(again.id)).status == "ready"
