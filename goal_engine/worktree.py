@@ -88,13 +88,16 @@ class Workbench:
         path = task_folder(self.state_dir, self.goal_id, name)
         await in_thread(remove_workspace, self.repository, path)
 
-    async def environment(self, workspace: Path, commit: str) -> Environment:
+    async def environment(
+        self, workspace: Path, commit: str, exclude: Sequence[str] = ()
+    ) -> Environment:
         """Return a view of the person's environment that judges `workspace`, which is of `commit`.
 
-        The set-up commands have run there then.  Raises `EnvironmentUnusable` when one of them
-        fails or changes what the commit has.
+        The set-up commands have run there then; what they made the last time, in a person's folder,
+        is at `exclude`.  Raises `EnvironmentUnusable` when one fails or changes what the commit has.
         """
         view = await in_thread(self._view, workspace)
+        view = replace(view, exclude=tuple(dict.fromkeys((*view.exclude, *exclude))))
         return await self._set_up(workspace, commit, view) if self.setup else view
 
     def _view(self, workspace: Path) -> Environment:
@@ -109,29 +112,30 @@ class Workbench:
     async def _set_up(self, workspace: Path, commit: str, view: Environment) -> Environment:
         """What the commands make beside the commit's files is never part of a result."""
         before = await in_thread(self.repository.snapshot, workspace, commit, view.exclude)
-        log = workspace.with_name(f"{workspace.name}.set-up.log")
-        for argv in self.setup:
-            ended = await run_process(
-                argv,
-                cwd=workspace,
-                env=clean_environment(view.variables),
-                log=log,
-                timeout=SETUP_SECONDS,
-            )
-            if ended.exit_code != 0:
-                raise EnvironmentUnusable(_say_failed(argv, ended.exit_code, log.read_bytes()))
-        log.unlink(missing_ok=True)
+        log, variables = workspace.with_name(f"{workspace.name}.set-up.log"), view.variables
+        try:
+            for argv in self.setup:
+                env = clean_environment(variables)
+                ended = await run_process(
+                    argv, cwd=workspace, env=env, log=log, timeout=SETUP_SECONDS
+                )
+                if ended.exit_code != 0:
+                    raise EnvironmentUnusable(_say_failed(argv, ended.exit_code, log.read_bytes()))
+        finally:
+            log.unlink(missing_ok=True)
         after = await in_thread(self.repository.snapshot, workspace, commit, view.exclude)
         found = await in_thread(self.repository.evidence, before, after)
-        touched = sorted(file.path for file in found.files if file.status not in ("A", "C"))
+        known = await in_thread(self.repository.list_files, commit)
+        touched = sorted(found.paths & set(known))
         if touched:
             raise EnvironmentUnusable(
                 f"The set-up commands changed {', '.join(touched[:5])}, which the repository has: then "
                 "gates would judge something else. Take a command that leaves them alone (`npm ci`, "
                 "not `npm install`), in goalproof.toml, `[workspace] setup`."
             )
-        known = await in_thread(self.repository.list_files, before)
-        made = find_new_places((file.path for file in found.files), known)
+        there = await in_thread(self.repository.list_files, before)
+        new = (file.path for file in found.files if file.status in ("A", "C"))
+        made = find_new_places(new, there)
         digest = hashlib.sha256(repr((view.key, self.setup)).encode()).hexdigest()
         commands = "; ".join(shlex.join(argv) for argv in self.setup)
         return replace(

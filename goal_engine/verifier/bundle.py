@@ -9,7 +9,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from goal_engine.errors import ProofRefused
+from goal_engine.errors import GoalError, ProofRefused
 from goal_engine.ports import Ports
 from goal_engine.proof.envelope import (
     check_envelope,
@@ -114,7 +114,12 @@ async def _write(
     for run in state.gates_run.values():
         if run.result.log:
             logs[f"logs/{run.result.log}"] = await ports.store.read_object(run.result.log)
-    trials = await read_trials(ports, state)
+    try:
+        trials = await read_trials(ports, state)
+    except GoalError:
+        if made.cause is ProofCause.RECOVERED:
+            raise
+        trials = ()  # gates that ran anew need nothing of what was tried before
     return await in_thread(_put_bundle, ports.checkout, repository, state, made, logs, trials)
 
 

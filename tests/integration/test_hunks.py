@@ -188,3 +188,18 @@ async def test_the_workspaces_of_hunks_are_gone_afterwards(engine: Engine) -> No
     state, _ = await try_change(engine, f"{FIX}, {NO_OP}")
     folder = engine.state_dir / "workspaces" / state.goal_id
     assert not folder.exists()
+
+
+async def test_trials_that_were_lost_keep_no_gate_from_running_anew(engine: Engine) -> None:
+    state, _ = await try_change(engine, FIX)
+    assert state.hunks is not None
+    (kept,) = [
+        path
+        for path in (engine.checkout / ".goalproof").rglob("*")
+        if path.is_file() and state.hunks.report.endswith(path.name)
+    ]
+    kept.unlink()
+    again = await verify_goal(engine.ports, state.goal_id)
+    assert again.status is GoalStatus.READY
+    proof, _ = inspect_bundle(await resolve_goal_proof(engine.ports, state.goal_id))
+    assert proof.hunks == ()

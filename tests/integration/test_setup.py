@@ -10,16 +10,18 @@ from pathlib import Path
 
 import pytest
 
+from goal_engine.control import submit_task
 from goal_engine.engine import Engine
 from goal_engine.errors import BadConfiguration, BadInput, GatesNotApproved
 from goal_engine.gates.config import find_mistakes, parse_configuration
-from goal_engine.lifecycle import execute_goal
+from goal_engine.lifecycle import execute_goal, resume_goal
 from goal_engine.planner import CreateGoalOptions, create_goal
 from goal_engine.proof.gate import GateSpec
 from goal_engine.queries import resolve_goal_proof
 from goal_engine.reverify import ReverifyOutcome, inspect_bundle, plan_commands, verify_proof
+from goal_engine.state.events import JournalEntry
 from goal_engine.state.model import GoalState
-from goal_engine.types import GoalStatus
+from goal_engine.types import Decision, GoalStatus
 from goal_engine.worktree import find_new_places
 from goal_server import operations
 from goal_server import parameters as p
@@ -156,6 +158,51 @@ async def test_a_worker_that_changes_what_sets_up_needs_a_person(tmp_path: Path)
     bundle = await resolve_goal_proof(engine.ports, state.goal_id)
     found = await verify_proof(bundle, engine.checkout, setup=True)
     assert found.outcome is ReverifyOutcome.REPRODUCED, found
+    engine.close()
+
+
+STAMPS = """
+import time
+from pathlib import Path
+
+Path("made").mkdir(exist_ok=True)
+Path("made/stamp.txt").write_text(str(time.time_ns()))
+"""
+
+
+async def test_a_persons_folder_is_set_up_again_when_they_go_on_in_it(tmp_path: Path) -> None:
+    """What the commands made the first time is theirs, and not a change of the person's."""
+    files = {"prepare.py": STAMPS, "goalproof.toml": GATE + READY}
+    engine = Engine.open(a_project(tmp_path / "project", **files))
+    choice = await engine.choose_gates()
+    options = CreateGoalOptions(gates=choice.specs, setup=choice.setup, worker="manual")
+    state = await create_goal(engine.ports, "Make sums right in calc.py", options)
+    handed = asyncio.Event()
+
+    def hear(now: GoalState, _: JournalEntry) -> None:
+        if now.handed_over:
+            handed.set()
+
+    engine.subscribe(hear)
+    for attempt in (1, 2):
+        handed.clear()
+        act = execute_goal if attempt == 1 else resume_goal
+        work = asyncio.ensure_future(act(engine.ports, state.goal_id))
+        await asyncio.wait(
+            {work, asyncio.ensure_future(handed.wait())}, return_when="FIRST_COMPLETED"
+        )
+        assert handed.is_set(), (await engine.ports.read(state.goal_id)).blocked
+        (task,) = (await engine.ports.read(state.goal_id)).tasks.values()
+        assert task.folder is not None and "made" in task.exclude
+        if attempt == 1:
+            work.cancel()
+            await asyncio.wait({work})
+    calc = Path(task.folder) / "calc.py"
+    calc.write_text(calc.read_text().replace("a - b", "a + b"))
+    await submit_task(engine.ports, state.goal_id, None, Decision(actor="me", reason="done"))
+    ended = await work
+    assert ended.evidence is not None
+    assert [file.path for file in ended.evidence.files] == ["calc.py"]
     engine.close()
 
 

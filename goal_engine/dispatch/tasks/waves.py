@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import nullcontext
-from dataclasses import replace
 from pathlib import Path
 
 from goal_engine.budget import Spend
@@ -75,10 +74,7 @@ async def _work(
     workspace: Path,
 ) -> e.TaskFinished | e.TaskFailed:
     log = bench.log_path(task.id)
-    environment = await bench.environment(workspace, base)
-    earlier = state.tasks[task.id].exclude
-    if earlier:
-        environment = replace(environment, exclude=tuple({*environment.exclude, *earlier}))
+    environment = await bench.environment(workspace, base, state.tasks[task.id].exclude)
     repair = state.find_repair(task.id)
     judged = state.judgement.reasons if state.judgement else ()
     said = await ports.store.read_object(repair.failures) if repair and repair.failures else b""
