@@ -134,7 +134,7 @@ async def test_a_gate_that_was_waived_keeps_no_goal_from_being_ready(tmp_path: P
     assert [v.criterion.id for v in state.judgement.criteria] == ["tests-holds", "accepted"]
     assert [v.met for v in state.judgement.gates if v.gate == "lint"] == [False]
     page = await resolve_goal_proof(engine.ports, desk.goal) / "proof.md"
-    assert "| lint | pass | no, waived by a person |" in page.read_text(encoding="utf-8")
+    assert "| lint | **no**, waived by a person |" in page.read_text(encoding="utf-8")
     engine.close()
 
 
