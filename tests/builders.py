@@ -120,6 +120,7 @@ EVENTS: tuple[e.GoalEvent, ...] = (
     e.RepairPlanned(task=a_task("repair-1"), number=1, limit=2, reasons=("it is red",)),
     e.RepairDropped(task="fix", reason="it was worse", commit=None, tree=None, evidence=None),
     e.RepairsStopped(reason="2 of 2 repairs were tried"),
+    e.VerificationReopened(tree=TREE),
     e.GoalJudged(judgement=a_judgement()),
     e.GoalReady(),
     e.GoalNotReady(),

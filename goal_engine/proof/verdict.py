@@ -12,6 +12,7 @@ from enum import StrEnum
 from pydantic import Field
 
 from goal_engine.decision import Acceptance, Criterion, CriterionState, EvidenceKind
+from goal_engine.proof.flipping import judge_some_test
 from goal_engine.proof.gate import (
     GateOutcome,
     GateReport,
@@ -38,6 +39,14 @@ EXTRA_CRITERIA = frozenset({PROTECTED, REMOVED, REWRITTEN, REACHES})
 NAMED = 10
 """Paths or tests that a criterion names."""
 RED = (TestOutcome.FAILED, TestOutcome.ERROR)
+STANDING = (
+    CriterionState.PARTIAL,
+    CriterionState.VERIFIED,
+    CriterionState.IMPLEMENTED_UNVERIFIED,
+    CriterionState.BLOCKED,
+    CriterionState.NOT_ADDRESSED,
+)
+"""Of what several gates say of one criterion, the first of these is how it stands."""
 
 
 class Verdict(StrEnum):
@@ -268,7 +277,9 @@ def _judge_criterion(
         decision = accepted[criterion.id].decision
         state, reason = CriterionState.VERIFIED, f"accepted by {decision.actor}: {decision.reason}"
     elif criterion.evidence is EvidenceKind.ACCEPTED:
-        state, reason = CriterionState.IMPLEMENTED_UNVERIFIED, "a person has to accept it"
+        state, reason = CriterionState.IMPLEMENTED_UNVERIFIED, _say_waiting(criterion, seen)
+    elif criterion.some_test:
+        state, reason = _judge_some_test(criterion, seen)
     elif criterion.gate is None or criterion.gate not in seen.proving:
         state, reason = CriterionState.NOT_ADDRESSED, "no gate has spoken for it"
     elif seen.proving[criterion.gate].outcome not in (GateOutcome.PASSED, GateOutcome.FAILED):
@@ -278,6 +289,24 @@ def _judge_criterion(
     else:
         state, reason = _judge_flips(criterion, seen)
     return CriterionVerdict(criterion=criterion, state=state, reason=reason)
+
+
+def _say_waiting(criterion: Criterion, seen: Observations) -> str:
+    """Who is to accept is told what was seen, which decides nothing."""
+    said = "a person has to accept it"
+    return f"{said}; seen: {_judge_some_test(criterion, seen)[1]}" if criterion.some_test else said
+
+
+def _judge_some_test(criterion: Criterion, seen: Observations) -> tuple[CriterionState, str]:
+    """One gate is enough, but none may say that what was asked for by name is still red."""
+    gates = [criterion.gate] if criterion.gate else [g for g, r in seen.proving.items() if r.tests]
+    stages = (seen.baseline, seen.proving, seen.counterfactual, seen.original)
+    said = [judge_some_test(criterion, *(stage.get(gate) for stage in stages)) for gate in gates]
+    return min(
+        said,
+        key=lambda standing: STANDING.index(standing[0]),
+        default=(CriterionState.NOT_ADDRESSED, "no gate has told what each test says"),
+    )
 
 
 def _judge_holds(

@@ -15,6 +15,7 @@ from goal_engine.budget import GoalBudget, Spend
 from goal_engine.decision import Acceptance, Answer, Criterion, Question
 from goal_engine.evidence import GoalGitEvidence
 from goal_engine.proof.gate import GateResult, GateSpec
+from goal_engine.proof.statement import ProofCause
 from goal_engine.proof.verdict import Judgement
 from goal_engine.stagnation import Round, Stagnation
 from goal_engine.task_graph.graph import GoalTask, GoalTaskGraph
@@ -329,6 +330,13 @@ class RepairsStopped(Frozen):
     """The diagnosis, where that is the reason."""
 
 
+class VerificationReopened(Frozen):
+    """A person has the gates run again on the tree that was judged; nobody works on it meanwhile."""
+
+    type: Literal["verification.reopened"] = "verification.reopened"
+    tree: GitOid
+
+
 class GoalJudged(Frozen):
     """The evidence was weighed; the verdict alone decides the status."""
 
@@ -362,6 +370,7 @@ class ProofRecorded(Frozen):
     type: Literal["proof.recorded"] = "proof.recorded"
     digest: Sha256
     tree: GitOid
+    cause: ProofCause = later(ProofCause.JUDGED)
 
 
 class ChangeApplied(Frozen):
@@ -425,6 +434,7 @@ GoalEvent = Annotated[
     | RepairPlanned
     | RepairDropped
     | RepairsStopped
+    | VerificationReopened
     | GoalJudged
     | GoalReady
     | GoalNotReady

@@ -175,6 +175,7 @@ def _started(state: GoalState, event: e.GoalStarted) -> Mapping[str, Any]:
         "rounds": (),
         "stopped": None,
         "gates_run": baseline,
+        "reopened": False,
     }
 
 
@@ -219,6 +220,27 @@ def _blocked(state: GoalState, event: e.GoalBlocked) -> Mapping[str, Any]:
         "requests": (),
         "spend": _spend_with_lost(state).plus(event.spent),
     }
+
+
+def _reopened(state: GoalState, event: e.VerificationReopened) -> Mapping[str, Any]:
+    """What the gates said before counts no more, on the base neither: it may be another machine."""
+    return {
+        "phase": GoalPhase.VERIFICATION,
+        "reopened": True,
+        "blocked": None,
+        "gates_run": {},
+    }
+
+
+def _judged(state: GoalState, event: e.GoalJudged) -> Mapping[str, Any]:
+    spend = state.spend.plus(event.spent)
+    return {"judgement": event.judgement, "spend": spend, "reopened": False}
+
+
+def _proof_recorded(state: GoalState, event: e.ProofRecorded) -> Mapping[str, Any]:
+    before = (state.proof,) if state.proof else ()
+    proof = ProofPointer(digest=event.digest, tree=event.tree, cause=event.cause)
+    return {"proof": proof, "superseded": (*state.superseded, *before)}
 
 
 def _limits_waived(state: GoalState, event: e.LimitsWaived) -> Mapping[str, Any]:
@@ -366,11 +388,12 @@ CHANGES: Mapping[type[Frozen], Change] = {
     e.RepairPlanned: _repair_planned,
     e.RepairDropped: _repair_dropped,
     e.RepairsStopped: lambda s, v: {"stopped": v},
-    e.GoalJudged: lambda s, v: {"judgement": v.judgement, "spend": s.spend.plus(v.spent)},
+    e.VerificationReopened: _reopened,
+    e.GoalJudged: _judged,
     e.GoalReady: lambda s, v: {"phase": GoalPhase.PROOF, "requests": (), "blocked": None},
     e.GoalNotReady: lambda s, v: {"phase": GoalPhase.PROOF, "requests": (), "blocked": None},
     e.CriterionAccepted: lambda s, v: {"acceptances": (*s.acceptances, v.acceptance)},
-    e.ProofRecorded: lambda s, v: {"proof": ProofPointer(digest=v.digest, tree=v.tree)},
+    e.ProofRecorded: _proof_recorded,
     e.ChangeApplied: lambda s, v: {"applied": v.files, "applied_tree": v.tree},
     e.ChangeUndone: lambda s, v: {"applied": (), "applied_tree": None},
     e.DeliveryIntended: lambda s, v: {"delivery_branch": v.branch},

@@ -10,6 +10,7 @@ from goal_engine.budget import GoalBudget, Spend
 from goal_engine.decision import Acceptance, Answer, Criterion, EvidenceKind, Question
 from goal_engine.evidence import GoalGitEvidence
 from goal_engine.proof.gate import GateResult, GateSpec
+from goal_engine.proof.statement import ProofCause
 from goal_engine.proof.verdict import Judgement
 from goal_engine.stagnation import Round
 from goal_engine.state.events import (
@@ -71,6 +72,7 @@ class ProofPointer(Frozen):
 
     digest: Sha256
     tree: GitOid
+    cause: ProofCause = ProofCause.JUDGED
 
 
 class GoalState(Frozen):
@@ -115,6 +117,10 @@ class GoalState(Frozen):
     judgement: Judgement | None = None
     acceptances: tuple[Acceptance, ...] = ()
     proof: ProofPointer | None = None
+    superseded: tuple[ProofPointer, ...] = ()
+    """The proofs before that one, oldest first."""
+    reopened: bool = False
+    """Whether the gates run again on the tree that was judged, until it is judged anew."""
     applied: tuple[str, ...] = ()
     applied_tree: GitOid | None = None
     """The tree whose files `applied` are."""
@@ -192,6 +198,11 @@ class GoalState(Frozen):
         """Whether nothing works but a person, whose time is their own."""
         running = [name for name, at in self.statuses.items() if at is TaskStatus.RUNNING]
         return bool(running) and set(running) == set(self.handed_over)
+
+    @property
+    def proofs(self) -> tuple[ProofPointer, ...]:
+        """Every proof of the goal, oldest first; the last one counts."""
+        return (*self.superseded, *((self.proof,) if self.proof else ()))
 
     def find_waiting(self, task: str) -> tuple[str, ...]:
         """Return the pending tasks that cannot run without `task`."""

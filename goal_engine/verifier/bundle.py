@@ -20,6 +20,7 @@ from goal_engine.proof.envelope import (
 from goal_engine.proof.report import render_proof_page
 from goal_engine.proof.statement import (
     GoalProof,
+    ProofCause,
     ProvenEnvironment,
     find_digest,
     parse_statement,
@@ -52,15 +53,20 @@ def proofs_folder(checkout: Path, goal_id: GoalId) -> Path:
 
 
 async def write_bundle(
-    ports: Ports, bench: Workbench, state: GoalState, seen: Observations, judgement: Judgement
+    ports: Ports,
+    bench: Workbench,
+    state: GoalState,
+    seen: Observations,
+    judgement: Judgement,
+    cause: ProofCause = ProofCause.JUDGED,
 ) -> str:
-    """Write the bundle of `judgement` and return its digest."""
+    """Write the bundle of `judgement` and return its digest; `state` has the proof before it."""
     _, head = await ports.store.head(state.goal_id)
     logs = {}
     for run in state.gates_run.values():
         if run.result.log:
             logs[f"logs/{run.result.log}"] = await ports.store.read_object(run.result.log)
-    return await in_thread(_write, ports.checkout, bench, state, seen, judgement, head, logs)
+    return await in_thread(_write, ports.checkout, bench, state, seen, judgement, cause, head, logs)
 
 
 def _write(
@@ -69,6 +75,7 @@ def _write(
     state: GoalState,
     seen: Observations,
     judgement: Judgement,
+    cause: ProofCause,
     head: str,
     logs: dict[str, bytes],
 ) -> str:
@@ -84,7 +91,8 @@ def _write(
             bench.repository.write_bundle(new / CHANGE, state.commit, state.created.base_commit)
             files[CHANGE] = (new / CHANGE).read_bytes()
         digests = {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
-        proof = make_proof(bench, state, seen, judgement, head, digests, find_key_id(public_key))
+        key_id = find_key_id(public_key)
+        proof = make_proof(bench, state, seen, judgement, cause, head, digests, key_id)
         statement = render_statement(proof)
         digest = find_digest(statement)
         page = render_proof_page(proof, digest).encode()
@@ -118,6 +126,7 @@ def make_proof(
     state: GoalState,
     seen: Observations,
     judgement: Judgement,
+    cause: ProofCause,
     head: str,
     files: dict[str, str],
     key_id: str,
@@ -157,6 +166,8 @@ def make_proof(
         journal_seq=state.seq,
         journal_head=head,
         files=files,
+        cause=cause,
+        supersedes=state.proof.digest if state.proof else None,
     )
 
 

@@ -6,10 +6,10 @@ import asyncio
 import os
 from collections.abc import Iterable
 
-from goal_engine.decision import EvidenceKind
+from goal_engine.decision import Criterion
 from goal_engine.gates.protected import is_test, runs_tests
 from goal_engine.ports import Ports
-from goal_engine.proof.gate import GateResult, GateSpec, GateStage, TestFailure
+from goal_engine.proof.gate import GateReport, GateResult, GateSpec, GateStage, TestFailure
 from goal_engine.runtime.threads import in_thread
 from goal_engine.state import events as e
 from goal_engine.state.commands import Record
@@ -75,8 +75,7 @@ async def run_counterfactual(
 
     Where that tree is the base or the result itself, what was seen there is what is recorded.
     """
-    bound = {c.gate for c in state.criteria if c.evidence is EvidenceKind.FLIPS}
-    gates = [gate for gate in state.gates if gate.name in bound]
+    gates = find_flipping_gates(state.criteria, state.gates)
     base, tree = state.created.base_tree, state.tree
     if not gates or tree is None:
         return state, None
@@ -97,6 +96,19 @@ async def run_counterfactual(
             )
             await record(ports, state, said, run.environment)
     return await ports.read(state.goal_id), without
+
+
+def find_flipping_gates(
+    criteria: Iterable[Criterion], gates: Iterable[GateSpec]
+) -> tuple[GateSpec, ...]:
+    """Return the gates of which some criterion wants to know what they say without the change."""
+    wanted = [criterion for criterion in criteria if criterion.wants_flip]
+    names = {criterion.gate for criterion in wanted}
+    return tuple(
+        gate
+        for gate in gates
+        if gate.name in names or (None in names and gate.report is not GateReport.EXIT)
+    )
 
 
 def find_counterfactual(bench: Workbench, state: GoalState) -> str:

@@ -173,10 +173,23 @@ def _say_writes(task: GoalTask) -> Iterator[str]:
 
 
 def _say_evidence(criterion: Criterion) -> str:
+    if criterion.some_test:
+        return f" ({_say_some_test(criterion)})"
     if criterion.gate is None:
         return " (a person judges it)"
     tests = f", tests {', '.join(criterion.tests)}" if criterion.tests else ""
     return f" ({criterion.evidence}: gate {criterion.gate}{tests})"
+
+
+def _say_some_test(criterion: Criterion) -> str:
+    gate = f" of gate {criterion.gate}" if criterion.gate else ""
+    if criterion.tests:
+        named = ", ".join(criterion.tests)
+        return f"{named}{gate}: red before, green afterwards, red again without your change"
+    return (
+        f"a test{gate} that fails by an assertion without your change and passes with it; write one"
+        " where there is none, with the tests and in their style"
+    )
 
 
 def _say_gates(gates: Sequence[GateSpec]) -> Iterator[str]:

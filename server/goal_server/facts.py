@@ -104,6 +104,7 @@ FACTS: Mapping[type, Say] = {
     e.IntegrationConflicted: lambda _, event: (
         f"task {event.task} does not merge: {', '.join(event.paths)}"
     ),
+    e.VerificationReopened: lambda *_: "the gates run again, on the base as well",
     e.VerificationStarted: lambda _, event: f"verifying tree {event.tree[:12]}",
     e.RepairPlanned: _repair,
     e.RepairDropped: lambda _, event: f"task {event.task} {event.reason}",

@@ -62,7 +62,7 @@ def _criteria(goal: r.GoalView) -> str:
     return table(
         ("criterion", "id", "evidence", "state", "why"),
         (
-            (plain(c.text), code(c.id), _words(c.evidence), _words(c.state), plain(c.reason))
+            (plain(c.text), code(c.id), plain(c.asks), _words(c.state), plain(c.reason))
             for c in goal.criteria
         ),
     )

@@ -13,7 +13,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
-from goal_engine.types import AgentName, WorkerName
+from goal_engine.types import AgentName, GoalKind, WorkerName
 
 
 class Params(BaseModel):
@@ -50,6 +50,14 @@ class GoalParams(Params):
     """One goal."""
 
     goal: str = _goal()
+
+
+class ProofParams(GoalParams):
+    """The proofs of a goal."""
+
+    all: bool = Field(
+        default=False, description="List the proofs before it, and why each was superseded."
+    )
 
 
 class ListParams(Params):
@@ -94,6 +102,9 @@ class PlanParams(Limits):
     )
     agent: AgentName | None = Field(
         default=None, description="Which agent, as `goalproof agents` shows them; means cli."
+    )
+    kind: GoalKind | None = Field(
+        default=None, description="What sort of goal it is, over what its words say."
     )
 
 

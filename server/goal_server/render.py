@@ -44,6 +44,8 @@ def _goal(goal: r.GoalView) -> Iterator[str]:
     yield f"{render_word(goal.status)}  {click.style(plain_line(goal.text), bold=True)}"
     branch = f" ({plain_line(goal.base_branch)})" if goal.base_branch else ""
     yield f"{goal.id}  {goal.kind}  base {goal.base_commit[:12]}{branch}"
+    if goal.status == "planned":
+        yield from _wrap(f"{goal.kind}: {goal.kind_reason} (`--kind` says otherwise)", "kind    ")
     if goal.change:
         change = goal.change
         files = _count(len(change.files), "file")
@@ -109,7 +111,10 @@ def _gate(gate: r.GateView) -> tuple[str, ...]:
 
 
 def _criterion(item: r.CriterionView) -> tuple[str, ...]:
-    text = f"{plain_line(item.text)} — {plain_line(item.reason)}"
+    said = item.reason
+    if said == r.UNJUDGED:  # what it will ask for is more to know than that it did not yet
+        said = f"{item.asks} ({item.why})" if item.why else item.asks
+    text = f"{plain_line(item.text)} — {plain_line(said)}"
     return (render_word(item.state), item.id, item.evidence, text)
 
 
@@ -152,6 +157,15 @@ def _gates(view: r.GatesView) -> Iterator[str]:
             yield f"  digest {gate.digest}"
         if gate.reason:
             yield from _wrap(gate.reason, "  why: ")
+    if view.python:
+        yield from ("", f"Python  {plain_line(view.python)}")
+    if view.passed_over:
+        yield from _section("Not gates", map(_passed_over, view.passed_over))
+
+
+def _passed_over(passed: r.PassedOverView) -> tuple[str, ...]:
+    folder = "" if passed.folder == "." else f"in {passed.folder}: "
+    return plain_line(passed.what), plain_line(f"{folder}{passed.reason}")
 
 
 def _agents(view: r.AgentsView) -> Iterator[str]:
@@ -174,7 +188,18 @@ def _proof(view: r.ProofView) -> Iterator[str]:
     yield from _wrap(view.signature, "signed  yes: " if view.signed else "signed  no: ")
     yield from _section("Gates", (_gate(gate) for gate in view.gates))
     yield from _section("Criteria", (_criterion(item) for item in view.criteria))
+    if view.superseded:
+        yield from _section("Superseded", (_superseded(item) for item in view.superseded))
     yield from ("", "Next:", *(f"  {plain_line(step)}" for step in view.next))
+
+
+def _superseded(item: r.SupersededProof) -> tuple[str, ...]:
+    return (
+        item.digest[:16],
+        f"tree {item.tree[:12]}",
+        f"by {item.superseded_by[:16]}",
+        item.because,
+    )
 
 
 def _reverification(view: r.ReverificationView) -> Iterator[str]:
@@ -185,6 +210,8 @@ def _reverification(view: r.ReverificationView) -> Iterator[str]:
         yield from _wrap(difference, "differs ")
     for missing in view.missing:
         yield from _wrap(missing, "missing ")
+    if view.superseded_by:
+        yield from _wrap(f"by {view.superseded_by}: {view.superseded_because}", "superseded ")
     if view.note:
         yield from _wrap(view.note, "")
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import shlex
 from datetime import datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Literal
 
@@ -14,9 +15,12 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from goal_engine.budget import GoalBudget, Spend
+from goal_engine.decision import describe_evidence
+from goal_engine.gates.detection.project import PassedOver
 from goal_engine.gates.trust import digest_gate
 from goal_engine.progress import find_blocker
 from goal_engine.proof.gate import GateResult, GateSpec, GateStage
+from goal_engine.proof.statement import say_superseded
 from goal_engine.proof.verdict import CriterionVerdict
 from goal_engine.state.events import ChangeUndone
 from goal_engine.state.model import GoalState
@@ -26,6 +30,8 @@ from goal_engine.types import GoalStatus, TaskStatus
 from goal_server.plain import visible_line
 
 S = GoalStatus
+UNJUDGED = "not judged yet"
+"""Why a criterion stands where it does before anything was judged."""
 
 
 class View(BaseModel):
@@ -93,6 +99,10 @@ class CriterionView(View):
     tests: tuple[str, ...]
     state: str
     reason: str
+    asks: str = ""
+    """In words, what would show it."""
+    why: str = ""
+    """Why it is asked for, where nobody wrote it into a plan."""
 
 
 class SpendView(View):
@@ -235,12 +245,27 @@ class OpenView(View):
     kind: Literal["file", "folder"]
 
 
+class PassedOverView(View):
+    """What was looked at and is no gate."""
+
+    what: str
+    """The tool, script or target."""
+    folder: str
+    reason: str
+    absent: bool
+    """Whether it would be a gate if it were installed."""
+
+
 class GatesView(View):
     """The gates that a goal created now would have."""
 
     gates: tuple[GateView, ...]
     configuration: str | None
     """The configuration file, `None` when the gates were detected."""
+    passed_over: tuple[PassedOverView, ...] = ()
+    """What else was found and why it is no gate; nothing where the configuration decides."""
+    python: str | None = None
+    """The environment that gates run in, where it is not the one of the root."""
 
 
 class WorkerView(View):
@@ -270,6 +295,16 @@ class AgentsView(View):
     note: str
 
 
+class SupersededProof(View):
+    """A proof that the goal had before."""
+
+    digest: str
+    tree: str
+    path: str
+    superseded_by: str
+    because: str
+
+
 class ProofView(View):
     """A proof and what it states."""
 
@@ -285,6 +320,8 @@ class ProofView(View):
     signature: str
     """What the signature gives, or why there is none to rely on."""
     next: tuple[str, ...]
+    superseded: tuple[SupersededProof, ...] = ()
+    """The proofs before it, newest first, where they were asked for."""
 
 
 class ReverificationView(View):
@@ -296,6 +333,9 @@ class ReverificationView(View):
     differences: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
     note: str = ""
+    superseded_by: str | None = None
+    """The digest of the proof of this goal that came after it, as this workspace knows."""
+    superseded_because: str = ""
 
 
 class ExplanationView(View):
@@ -382,8 +422,26 @@ def render_line(summary: Summary) -> GoalLine:
     )
 
 
+def render_superseded(state: GoalState, folder: Path) -> tuple[SupersededProof, ...]:
+    """Return the proofs that a goal had before, newest first; their bundles are in `folder`."""
+    return tuple(
+        SupersededProof(
+            digest=old.digest,
+            tree=old.tree,
+            path=str(folder / old.digest),
+            superseded_by=new.digest,
+            because=say_superseded(new.cause, same_tree=old.tree == new.tree),
+        )
+        for old, new in reversed(tuple(pairwise(state.proofs)))
+    )
+
+
 def render_proof(
-    state: GoalState, proof_path: Path, key_id: str | None, signature: str
+    state: GoalState,
+    proof_path: Path,
+    key_id: str | None,
+    signature: str,
+    superseded: tuple[SupersededProof, ...] = (),
 ) -> ProofView:
     """Return what the current proof of a goal states; `key_id` is the checked signature's."""
     place = _render_place(state, proof_path)
@@ -398,6 +456,7 @@ def render_proof(
         key_id=key_id,
         signature=signature,
         next=(f"goalproof verify-proof {shlex.quote(str(proof_path))} --run",),
+        superseded=superseded,
     )
 
 
@@ -414,6 +473,13 @@ def render_gate(spec: GateSpec, trusted: bool | None = None) -> GateView:
         fix=spec.fix,
         command=say_command(spec),
         digest=digest_gate(spec),
+    )
+
+
+def render_passed(passed: PassedOver) -> PassedOverView:
+    """Return the view of what is no gate."""
+    return PassedOverView(
+        what=passed.what, folder=passed.folder, reason=passed.reason, absent=passed.absent
     )
 
 
@@ -460,6 +526,8 @@ def find_next_steps(state: GoalState) -> tuple[str, ...]:
         unneeded.add("resume")
     if state.tree is None:
         unneeded |= {"diff", "proof"}
+    if state.judgement is None:
+        unneeded.add("verify")
     if state.has_begun:
         unneeded.add("revise")
     if state.applied and ChangeUndone in TRANSITIONS[state.status]:
@@ -561,7 +629,7 @@ def _render_criteria(state: GoalState) -> tuple[CriterionView, ...]:
     judged = state.judgement.criteria if state.judgement else ()
     found = [(v.criterion, v.state.value, v.reason) for v in judged]
     if not judged:
-        found = [(c, "not_addressed", "not judged yet") for c in state.asked]
+        found = [(c, "not_addressed", UNJUDGED) for c in state.asked]
     return tuple(
         CriterionView(
             id=criterion.id,
@@ -571,6 +639,8 @@ def _render_criteria(state: GoalState) -> tuple[CriterionView, ...]:
             tests=criterion.tests,
             state=standing,
             reason=reason,
+            asks=describe_evidence(criterion),
+            why=criterion.why,
         )
         for criterion, standing, reason in found
     )

@@ -122,7 +122,7 @@ class FakeEngine:
         self.closed = False
 
     async def choose_gates(self) -> Any:
-        return SimpleNamespace(specs=self.gates, path=None, python=None, copies=())
+        return SimpleNamespace(specs=self.gates, path=None, python=None, copies=(), passed_over=())
 
     def subscribe(self, callback: Callable[[GoalState, e.JournalEntry], None]) -> Any:
         self.subscribers.append(callback)

@@ -35,6 +35,7 @@ export const COMMANDS = {
   accept: "goal.accept",
   apply: "goal.apply",
   deliver: "goal.deliver",
+  verify: "goal.verify",
   verifyProof: "goal.verifyProof",
   gates: "goal.gates",
   trustGate: "goal.trustGate",
@@ -68,6 +69,8 @@ export interface RunParams {
   readonly worker?: "recipe" | "cli" | "manual" | null;
   /** Which agent, as `goalproof agents` shows them; means cli. */
   readonly agent?: string | null;
+  /** What sort of goal it is, over what its words say. */
+  readonly kind?: "feature" | "fix" | "refactor" | "migration" | "performance" | "security" | "docs" | "test" | "chore" | "mixed" | null;
 }
 
 /** How large the change is. */
@@ -121,6 +124,8 @@ export interface CriterionView {
   readonly tests: readonly string[];
   readonly state: string;
   readonly reason: string;
+  readonly asks: string;
+  readonly why: string;
 }
 
 /** What was used.  `tokens` and `usd` are `None` when nobody could tell, never zero for it. */
@@ -214,6 +219,8 @@ export interface PlanParams {
   readonly worker?: "recipe" | "cli" | "manual" | null;
   /** Which agent, as `goalproof agents` shows them; means cli. */
   readonly agent?: string | null;
+  /** What sort of goal it is, over what its words say. */
+  readonly kind?: "feature" | "fix" | "refactor" | "migration" | "performance" | "security" | "docs" | "test" | "chore" | "mixed" | null;
 }
 
 /** A goal to work on. */
@@ -360,6 +367,23 @@ export interface OpenView {
   readonly kind: "file" | "folder";
 }
 
+/** The proofs of a goal. */
+export interface ProofParams {
+  /** The goal's id, the beginning of one, or `latest`. */
+  readonly goal: string;
+  /** List the proofs before it, and why each was superseded. */
+  readonly all?: boolean;
+}
+
+/** A proof that the goal had before. */
+export interface SupersededProof {
+  readonly digest: string;
+  readonly tree: string;
+  readonly path: string;
+  readonly supersededBy: string;
+  readonly because: string;
+}
+
 /** A proof and what it states. */
 export interface ProofView {
   readonly goal: string;
@@ -371,6 +395,7 @@ export interface ProofView {
   readonly keyId: string | null;
   readonly signature: string;
   readonly next: readonly string[];
+  readonly superseded: readonly SupersededProof[];
 }
 
 /** An answer to a goal's question. */
@@ -421,16 +446,28 @@ export interface ReverificationView {
   readonly differences: readonly string[];
   readonly missing: readonly string[];
   readonly note: string;
+  readonly supersededBy: string | null;
+  readonly supersededBecause: string;
 }
 
 /** Nothing. */
 export interface NoParams {
 }
 
+/** What was looked at and is no gate. */
+export interface PassedOverView {
+  readonly what: string;
+  readonly folder: string;
+  readonly reason: string;
+  readonly absent: boolean;
+}
+
 /** The gates that a goal created now would have. */
 export interface GatesView {
   readonly gates: readonly GateView[];
   readonly configuration: string | null;
+  readonly passedOver: readonly PassedOverView[];
+  readonly python: string | null;
 }
 
 /** Gates to approve. */
@@ -615,7 +652,7 @@ export interface Operations {
   /** Say where the plan, the proof or a task's folder is, to open it. */
   readonly "goal.open": { readonly params: OpenParams & Rooted; readonly result: OpenView };
   /** Say where the proof of a goal is and what it states. */
-  readonly "goal.proof": { readonly params: GoalParams & Rooted; readonly result: ProofView };
+  readonly "goal.proof": { readonly params: ProofParams & Rooted; readonly result: ProofView };
   /** Answer a question that a goal asks. */
   readonly "goal.answer": { readonly params: AnswerParams & Rooted; readonly result: GoalView };
   /** Accept a criterion that only a person can judge. */
@@ -624,6 +661,8 @@ export interface Operations {
   readonly "goal.apply": { readonly params: ApplyParams & Rooted; readonly result: GoalView };
   /** Make one branch of a ready goal; the network is not used. */
   readonly "goal.deliver": { readonly params: GoalParams & Rooted; readonly result: GoalView };
+  /** Run the gates again on the tree that was judged, and judge it anew. */
+  readonly "goal.verify": { readonly params: GoalParams & Rooted; readonly result: GoalView };
   /** Check a proof; with --run, re-execute it in a clean checkout. */
   readonly "goal.verifyProof": { readonly params: VerifyProofParams & Rooted; readonly result: ReverificationView };
   /** Show the gates of this workspace and why each was chosen. */

@@ -15,6 +15,7 @@
 ---@field maxAgents? number|nil Tasks that run at the same time (4).
 ---@field worker? 'recipe'|'cli'|'manual'|nil Who does it: recipe (steps of a plan, fixes of gates), cli (an agent), manual (you). With a plan, for its tasks that name nobody.
 ---@field agent? string|nil Which agent, as `goalproof agents` shows them; means cli.
+---@field kind? 'feature'|'fix'|'refactor'|'migration'|'performance'|'security'|'docs'|'test'|'chore'|'mixed'|nil What sort of goal it is, over what its words say.
 
 --- How large the change is.
 ---@class goalproof.ChangeView
@@ -64,6 +65,8 @@
 ---@field tests string[]
 ---@field state string
 ---@field reason string
+---@field asks string
+---@field why string
 
 --- What was used.  `tokens` and `usd` are `None` when nobody could tell, never zero for it.
 ---@class goalproof.SpendView
@@ -139,6 +142,7 @@
 ---@field maxAgents? number|nil Tasks that run at the same time (4).
 ---@field worker? 'recipe'|'cli'|'manual'|nil Who does it: recipe (steps of a plan, fixes of gates), cli (an agent), manual (you). With a plan, for its tasks that name nobody.
 ---@field agent? string|nil Which agent, as `goalproof agents` shows them; means cli.
+---@field kind? 'feature'|'fix'|'refactor'|'migration'|'performance'|'security'|'docs'|'test'|'chore'|'mixed'|nil What sort of goal it is, over what its words say.
 
 --- A goal to work on.
 ---@class goalproof.ExecuteParams
@@ -239,6 +243,19 @@
 ---@field path string
 ---@field kind 'file'|'folder'
 
+--- The proofs of a goal.
+---@class goalproof.ProofParams
+---@field goal string The goal's id, the beginning of one, or `latest`.
+---@field all? boolean List the proofs before it, and why each was superseded.
+
+--- A proof that the goal had before.
+---@class goalproof.SupersededProof
+---@field digest string
+---@field tree string
+---@field path string
+---@field supersededBy string
+---@field because string
+
 --- A proof and what it states.
 ---@class goalproof.ProofView
 ---@field goal string
@@ -250,6 +267,7 @@
 ---@field keyId string|nil
 ---@field signature string
 ---@field next string[]
+---@field superseded goalproof.SupersededProof[]
 
 --- An answer to a goal's question.
 ---@class goalproof.AnswerParams
@@ -283,14 +301,25 @@
 ---@field differences string[]
 ---@field missing string[]
 ---@field note string
+---@field supersededBy string|nil
+---@field supersededBecause string
 
 --- Nothing.
 ---@class goalproof.NoParams
+
+--- What was looked at and is no gate.
+---@class goalproof.PassedOverView
+---@field what string
+---@field folder string
+---@field reason string
+---@field absent boolean
 
 --- The gates that a goal created now would have.
 ---@class goalproof.GatesView
 ---@field gates goalproof.GateView[]
 ---@field configuration string|nil
+---@field passedOver goalproof.PassedOverView[]
+---@field python string|nil
 
 --- Gates to approve.
 ---@class goalproof.TrustGateParams
@@ -437,6 +466,7 @@ M.commands = {
   accept = 'goal.accept',
   apply = 'goal.apply',
   deliver = 'goal.deliver',
+  verify = 'goal.verify',
   verifyProof = 'goal.verifyProof',
   gates = 'goal.gates',
   trustGate = 'goal.trustGate',
