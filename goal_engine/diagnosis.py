@@ -144,10 +144,15 @@ def _running(case: _Case) -> Told:
 def _paused(case: _Case) -> Told:
     state = case.state
     if state.interrupted:
-        why = "whoever ran it went away without a word: the process was killed or the machine stopped"
+        why = (
+            "whoever ran it went away without a word: the process was killed or the machine stopped"
+        )
         advice = "let it go on: what was finished is not done again"
     else:
-        why, advice = f"it was paused: {state.pause_reason or 'no reason was given'}", "let it go on"
+        why, advice = (
+            f"it was paused: {state.pause_reason or 'no reason was given'}",
+            "let it go on",
+        )
     return why, advice, (case.say("resume"), case.say("cancel"))
 
 
@@ -167,7 +172,11 @@ def _blocked_on_human(case: _Case) -> Told:
     if waiting:
         accepts = tuple(case.say("accept", name, "--reason", "TEXT") for name in waiting)
         why = f"what no gate can decide waits for you: {', '.join(waiting)}"
-        return why, "look at the change, then accept each with a reason", (case.say("diff"), *accepts)
+        return (
+            why,
+            "look at the change, then accept each with a reason",
+            (case.say("diff"), *accepts),
+        )
     return find_blocker(state), "", (case.say("resume"),)
 
 
@@ -217,13 +226,20 @@ def _not_ready(case: _Case) -> Told:
 
 
 def _ready(case: _Case) -> Told:
-    gaps = [gap for v in (case.state.judgement.gates if case.state.judgement else ()) for gap in v.gaps]
+    gaps = [
+        gap for v in (case.state.judgement.gates if case.state.judgement else ()) for gap in v.gaps
+    ]
     left = f"; {len(gaps)} tests fail as they did before" if gaps else ""
     applied = " and applied to the checkout" if case.state.applied else ""
     return (
         f"it is ready{applied}: every required gate met its bar and every criterion has its evidence{left}",
         "look at the change, then apply it or make a branch of it",
-        (case.say("diff"), case.say("apply"), case.say("deliver"), case.say("verify-proof", "--run")),
+        (
+            case.say("diff"),
+            case.say("apply"),
+            case.say("deliver"),
+            case.say("verify-proof", "--run"),
+        ),
     )
 
 
@@ -390,7 +406,9 @@ def _find_failures(case: _Case, verdict: GateVerdict) -> Iterator[SeenFact]:
     source, log = f"gate {verdict.gate}", case.say("log", "--gate", verdict.gate)
     base = case.find_result(verdict.gate, GateStage.BASELINE)
     old = base.failing if base is not None else frozenset[str]()
-    told = sorted(case.failures.get(verdict.gate, ()), key=lambda f: (f.test in old, f.path is None))
+    told = sorted(
+        case.failures.get(verdict.gate, ()), key=lambda f: (f.test in old, f.path is None)
+    )
     if not told:
         yield SeenFact(source=source, text=verdict.reason, log=log)
     for failure in told[:SHOWN]:

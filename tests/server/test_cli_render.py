@@ -57,7 +57,7 @@ def test_every_result_has_a_text() -> None:
     parts = {r.TaskView, r.GateView, r.CriterionView, r.SpendView, r.BudgetView, r.QuestionView}
     rendered_elsewhere = {
         *(r.ChangeView, r.WorkerView, r.AgentView, r.DemoView),
-        *(r.PageView, r.ExplanationView),  # pages of an editor
+        *(r.PageView, r.ExplanationView, r.SeenView),  # pages of an editor
     }
     assert set(RENDERERS) == results - parts - rendered_elsewhere
 
