@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import Field, StringConstraints
 
-from goal_engine.types import Frozen, GitOid, Sha256
+from goal_engine.types import Frozen, GitOid, Sha256, later
 
 GateName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
 REPORT = "{report}"
@@ -39,6 +39,9 @@ class GateSpec(Frozen):
     """Globs of the files that are tests; the default ones when empty."""
     reason: str = ""
     """Why this gate was chosen: configuration or what detection saw."""
+    runs: tuple[str, ...] = later(())
+    """Files (from `cwd`) that its command does not name and that decide how it ends: what a script
+    or a target starts."""
 
 
 class TestOutcome(StrEnum):

@@ -24,6 +24,9 @@ Ask = Callable[[str, tuple[str, ...]], bytes | None]
 """What a command says in a folder of the checkout, `None` when it fails.  It never uses the
 network and changes nothing."""
 
+Contains = Callable[[Iterable[str], re.Pattern[bytes]], bool]
+"""Whether one of these files of the checkout has something like that in it."""
+
 READS = (
     *("pyproject.toml", "setup.cfg", "tox.ini", "pytest.ini", ".pytest.ini"),
     *("pytest.toml", ".pytest.toml", "ruff.toml", ".ruff.toml", "mypy.ini", ".mypy.ini"),
@@ -76,6 +79,8 @@ class PassedOver:
 
 
 Finding = GateSpec | PassedOver
+WRITE_ONE = "write a [[gate]] in goalproof.toml"
+"""What next, where a person has to decide."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +89,7 @@ class Tools:
 
     has: Available
     ask: Ask = lambda folder, argv: None
+    contains: Contains = lambda paths, pattern: True
 
 
 @dataclass(frozen=True)
@@ -164,6 +170,25 @@ class Project:
     def passed(self, what: str, reason: str, *, absent: bool = False) -> PassedOver:
         """Return that `what` is no gate here."""
         return PassedOver(what, self.folder, reason, absent)
+
+    def find_asked(self, command: str) -> str:
+        """Return where people let `command` run, empty when nobody does."""
+        if command.encode() in self.asked:
+            return f"continuous integration runs `{command}`"
+        names = ("GNUmakefile", "makefile", "Makefile")
+        name = next((name for name in names if command in self.text(name)), "")
+        return f"{name} runs `{command}`" if name else ""
+
+    def find_named(self, text: str) -> tuple[str, ...]:
+        """Return the files of the folder that a script names."""
+        words = re.split(r"[\s'\"`;&|()<>=,@-]+", text)
+        plain = {word.removeprefix("./") for word in words}
+        whole = {word.strip("'\"`;&|()<>@").removeprefix("./") for word in text.split()}
+        return tuple(sorted(name for name in plain | whole if name in self.files))
+
+    def path(self, name: str) -> str:
+        """Return the path from the root of a file in the folder."""
+        return name if self.folder == "." else f"{self.folder}/{name}"
 
     def is_inside(self, other: Project) -> bool:
         """Whether this folder lies in the other one."""
