@@ -6,6 +6,7 @@ import re
 import shlex
 
 from goal_engine.proof.statement import GoalProof
+from goal_engine.stagnation import Round
 
 
 def render_proof_page(proof: GoalProof, digest: str) -> str:
@@ -28,6 +29,7 @@ def render_proof_page(proof: GoalProof, digest: str) -> str:
         f"- sandbox: {proof.sandbox}",
         f"- environment: Python {proof.environment.python or 'none'}, git {proof.environment.git}, "
         f"{_cell(proof.environment.platform)}",
+        *(f"- red before: {_cell(_say_round(one))}" for one in proof.rounds),
         *(f"- note: {_cell(note)}" for note in proof.environment.notes),
         "",
         "| criterion | evidence | state | why |",
@@ -58,6 +60,13 @@ def render_proof_page(proof: GoalProof, digest: str) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def _say_round(one: Round) -> str:
+    """A result that was ready only after repairs says what it was before them."""
+    made = one.task or "the first result"
+    tests = f"{one.failures} failure{'' if one.failures == 1 else 's'}"
+    return f"{made}, tree {one.tree[:12]}: {tests}, among them {', '.join(one.failing[:3])}"
 
 
 def describe_signature(proof: GoalProof) -> str:

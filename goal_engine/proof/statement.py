@@ -19,6 +19,7 @@ from goal_engine.errors import ProofRefused
 from goal_engine.evidence import GoalGitEvidence
 from goal_engine.proof.gate import GateResult, GateSpec
 from goal_engine.proof.verdict import Judgement
+from goal_engine.stagnation import Round
 from goal_engine.types import Frozen, GitOid, GoalId, GoalKind, Sha256, later
 
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
@@ -95,6 +96,8 @@ class GoalProof(Frozen):
     cause: ProofCause = later(ProofCause.JUDGED)
     supersedes: Sha256 | None = later(None)
     """The proof that the goal had before this one."""
+    rounds: tuple[Round, ...] = later(())
+    """The results of this run that gates said no to, repairs too, oldest first."""
 
 
 def render_statement(proof: GoalProof) -> bytes:
