@@ -388,7 +388,7 @@ CAUSES_SEEN: tuple[Callable[[_Case], Cause | None], ...] = (
 
 
 def _find_evidence(case: _Case) -> Iterator[SeenFact]:
-    if case.state.status not in (S.NOT_READY, S.BLOCKED_ON_HUMAN):
+    if case.state.status not in (S.NOT_READY, S.BLOCKED_ON_HUMAN, S.READY):
         return
     for name in case.failed_tasks:
         task = case.state.tasks[name]
@@ -396,9 +396,17 @@ def _find_evidence(case: _Case) -> Iterator[SeenFact]:
         yield SeenFact(source=f"task {name}", text=task.reason, log=log)
     for verdict in case.unmet:
         yield from _find_failures(case, verdict)
+    for gate in case.state.judgement.gates if case.state.judgement else ():
+        if gate.met and gate.gaps:
+            yield SeenFact(source=f"gate {gate.gate}", text=f"fails as before: {_list(gate.gaps)}")
     for criterion in case.state.judgement.criteria if case.state.judgement else ():
         if criterion.state is not CriterionState.VERIFIED:
             yield SeenFact(source=f"criterion {criterion.criterion.id}", text=criterion.reason)
+
+
+def _list(names: tuple[str, ...]) -> str:
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return f"{', '.join(names[:SHOWN])}{more}"
 
 
 def _find_failures(case: _Case, verdict: GateVerdict) -> Iterator[SeenFact]:
@@ -422,4 +430,4 @@ def _find_tried(state: GoalState) -> Iterator[str]:
     for repair in state.repairs[state.repairs_before :]:
         task = state.tasks[repair.task.id]
         said = f": {task.reason}" if task.reason else ""
-        yield f"{repair.task.id} (repair {repair.number} of {repair.limit}) is {task.status}{said}"
+        yield f"{repair.task.title} ({repair.task.id}, {task.status}){said}"

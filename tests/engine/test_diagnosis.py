@@ -180,4 +180,4 @@ def test_repairs_are_counted() -> None:
     begun = e.TaskStarted(task="repair-1", attempt=1, base_commit=BASE)
     found = diagnose(a_goal(S.RUNNING, repair, begun), {})
     assert "repair 1 of 2" in found.why
-    assert found.tried == ("repair-1 (repair 1 of 2) is running",)
+    assert found.tried == ("repair-1 (repair-1, running)",)

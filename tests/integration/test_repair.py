@@ -124,6 +124,7 @@ async def test_what_the_first_turn_left_red_the_second_repairs(agent) -> None:
     assert "gate tests is not green for it" in told, "why"
     assert "tests/test_calc.py:9: tests.test_calc.CalcTest::test_add" in told, "where"
     assert "1 != 5" in told, "what it said"
+    assert 'File "tests/test_calc.py", line 9' in told, "and not where the gate's workspace was"
     bundle = await resolve_goal_proof(one.engine.ports, state.goal_id)
     assert read_bundle(bundle)[0].rounds == state.rounds
     assert "red before: the first result" in (bundle / PAGE).read_text(), "the proof hides nothing"
