@@ -131,7 +131,7 @@ def find_protected_change(evidence: GoalGitEvidence, specs: Iterable[GateSpec]) 
 
 def runs_tests(spec: GateSpec) -> bool:
     """Whether a gate runs the tests, as far as its command tells, and does not only read code."""
-    if spec.report is GateReport.JUNIT:
+    if spec.report is not GateReport.EXIT:
         return True
     words = {posixpath.basename(word) for word in spec.argv}
     return spec.fix is None and not words & READERS

@@ -34,6 +34,7 @@ from goal_engine.runtime.threads import in_thread
 from goal_engine.state.model import GoalState
 from goal_engine.task_graph.graph import GoalTask
 from goal_engine.types import GoalId
+from goal_engine.verifier.script import compose_verifier
 from goal_engine.worktree import Workbench
 
 STATEMENT = "statement.json"
@@ -43,8 +44,6 @@ CHANGE = "change.bundle"
 ENVELOPE = "envelope.dsse.json"
 PUBLIC_KEY = "public-key.pem"
 VERIFIER = "verify.py"
-OWN_VERIFIER = Path(__file__).with_name("standalone.py")
-"""What a stranger runs: put into each bundle as it is."""
 
 
 def proofs_folder(checkout: Path, goal_id: GoalId) -> Path:
@@ -86,7 +85,7 @@ def _write(
     with tempfile.TemporaryDirectory(prefix=".new-", dir=folder) as made:
         new = Path(made) / "bundle"
         new.mkdir()
-        files = {**logs, VERIFIER: OWN_VERIFIER.read_bytes()}
+        files = {**logs, VERIFIER: compose_verifier()}
         if state.commit is not None and state.tree != state.created.base_tree:
             bench.repository.write_bundle(new / CHANGE, state.commit, state.created.base_commit)
             files[CHANGE] = (new / CHANGE).read_bytes()
@@ -213,7 +212,7 @@ def read_bundle(folder: Path) -> tuple[GoalProof, str]:
 
 def has_own_verifier(proof: GoalProof) -> bool:
     """Whether the bundle's `verify.py` is the one that this version writes."""
-    own = hashlib.sha256(OWN_VERIFIER.read_bytes()).hexdigest()
+    own = hashlib.sha256(compose_verifier()).hexdigest()
     return proof.files.get(VERIFIER) == own
 
 
