@@ -295,9 +295,12 @@ def _find_signs(failed: Iterable[Failed]) -> tuple[str, ...]:
 
 
 def _find_unsteady(weighed: _Weighed) -> Iterator[str]:
-    """What said yes and no to the same files: on the base, where the result is the base itself."""
+    """What said yes and no to the same files: in several runs, or where the result is the base."""
     for spec in weighed.red:
         base, now = weighed.seen.baseline.get(spec.name), weighed.seen.proving[spec.name]
+        yield from (f"{spec.name}: {test}" for test in now.flaky)
+        if not now.tests and 0 < now.red < now.runs:
+            yield spec.name
         if base is None or base.tree != now.tree:
             continue
         yield from (f"{spec.name}: {test}" for test in _find_flips(base, now))

@@ -358,3 +358,20 @@ async def test_a_conflict_that_nobody_resolves_is_a_persons(agent, again: str) -
     assert state.tasks["second"].attempts == 2, "on what is there by now"
     assert state.tasks["third"].status is TaskStatus.DONE
     assert state.status is S.READY, (state.blocked, state.judgement)
+
+
+async def test_what_is_flaky_is_said_and_not_repaired(agent, tmp_path: Path) -> None:
+    once = tmp_path / "once"
+    flaky = TESTS + (
+        "\n    def test_now_and_then(self):\n"
+        f"        import pathlib\n        once = pathlib.Path({str(once)!r})\n"
+        "        if calc.add(2, 3) == 5 and not once.exists():\n"
+        "            once.touch()\n            self.fail('now and then')\n"
+    )
+    one = agent("add('a + b')", **{"tests/test_calc.py": flaky})
+    state = await one.run()
+    assert state.status is S.NOT_READY, reasons(state)
+    assert one.turns == 1, "nothing that an agent changes makes it steady"
+    assert state.judgement is not None and state.judgement.stagnation is not None
+    assert state.judgement.stagnation.cause is Cause.FLAKY
+    assert "test_now_and_then" in state.judgement.stagnation.evidence
