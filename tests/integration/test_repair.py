@@ -127,7 +127,9 @@ async def test_what_the_first_turn_left_red_the_second_repairs(agent) -> None:
     assert 'File "tests/test_calc.py", line 9' in told, "and not where the gate's workspace was"
     bundle = await resolve_goal_proof(one.engine.ports, state.goal_id)
     assert read_bundle(bundle)[0].rounds == state.rounds
-    assert "red before: the first result" in (bundle / PAGE).read_text(), "the proof hides nothing"
+    assert "What was red on the way\n\n- the first result" in (bundle / PAGE).read_text(), (
+        "the proof hides nothing"
+    )
     (planned,) = one.seen(e.RepairPlanned)
     assert (planned.number, planned.limit) == (1, 2)
     assert planned.task.title == "Repair 1 of 2: gate tests"
