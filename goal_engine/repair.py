@@ -34,6 +34,8 @@ PATCH = 12_000
 """Characters of a change that did not merge, as its worker is told."""
 SHOWN = 5
 """Names that a sentence repeats."""
+LONGEST = 300
+"""Characters of a test's name that a round keeps."""
 SIDE = re.compile(r"~[0-9a-f]{40}(?:[0-9a-f]{24})?$")
 """How git calls a file that stands where the other side has a folder."""
 
@@ -236,7 +238,7 @@ def _make_round(bench: Workbench, state: GoalState, weighed: _Weighed, made: str
     begun = _find_begin(bench, state, made)
     change = evidence(begun, tree)
     failing = {
-        f"{spec.name}: {test}" if test else spec.name
+        f"{spec.name}: {test}"[:LONGEST] if test else spec.name
         for spec in weighed.red
         for test in (find_failing(state, spec.name, weighed.seen) or {""})
     }
@@ -298,12 +300,12 @@ def _find_unsteady(weighed: _Weighed) -> Iterator[str]:
     """What said yes and no to the same files: in several runs, or where the result is the base."""
     for spec in weighed.red:
         base, now = weighed.seen.baseline.get(spec.name), weighed.seen.proving[spec.name]
-        yield from (f"{spec.name}: {test}" for test in now.flaky)
+        yield from (f"{spec.name}: {test}"[:LONGEST] for test in now.flaky)
         if not now.tests and 0 < now.red < now.runs:
             yield spec.name
         if base is None or base.tree != now.tree:
             continue
-        yield from (f"{spec.name}: {test}" for test in _find_flips(base, now))
+        yield from (f"{spec.name}: {test}"[:LONGEST] for test in _find_flips(base, now))
         if not now.tests and base.outcome is not now.outcome:
             yield spec.name
 

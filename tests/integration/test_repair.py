@@ -377,3 +377,24 @@ async def test_what_is_flaky_is_said_and_not_repaired(agent, tmp_path: Path) -> 
     assert state.judgement is not None and state.judgement.stagnation is not None
     assert state.judgement.stagnation.cause is Cause.FLAKY
     assert "test_now_and_then" in state.judgement.stagnation.evidence
+
+
+async def test_what_is_not_reached_outside_is_said_after_the_second_time(agent) -> None:
+    refused = "(_ for _ in ()).throw(ConnectionRefusedError(111, 'Connection refused'))"
+    one = agent(f'add("{refused} or " + str(turn))')
+    state = await one.run(limits={"repairs": 9})
+    assert state.status is S.NOT_READY and one.turns == 2
+    assert state.judgement is not None and state.judgement.stagnation is not None
+    assert state.judgement.stagnation.cause is Cause.EXTERNAL
+    assert "network: " in state.judgement.stagnation.evidence
+
+
+async def test_a_module_that_is_missing_may_be_what_the_goal_is_about(agent) -> None:
+    one = agent(
+        "add('__import__(\"sums\").add(a, b)')\nif turn == 3:\n"
+        "    pathlib.Path('sums.py').write_text('def add(a, b):\\n    return a + b\\n')\n"
+        "calc.write_text(calc.read_text() + f'# {turn}\\n')"
+    )
+    state = await one.run()
+    assert state.status is S.READY, reasons(state)
+    assert one.turns == 3
