@@ -175,6 +175,9 @@ class FakeEngine:
     async def diagnose_goal(self, ports: Any, reference: str) -> GoalDiagnosis:
         return diagnose(await self.resolve_goal(ports, reference), {})
 
+    async def resolve_goal_proof(self, ports: Any, reference: str) -> Path:
+        return self.checkout
+
     async def list_goals(self, ports: Any) -> tuple[Summary, ...]:
         damaged = tuple(Summary(name, None, "line 3 does not verify") for name in self.damaged)
         return (*(Summary(name, state) for name, state in self.goals.items()), *damaged)
@@ -208,6 +211,7 @@ def install(monkeypatch: pytest.MonkeyPatch, engine: FakeEngine) -> FakeEngine:
             "resolve_goal": engine.resolve_goal,
             "list_goals": engine.list_goals,
             "diagnose_goal": engine.diagnose_goal,
+            "resolve_goal_proof": engine.resolve_goal_proof,
         },
         "control": {"cancel_goal": engine.stop_goal, "pause_goal": engine.stop_goal},
         "local": {"read_diff": engine.read_diff},
