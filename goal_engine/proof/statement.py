@@ -90,6 +90,8 @@ class GoalProof(Frozen):
     acceptances: tuple[Acceptance, ...] = ()
     answers: tuple[Answer, ...] = ()
     waived: tuple[str, ...] = ()
+    rounds: tuple[Round, ...] = later(())
+    """The results of this run that gates said no to, repairs too, oldest first."""
     sandbox: Literal["none"] = "none"
     key_id: Sha256
     """The key that has to have signed this."""
@@ -105,13 +107,8 @@ class GoalProof(Frozen):
     cause: ProofCause = later(ProofCause.JUDGED)
     supersedes: Sha256 | None = later(None)
     """The proof that the goal had before this one."""
-<<<<<<< HEAD
-    rounds: tuple[Round, ...] = later(())
-    """The results of this run that gates said no to, repairs too, oldest first."""
-=======
     setup: tuple[tuple[str, ...], ...] = later(())
     """Commands that made each workspace ready before a gate ran in it."""
->>>>>>> 00a7ecf8122ff7e76f5fb274541b1c810c328fc5
     recovered: bool = later(False)
     """Whether it was made again from the journal: where its gates ran is not known then."""
     hunks: tuple[HunkTrial, ...] = later(())
