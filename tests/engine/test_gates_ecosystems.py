@@ -360,6 +360,7 @@ ABSENT = [
     ({"go.mod": ""}, "go", "go", "go is not installed"),
     ({"Makefile": "test:\n\t./x\n"}, "make", "make test", "make is not installed"),
     ({"uv.lock": "", "ruff.toml": ""}, "-m ruff", "ruff", "uv sync"),
+    ({"a/b/test_x.py": ""}, "-m pytest", "pytest", "unittest does not find it"),
     ({"pyrightconfig.json": ""}, "-m pyright", "pyright", "pyrightconfig.json"),
 ]
 
@@ -404,6 +405,7 @@ def test_just_is_asked_for_its_recipes():
             "test": recipe("./run {{x}}", needs=("build",)),
             "build": recipe("cc x.c"),
             "lint": recipe("ruff check ."),
+            "check": {**recipe("./x"), "parameters": [{"default": None, "kind": "singular"}]},
         }
     }
     files = {"justfile": "", "ruff.toml": ""}
@@ -437,6 +439,8 @@ SCRIPTED = [
       "run.sh": "", "tools/b-c.js": "", "other.js": ""}, ("run.sh", "tools/b-c.js")),
     ({"Makefile": "test: b\n\t@./run.sh --x=$(Y)\nb:\n\tcc c.c\n", "run.sh": "", "c.c": ""},
      ("c.c", "run.sh")),
+    ({"Makefile": "-include more.inc\ntest:\n\t./x\n", "more.inc": "", "x": ""},
+     ("more.inc", "x")),
     ({"Makefile": "test:\n\t-cc-x --in=a-b.c,c.c -I. -o@x\n", "a-b.c": "", "c.c": "", "x": ""},
      ("a-b.c", "c.c")),
 ]  # fmt: skip

@@ -37,6 +37,7 @@ MARKERS = (
 )
 
 RULE = re.compile(r"^([A-Za-z0-9_.% /-]+?)\s*::?(?!=)\s*([^#;]*)(?:;(.*))?")
+INCLUDE = re.compile(r"^(?:-?include|sinclude|import\??|mod\??)\s(.*)$", re.MULTILINE)
 VARIABLE = re.compile(r"^(?:export\s+)?([A-Za-z0-9_]+)\s*[:?]{0,3}=\s*(.*?)\s*$")
 REFERENCE = re.compile(r"\$[({]([A-Za-z0-9_]+)[)}]")
 DEEPEST = 5
@@ -125,7 +126,7 @@ def _find_targets(
                 name=f"{program}-{target}",
                 argv=(program, target),
                 reason=f"`{target}` in {name}",
-                runs=project.find_named(text),
+                runs=project.find_named("\n".join((text, *INCLUDE.findall(project.text(name))))),
             )
 
 
@@ -193,17 +194,24 @@ def read_rules(text: str) -> Rules:
 
 
 def read_recipes(data: bytes) -> Rules:
-    """Return the recipes that `just` tells of."""
+    """Return the recipes that `just` tells of, without those that need to be given something."""
     try:
         recipes = json.loads(data)["recipes"]
-        return {name: _read_recipe(recipe) for name, recipe in recipes.items()}
+        return {
+            name: _read_recipe(recipe)
+            for name, recipe in recipes.items()
+            if all(
+                parameter["default"] is not None or parameter["kind"] == "star"
+                for parameter in recipe.get("parameters", ())
+            )
+        }
     except (ValueError, LookupError, TypeError, AttributeError):
         return {}
 
 
 def _read_recipe(recipe: Any) -> tuple[tuple[str, ...], tuple[str, ...]]:
     lines = tuple(
-        "".join(part if isinstance(part, str) else "$x" for part in line) for line in recipe["body"]
+        "".join(part for part in line if isinstance(part, str)) for line in recipe["body"]
     )
     return lines, tuple(needed["recipe"] for needed in recipe["dependencies"])
 
