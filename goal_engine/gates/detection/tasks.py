@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from goal_engine.gates.detection.commands import (
+    CANNOT_FAIL,
     ENVIRONMENTS,
     INSTALLERS,
     REWRITES,
@@ -38,7 +39,7 @@ MARKERS = (
 
 RULE = re.compile(r"^([A-Za-z0-9_.% /-]+?)\s*::?(?!=)\s*([^#;]*)(?:;(.*))?")
 INCLUDE = re.compile(r"^(?:-?include|sinclude|import\??|mod\??)\s(.*)$", re.MULTILINE)
-VARIABLE = re.compile(r"^(?:export\s+)?([A-Za-z0-9_]+)\s*[:?]{0,3}=\s*(.*?)\s*$")
+VARIABLE = re.compile(r"^(?:export\s+)?([A-Za-z0-9_]+)\s*[:?+]{0,3}=\s*(.*?)\s*$")
 REFERENCE = re.compile(r"\$[({]([A-Za-z0-9_]+)[)}]")
 DEEPEST = 5
 """Targets that are followed from one to the next, and variables in variables."""
@@ -134,12 +135,19 @@ def _refuse(text: str, fresh: list[str], known: tuple[GateSpec, ...]) -> str:
     """Return why a target is no gate, empty when it may be one."""
     reasons = (
         (is_vacuous(text), "it runs nothing that judges"),
+        (_cannot_fail(text), "it succeeds whatever it finds"),
         (_is_covered(fresh, known), "other gates run all of it"),
         (ENVIRONMENTS.search(text), f"{OWN_ENVIRONMENTS}; {IF_IT_SHOULD}"),
         (INSTALLERS.search(text), f"it fetches or starts what is not here; {IF_IT_SHOULD}"),
         (REWRITES.search(text), "it rewrites files; a gate only looks"),
     )
     return next((reason for is_so, reason in reasons if is_so), "")
+
+
+def _cannot_fail(text: str) -> bool:
+    """Whether every line that judges is one whose failure is passed over."""
+    lines = [line for line in text.split("\n") if not is_vacuous(line)]
+    return all(line.startswith(("-", "@-")) or CANNOT_FAIL.search(line) for line in lines)
 
 
 def _is_covered(lines: list[str], known: tuple[GateSpec, ...]) -> bool:
@@ -171,7 +179,7 @@ Rules = Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]]
 
 def read_rules(text: str) -> Rules:
     """Return the rules of a Makefile, as far as they stand in it."""
-    variables: dict[str, str] = {}
+    variables = {"MAKE": "make"}
     rules: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {}
     current: list[str] = []
     for line in text.replace("\\\n", " ").split("\n"):
@@ -188,7 +196,7 @@ def read_rules(text: str) -> Rules:
                 here = (_fill(found.group(3).strip(), variables),) if found.group(3) else ()
                 needed = _fill(found.group(2), variables).split()
                 rules[target] = ((*lines, *here), (*before, *needed))
-        elif line.strip() and not line.lstrip().startswith("#"):
+        elif line.strip() and not line.lstrip().startswith(("#", "if", "else", "endif")):
             current = []
     return rules
 
