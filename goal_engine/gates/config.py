@@ -12,7 +12,7 @@ from difflib import get_close_matches
 from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, ValidationError
 
 from goal_engine.errors import BadConfiguration
 from goal_engine.gates.contradictions import find_contradiction
@@ -111,6 +111,12 @@ class _Gate(_Strict):
     quarantine: list[Annotated[str, AfterValidator(_check_quarantine)]] = Field(
         default_factory=list
     )
+    group: Annotated[str, StringConstraints(pattern=r"^([a-z0-9][a-z0-9._-]{0,63})?$")] = ""
+    memory: Annotated[int, Field(ge=1)] | None = None
+    cpu: Annotated[int, Field(ge=1)] | None = None
+    processes: Annotated[int, Field(ge=1)] | None = None
+    files: Annotated[int, Field(ge=16)] | None = None
+    output: Annotated[int, Field(ge=1)] | None = None
 
 
 class _Workspace(_Strict):
