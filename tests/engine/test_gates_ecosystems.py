@@ -10,7 +10,7 @@ import pytest
 from goal_engine.gates.contradictions import find_contradiction
 from goal_engine.gates.detection.commands import is_vacuous, split_line, unwrap
 from goal_engine.gates.detection.detect import MOST_GATES, Detection, detect
-from goal_engine.gates.detection.project import Tools, is_read
+from goal_engine.gates.detection.project import MOST, Tools, is_read
 from goal_engine.gates.detection.tasks import follow, read_rules
 from goal_engine.gates.protected import find_protected
 from goal_engine.gates.trust import digest_gate
@@ -352,13 +352,16 @@ PASSED = [
     ({"tox.ini": "[testenv]\n"}, [("tox", ".", "tox.ini")]),
     ({"a/pyproject.toml": "[tool.tox]\n"}, [("tox", "a", "[tool.tox]")]),
     ({".pre-commit-config.yaml": ""}, [("pre-commit", ".", "write a [[gate]]")]),
+    ({"Makefile": "lint:\n\tuv run mypy .\n\t./x\n", "mypy.ini": ""},
+     [("mypy", ".", "not installed"), ("make lint", ".", "it runs mypy, which is not installed")]),
     ({"Makefile": "check:\n\tcurl x\n"}, [("make check", ".", "fetches")]),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize(("files", "expected"), PASSED)
 def test_what_is_no_gate_is_named_with_the_reason(files, expected):
-    said = [(one.what, one.folder, one.reason) for one in look(files).passed_over]
+    found = look(files, absent=("-m mypy",))
+    said = [(one.what, one.folder, one.reason) for one in found.passed_over]
     assert [one[:2] for one in said] == [one[:2] for one in expected]
     assert all(want[2] in got[2] for got, want in zip(said, expected, strict=True))
 
@@ -432,6 +435,11 @@ def test_there_are_only_so_many_gates_and_the_rest_is_named():
     found = look(files)
     assert len(found.gates) == MOST_GATES
     assert len(found.passed_over) == 3 and "more than" in found.passed_over[0].reason
+
+
+def test_there_are_only_so_many_projects_and_that_is_said():
+    files = {f"p{n:03}/go.mod": "" for n in range(MOST + 1)}
+    assert [one.what for one in look(files).passed_over] == ["more projects"]
 
 
 def test_every_gate_has_a_name_of_its_own_that_a_gate_may_have():
