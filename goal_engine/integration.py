@@ -14,6 +14,7 @@ from goal_engine.types import Decision, GoalId
 from goal_engine.verifier.bench import open_bench
 from goal_engine.verifier.bundle import write_bundle
 from goal_engine.verifier.observe import find_reaching_change, find_stage_tree, observe
+from goal_engine.verifier.review import review_seen
 
 
 async def accept_criterion(
@@ -48,6 +49,7 @@ async def _accept(ports: Ports, state: GoalState, criterion: str, decision: Deci
     without = find_stage_tree(accepted, GateStage.COUNTERFACTUAL)
     original = find_stage_tree(accepted, GateStage.ORIGINAL)
     seen = await observe(ports, accepted, without, original, reaching)
+    seen = await review_seen(bench.repository, accepted, seen)
     judgement = judge(accepted.gates, accepted.asked, accepted.acceptances, seen)
     digest = await write_bundle(ports, bench, accepted, seen, judgement)
     before = state.proof.digest if state.proof else None

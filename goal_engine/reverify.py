@@ -27,6 +27,7 @@ from goal_engine.runtime.threads import in_thread
 from goal_engine.types import Frozen, Person, Sha256
 from goal_engine.verifier.bundle import CHANGE, VERIFIER, has_own_verifier, read_bundle
 from goal_engine.verifier.observe import find_reaching_change
+from goal_engine.verifier.review import review_tree
 from goal_engine.verifier.run import run_gate
 from goal_engine.verifier.stages import overlay_tests
 from goal_engine.worktree import Workbench
@@ -204,7 +205,7 @@ async def _rerun(
         ]
     read = bench.repository.read_blob
     reaching = await in_thread(find_reaching_change, read, proof.evidence, proof.gates)
-    differences += _compare_judgement(proof, stages, reaching)
+    differences += await in_thread(_compare_judgement, proof, stages, reaching, bench.repository)
     return tuple(differences)
 
 
@@ -229,6 +230,7 @@ def _compare_judgement(
     proof: GoalProof,
     stages: dict[GateStage, dict[str, GateResult]],
     reaching: tuple[str, ...],
+    repository: EvidenceRepository,
 ) -> list[str]:
     """The verdict must follow from what was seen here, by the engine's own rule."""
     criteria = tuple(
@@ -246,7 +248,8 @@ def _compare_judgement(
         reaching=reaching,
         unfinished=proof.unfinished,
     )
-    judgement = judge(proof.gates, criteria, proof.acceptances, seen)
+    reviews = review_tree(repository, proof.evidence, seen, proof.text, criteria, proof.gates)
+    judgement = judge(proof.gates, criteria, proof.acceptances, seen.changed(reviews=reviews))
     differences = []
     if judgement.verdict is not proof.judgement.verdict:
         differences.append(f"verdict: {proof.judgement.verdict} there, {judgement.verdict} here")
