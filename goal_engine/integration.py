@@ -49,7 +49,7 @@ async def _accept(ports: Ports, state: GoalState, criterion: str, decision: Deci
     without = find_stage_tree(accepted, GateStage.COUNTERFACTUAL)
     original = find_stage_tree(accepted, GateStage.ORIGINAL)
     seen = await observe(ports, accepted, without, original, reaching)
-    seen = await review_seen(bench.repository, accepted, seen)
+    seen = await review_seen(ports, bench.repository, accepted, seen)
     judgement = judge(accepted.gates, accepted.asked, accepted.acceptances, seen)
     digest = await write_bundle(ports, bench, accepted, seen, judgement)
     before = state.proof.digest if state.proof else None

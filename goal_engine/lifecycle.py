@@ -244,7 +244,7 @@ async def _verify(ports: Ports, bench: Workbench, state: GoalState, meter: _Mete
     read = bench.repository.read_blob
     reaching = await in_thread(find_reaching_change, read, state.evidence, state.gates)
     seen = await observe(ports, state, without, original, reaching)
-    seen = await review_seen(bench.repository, state, seen)
+    seen = await review_seen(ports, bench.repository, state, seen)
     judgement = judge(state.gates, state.asked, state.acceptances, seen)
     spent = meter.spent.changed(changed_lines=lines - state.spend.changed_lines)
     proven = state.changed(spend=state.spend.plus(spent))

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from goal_engine.review.dangers import dotted
@@ -35,6 +37,10 @@ BROAD = frozenset({"Exception", "BaseException"})
 TOLERANCES = frozenset({"abs", "rel", "delta", "atol", "rtol", "abs_tol", "rel_tol", "tolerance"})
 
 
+TEST = re.compile(r"test(?:_|[A-Z0-9]|$)")
+"""What a test is called."""
+
+
 @dataclass(frozen=True)
 class Assertion:
     """One thing that a test asks, of one or more values."""
@@ -63,6 +69,17 @@ class Asked:
     helpers: int = 0
     """Calls of functions that assert by their name."""
 
+    @cached_property
+    def calls(self) -> frozenset[str]:
+        """What it calls."""
+        calls = (node.func for node in ast.walk(self.node) if isinstance(node, ast.Call))
+        return frozenset(filter(None, map(dotted, calls)))
+
+    def may_replace(self, other: Asked) -> bool:
+        """Whether this may be `other` under another name: it asks as much, of much the same."""
+        shared, every = self.calls & other.calls, self.calls | other.calls
+        return bool(other.asks) and self.asks >= other.asks and 2 * len(shared) >= len(every)
+
     @property
     def asks(self) -> int:
         """How many things it asks."""
@@ -82,9 +99,7 @@ def _walk(
     parent: ast.Module | ast.ClassDef, prefix: str, marks: list[int]
 ) -> Iterator[tuple[str, ast.FunctionDef | ast.AsyncFunctionDef, list[int]]]:
     for node in parent.body:
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith(
-            "test"
-        ):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and TEST.match(node.name):
             yield f"{prefix}{node.name}", node, marks
         elif isinstance(node, ast.ClassDef):
             own = [*marks, *_find_decorators(node), *_find_marks(node.body)]

@@ -135,6 +135,8 @@ class Change:
     """Whether each gate was green on the result."""
     writes: tuple[str, ...] = ()
     """The write sets of the plan."""
+    claims: tuple[str, ...] = ()
+    """What workers said when they were done."""
     find_word: Callable[[str], tuple[str, ...]] | None = None
     """Returns the paths of the result whose text has a word."""
     find_path: Callable[[str], bool] | None = None

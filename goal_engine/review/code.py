@@ -33,9 +33,9 @@ PRINTS = re.compile(r"^\s{0,200}(?:console\.(?:log|debug)\(|fmt\.Println\(|print
 SUPPRESSIONS = re.compile(
     r"#\s{0,4}(?:noqa\b|type:\s{0,4}ignore\b|pyright:\s{0,4}ignore\b|pylint:\s{0,4}(?:disable|skip-file)\b"
     r"|mypy:\s|pragma:\s{0,4}no\s?(?:cover|branch)\b|nosec\b|ruff:\s{0,4}noqa\b|flake8:\s|rubocop:disable\b"
-    r"|fmt:\s{0,4}(?:off|skip)\b|shellcheck\s+disable)"
+    r"|shellcheck\s+disable)"
     r"|(?:eslint|biome|tslint|oxlint|deno|stylelint)-?(?:disable|ignore)\b|@ts-(?:ignore|nocheck|expect-error)\b"
-    r"|prettier-ignore\b|(?:istanbul|c8|v8)\s+ignore\b|#!?\[allow\(|//\s{0,4}nolint\b|@SuppressWarnings\b"
+    r"|(?:istanbul|c8|v8)\s+ignore\b|#!?\[allow\(|//\s{0,4}nolint\b|@SuppressWarnings\b"
 )
 """Comments that tell a tool not to look."""
 
@@ -73,7 +73,7 @@ def _find_broken_syntax(file: FileChange) -> Iterator[Finding]:
         return
     for ending, reads, what in READABLE:
         named = file.path.endswith(ending) and not any(name in file.path for name in WITH_COMMENTS)
-        if named and not reads(file.new) and (file.is_new or reads(file.old)):
+        if named and not reads(file.new) and (not file.old.strip() or reads(file.old)):
             yield find("syntax-error", file, None, f"it is no {what}")
 
 

@@ -49,6 +49,7 @@ RULES: dict[str, Rule] = {
     "gate-silenced": Rule(CODE, BLOCKS, "The gate that had to turn green was told not to look."),
     # test
     "test-removed": Rule(TEST, BLOCKS, "What the test asked is asked no more.", NOTES),
+    "test-renamed": Rule(TEST, WARNS, "Another test stands where one was.", NOTES),
     "test-skipped": Rule(TEST, BLOCKS, "A skipped test says nothing.", NOTES),
     "test-focused": Rule(TEST, BLOCKS, "All other tests do not run.", NOTES),
     "assertion-loosened": Rule(TEST, BLOCKS, "A test asks for less than before.", WARNS),

@@ -48,7 +48,7 @@ IN_URL = re.compile(
 )
 """A password between a name and a host."""
 ASSIGNED = re.compile(
-    r"(?i)\b[\w.-]{0,40}?(?:password|passwd|secret|token|api[_-]?key|access[_-]?key|private[_-]?key"
+    r"(?i)(?:password|passwd|secret|token|api[_-]?key|access[_-]?key|private[_-]?key"
     r"|credential)s?[\w-]{0,20}['\"]?\]?\s{0,8}(?::=|=>|[:=])\s{0,8}(['\"`])([^'\"`\s]{12,200})\1"
 )
 """A written-out value for a name that says what it is."""
@@ -108,7 +108,7 @@ def _redact_line(line: str) -> str:
 def _is_example(key: str) -> bool:
     """Whether a key of a known shape is one that documentation uses: it says so, or repeats itself."""
     body = key.rpartition("_")[2] or key
-    return EXAMPLE.search(key) is not None or len(set(body)) < 6
+    return EXAMPLE.search(key) is not None or len(set(body)) < 8
 
 
 def _looks_drawn(value: str, bits: float) -> bool:

@@ -23,13 +23,19 @@ STUBS = re.compile(
     r"\b(?:todo!|unimplemented!)\(|\bpanic\(\"(?:TODO|not implemented)|throw new Error\(['\"`](?i:not implemented|todo)"
 )
 """What says in other languages that nothing is there yet."""
-SAID = re.compile(r"`([^`\n]{2,120})`|\b([A-Za-z_][\w.]{2,120})")
+SAID = re.compile(r"[A-Za-z_][\w.]{2,120}")
 """What a text may call by name."""
 PATH = re.compile(r"^[\w.-]+(?:/[\w.-]+)*\.[A-Za-z][A-Za-z0-9]{0,5}$")
 GONE = re.compile(
     r"(?i)\b(?:remov|delet|drop|renam|mov|replac|without|get rid|split|merg|extract)\w*"
 )
 """Words of goals after which a file may rightly not be there."""
+CLAIM = re.compile(
+    r"(?i)\b(?:created|added|wrote|updated|modified|edited|rewrote)\b(?:[^\n`/.]{0,40}[ `'\"])((?:[\w-]{1,60}/){0,8}[\w-]{1,60}\.[A-Za-z]\w{0,5})\b"
+)
+"""How workers say what they did."""
+CLAIMS = 20
+"""Claims that are told."""
 RUN = 6
 """Lines of comments in a row that are looked at as code."""
 ASKED = 40
@@ -55,12 +61,12 @@ def find_slop(change: Change) -> Iterator[Finding]:
             yield from _find_commented_out(file)
     yield from _find_unused(change)
     yield from _find_missing(change)
+    yield from _find_claims(change)
 
 
 def find_said(text: str) -> frozenset[str]:
     """Return the names that a text may mean: words, and the last parts of dotted ones."""
-    words = {word for match in SAID.finditer(text) for word in match.groups() if word}
-    bare = {word.strip("`().") for word in words}
+    bare = {word.strip(".") for word in SAID.findall(text)}
     return frozenset(bare | {word.rpartition(".")[2] for word in bare})
 
 
@@ -223,4 +229,18 @@ def _find_missing(change: Change) -> Iterator[Finding]:
     words = {word.strip("`'\".,;:()") for word in change.text.split()}
     for word in sorted(words):
         if PATH.match(word) and "/" in word and not change.find_path(word):
-            yield find("named-not-there", change.files[0], None, f"{word} is not in the result")
+            found = find("named-not-there", change.files[0], None, f"{word} is not in the result")
+            yield found.changed(path=word)
+
+
+def _find_claims(change: Change) -> Iterator[Finding]:
+    """Files that a worker says it wrote and that did not change."""
+    names = {file.path for file in change.files} | {
+        file.file.old_path or "" for file in change.files
+    }
+    ends = names | {name.rpartition("/")[2] for name in names}
+    claimed = {word.strip("./") for text in change.claims for word in CLAIM.findall(text)}
+    for word in sorted(claimed)[:CLAIMS] if change.files else ():
+        if word not in ends and not any(name.endswith(f"/{word}") for name in names):
+            message = f"a worker says that it wrote {word}, which did not change"
+            yield find("claimed-not-changed", change.files[0], None, message).changed(path=word)

@@ -78,7 +78,12 @@ def _find_in_python(change: Change, file: FileChange, moved: frozenset[str]) -> 
                 message = f"{name} is skipped now"
                 yield find("test-skipped", file, after.skips[0], message, asked=asked)
         elif name.rpartition(".")[2] not in moved and _body(before) not in bodies:
-            yield find("test-removed", file, None, f"{name} is gone", asked=asked)
+            heirs = [heir for heir in new.keys() - old.keys() if new[heir].may_replace(before)]
+            if heirs:
+                message = f"{name} is gone; {min(heirs)} may have taken its place"
+                yield find("test-renamed", file, new[min(heirs)].node.lineno, message, asked=asked)
+            else:
+                yield find("test-removed", file, None, f"{name} is gone", asked=asked)
     if file.tree is not None:
         yield from _find_swaps(change, file, file.tree, new)
         yield from _find_replaced(file, file.tree)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from goal_engine.decision import Criterion
-from goal_engine.errors import NotPossibleNow
+from goal_engine.errors import GoalError, NotPossibleNow
 from goal_engine.evidence import GoalGitEvidence
 from goal_engine.ports import Ports
 from goal_engine.proof.gate import GateSpec, GateStage
@@ -18,12 +18,18 @@ from goal_engine.runtime.threads import in_thread
 from goal_engine.state.model import GoalState
 from goal_engine.verifier.observe import find_stage_tree, observe
 
+LAST = 32 * 1024
+"""Bytes of a worker's output that are read for what it claims."""
+
 
 async def review_seen(
-    repository: EvidenceRepository, state: GoalState, seen: Observations
+    ports: Ports, repository: EvidenceRepository, state: GoalState, seen: Observations
 ) -> Observations:
     """Return what was seen of a goal's tree with a review of its change."""
     writes = [path for task in state.graph for path in task.writes]
+    claims = [
+        await _read_end(ports, state.tasks[task.id].log) for task in state.graph if task.agent
+    ]
     reviews = await in_thread(
         review_tree,
         repository,
@@ -33,6 +39,7 @@ async def review_seen(
         state.asked,
         state.gates,
         writes,
+        claims,
     )
     return seen.changed(reviews=reviews)
 
@@ -45,6 +52,7 @@ def review_tree(
     criteria: tuple[Criterion, ...],
     gates: tuple[GateSpec, ...],
     writes: Iterable[str] = (),
+    claims: Iterable[str] = (),
 ) -> tuple[ReviewSection, ...]:
     """Return the review of a change, none of an empty one; blocking.
 
@@ -64,6 +72,7 @@ def review_tree(
         ran=frozenset(test for result in base for test in result.tests),
         met={gate: result.green for gate, result in seen.proving.items()},
         writes=tuple(writes),
+        claims=tuple(claims),
         find_word=lambda word: repository.find_word(evidence.tree, word),
         find_path=lambda path: path in there or path.rpartition("/")[2] in names,
         unread=max(0, len(evidence.files) - FILES),
@@ -84,4 +93,13 @@ async def review_goal(ports: Ports, state: GoalState) -> tuple[ReviewSection, ..
     original = find_stage_tree(state, GateStage.ORIGINAL)
     seen = await observe(ports, state, without, original, ())
     repository = await in_thread(ports.open_repository)
-    return (await review_seen(repository, state, seen)).reviews
+    return (await review_seen(ports, repository, state, seen)).reviews
+
+
+async def _read_end(ports: Ports, log: str | None) -> str:
+    """What a worker said last; it only adds what a reader may ask, so a lost log adds nothing."""
+    try:
+        data = await ports.store.read_object(log) if log else b""
+    except (GoalError, OSError):
+        return ""
+    return data[-LAST:].decode("utf-8", "replace")
