@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
-from goal_engine.types import Decision, Frozen, GitOid
+from goal_engine.types import Decision, Frozen, GitOid, later
 
 CriterionId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9:._-]{0,79}$")]
 
@@ -43,6 +43,20 @@ class Criterion(Frozen):
     """The gate that gives the evidence; needed unless a person does."""
     tests: tuple[str, ...] = ()
     """The gate's tests that speak for this criterion; the whole gate when empty."""
+    some_test: bool = later(False)
+    """One test that flips is enough: of `tests`, which then may be parts of names, else of all.
+    Without `gate` it may be of any gate that tells its tests apart."""
+    new_tests: Literal["show", "trust"] = later("show")
+    """Whether a flipping test that the plan does not name convinces by itself, or is shown to a
+    person: a test that came with the change shows that the change does something, not that it does
+    what was asked."""
+    why: str = later("")
+    """Why the oracle proposed it; empty for what a person wrote."""
+
+    @property
+    def wants_flip(self) -> bool:
+        """Whether what its gate says without the change is asked for."""
+        return self.evidence is EvidenceKind.FLIPS or self.some_test
 
 
 class Acceptance(Frozen):
@@ -66,3 +80,20 @@ class Answer(Frozen):
     question: CriterionId
     text: str
     decision: Decision
+
+
+EVIDENCE = {
+    EvidenceKind.FLIPS: "red before, green now, red again without the change",
+    EvidenceKind.HOLDS: "green before and after",
+    EvidenceKind.ACCEPTED: "a person's word",
+}
+
+
+def describe_evidence(criterion: Criterion) -> str:
+    """Return in words what a criterion asks for."""
+    said = EVIDENCE[criterion.evidence]
+    if criterion.evidence is EvidenceKind.ACCEPTED or not criterion.some_test:
+        return said
+    which = f"{', '.join(criterion.tests)}" if criterion.tests else "some test"
+    trust = ", whoever wrote it" if criterion.new_tests == "trust" else ""
+    return f"{which}{trust}: {said}"

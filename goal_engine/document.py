@@ -112,7 +112,7 @@ def plan_of(state: GoalState) -> GoalPlan:
         goal=state.created.text,
         kind=state.created.kind,
         criterion=state.criteria,
-        task=state.graph.tasks,
+        task=state.plan.tasks,
         budget=state.budget,
     )
 
@@ -194,7 +194,11 @@ def _find_bad_criteria(plan: GoalPlan, gates: tuple[str, ...]) -> Iterator[str]:
         seen.add(criterion.id)
         if criterion.id in EXTRA_CRITERIA:
             yield f"criterion {criterion.id} {RESERVED}"
+        if criterion.some_test and criterion.evidence is EvidenceKind.HOLDS:
+            yield f"criterion {criterion.id} holds, so `some_test` says nothing; it is for `flips`"
         if criterion.evidence is EvidenceKind.ACCEPTED:
+            continue
+        if criterion.gate is None and criterion.some_test:
             continue
         if criterion.gate is None:
             yield f"criterion {criterion.id} {criterion.evidence} but names no gate"

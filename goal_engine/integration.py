@@ -6,6 +6,7 @@ from goal_engine.decision import Acceptance, CriterionState
 from goal_engine.errors import GoalNotFound, NotPossibleNow
 from goal_engine.ports import Ports
 from goal_engine.proof.gate import GateStage
+from goal_engine.proof.statement import ProofCause
 from goal_engine.proof.verdict import judge
 from goal_engine.runtime.threads import in_thread
 from goal_engine.state.commands import AcceptCriterion
@@ -51,7 +52,8 @@ async def _accept(ports: Ports, state: GoalState, criterion: str, decision: Deci
     seen = await observe(ports, accepted, without, original, reaching)
     seen = await review_seen(ports, bench.repository, accepted, seen)
     judgement = judge(accepted.gates, accepted.asked, accepted.acceptances, seen)
-    digest = await write_bundle(ports, bench, accepted, seen, judgement)
+    cause = ProofCause.ACCEPTED
+    digest = await write_bundle(ports, bench, accepted, seen, judgement, cause)
     before = state.proof.digest if state.proof else None
     command = AcceptCriterion(acceptance, judgement, digest, before)
     return await ports.transact(state.goal_id, command)

@@ -172,7 +172,7 @@ def find_questions(text: str) -> tuple[Question, ...]:
     None for a goal that names a thing in the code, a check, or says enough in words.
     """
     named, checked = NAMED.search(text), CHECKED.search(text)
-    words = _count_words(NAMED.sub(" ", text))
+    words = count_words(NAMED.sub(" ", text))
     if words >= FEWEST or (words and (named or checked)):
         return ()
     what = Question(
@@ -188,18 +188,21 @@ def find_questions(text: str) -> tuple[Question, ...]:
     return (what, *(() if named else (where,)), *(() if checked else (shown,)))
 
 
+def count_words(text: str, besides: frozenset[str] = frozenset()) -> int:
+    """Return how many words mean something, those in `besides` not counted.
+
+    Scripts that put no blanks between words count by their length.
+    """
+    words = set(re.findall(r"[^\W_][\w'+.-]*", text.lower())) - EMPTY - besides
+    return sum(1 if word.isascii() else max(1, len(word) // 2) for word in words)
+
+
 def _find_hits(text: str, kind: GoalKind) -> list[tuple[str, int]]:
     found = [(rule.search(text), weight) for rule, weight in COMPILED[kind]]
     hits = [(match.group().lower(), weight) for match, weight in found if match]
     if any(match and match.start() == 0 for match, _ in found):
         hits[0] = (hits[0][0], hits[0][1] + LEADING)
     return hits
-
-
-def _count_words(text: str) -> int:
-    """Words that mean something; scripts that put no blanks between words count by their length."""
-    words = set(re.findall(r"[^\W_][\w'+.-]*", text.lower())) - EMPTY
-    return sum(1 if word.isascii() else max(1, len(word) // 2) for word in words)
 
 
 def _is_control(char: str) -> bool:

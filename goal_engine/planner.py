@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from goal_engine.budget import GoalBudget
+from goal_engine.criteria import propose, propose_holds
 from goal_engine.decision import Answer, Criterion, EvidenceKind, Question
 from goal_engine.document import GoalPlan, assign_workers, check_against_gates, check_graph
 from goal_engine.errors import (
@@ -20,9 +21,11 @@ from goal_engine.errors import (
     RepositoryUnusable,
     ToolMissing,
 )
+from goal_engine.gates.config import NAME
 from goal_engine.gates.select import find_digest
 from goal_engine.oracle import find_kind, find_questions, parse_goal_text
 from goal_engine.ports import Ports
+from goal_engine.proof.flakes import is_quarantined
 from goal_engine.proof.gate import GateSpec
 from goal_engine.runtime.repository import CheckoutStatus, read_checkout
 from goal_engine.runtime.threads import in_thread
@@ -30,7 +33,7 @@ from goal_engine.state import events as e
 from goal_engine.state.commands import CreateGoal, RevisePlan
 from goal_engine.state.model import GoalState
 from goal_engine.task_graph.graph import FixStep, GoalTask, GoalTaskGraph
-from goal_engine.types import GoalDeliveryPolicy, GoalId, WorkerName
+from goal_engine.types import GoalDeliveryPolicy, GoalId, GoalKind, WorkerName
 from goal_engine.workers.agents import find_agent, find_installed, read_agents, say_missing
 from goal_engine.workers.presets import Agent
 
@@ -45,8 +48,6 @@ NO_WORKER = (
     "--agent NAME`), do it yourself (`--worker manual`), give a plan (`--plan FILE`, TOML with "
     "tasks and criteria), or name a gate that can fix itself (`goalproof gates` shows them)."
 )
-ACCEPTED = "accepted"
-"""The criterion that a person judges: no gate can tell whether free text came true."""
 TITLE = 100
 """Characters of a goal that are its one task's title."""
 
@@ -64,8 +65,12 @@ class CreateGoalOptions:
     """Who does what the plan gives to nobody, or the whole goal when there is no plan."""
     agent: str = ""
     """Which agent; alone it means the worker `cli`."""
+    kind: GoalKind | None = None
+    """What sort of goal it is, as the person says; over the plan and the words."""
     python: str | None = None
     copies: tuple[str, ...] = ()
+    notices: tuple[str, ...] = ()
+    """What a person should know about how the gates were chosen."""
     until_ready: bool = True
     """Whether the caller means to execute it next; recorded nowhere, decides nothing here."""
 
@@ -82,7 +87,7 @@ async def create_goal(ports: Ports, text: str, options: CreateGoalOptions) -> Go
         raise BadConfiguration(
             "There is no gate, so nothing could show that a goal is reached: write a `[[gate]]` "
             "with `name` and `argv` in goalproof.toml, or add tests; `goalproof gates` shows "
-            "what is found."
+            f"what is found.{''.join(f' {notice}' for notice in options.notices)}"
         )
     agents = await in_thread(read_agents)
     installed = await in_thread(find_installed, agents, ports.checkout)
@@ -155,7 +160,8 @@ def _created(
         )
     choice = find_kind(text)
     plan = options.plan
-    chosen = plan.kind if plan else None
+    planned = plan.kind if plan else None
+    said = "you say so" if options.kind else "the plan says so" if planned else choice.reason
     count = len(status.dirty)
     notices = (
         (f"{count} changed file{'s are' if count > 1 else ' is'} not included: the goal starts"
@@ -166,8 +172,8 @@ def _created(
     return e.GoalCreated(
         goal_id=goal_id,
         text=text,
-        kind=chosen or choice.kind,
-        kind_reason="the plan says so" if chosen else choice.reason,
+        kind=options.kind or planned or choice.kind,
+        kind_reason=said,
         base_commit=status.commit,
         base_tree=status.tree,
         branch=status.branch,
@@ -180,7 +186,7 @@ def _created(
         copies=options.copies,
         budget=options.budget or (plan.budget if plan else GoalBudget()),
         delivery=options.delivery,
-        notices=notices,
+        notices=(*notices, *options.notices),
     )
 
 
@@ -240,48 +246,61 @@ def _plan(created: e.GoalCreated, plan: GoalPlan | None, installed: tuple[str, .
     if questions:
         return CreateGoal(created, None, questions, _ask(questions))
     planned = _plan_words(created, created.text)
+    if planned and plan is not None and plan.criteria:
+        check_against_gates(plan, tuple(gate.name for gate in created.gates), ())
+        planned = planned.changed(criteria=plan.criteria)
     return CreateGoal(created, planned, (), None if planned else _no_worker(installed))
 
 
 def _plan_words(created: e.GoalCreated, text: str) -> e.GoalPlanned | None:
     if created.worker in ("cli", "manual"):
-        return plan_whole(text, created.gates, created.worker, created.agent)
+        kind = created.kind if created.kind is not GoalKind.MIXED else find_kind(text).kind
+        return plan_whole(text, kind, created.gates, created.worker, created.agent)
     return plan_scaffold(text, created.gates)
 
 
 def plan_whole(
-    text: str, gates: tuple[GateSpec, ...], worker: WorkerName, agent: str = ""
+    text: str,
+    kind: GoalKind,
+    gates: tuple[GateSpec, ...],
+    worker: WorkerName,
+    agent: str = "",
 ) -> e.GoalPlanned:
     """Return the plan that gives a goal as one task to an agent or a person.
 
-    The gates must hold, and a person judges whether what was asked came true.
+    What it must show follows from its kind.
     """
     first = text.strip().splitlines()[0]
     title = first if len(first) <= TITLE else f"{first[: TITLE - 1]}…"
     task = GoalTask(id="work", title=title, worker=worker, agent=agent)
-    criteria = (*_holds(gates), Criterion(id=ACCEPTED, text=text, evidence=EvidenceKind.ACCEPTED))
+    criteria = propose(text, kind, gates, worker)
     return e.GoalPlanned(planner="scaffold", criteria=criteria, graph=GoalTaskGraph(tasks=(task,)))
-
-
-def _holds(gates: Iterable[GateSpec]) -> tuple[Criterion, ...]:
-    return tuple(
-        Criterion(
-            id=f"{gate.name}-holds",
-            text=f"Gate {gate.name} holds",
-            evidence=EvidenceKind.HOLDS,
-            gate=gate.name,
-        )
-        for gate in gates
-        if gate.required
-    )
 
 
 def _from_plan(gates: tuple[GateSpec, ...], plan: GoalPlan) -> e.GoalPlanned:
     names = tuple(gate.name for gate in gates)
     check_against_gates(plan, names, tuple(gate.name for gate in gates if gate.fix))
     check_graph(plan.graph, "The plan")
-    criteria = plan.criteria or _holds(gates)
+    check_quarantine(gates, plan.criteria)
+    criteria = plan.criteria or propose_holds(gates)
     return e.GoalPlanned(planner="plan", criteria=criteria, graph=plan.graph)
+
+
+def check_quarantine(gates: Iterable[GateSpec], criteria: Iterable[Criterion]) -> None:
+    """Raise `BadPlan` where a criterion rests on a test that the person quarantined."""
+    specs = {gate.name: gate for gate in gates}
+    barred = [
+        f"criterion {criterion.id} rests on {test}"
+        for criterion in criteria
+        if (spec := specs.get(criterion.gate or "")) is not None
+        for test in criterion.tests
+        if is_quarantined(spec, test)
+    ]
+    if barred:
+        raise BadPlan(
+            f"What is quarantined can back nothing: {'; '.join(barred)}. Name other tests, or take "
+            f"these out of `quarantine` in {NAME} and make the goal anew."
+        )
 
 
 def plan_scaffold(text: str, gates: tuple[GateSpec, ...]) -> e.GoalPlanned | None:
@@ -305,10 +324,11 @@ def plan_scaffold(text: str, gates: tuple[GateSpec, ...]) -> e.GoalPlanned | Non
             text=f"Gate {gate.name} passes",
             evidence=EvidenceKind.FLIPS,
             gate=gate.name,
+            why="its own fix is to turn it green",
         )
         for gate in wanted
     ]
-    holds = _holds(gate for gate in gates if gate not in wanted)
+    holds = propose_holds(gate for gate in gates if gate not in wanted)
     graph = GoalTaskGraph(tasks=tuple(tasks))
     return e.GoalPlanned(planner="scaffold", criteria=(*flips, *holds), graph=graph)
 

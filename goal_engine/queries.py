@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 
-from goal_engine.errors import GoalAmbiguous, GoalNotFound
+from goal_engine.errors import GoalAmbiguous, GoalError, GoalNotFound
 from goal_engine.ports import Ports
+from goal_engine.proof.statement import say_superseded
 from goal_engine.state.model import GoalState
 from goal_engine.state.store import GoalStateStore, Summary
 from goal_engine.types import GoalId
@@ -41,6 +43,28 @@ async def resolve_goal_with_store(store: GoalStateStore, name: str) -> GoalState
     names = [summary.goal_id for summary in await store.list()]
     state, _ = await store.head(GoalId(find_goal(names, name)))
     return state
+
+
+async def find_successor(ports: Ports, goal_id: GoalId, digest: str) -> tuple[str, str] | None:
+    """Return the digest of the proof that superseded another one, and why; `None` when none did.
+
+    A proof of a goal that is not here has none either: nobody here knows of one.
+    """
+    return await find_successor_with_store(ports.store, goal_id, digest)
+
+
+async def find_successor_with_store(
+    store: GoalStateStore, goal_id: GoalId, digest: str
+) -> tuple[str, str] | None:
+    """`find_successor` on a store."""
+    try:
+        state, _ = await store.head(goal_id)
+    except GoalError:
+        return None
+    for old, new in pairwise(state.proofs):
+        if old.digest == digest:
+            return new.digest, say_superseded(new.cause, same_tree=old.tree == new.tree)
+    return None
 
 
 def find_goal(names: Sequence[str], wanted: str) -> str:

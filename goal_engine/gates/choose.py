@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-import tempfile
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cache
+from itertools import islice
 from pathlib import Path
 
 from goal_engine.errors import BadConfiguration
 from goal_engine.gates.config import NAME, Configuration, parse_configuration
-from goal_engine.gates.detection import READS, Available, detect
+from goal_engine.gates.detection.detect import Detection, detect
+from goal_engine.gates.detection.project import PassedOver, Tools, is_read
+from goal_engine.gates.look import ask_in, find_python_elsewhere, look_in
 from goal_engine.gates.select import check_tools, select_gates
 from goal_engine.proof.gate import GateSpec
-from goal_engine.runtime.environment import UserEnvironment, find_environment
-from goal_engine.runtime.interpreter import ask
-from goal_engine.runtime.process import clean_environment, find_program
+from goal_engine.runtime.environment import find_environment
 
-FIND_MODULE = """
-import importlib.util, json, sys
-print(json.dumps({"found": importlib.util.find_spec(sys.argv[1]) is not None}))
-"""
+MOST = 2000
+"""Files that are looked through for one thing."""
+LARGEST = 1024 * 1024
+"""Bytes of a file that detection reads; a larger one is as good as empty."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,25 +32,34 @@ class GateChoice:
     """The configuration, `None` when the gates were found without one."""
     python: str | None
     copies: tuple[str, ...]
+    passed_over: tuple[PassedOver, ...] = ()
+    """What is no gate, and why; nothing where the configuration names the gates."""
 
 
 def choose_gates(checkout: Path, files: Iterable[str]) -> GateChoice:
     """Return the gates of a checkout whose committed files are `files`.
 
-    Raises `BadConfiguration` and, for a gate that could not start, `ToolMissing`.
+    Starts the person's tools, so only a trusted workspace is asked.  Raises `BadConfiguration`
+    and, for a gate that could not start, `ToolMissing`.
     """
-    path = checkout / NAME
-    configuration = read_configuration(path)
-    user = find_environment(checkout, configuration.python if configuration else None)
-    available = look_in(user)
-    content = {name: _read(checkout / name) if name in READS else None for name in files}
-    specs = select_gates(configuration, detect(content, available))
+    path, names = checkout / NAME, tuple(files)
+    configuration = read_configuration(path) or Configuration()
+    python, passed = find_python_elsewhere(checkout, names, configuration.python)
+    user = find_environment(checkout, python)
+    available = look_in(user, checkout)
+    found = Detection()
+    if not configuration.gates:
+        content = {name: _read(checkout, name) if is_read(name) else None for name in names}
+        tools = Tools(available, ask_in(user, checkout), lambda *asked: _contains(checkout, *asked))
+        found = detect(content, tools)
+    specs = select_gates(configuration, found.gates)
     check_tools(specs, available)
     return GateChoice(
         specs=specs,
-        path=path if configuration and configuration.gates else None,
-        python=configuration.python if configuration else None,
-        copies=configuration.copies if configuration else (),
+        path=path if configuration.gates else None,
+        python=python,
+        copies=configuration.copies,
+        passed_over=(*passed, *found.passed_over),
     )
 
 
@@ -68,28 +77,18 @@ def read_configuration(path: Path) -> Configuration | None:
     return parse_configuration(text, path.name)
 
 
-def look_in(user: UserEnvironment) -> Available:
-    """Return how to find out whether the person's environment has a tool."""
-
-    @cache
-    def available(tool: str) -> bool:
-        module = tool.removeprefix("-m ")
-        if module != tool:
-            return user.python is not None and _has_module(user.python, module)
-        env = clean_environment()
-        env["PATH"] = f"{user.scripts}:{env.get('PATH', '')}" if user.python else env["PATH"]
-        return find_program(tool, env, Path("/")) is not None
-
-    return available
+def _contains(checkout: Path, paths: Iterable[str], pattern: re.Pattern[bytes]) -> bool:
+    return any(pattern.search(_read(checkout, path) or b"") for path in islice(paths, MOST))
 
 
-def _has_module(python: Path, module: str) -> bool:
-    with tempfile.TemporaryDirectory() as neutral:
-        return bool(ask(python, FIND_MODULE, cwd=Path(neutral), arguments=(module,))["found"])
-
-
-def _read(path: Path) -> bytes | None:
+def _read(checkout: Path, name: str) -> bytes | None:
+    """Return the content of a file, nothing for what is none of the checkout's or is too large."""
+    path = checkout / name
     try:
-        return path.read_bytes()
-    except OSError:
+        if not path.is_file() or not path.resolve().is_relative_to(checkout.resolve()):
+            return None
+        with path.open("rb") as file:
+            data = file.read(LARGEST + 1)
+    except (OSError, RuntimeError):  # RuntimeError: links that lead in a circle
         return None
+    return data if len(data) <= LARGEST else None

@@ -8,13 +8,22 @@ from collections.abc import Iterable
 
 from goal_engine.errors import ToolMissing
 from goal_engine.gates.config import NAME, Configuration
-from goal_engine.gates.detection import Available
+from goal_engine.gates.detection.project import Available
 from goal_engine.proof.gate import GateSpec
 
-KNOWN_MODULES = frozenset({"pytest", "ruff", "mypy", "nox", "tox", "coverage", "black", "flake8"})
+KNOWN_MODULES = frozenset(
+    {
+        *("pytest", "ruff", "mypy", "pyright", "basedpyright", "nox", "tox", "coverage"),
+        *("black", "flake8"),
+    }
+)
 """Modules that are no part of a project, so that `python -m` of one needs it installed."""
 
-DIGESTED = {"name", "argv", "cwd", "timeout", "required", "parallel", "report", "fix", "tests"}
+DIGESTED = {
+    *("name", "argv", "cwd", "timeout", "required", "parallel", "report", "fix", "tests"),
+    *("reruns", "confirm", "quarantine"),
+}
+"""What a gate does and how it is judged.  What came later is left out where it is as before."""
 
 
 def select_gates(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 
+from goal_engine.proof.review import ReviewSection
 from goal_engine.proof.statement import GoalProof
 
 
@@ -51,6 +52,11 @@ def render_proof_page(proof: GoalProof, digest: str) -> str:
             met += ", optional"
         lines.append(f"| {gate.gate} | {gate.bar} | {met} | {_cell(gate.reason)} | {command} |")
         lines += [f"| | | gap | {_cell(gap)} failed before as well | |" for gap in gate.gaps]
+        lines += [f"| | | flaky | {_cell(said)}; it backs nothing | |" for said in gate.flaky]
+        lines += [
+            f"| | | quarantined | {_cell(said)}; it backs nothing | |" for said in gate.quarantined
+        ]
+    lines += _render_reviews(judgement.reviews)
     lines += [
         "",
         "Run it again: `goalproof verify-proof BUNDLE --run`, or read `verify.py` beside this page and"
@@ -58,6 +64,25 @@ def render_proof_page(proof: GoalProof, digest: str) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def _render_reviews(reviews: tuple[ReviewSection, ...]) -> list[str]:
+    """The review as a section: how each part stands, and every finding with its place."""
+    if not reviews:
+        return []
+    lines = ["", "## Review", "", "By rules, without a model; it lowers no bar."]
+    lines += ["", "| section | status | not looked at |", "| --- | --- | --- |"]
+    lines += [f"| {s.name} | {s.status} | {_cell('; '.join(s.gaps))} |" for s in reviews]
+    found = [finding for section in reviews for finding in section.findings]
+    if found:
+        lines += ["", "| finding | rule | where | what | line |", "| --- | --- | --- | --- | --- |"]
+        lines += [
+            f"| {f.severity} | {f.rule} | {_code(f.place)} | {_cell(f.message)} | "
+            f"{_code(f.excerpt) if f.excerpt else ''} |"
+            for f in found
+        ]
+    more = sum(section.more for section in reviews)
+    return [*lines, "", f"{more} more findings are not listed."] if more else lines
 
 
 def describe_signature(proof: GoalProof) -> str:

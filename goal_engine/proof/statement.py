@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from enum import StrEnum
 from typing import Any, Literal
 
 from pydantic import Field, ValidationError
@@ -18,10 +19,34 @@ from goal_engine.errors import ProofRefused
 from goal_engine.evidence import GoalGitEvidence
 from goal_engine.proof.gate import GateResult, GateSpec
 from goal_engine.proof.verdict import Judgement
-from goal_engine.types import Frozen, GitOid, GoalId, GoalKind, Sha256
+from goal_engine.types import Frozen, GitOid, GoalId, GoalKind, Sha256, later
 
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
 PREDICATE_TYPE = "urn:goalproof:goal-proof:v1"
+
+
+class ProofCause(StrEnum):
+    """Why a proof was made; with its tree, also why it took the place of the one before."""
+
+    JUDGED = "judged"
+    """The goal was worked on and its gates ran."""
+    ACCEPTED = "accepted"
+    """A person accepted a criterion."""
+    VERIFIED = "verified"
+    """The gates ran again on the tree that there was."""
+
+
+SUPERSEDED = {
+    ProofCause.JUDGED: "the goal was executed again",
+    ProofCause.ACCEPTED: "a person accepted a criterion",
+    ProofCause.VERIFIED: "its gates ran again",
+}
+"""Why a proof was superseded by one of the same tree, by the cause of that one."""
+
+
+def say_superseded(cause: ProofCause, *, same_tree: bool) -> str:
+    """Return why a proof was superseded by one that was made for `cause`."""
+    return SUPERSEDED[cause] if same_tree else "the goal has another tree"
 
 
 class ProvenEnvironment(Frozen):
@@ -67,6 +92,9 @@ class GoalProof(Frozen):
     """The digest of the journal's last line before this proof."""
     files: dict[str, Sha256] = Field(default_factory=dict)
     """Every other file of the bundle and its digest."""
+    cause: ProofCause = later(ProofCause.JUDGED)
+    supersedes: Sha256 | None = later(None)
+    """The proof that the goal had before this one."""
 
 
 def render_statement(proof: GoalProof) -> bytes:

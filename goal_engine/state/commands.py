@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from goal_engine.budget import GoalBudget, Spend
 from goal_engine.decision import Acceptance, Question
+from goal_engine.proof.statement import ProofCause
 from goal_engine.proof.verdict import Judgement
 from goal_engine.state import events as e
 from goal_engine.types import Decision, Sha256
@@ -51,6 +52,11 @@ class ResumeGoal:
     """Let a waiting goal go on, with other limits if given."""
 
     budget: GoalBudget | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ReopenVerification:
+    """Have the gates run again on the tree that was judged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +107,7 @@ class JudgeGoal:
     proof: Sha256
     """The bundle that was made of it: no judgement without one."""
     spent: Spend = Spend()
+    cause: ProofCause = ProofCause.JUDGED
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +125,7 @@ GoalCommand = (
     AnswerQuestion
     | RevisePlan
     | ResumeGoal
+    | ReopenVerification
     | RequestControl
     | SubmitTask
     | JudgeGoal

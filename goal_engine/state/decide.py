@@ -8,6 +8,7 @@ from typing import Literal, assert_never
 from goal_engine.budget import Spend, find_exceeded
 from goal_engine.decision import Answer
 from goal_engine.errors import GoalAmbiguous, GoalNotFound, NotPossibleNow
+from goal_engine.proof.statement import ProofCause
 from goal_engine.proof.verdict import Judgement, Verdict
 from goal_engine.state import commands as c
 from goal_engine.state import events as e
@@ -62,6 +63,7 @@ def _verb(command: c.Command) -> str:
         c.SubmitTask: "submit",
         c.AcceptCriterion: "accept",
         c.JudgeGoal: "be judged",
+        c.ReopenVerification: "verify",
     }.get(type(command), getattr(command, "kind", "go on"))
 
 
@@ -100,19 +102,21 @@ def _of_goal(state: GoalState | None, command: c.GoalCommand) -> tuple[e.GoalEve
             return _revise(state, command)
         case c.ResumeGoal():
             return _resume(state, command)
+        case c.ReopenVerification():
+            return (_reopen(state),)
         case c.RequestControl():
             return (e.ControlRequested(kind=command.kind, decision=command.decision),)
         case c.SubmitTask():
             return (_submit(state, command),)
         case c.JudgeGoal():
-            return _judged(state, command, command.spent)
+            return _judged(state, command, command.spent, command.cause)
         case c.AcceptCriterion():
             accepted = e.CriterionAccepted(acceptance=command.acceptance)
             if command.acceptance.tree != command.judgement.tree:
                 raise refusal(state, _verb(command), "the acceptance is for another tree")
             if command.seen != (state.proof.digest if state.proof else None):
                 raise refusal(state, _verb(command), "it was judged again meanwhile")
-            return (accepted, *_judged(state, command, Spend()))
+            return (accepted, *_judged(state, command, Spend(), ProofCause.ACCEPTED))
         case _:
             assert_never(command)
 
@@ -142,8 +146,16 @@ def _submit(state: GoalState, command: c.SubmitTask) -> e.TaskSubmitted:
     return e.TaskSubmitted(task=task, attempt=state.tasks[task].attempts, decision=command.decision)
 
 
+def _reopen(state: GoalState) -> e.VerificationReopened:
+    """Only what was judged can be judged anew: work that waits for something goes on by `resume`."""
+    tree = state.tree or state.created.base_tree
+    if state.judgement is None or state.judgement.tree != tree:
+        raise refusal(state, "verify", "its present tree was not judged yet")
+    return e.VerificationReopened(tree=tree)
+
+
 def _judged(
-    state: GoalState, command: c.JudgeGoal | c.AcceptCriterion, spent: Spend
+    state: GoalState, command: c.JudgeGoal | c.AcceptCriterion, spent: Spend, cause: ProofCause
 ) -> tuple[e.GoalEvent, ...]:
     """A judgement counts for the tree that the goal has now, not for one it had before."""
     judgement = command.judgement
@@ -151,7 +163,7 @@ def _judged(
         raise refusal(state, _verb(command), "the goal has another tree by now; judge that one")
     return (
         e.GoalJudged(judgement=judgement, spent=spent),
-        e.ProofRecorded(digest=command.proof, tree=judgement.tree),
+        e.ProofRecorded(digest=command.proof, tree=judgement.tree, cause=cause),
         *_follow(judgement),
     )
 
@@ -234,6 +246,8 @@ def _find_obstacle(state: GoalState, command: c.ResumeGoal) -> str:
     match state.status:
         case S.BLOCKED_ON_HUMAN if state.open_questions:
             return "answer " + ", ".join(question.id for question in state.open_questions)
+        case S.BLOCKED_ON_HUMAN if state.conflicted is not None:
+            return ""
         case S.BLOCKED_ON_HUMAN if state.judgement and state.judgement.tree == state.tree:
             return "; ".join(state.judgement.reasons)
         case S.BLOCKED_ON_EXTERNAL if not state.graph.tasks:

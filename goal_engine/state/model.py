@@ -10,8 +10,16 @@ from goal_engine.budget import GoalBudget, Spend
 from goal_engine.decision import Acceptance, Answer, Criterion, EvidenceKind, Question
 from goal_engine.evidence import GoalGitEvidence
 from goal_engine.proof.gate import GateResult, GateSpec
+from goal_engine.proof.statement import ProofCause
 from goal_engine.proof.verdict import Judgement
-from goal_engine.state.events import ControlRequested, GoalBlocked, GoalCreated
+from goal_engine.stagnation import Round
+from goal_engine.state.events import (
+    ControlRequested,
+    GoalBlocked,
+    GoalCreated,
+    RepairPlanned,
+    RepairsStopped,
+)
 from goal_engine.task_graph.graph import GoalTaskGraph
 from goal_engine.types import (
     Decision,
@@ -64,6 +72,7 @@ class ProofPointer(Frozen):
 
     digest: Sha256
     tree: GitOid
+    cause: ProofCause = ProofCause.JUDGED
 
 
 class GoalState(Frozen):
@@ -93,11 +102,25 @@ class GoalState(Frozen):
     tree: GitOid | None = None
     evidence: GoalGitEvidence | None = None
     conflict: tuple[str, ...] = ()
+    conflicted: str | None = None
+    """The task whose result did not merge, while nobody has done it on what is there."""
+    repairs: tuple[RepairPlanned, ...] = ()
+    """Every repair there was, of earlier runs too."""
+    repairs_before: int = 0
+    """How many of them are of earlier runs."""
+    rounds: tuple[Round, ...] = ()
+    """What the gates said no to in this run, one for each result that was weighed."""
+    stopped: RepairsStopped | None = None
+    """Why this run tries no further repair."""
     gates_run: dict[str, GateRun] = Field(default_factory=dict)
     """By `stage:tree:gate`."""
     judgement: Judgement | None = None
     acceptances: tuple[Acceptance, ...] = ()
     proof: ProofPointer | None = None
+    superseded: tuple[ProofPointer, ...] = ()
+    """The proofs before that one, oldest first."""
+    reopened: bool = False
+    """Whether the gates run again on the tree that was judged, until it is judged anew."""
     applied: tuple[str, ...] = ()
     applied_tree: GitOid | None = None
     """The tree whose files `applied` are."""
@@ -109,6 +132,21 @@ class GoalState(Frozen):
     def goal_id(self) -> GoalId:
         """The goal's id."""
         return self.created.goal_id
+
+    @property
+    def repair_ids(self) -> frozenset[str]:
+        """Ids of the tasks that the engine added to the plan's."""
+        return frozenset(repair.task.id for repair in self.repairs)
+
+    @property
+    def plan(self) -> GoalTaskGraph:
+        """The tasks of the plan alone, without repairs."""
+        repairs = self.repair_ids
+        return GoalTaskGraph(tasks=tuple(task for task in self.graph if task.id not in repairs))
+
+    def find_repair(self, task: str) -> RepairPlanned | None:
+        """Return what was planned with a repair, `None` for a task of the plan."""
+        return next((repair for repair in self.repairs if repair.task.id == task), None)
 
     @property
     def gates(self) -> tuple[GateSpec, ...]:
@@ -160,6 +198,11 @@ class GoalState(Frozen):
         """Whether nothing works but a person, whose time is their own."""
         running = [name for name, at in self.statuses.items() if at is TaskStatus.RUNNING]
         return bool(running) and set(running) == set(self.handed_over)
+
+    @property
+    def proofs(self) -> tuple[ProofPointer, ...]:
+        """Every proof of the goal, oldest first; the last one counts."""
+        return (*self.superseded, *((self.proof,) if self.proof else ()))
 
     def find_waiting(self, task: str) -> tuple[str, ...]:
         """Return the pending tasks that cannot run without `task`."""

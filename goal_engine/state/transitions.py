@@ -38,6 +38,10 @@ _WORK = (
     e.TreeIntegrated,
     e.IntegrationConflicted,
     e.VerificationStarted,
+    e.RoundWeighed,
+    e.RepairPlanned,
+    e.RepairDropped,
+    e.RepairsStopped,
     e.GoalJudged,
     e.ProofRecorded,
     e.QuestionsAsked,
@@ -78,6 +82,7 @@ TRANSITIONS: Mapping[GoalStatus | None, Moves] = {
         e.GoalBlocked: S.BLOCKED_ON_HUMAN,
         e.GoalReady: S.READY,
         e.GoalNotReady: S.NOT_READY,
+        e.VerificationReopened: S.RUNNING,
     },
     S.BLOCKED_ON_EXTERNAL: {**_RESUME, e.GoalPlanned: S.PLANNED},
     S.NEEDS_MORE_BUDGET: dict(_RESUME),
@@ -87,11 +92,13 @@ TRANSITIONS: Mapping[GoalStatus | None, Moves] = {
         **_stays(S.NOT_READY, e.CriterionAccepted, e.GoalJudged, e.ProofRecorded, e.GoalNotReady),
         **_stays(S.NOT_READY, e.ChangeUndone),
         e.GoalReady: S.READY,
+        e.VerificationReopened: S.RUNNING,
     },
     S.READY: {
         **_START,
         **_stays(S.READY, e.ProofRecorded, e.ChangeApplied, e.ChangeUndone, e.DeliveryIntended),
         e.GoalDelivered: S.DELIVERED,
+        e.VerificationReopened: S.RUNNING,
     },
     S.DELIVERED: _stays(S.DELIVERED, e.ChangeApplied, e.ChangeUndone),
     S.CANCELLED: {},
@@ -110,15 +117,17 @@ POSSIBLE: Mapping[GoalStatus, tuple[str, ...]] = {
     S.PLANNED: ("execute", "revise", "cancel"),
     S.RUNNING: ("pause", "cancel", "show"),
     S.PAUSED: ("resume", "cancel"),
-    S.BLOCKED_ON_HUMAN: ("answer", "accept", "diff", "proof", "resume", "revise", "cancel"),
+    S.BLOCKED_ON_HUMAN: (
+        "answer", "accept", "diff", "proof", "verify", "resume", "revise", "cancel",
+    ),
     S.BLOCKED_ON_EXTERNAL: ("revise", "resume", "cancel"),
     S.NEEDS_MORE_BUDGET: ("resume", "cancel"),
     S.FAILED_INFRA: ("resume", "cancel"),
-    S.NOT_READY: ("execute", "accept", "diff", "proof", "cancel"),
-    S.READY: ("diff", "apply", "deliver", "proof", "execute", "cancel"),
+    S.NOT_READY: ("execute", "accept", "diff", "proof", "verify", "cancel"),
+    S.READY: ("diff", "apply", "deliver", "proof", "verify", "execute", "cancel"),
     S.DELIVERED: ("apply", "diff", "proof"),
     S.CANCELLED: ("show",),
-}
+}  # fmt: skip
 """The operations to name when another one is refused."""
 
 

@@ -20,6 +20,7 @@ from goal_engine.proof.envelope import (
 from goal_engine.proof.report import render_proof_page
 from goal_engine.proof.statement import (
     GoalProof,
+    ProofCause,
     ProvenEnvironment,
     find_digest,
     parse_statement,
@@ -33,6 +34,7 @@ from goal_engine.runtime.threads import in_thread
 from goal_engine.state.model import GoalState
 from goal_engine.task_graph.graph import GoalTask
 from goal_engine.types import GoalId
+from goal_engine.verifier.script import compose_verifier
 from goal_engine.worktree import Workbench
 
 STATEMENT = "statement.json"
@@ -42,8 +44,6 @@ CHANGE = "change.bundle"
 ENVELOPE = "envelope.dsse.json"
 PUBLIC_KEY = "public-key.pem"
 VERIFIER = "verify.py"
-OWN_VERIFIER = Path(__file__).with_name("standalone.py")
-"""What a stranger runs: put into each bundle as it is."""
 
 
 def proofs_folder(checkout: Path, goal_id: GoalId) -> Path:
@@ -52,15 +52,20 @@ def proofs_folder(checkout: Path, goal_id: GoalId) -> Path:
 
 
 async def write_bundle(
-    ports: Ports, bench: Workbench, state: GoalState, seen: Observations, judgement: Judgement
+    ports: Ports,
+    bench: Workbench,
+    state: GoalState,
+    seen: Observations,
+    judgement: Judgement,
+    cause: ProofCause = ProofCause.JUDGED,
 ) -> str:
-    """Write the bundle of `judgement` and return its digest."""
+    """Write the bundle of `judgement` and return its digest; `state` has the proof before it."""
     _, head = await ports.store.head(state.goal_id)
     logs = {}
     for run in state.gates_run.values():
         if run.result.log:
             logs[f"logs/{run.result.log}"] = await ports.store.read_object(run.result.log)
-    return await in_thread(_write, ports.checkout, bench, state, seen, judgement, head, logs)
+    return await in_thread(_write, ports.checkout, bench, state, seen, judgement, cause, head, logs)
 
 
 def _write(
@@ -69,6 +74,7 @@ def _write(
     state: GoalState,
     seen: Observations,
     judgement: Judgement,
+    cause: ProofCause,
     head: str,
     logs: dict[str, bytes],
 ) -> str:
@@ -79,12 +85,13 @@ def _write(
     with tempfile.TemporaryDirectory(prefix=".new-", dir=folder) as made:
         new = Path(made) / "bundle"
         new.mkdir()
-        files = {**logs, VERIFIER: OWN_VERIFIER.read_bytes()}
+        files = {**logs, VERIFIER: compose_verifier()}
         if state.commit is not None and state.tree != state.created.base_tree:
             bench.repository.write_bundle(new / CHANGE, state.commit, state.created.base_commit)
             files[CHANGE] = (new / CHANGE).read_bytes()
         digests = {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
-        proof = make_proof(bench, state, seen, judgement, head, digests, find_key_id(public_key))
+        key_id = find_key_id(public_key)
+        proof = make_proof(bench, state, seen, judgement, cause, head, digests, key_id)
         statement = render_statement(proof)
         digest = find_digest(statement)
         page = render_proof_page(proof, digest).encode()
@@ -118,6 +125,7 @@ def make_proof(
     state: GoalState,
     seen: Observations,
     judgement: Judgement,
+    cause: ProofCause,
     head: str,
     files: dict[str, str],
     key_id: str,
@@ -157,6 +165,8 @@ def make_proof(
         journal_seq=state.seq,
         journal_head=head,
         files=files,
+        cause=cause,
+        supersedes=state.proof.digest if state.proof else None,
     )
 
 
@@ -201,7 +211,7 @@ def read_bundle(folder: Path) -> tuple[GoalProof, str]:
 
 def has_own_verifier(proof: GoalProof) -> bool:
     """Whether the bundle's `verify.py` is the one that this version writes."""
-    own = hashlib.sha256(OWN_VERIFIER.read_bytes()).hexdigest()
+    own = hashlib.sha256(compose_verifier()).hexdigest()
     return proof.files.get(VERIFIER) == own
 
 

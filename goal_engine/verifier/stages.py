@@ -6,16 +6,16 @@ import asyncio
 import os
 from collections.abc import Iterable
 
-from goal_engine.decision import EvidenceKind
+from goal_engine.decision import Criterion
 from goal_engine.gates.protected import is_test, runs_tests
 from goal_engine.ports import Ports
-from goal_engine.proof.gate import GateResult, GateSpec, GateStage, TestFailure
+from goal_engine.proof.gate import GateReport, GateResult, GateSpec, GateStage, TestFailure
 from goal_engine.runtime.threads import in_thread
 from goal_engine.state import events as e
 from goal_engine.state.commands import Record
 from goal_engine.state.model import GoalState
 from goal_engine.verifier.observe import read_run, render_failures, render_report
-from goal_engine.verifier.run import name_run, run_gate
+from goal_engine.verifier.run import name_run, settle_gate
 from goal_engine.worktree import Workbench
 
 
@@ -30,11 +30,13 @@ async def run_stage(
     """Run those of `gates` that have not run on this tree at this stage; the parallel ones together."""
     tree = await in_thread(bench.repository.tree_of, commit)
     todo = [gate for gate in gates if state.find_run(stage, tree, gate.name) is None]
+    bound = {gate.name for gate in find_flipping_gates(state.criteria, state.gates)}
     slots = asyncio.Semaphore(max(2, os.cpu_count() or 1))
 
     async def run(spec: GateSpec) -> None:
         async with slots:
-            ran = await run_gate(bench, spec, stage, tree, commit)
+            confirm = spec.confirm if stage is GateStage.PROVING and spec.name in bound else 0
+            ran = await settle_gate(bench, spec, stage, tree, commit, confirm)
             log = await ports.store.write_object(ran.log) if ran.log else None
             result = ran.result.changed(log=log)
             await record(ports, state, result, ran.environment.key, ran.failures)
@@ -75,8 +77,7 @@ async def run_counterfactual(
 
     Where that tree is the base or the result itself, what was seen there is what is recorded.
     """
-    bound = {c.gate for c in state.criteria if c.evidence is EvidenceKind.FLIPS}
-    gates = [gate for gate in state.gates if gate.name in bound]
+    gates = find_flipping_gates(state.criteria, state.gates)
     base, tree = state.created.base_tree, state.tree
     if not gates or tree is None:
         return state, None
@@ -97,6 +98,19 @@ async def run_counterfactual(
             )
             await record(ports, state, said, run.environment)
     return await ports.read(state.goal_id), without
+
+
+def find_flipping_gates(
+    criteria: Iterable[Criterion], gates: Iterable[GateSpec]
+) -> tuple[GateSpec, ...]:
+    """Return the gates of which some criterion wants to know what they say without the change."""
+    wanted = [criterion for criterion in criteria if criterion.wants_flip]
+    names = {criterion.gate for criterion in wanted}
+    return tuple(
+        gate
+        for gate in gates
+        if gate.name in names or (None in names and gate.report is not GateReport.EXIT)
+    )
 
 
 def find_counterfactual(bench: Workbench, state: GoalState) -> str:

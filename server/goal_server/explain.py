@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from goal_engine.decision import Criterion, EvidenceKind
+from goal_engine.decision import Criterion, describe_evidence
 from goal_engine.errors import GoalNotFound
 from goal_engine.proof.gate import GateResult, GateStage
 from goal_engine.state.model import GoalState
@@ -17,11 +17,6 @@ MODES = {
     AnchorMode.PRESENT: "present in this file",
     AnchorMode.MOVED: "present in this file, which was edited elsewhere",
     AnchorMode.STALE: "edited since: what was shown does not speak for these lines any more",
-}
-EVIDENCE = {
-    EvidenceKind.FLIPS: "red before, green now, red again without the change",
-    EvidenceKind.HOLDS: "green before and after",
-    EvidenceKind.ACCEPTED: "a person's word",
 }
 STAGES = {
     GateStage.BASELINE: "before",
@@ -67,7 +62,9 @@ def _explain(
             f"Criterion {code(criterion.id)}: {plain(criterion.text)} — "
             f"**{plain(standing.replace('_', ' '))}**: {plain(reason)}"
         )
-        told.append(f"Evidence asked for: {EVIDENCE[criterion.evidence]}")
+        told.append(f"Evidence asked for: {plain(describe_evidence(criterion))}")
+        if criterion.why:
+            told.append(f"Asked for because {plain(criterion.why)}")
         if criterion.gate:
             told.append(f"Gate {code(criterion.gate)}: {_render_runs(state, criterion.gate)}")
         told += [f"Test {code(test)}" for test in criterion.tests[:10]]

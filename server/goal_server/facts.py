@@ -32,7 +32,8 @@ def _gate(state: GoalState, event: e.GateFinished) -> str:
     result = event.result
     seconds = result.duration_ms / 1000
     message = f": {result.message}" if result.message and not result.green else ""
-    return f"gate {result.gate} ({result.stage}) {result.outcome} in {seconds:.1f} s{message}"
+    runs = f", {result.runs} runs" if result.runs > 1 else ""
+    return f"gate {result.gate} ({result.stage}) {result.outcome} in {seconds:.1f} s{runs}{message}"
 
 
 def _task(state: GoalState, task_id: str) -> GoalTask | None:
@@ -70,6 +71,10 @@ def _blocked(state: GoalState, event: e.GoalBlocked) -> str:
     return f"blocked ({event.on}): {why}"
 
 
+def _repair(state: GoalState, event: e.RepairPlanned) -> str:
+    return f"repair {event.number} of {event.limit} planned: {'; '.join(event.reasons)}"
+
+
 def _integrated(state: GoalState, event: e.TreeIntegrated) -> str:
     if not event.tasks:
         return ""
@@ -100,7 +105,11 @@ FACTS: Mapping[type, Say] = {
     e.IntegrationConflicted: lambda _, event: (
         f"task {event.task} does not merge: {', '.join(event.paths)}"
     ),
+    e.VerificationReopened: lambda *_: "the gates run again, on the base as well",
     e.VerificationStarted: lambda _, event: f"verifying tree {event.tree[:12]}",
+    e.RepairPlanned: _repair,
+    e.RepairDropped: lambda _, event: f"task {event.task} {event.reason}",
+    e.RepairsStopped: lambda _, event: f"no further repair: {event.reason}",
     e.CriterionAccepted: lambda _, event: f"accepted: {event.acceptance.criterion}",
     e.ProofRecorded: lambda _, event: f"proof {event.digest[:16]}",
     e.GoalReady: lambda _, event: "ready",

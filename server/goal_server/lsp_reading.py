@@ -161,7 +161,7 @@ class Reading:
         if engine is None or state is None:
             return None
         given = {"goal": state.goal_id, "root": engine.checkout.as_uri()}
-        for verb in ("execute", "resume"):
+        for verb in ("verify", "execute", "resume"):
             if verb in POSSIBLE[state.status]:
                 return Repair("Run the gates of this goal again", f"goal.{verb}", given)
         return None

@@ -39,6 +39,7 @@ from goal_engine.gates.trust import digest_gate
 from goal_engine.proof.gate import GateSpec
 from goal_engine.state.model import GoalState
 from goal_engine.types import Decision, GoalStatus, WorkerName
+from goal_engine.verifier import review
 from goal_engine.verifier.bundle import PAGE, proofs_folder
 from goal_engine.workers.agents import agents_path, find_program, read_agents
 from goal_engine.worktree import choose_folder
@@ -113,7 +114,7 @@ async def check_possible(engine: Engine, operation: Operation, params: p.Params)
     if isinstance(params, p.ExecuteParams) and params.has_plan:
         return
     goal = getattr(params, "goal", "")
-    if operation.name in ("execute", "resume") and goal:
+    if operation.name in ("execute", "resume", "verify") and goal:
         state = await queries.resolve_goal(engine.ports, goal)
         lifecycle.check_possible(state, operation.name)
 
@@ -237,6 +238,13 @@ async def show_goal(context: Context, params: p.GoalParams) -> r.GoalView:
     return _view(context, await _find(context, params.goal))
 
 
+async def review_goal(context: Context, params: p.GoalParams) -> r.ReviewView:
+    """Look through the change that a goal has now; nothing is written or run."""
+    state = await _find(context, params.goal)
+    reviews = await review.review_goal(context.engine.ports, state)
+    return r.render_review(state, reviews)
+
+
 async def show_diff(context: Context, params: p.DiffParams) -> r.DiffView:
     """Return the change of a goal or of one task."""
     state = await _find(context, params.goal)
@@ -300,12 +308,13 @@ OPENED: dict[str, Callable[[Context, GoalState, str | None], Awaitable[Path]]] =
 """How each thing that can be opened is found."""
 
 
-async def show_proof(context: Context, params: p.GoalParams) -> r.ProofView:
+async def show_proof(context: Context, params: p.ProofParams) -> r.ProofView:
     """Say where the proof is and what it states."""
     state = await _find(context, params.goal)
     path = await _find_proof(context, state)
     key_id, signature = await asyncio.to_thread(reverify.read_signature, path)
-    return r.render_proof(state, path, key_id, signature)
+    earlier = r.render_superseded(state, path.parent) if params.all else ()
+    return r.render_proof(state, path, key_id, signature, earlier)
 
 
 # Decide
@@ -349,10 +358,19 @@ async def deliver_goal(context: Context, params: p.GoalParams) -> r.GoalView:
     return _view(context, await local.deliver_local(context.engine.ports, state.goal_id))
 
 
+async def verify_goal(context: Context, params: p.GoalParams) -> r.GoalView:
+    """Run the gates again on the tree that was judged."""
+    state = await _find(context, params.goal)
+    await _check_gates(context, state.created.gates)
+    return _view(context, await lifecycle.verify_goal(context.engine.ports, state.goal_id))
+
+
 async def verify_proof(context: Context, params: p.VerifyProofParams) -> r.ReverificationView:
     """Check a bundle's signature and digests; if asked, re-execute its gates in a clean checkout."""
     bundle = await _find_bundle(context, params.proof)
-    proof, _ = await asyncio.to_thread(reverify.inspect_bundle, bundle)
+    proof, digest = await asyncio.to_thread(reverify.inspect_bundle, bundle)
+    newer = await queries.find_successor(context.engine.ports, proof.goal_id, digest)
+    superseded_by, because = newer or (None, "")
     commands = reverify.plan_commands(proof)
     if not params.run:
         return r.ReverificationView(
@@ -360,6 +378,8 @@ async def verify_proof(context: Context, params: p.VerifyProofParams) -> r.Rever
             outcome="INSPECTED",
             gates=commands,
             note=reverify.describe_inspection(proof),
+            superseded_by=superseded_by,
+            superseded_because=because,
         )
     for command in commands:
         context.say(f"will run {command}")
@@ -371,6 +391,8 @@ async def verify_proof(context: Context, params: p.VerifyProofParams) -> r.Rever
         gates=commands,
         differences=found.differences,
         missing=found.missing,
+        superseded_by=superseded_by,
+        superseded_because=because,
     )
 
 
@@ -387,6 +409,8 @@ def _show(context: Context, choice: GateChoice) -> r.GatesView:
     return r.GatesView(
         gates=tuple(r.render_gate(spec, trusted(spec)) for spec in choice.specs),
         configuration=str(choice.path) if choice.path else None,
+        passed_over=tuple(map(r.render_passed, choice.passed_over)),
+        python=choice.python,
     )
 
 
@@ -454,8 +478,10 @@ async def _create(context: Context, params: p.PlanParams) -> GoalState:
         gates=choice.specs,
         python=choice.python,
         copies=choice.copies,
+        notices=tuple(passed.sentence for passed in choice.passed_over if passed.absent),
         worker=params.worker,
         agent=params.agent or "",
+        kind=params.kind,
     )
     create = planner.create_goal if isinstance(params, p.RunParams) else planner.plan_goal
     return await create(context.engine.ports, text, options)

@@ -13,7 +13,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
-from goal_engine.types import AgentName, WorkerName
+from goal_engine.types import AgentName, GoalKind, WorkerName
 
 
 class Params(BaseModel):
@@ -52,6 +52,14 @@ class GoalParams(Params):
     goal: str = _goal()
 
 
+class ProofParams(GoalParams):
+    """The proofs of a goal."""
+
+    all: bool = Field(
+        default=False, description="List the proofs before it, and why each was superseded."
+    )
+
+
 class ListParams(Params):
     """Which goals."""
 
@@ -59,7 +67,7 @@ class ListParams(Params):
 
 
 class Limits(Params):
-    """Limits of a goal; what is not given is not limited."""
+    """Limits of a goal; what is not given is not limited, but for repairs."""
 
     wall_seconds: int | None = Field(
         default=None, gt=0, description="Seconds of work, pauses not counted."
@@ -70,6 +78,9 @@ class Limits(Params):
     )
     tokens: int | None = Field(default=None, gt=0, description="Tokens of all workers.")
     usd: Decimal | None = Field(default=None, gt=0, description="US dollars of all workers.")
+    repairs: int | None = Field(
+        default=None, ge=0, le=20, description="Repairs of a result that gates said no to (2)."
+    )
 
 
 class PlanParams(Limits):
@@ -91,6 +102,9 @@ class PlanParams(Limits):
     )
     agent: AgentName | None = Field(
         default=None, description="Which agent, as `goalproof agents` shows them; means cli."
+    )
+    kind: GoalKind | None = Field(
+        default=None, description="What sort of goal it is, over what its words say."
     )
 
 

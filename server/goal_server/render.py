@@ -25,6 +25,8 @@ COLOURS = {
     "REPRODUCED": "green",
     "not_ready": "red",
     "failed": "red",
+    "blocked": "red",
+    "blocks": "red",
     "failed_infra": "red",
     "partial": "red",
     "not_addressed": "red",
@@ -32,6 +34,10 @@ COLOURS = {
     "NOT REPRODUCED": "red",
 }
 """Words that mean good or bad; all others that are styled are yellow."""
+
+
+SHOWN = 3
+"""Findings of each section that a goal shows."""
 
 
 def render_result(result: r.View) -> str:
@@ -44,6 +50,8 @@ def _goal(goal: r.GoalView) -> Iterator[str]:
     yield f"{render_word(goal.status)}  {click.style(plain_line(goal.text), bold=True)}"
     branch = f" ({plain_line(goal.base_branch)})" if goal.base_branch else ""
     yield f"{goal.id}  {goal.kind}  base {goal.base_commit[:12]}{branch}"
+    if goal.status == "planned":
+        yield from _wrap(f"{goal.kind}: {goal.kind_reason} (`--kind` says otherwise)", "kind    ")
     if goal.change:
         change = goal.change
         files = _count(len(change.files), "file")
@@ -64,6 +72,8 @@ def _goal(goal: r.GoalView) -> Iterator[str]:
         yield from _section("Gates", (_gate(gate) for gate in goal.gates))
     if goal.criteria:
         yield from _section("Criteria", (_criterion(item) for item in goal.criteria))
+    if goal.reviews:
+        yield from _section("Review", (_review_line(section) for section in goal.reviews))
     if goal.questions:
         yield from _section("Questions", ((q.id, plain_line(q.text)) for q in goal.questions))
     yield ""
@@ -103,13 +113,18 @@ def _gate(gate: r.GateView) -> tuple[str, ...]:
     colour = {True: "green", False: "red", None: "yellow"}[gate.met]
     before = f"{gate.baseline or '·'} → {gate.outcome or '·'}"
     gaps = f" ({len(gate.gaps)} failed before as well)" if gate.gaps else ""
+    flaky = f" ({len(gate.flaky)} flaky before as well)" if gate.flaky else ""
+    quarantined = f" ({len(gate.quarantined)} quarantined)" if gate.quarantined else ""
     optional = "" if gate.required else " (optional)"
-    reason = f"{plain_line(gate.verdict)}{gaps}{optional}"
+    reason = f"{plain_line(gate.verdict)}{gaps}{flaky}{quarantined}{optional}"
     return (click.style(standing, fg=colour), gate.name, before, reason)
 
 
 def _criterion(item: r.CriterionView) -> tuple[str, ...]:
-    text = f"{plain_line(item.text)} — {plain_line(item.reason)}"
+    said = item.reason
+    if said == r.UNJUDGED:  # what it will ask for is more to know than that it did not yet
+        said = f"{item.asks} ({item.why})" if item.why else item.asks
+    text = f"{plain_line(item.text)} — {plain_line(said)}"
     return (render_word(item.state), item.id, item.evidence, text)
 
 
@@ -126,6 +141,36 @@ def _list(goals: r.GoalList) -> Iterator[str]:
         )
         for line in goals.goals
     )
+
+
+def _review(review: r.ReviewView) -> Iterator[str]:
+    yield f"{render_word(review.status)}  {review.goal}  tree {review.tree[:12]}"
+    for section in review.sections:
+        yield from ("", f"{render_word(section.status)}  {section.name}")
+        yield from (f"  {line}" for line in _table(map(_finding, section.findings), indent=2))
+        yield from ([f"  and {section.more} more"] if section.more else ())
+        for label, texts in (("risk", section.risks), ("gap", section.gaps)):
+            for text in texts:
+                yield from _wrap(text, f"  {label}  ")
+        yield from _wrap(section.next, "  next  ") if section.next else ()
+    if review.next:
+        yield from ("", "Next:", *(f"  {step}" for step in review.next))
+
+
+def _finding(found: r.FindingView) -> tuple[str, ...]:
+    place = found.path if found.line is None else f"{found.path}:{found.line}"
+    excerpt = f" — {found.excerpt}" if found.excerpt else ""
+    text = plain_line(f"{place}  {found.message}{excerpt}")
+    return (render_word(found.severity), found.rule, text)
+
+
+def _review_line(section: r.ReviewSectionView) -> tuple[str, ...]:
+    """What a goal shows of a section: what blocks and what warns, the notes counted."""
+    shown = [found for found in section.findings if found.severity != "notes"]
+    said = [f"{f.rule} in {f.path}{f':{f.line}' if f.line else ''}" for f in shown[:SHOWN]]
+    left = len(section.findings) + section.more - len(said)
+    said += [f"{left} more: `goalproof review`"] if left and said else []
+    return (render_word(section.status), section.name, plain_line("; ".join(said)))
 
 
 def _diff(diff: r.DiffView) -> Iterator[str]:
@@ -152,6 +197,15 @@ def _gates(view: r.GatesView) -> Iterator[str]:
             yield f"  digest {gate.digest}"
         if gate.reason:
             yield from _wrap(gate.reason, "  why: ")
+    if view.python:
+        yield from ("", f"Python  {plain_line(view.python)}")
+    if view.passed_over:
+        yield from _section("Not gates", map(_passed_over, view.passed_over))
+
+
+def _passed_over(passed: r.PassedOverView) -> tuple[str, ...]:
+    folder = "" if passed.folder == "." else f"in {passed.folder}: "
+    return plain_line(passed.what), plain_line(f"{folder}{passed.reason}")
 
 
 def _agents(view: r.AgentsView) -> Iterator[str]:
@@ -174,7 +228,18 @@ def _proof(view: r.ProofView) -> Iterator[str]:
     yield from _wrap(view.signature, "signed  yes: " if view.signed else "signed  no: ")
     yield from _section("Gates", (_gate(gate) for gate in view.gates))
     yield from _section("Criteria", (_criterion(item) for item in view.criteria))
+    if view.superseded:
+        yield from _section("Superseded", (_superseded(item) for item in view.superseded))
     yield from ("", "Next:", *(f"  {plain_line(step)}" for step in view.next))
+
+
+def _superseded(item: r.SupersededProof) -> tuple[str, ...]:
+    return (
+        item.digest[:16],
+        f"tree {item.tree[:12]}",
+        f"by {item.superseded_by[:16]}",
+        item.because,
+    )
 
 
 def _reverification(view: r.ReverificationView) -> Iterator[str]:
@@ -185,6 +250,8 @@ def _reverification(view: r.ReverificationView) -> Iterator[str]:
         yield from _wrap(difference, "differs ")
     for missing in view.missing:
         yield from _wrap(missing, "missing ")
+    if view.superseded_by:
+        yield from _wrap(f"by {view.superseded_by}: {view.superseded_because}", "superseded ")
     if view.note:
         yield from _wrap(view.note, "")
 
@@ -200,6 +267,7 @@ def _open(view: r.OpenView) -> Iterator[str]:
 RENDERERS: dict[type[r.View], Callable[[Any], Iterator[str]]] = {
     r.GoalView: _goal,
     r.GoalList: _list,
+    r.ReviewView: _review,
     r.DiffView: _diff,
     r.LogView: _log,
     r.OpenView: _open,

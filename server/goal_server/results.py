@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import shlex
 from datetime import datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Literal
 
@@ -14,10 +15,14 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from goal_engine.budget import GoalBudget, Spend
+from goal_engine.decision import describe_evidence
+from goal_engine.gates.detection.project import PassedOver
 from goal_engine.gates.trust import digest_gate
 from goal_engine.progress import find_blocker
 from goal_engine.proof.gate import GateResult, GateSpec, GateStage
-from goal_engine.proof.verdict import CriterionVerdict
+from goal_engine.proof.review import ReviewSection, ReviewStatus, find_blocking
+from goal_engine.proof.statement import say_superseded
+from goal_engine.proof.verdict import REVIEWED, CriterionVerdict
 from goal_engine.state.events import ChangeUndone
 from goal_engine.state.model import GoalState
 from goal_engine.state.store import Summary
@@ -26,6 +31,8 @@ from goal_engine.types import GoalStatus, TaskStatus
 from goal_server.plain import visible_line
 
 S = GoalStatus
+UNJUDGED = "not judged yet"
+"""Why a criterion stands where it does before anything was judged."""
 
 
 class View(BaseModel):
@@ -68,6 +75,12 @@ class GateView(View):
     verdict: str = ""
     """Why it met its bar or did not."""
     gaps: tuple[str, ...] = ()
+    flaky: tuple[str, ...] = ()
+    """Tests that are flaky on the base as well, and how often each failed there."""
+    quarantined: tuple[str, ...] = ()
+    """Tests that the person took out of its answer, and what each did."""
+    runs: int = 1
+    """How often it ran on the result."""
     baseline: str | None = None
     outcome: str | None = None
     trusted: bool | None = None
@@ -93,6 +106,50 @@ class CriterionView(View):
     tests: tuple[str, ...]
     state: str
     reason: str
+    asks: str = ""
+    """In words, what would show it."""
+    why: str = ""
+    """Why it is asked for, where nobody wrote it into a plan."""
+
+
+class FindingView(View):
+    """One thing in a change that a reader should see."""
+
+    rule: str
+    severity: str
+    """blocks, warns or notes."""
+    path: str
+    line: int | None
+    """In the result, from 1."""
+    message: str
+    excerpt: str
+    """The line, cut short and without secrets."""
+
+
+class ReviewSectionView(View):
+    """One section of a review: architect, code, test, security, performance or anti-slop."""
+
+    name: str
+    status: str
+    """passed, blocked, warned or not_applicable."""
+    findings: tuple[FindingView, ...]
+    more: int
+    """Findings that are not listed."""
+    risks: tuple[str, ...]
+    gaps: tuple[str, ...]
+    """What was not looked at."""
+    next: str
+
+
+class ReviewView(View):
+    """The review of the tree that a goal has now."""
+
+    goal: str
+    tree: str
+    status: str
+    """That of the section that stands worst."""
+    sections: tuple[ReviewSectionView, ...]
+    next: tuple[str, ...]
 
 
 class SpendView(View):
@@ -115,6 +172,8 @@ class BudgetView(View):
     tokens: int | None
     usd: str | None
     max_agents: int
+    repairs: int = 2
+    """Tasks that may be added in one run to repair what gates said no to."""
 
 
 class QuestionView(View):
@@ -174,6 +233,8 @@ class GoalView(View):
     applied: tuple[str, ...]
     plan_path: str | None = None
     """The plan as a file, once it was opened."""
+    reviews: tuple[ReviewSectionView, ...] = ()
+    """What the judgement's look at the change found."""
 
 
 class GoalLine(View):
@@ -233,12 +294,27 @@ class OpenView(View):
     kind: Literal["file", "folder"]
 
 
+class PassedOverView(View):
+    """What was looked at and is no gate."""
+
+    what: str
+    """The tool, script or target."""
+    folder: str
+    reason: str
+    absent: bool
+    """Whether it would be a gate if it were installed."""
+
+
 class GatesView(View):
     """The gates that a goal created now would have."""
 
     gates: tuple[GateView, ...]
     configuration: str | None
     """The configuration file, `None` when the gates were detected."""
+    passed_over: tuple[PassedOverView, ...] = ()
+    """What else was found and why it is no gate; nothing where the configuration decides."""
+    python: str | None = None
+    """The environment that gates run in, where it is not the one of the root."""
 
 
 class WorkerView(View):
@@ -268,6 +344,16 @@ class AgentsView(View):
     note: str
 
 
+class SupersededProof(View):
+    """A proof that the goal had before."""
+
+    digest: str
+    tree: str
+    path: str
+    superseded_by: str
+    because: str
+
+
 class ProofView(View):
     """A proof and what it states."""
 
@@ -283,6 +369,8 @@ class ProofView(View):
     signature: str
     """What the signature gives, or why there is none to rely on."""
     next: tuple[str, ...]
+    superseded: tuple[SupersededProof, ...] = ()
+    """The proofs before it, newest first, where they were asked for."""
 
 
 class ReverificationView(View):
@@ -294,6 +382,9 @@ class ReverificationView(View):
     differences: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
     note: str = ""
+    superseded_by: str | None = None
+    """The digest of the proof of this goal that came after it, as this workspace knows."""
+    superseded_because: str = ""
 
 
 class ExplanationView(View):
@@ -360,6 +451,7 @@ def render_goal(
         branch=state.delivery_branch,
         applied=state.applied,
         plan_path=None if plan_path is None else str(plan_path),
+        reviews=_render_reviews(state.judgement.reviews if state.judgement else ()),
     )
 
 
@@ -380,8 +472,26 @@ def render_line(summary: Summary) -> GoalLine:
     )
 
 
+def render_superseded(state: GoalState, folder: Path) -> tuple[SupersededProof, ...]:
+    """Return the proofs that a goal had before, newest first; their bundles are in `folder`."""
+    return tuple(
+        SupersededProof(
+            digest=old.digest,
+            tree=old.tree,
+            path=str(folder / old.digest),
+            superseded_by=new.digest,
+            because=say_superseded(new.cause, same_tree=old.tree == new.tree),
+        )
+        for old, new in reversed(tuple(pairwise(state.proofs)))
+    )
+
+
 def render_proof(
-    state: GoalState, proof_path: Path, key_id: str | None, signature: str
+    state: GoalState,
+    proof_path: Path,
+    key_id: str | None,
+    signature: str,
+    superseded: tuple[SupersededProof, ...] = (),
 ) -> ProofView:
     """Return what the current proof of a goal states; `key_id` is the checked signature's."""
     place = _render_place(state, proof_path)
@@ -396,6 +506,50 @@ def render_proof(
         key_id=key_id,
         signature=signature,
         next=(f"goalproof verify-proof {shlex.quote(str(proof_path))} --run",),
+        superseded=superseded,
+    )
+
+
+def render_review(state: GoalState, reviews: tuple[ReviewSection, ...]) -> ReviewView:
+    """Return the view of a review of the tree that a goal has."""
+    ranks = {status: rank for rank, status in enumerate(WORST)}
+    standing = sorted((section.status for section in reviews), key=ranks.__getitem__)
+    asked = [v.criterion.id for v in state.judgement.criteria] if state.judgement else []
+    waits = "accept" in POSSIBLE[state.status] and REVIEWED in asked and find_blocking(reviews)
+    return ReviewView(
+        goal=state.goal_id,
+        tree=state.tree or state.created.base_tree,
+        status=standing[0] if standing else ReviewStatus.NOT_APPLICABLE,
+        sections=_render_reviews(reviews),
+        next=(
+            f"goalproof diff {state.goal_id}",
+            *((f"goalproof accept {state.goal_id} {REVIEWED} REASON",) if waits else ()),
+        ),
+    )
+
+
+WORST = (
+    ReviewStatus.BLOCKED,
+    ReviewStatus.WARNED,
+    ReviewStatus.PASSED,
+    ReviewStatus.NOT_APPLICABLE,
+)
+
+
+def _render_reviews(reviews: tuple[ReviewSection, ...]) -> tuple[ReviewSectionView, ...]:
+    return tuple(
+        ReviewSectionView(
+            name=section.name,
+            status=section.status,
+            findings=tuple(
+                FindingView(**f.model_dump(exclude={"section"})) for f in section.findings
+            ),
+            more=section.more,
+            risks=section.risks,
+            gaps=section.gaps,
+            next=section.next,
+        )
+        for section in reviews
     )
 
 
@@ -412,6 +566,13 @@ def render_gate(spec: GateSpec, trusted: bool | None = None) -> GateView:
         fix=spec.fix,
         command=say_command(spec),
         digest=digest_gate(spec),
+    )
+
+
+def render_passed(passed: PassedOver) -> PassedOverView:
+    """Return the view of what is no gate."""
+    return PassedOverView(
+        what=passed.what, folder=passed.folder, reason=passed.reason, absent=passed.absent
     )
 
 
@@ -458,6 +619,8 @@ def find_next_steps(state: GoalState) -> tuple[str, ...]:
         unneeded.add("resume")
     if state.tree is None:
         unneeded |= {"diff", "proof"}
+    if state.judgement is None:
+        unneeded.add("verify")
     if state.has_begun:
         unneeded.add("revise")
     if state.applied and ChangeUndone in TRANSITIONS[state.status]:
@@ -537,7 +700,8 @@ def _render_gates(state: GoalState) -> tuple[GateView, ...]:
         view = render_gate(spec)
         found: dict[str, object] = {
             "baseline": _outcome(ran.get((GateStage.BASELINE, spec.name))),
-            "outcome": _outcome(ran.get((GateStage.PROVING, spec.name))),
+            "outcome": _outcome(proven := ran.get((GateStage.PROVING, spec.name))),
+            "runs": proven.runs if proven else 1,
         }
         if verdict := verdicts.get(spec.name):
             found |= {
@@ -545,6 +709,8 @@ def _render_gates(state: GoalState) -> tuple[GateView, ...]:
                 "met": verdict.met,
                 "verdict": verdict.reason,
                 "gaps": verdict.gaps,
+                "flaky": verdict.flaky,
+                "quarantined": verdict.quarantined,
             }
         views.append(view.model_copy(update=found))
     return tuple(views)
@@ -559,7 +725,7 @@ def _render_criteria(state: GoalState) -> tuple[CriterionView, ...]:
     judged = state.judgement.criteria if state.judgement else ()
     found = [(v.criterion, v.state.value, v.reason) for v in judged]
     if not judged:
-        found = [(c, "not_addressed", "not judged yet") for c in state.asked]
+        found = [(c, "not_addressed", UNJUDGED) for c in state.asked]
     return tuple(
         CriterionView(
             id=criterion.id,
@@ -569,6 +735,8 @@ def _render_criteria(state: GoalState) -> tuple[CriterionView, ...]:
             tests=criterion.tests,
             state=standing,
             reason=reason,
+            asks=describe_evidence(criterion),
+            why=criterion.why,
         )
         for criterion, standing, reason in found
     )
@@ -593,6 +761,7 @@ def _render_budget(budget: GoalBudget) -> BudgetView:
         tokens=budget.tokens,
         usd=None if budget.usd is None else str(budget.usd),
         max_agents=budget.max_agents,
+        repairs=budget.repairs,
     )
 
 

@@ -51,6 +51,9 @@ CRITERIA = st.builds(
     evidence=st.sampled_from(EvidenceKind),
     gate=st.none() | st.just("tests"),
     tests=st.lists(TEXT, max_size=3).map(tuple),
+    some_test=st.booleans(),
+    new_tests=st.sampled_from(["show", "trust"]),
+    why=TEXT,
 )
 BUDGETS = st.builds(
     GoalBudget,

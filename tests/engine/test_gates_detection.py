@@ -6,7 +6,8 @@ import pytest
 
 from goal_engine.errors import ToolMissing
 from goal_engine.gates.config import parse_configuration
-from goal_engine.gates.detection import detect, find_absent
+from goal_engine.gates.detection.detect import Detection, detect
+from goal_engine.gates.detection.project import Tools
 from goal_engine.gates.select import (
     check_tools,
     find_digest,
@@ -19,9 +20,13 @@ ALL = frozenset({"python", "-m pytest", "-m ruff", "-m mypy"})
 PYTEST = ("python", "-m", "pytest", "-q", "-p", "no:cacheprovider", "--junitxml={report}")
 
 
-def found(files: dict[str, str], tools: frozenset[str] = ALL) -> dict[str, GateSpec]:
+def look(files: dict[str, str], tools: frozenset[str] = ALL) -> Detection:
     content = {name: text.encode() for name, text in files.items()}
-    return {spec.name: spec for spec in detect(content, tools.__contains__)}
+    return detect(content, Tools(tools.__contains__))
+
+
+def found(files: dict[str, str], tools: frozenset[str] = ALL) -> dict[str, GateSpec]:
+    return {spec.name: spec for spec in look(files, tools).gates}
 
 
 PYTEST_MARKERS = [
@@ -64,8 +69,8 @@ UNITTEST = [
 @pytest.mark.parametrize(("files", "start"), UNITTEST)
 def test_without_pytest_unittest_discovers_where_it_can_find_something(files, start):
     spec = found(files, frozenset({"python"}))["unittest"]
-    assert spec.argv == ("python", "-m", "unittest", "discover", *start)
-    assert spec.report is GateReport.EXIT
+    assert spec.argv == ("python", "-m", "unittest", "discover", "-v", *start)
+    assert spec.report is GateReport.UNITTEST
 
 
 @pytest.mark.parametrize(
@@ -126,10 +131,9 @@ def test_mypy_checks_what_its_settings_say(files, places):
 def test_no_tool_that_is_not_installed_becomes_a_gate_and_that_is_said():
     files = {"pyproject.toml": "[tool.pytest]\n[tool.ruff.format]\n[tool.mypy]\n"}
     assert found(files, frozenset({"python"})) == {}
-    content = {name: text.encode() for name, text in files.items()}
-    said = find_absent(content, frozenset({"python", "-m mypy"}).__contains__)
-    assert [sentence.split()[0] for sentence in said] == ["pytest", "ruff"]
-    assert "[tool.pytest] in pyproject.toml" in said[0]
+    said = look(files, frozenset({"python", "-m mypy"})).passed_over
+    assert [(one.what, one.absent) for one in said] == [("pytest", True), ("ruff", True)]
+    assert "[tool.pytest] in pyproject.toml" in said[0].reason
 
 
 @pytest.mark.parametrize("text", ["[tool", "tool = 1", "\x00", "[[tool]]", "[tool]\nruff = 1"])

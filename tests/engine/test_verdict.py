@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from goal_engine.decision import Acceptance, Criterion, CriterionState, EvidenceKind
+from goal_engine.proof import flipping
 from goal_engine.proof import verdict as module
 from goal_engine.proof.gate import GateOutcome, GateReport, GateResult, GateStage, TestOutcome
 from goal_engine.proof.verdict import (
@@ -66,6 +67,16 @@ def holds(*tests):
     return Criterion(id="it", text="It", evidence=EvidenceKind.HOLDS, gate="tests", tests=tests)
 
 
+def some(*names, **more):
+    """A criterion for which some test has to flip."""
+    return flips(*names).changed(some_test=True, **more)
+
+
+def without_tests(observed, **tests):
+    """The same, with what the base's own tests say."""
+    return observed.changed(original={"tests": ran(tests)})
+
+
 LOOKS = Criterion(id="looks", text="It looks good", evidence=EvidenceKind.ACCEPTED)
 
 
@@ -73,6 +84,8 @@ def word(criterion="it", tree=TREE):
     return Acceptance(criterion=criterion, tree=tree, decision=ME)
 
 
+NEW = seen(ran({"b": P}), ran({"n": P, "b": P}), ran({"n": F, "b": P}))
+"""A test that came with the change and is red without it."""
 FLIPPED = seen(ran({"a": F, "b": P}), ran({"a": P, "b": P}), ran({"a": F, "b": P}))
 HELD = seen(ran({"a": P}), ran({"a": P}), ran({"a": P}))
 
@@ -256,6 +269,85 @@ CASES = {
     "a whole gate red without by errors alone": (
         JUNIT, [flips()], [], seen(ran({"a": F}), ran({"a": P}), ran({"a": E})), WAITS, WEAK,
     ),
+    "a test that was named by a part of its name": (
+        JUNIT, [some("test_x")], [],
+        seen(ran({"t.C::test_x": F}), ran({"t.C::test_x": P}), ran({"t.C::test_x": F})),
+        READY, DONE,
+    ),
+    "a test of which only letters were named": (
+        JUNIT, [some("test_x")], [],
+        seen(ran({"t::test_xy": F}), ran({"t::test_xy": P}), ran({"t::test_xy": F})), NOT, MISSED,
+    ),
+    "tests of a file that was named": (
+        JUNIT, [some("tests/test_a.py")], [],
+        seen(ran({"tests.test_a.C::x": F, "tests.test_a.C::y": P}),
+             ran({"tests.test_a.C::x": P, "tests.test_a.C::y": P}),
+             ran({"tests.test_a.C::x": F, "tests.test_a.C::y": P})), READY, DONE,
+    ),
+    "one of two named tests is still red": (
+        JUNIT, [some("a", "b")], [],
+        seen(ran({"a": F, "b": F}), ran({"a": P, "b": F}), ran({"a": F, "b": F})), NOT, PARTIAL,
+    ),
+    "a named test is gone and another of its name came": (
+        JUNIT, [some("a")], [], seen(ran({"x.a": F}), ran({"y.a": P}), ran({"y.a": F})),
+        NOT, PARTIAL,
+    ),
+    "a named test that came with the change": (
+        JUNIT, [some("n")], [], NEW, WAITS, WEAK,
+    ),
+    "a named test that passes only as rewritten": (
+        JUNIT, [some("a")], [word(REWRITTEN)], without_tests(FLIPPED, a=F, b=P), WAITS, WEAK,
+    ),
+    "a named test of a file that was touched and says the same": (
+        JUNIT, [some("a")], [], without_tests(FLIPPED, a=P, b=P), READY, DONE,
+    ),
+    "an old failure that nobody named": (JUNIT, [some()], [], FLIPPED, WAITS, WEAK),
+    "a test that came with the change": (JUNIT, [some()], [], NEW, WAITS, WEAK),
+    "a test that came with the change and a person accepted": (
+        JUNIT, [some()], [word()], NEW, READY, DONE,
+    ),
+    "a test that came with the change and the plan trusts": (
+        JUNIT, [some(new_tests="trust")], [], NEW, READY, DONE,
+    ),
+    "a trusted test that cannot run without the change": (
+        JUNIT, [some(new_tests="trust")], [],
+        seen(ran({"b": P}), ran({"n": P, "b": P}), ran({"n": E, "b": P})), WAITS, WEAK,
+    ),
+    "a trusted test in a run that broke without the change": (
+        JUNIT, [some(new_tests="trust")], [],
+        seen(ran({"b": P}), ran({"n": P, "b": P}), ran({"n": F, "b": P}, BROKEN)), WAITS, WEAK,
+    ),
+    "a trusted test that is green without the change": (
+        JUNIT, [some(new_tests="trust")], [],
+        seen(ran({"b": P}), ran({"n": P, "b": P}), ran({"n": P, "b": P})), NOT, MISSED,
+    ),
+    "a trusted test that was green on the base": (
+        JUNIT, [some(new_tests="trust")], [], seen(ran({"a": P}), ran({"a": P}), ran({"a": F})),
+        NOT, MISSED,
+    ),
+    "a trusted test that is skipped": (
+        JUNIT, [some(new_tests="trust")], [], seen(ran({"b": P}), ran({"n": K, "b": P}), ran({"n": F})),
+        NOT, MISSED,
+    ),
+    "a trusted test where nobody knows the base": (
+        JUNIT, [some(new_tests="trust")], [], seen(ended(TIMEOUT), ran({"n": P}), ran({"n": F})),
+        NOT, MISSED,
+    ),
+    "a trusted test that was not tried without the change": (
+        JUNIT, [some(new_tests="trust")], [], seen(ran({"b": P}), ran({"n": P, "b": P})), WAITS, WEAK,
+    ),
+    "a trusted test in a run that contradicts itself": (
+        JUNIT, [some(new_tests="trust")], [],
+        seen(ran({"b": P}), ran({"n": P, "b": P}, BROKEN), ran({"n": F})), NOT, PARTIAL,
+    ),
+    "no test at all for it": (JUNIT, [some()], [], HELD, NOT, MISSED),
+    "some test of any gate": (JUNIT, [some("a", gate=None)], [], FLIPPED, READY, DONE),
+    "some test of a gate that tells none": (
+        EXIT, [some(gate=None)], [], seen(ended(RED), ended(GREEN), ended(RED)), NOT, MISSED,
+    ),
+    "a person judges and is shown what flips": (
+        JUNIT, [LOOKS.changed(some_test=True)], [], FLIPPED, WAITS, WEAK,
+    ),
     "a timeout": (JUNIT, [LOOKS], [word("looks")], seen(ran({"a": P}), ended(TIMEOUT)), NOT, DONE),
     "a timeout on a base that timed out": (
         JUNIT, [LOOKS], [word("looks")], seen(ended(TIMEOUT), ended(TIMEOUT)), NOT, DONE,
@@ -346,6 +438,8 @@ MUTANTS = {
     "every gate meets its bar": ("judge_gate", as_if_met),
     "every criterion is verified": ("_judge_criterion", as_if_verified),
     "every flip counts": ("_judge_flips", lambda original: always((DONE, "x"))),
+    "every test flips": ("_judge_some_test", lambda original: always((DONE, "x"))),
+    "no test flips": ("_judge_some_test", lambda original: always((MISSED, "x"))),
     "everything holds": ("_judge_holds", lambda original: always((DONE, "x"))),
     "no bar but pass": ("choose_bar", lambda original: always(Bar.PASS)),
     "the low bar for everybody": ("choose_bar", lambda original: always(Bar.NO_NEW_FAILURES)),
@@ -362,3 +456,30 @@ def test_the_table_catches_a_judge_that_lies(name, monkeypatch):
     piece, mutate = MUTANTS[name]
     monkeypatch.setattr(module, piece, mutate(getattr(module, piece)))
     assert any(map(fails, CASES.values())), f"no case notices that {name}"
+
+
+FLIPPING = {
+    "every name fits": ("is_named", lambda original: always(True)),
+    "every test is as it was": ("_passes_as_it_was", lambda original: always(True)),
+    "no test is as it was": ("_passes_as_it_was", lambda original: always(False)),
+    "nothing is left red": ("_not_passing", lambda original: always(set())),
+    "what does not flip flips": ("_say_unflipped", lambda original: always((DONE, "x"))),
+    "every flip convinces": ("_judge_flipped", lambda original: always((DONE, "x"))),
+    "no flip convinces": ("_judge_flipped", lambda original: always((WEAK, "x"))),
+}
+
+
+@pytest.mark.parametrize("name", FLIPPING)
+def test_the_table_catches_a_flip_that_lies(name, monkeypatch):
+    piece, mutate = FLIPPING[name]
+    monkeypatch.setattr(flipping, piece, mutate(getattr(flipping, piece)))
+    assert any(map(fails, CASES.values())), f"no case notices that {name}"
+
+
+def test_who_looks_is_told_which_test():
+    said = judge((JUNIT,), (some(),), (), NEW).criteria[0]
+    assert said.reason.startswith("n: ") and "written with the change: look at it" in said.reason
+    said = judge((JUNIT,), (some(),), (), FLIPPED).criteria[0]
+    assert said.reason.startswith("a: ") and "nobody named it" in said.reason
+    said = judge((JUNIT,), (LOOKS.changed(some_test=True),), (), NEW).criteria[0]
+    assert said.reason.startswith("a person has to accept it; seen: n: ")

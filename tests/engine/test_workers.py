@@ -29,7 +29,7 @@ from goal_engine.state import events as e
 from goal_engine.state.decide import decide
 from goal_engine.state.evolve import fold
 from goal_engine.task_graph.graph import GoalTask, GoalTaskGraph, WriteStep
-from goal_engine.types import GoalStatus, TaskStatus
+from goal_engine.types import GoalKind, GoalStatus, TaskStatus
 from goal_engine.workers.presets import PRESETS, fill_argv, takes_argument
 from tests.builders import (
     BASE,
@@ -120,7 +120,7 @@ def test_a_worker_is_for_the_tasks_that_name_none() -> None:
 def test_free_text_is_one_task_and_a_person_judges_it() -> None:
     gates = (a_gate(), a_gate(name="lint"), a_gate(name="slow", required=False))
     text = "Make sums right\nand say so" + "!" * 200
-    made = plan_whole(text, gates, "cli", "claude")
+    made = plan_whole(text, GoalKind.MIXED, gates, "cli", "claude")
     (only,) = made.graph
     assert (only.title, only.writes, only.agent) == ("Make sums right", ("**",), "claude")
     assert made.graph.validate() == ()
@@ -130,7 +130,7 @@ def test_free_text_is_one_task_and_a_person_judges_it() -> None:
         (EvidenceKind.ACCEPTED, None),
     ]
     assert made.criteria[-1].text == text
-    assert len(plan_whole("x" * 300, gates, "manual").graph.tasks[0].title) == 100
+    assert len(plan_whole("x" * 300, GoalKind.FIX, gates, "manual").graph.tasks[0].title) == 100
 
 
 def settle(**options):

@@ -28,6 +28,7 @@ export const COMMANDS = {
   list: "goal.list",
   show: "goal.show",
   diff: "goal.diff",
+  review: "goal.review",
   log: "goal.log",
   open: "goal.open",
   proof: "goal.proof",
@@ -35,6 +36,7 @@ export const COMMANDS = {
   accept: "goal.accept",
   apply: "goal.apply",
   deliver: "goal.deliver",
+  verify: "goal.verify",
   verifyProof: "goal.verifyProof",
   gates: "goal.gates",
   trustGate: "goal.trustGate",
@@ -54,6 +56,8 @@ export interface RunParams {
   readonly tokens?: number | null;
   /** US dollars of all workers. */
   readonly usd?: string | null;
+  /** Repairs of a result that gates said no to (2). */
+  readonly repairs?: number | null;
   /** What is to be true afterwards, in a sentence; may be left out with --plan. */
   readonly text?: string;
   /** A plan to follow (TOML file). */
@@ -66,6 +70,8 @@ export interface RunParams {
   readonly worker?: "recipe" | "cli" | "manual" | null;
   /** Which agent, as `goalproof agents` shows them; means cli. */
   readonly agent?: string | null;
+  /** What sort of goal it is, over what its words say. */
+  readonly kind?: "feature" | "fix" | "refactor" | "migration" | "performance" | "security" | "docs" | "test" | "chore" | "mixed" | null;
 }
 
 /** How large the change is. */
@@ -100,6 +106,9 @@ export interface GateView {
   readonly met: boolean | null;
   readonly verdict: string;
   readonly gaps: readonly string[];
+  readonly flaky: readonly string[];
+  readonly quarantined: readonly string[];
+  readonly runs: number;
   readonly baseline: string | null;
   readonly outcome: string | null;
   readonly trusted: boolean | null;
@@ -119,6 +128,8 @@ export interface CriterionView {
   readonly tests: readonly string[];
   readonly state: string;
   readonly reason: string;
+  readonly asks: string;
+  readonly why: string;
 }
 
 /** What was used.  `tokens` and `usd` are `None` when nobody could tell, never zero for it. */
@@ -139,6 +150,7 @@ export interface BudgetView {
   readonly tokens: number | null;
   readonly usd: string | null;
   readonly maxAgents: number;
+  readonly repairs: number;
 }
 
 /** Where a proof is. */
@@ -152,6 +164,27 @@ export interface ProofPlace {
 export interface QuestionView {
   readonly id: string;
   readonly text: string;
+}
+
+/** One thing in a change that a reader should see. */
+export interface FindingView {
+  readonly rule: string;
+  readonly severity: string;
+  readonly path: string;
+  readonly line: number | null;
+  readonly message: string;
+  readonly excerpt: string;
+}
+
+/** One section of a review: architect, code, test, security, performance or anti-slop. */
+export interface ReviewSectionView {
+  readonly name: string;
+  readonly status: string;
+  readonly findings: readonly FindingView[];
+  readonly more: number;
+  readonly risks: readonly string[];
+  readonly gaps: readonly string[];
+  readonly next: string;
 }
 
 /** One goal as it stands. */
@@ -183,6 +216,7 @@ export interface GoalView {
   readonly branch: string | null;
   readonly applied: readonly string[];
   readonly planPath: string | null;
+  readonly reviews: readonly ReviewSectionView[];
 }
 
 /** A new goal. */
@@ -197,6 +231,8 @@ export interface PlanParams {
   readonly tokens?: number | null;
   /** US dollars of all workers. */
   readonly usd?: string | null;
+  /** Repairs of a result that gates said no to (2). */
+  readonly repairs?: number | null;
   /** What is to be true afterwards, in a sentence; may be left out with --plan. */
   readonly text?: string;
   /** A plan to follow (TOML file). */
@@ -209,6 +245,8 @@ export interface PlanParams {
   readonly worker?: "recipe" | "cli" | "manual" | null;
   /** Which agent, as `goalproof agents` shows them; means cli. */
   readonly agent?: string | null;
+  /** What sort of goal it is, over what its words say. */
+  readonly kind?: "feature" | "fix" | "refactor" | "migration" | "performance" | "security" | "docs" | "test" | "chore" | "mixed" | null;
 }
 
 /** A goal to work on. */
@@ -251,6 +289,8 @@ export interface ResumeParams {
   readonly tokens?: number | null;
   /** US dollars of all workers. */
   readonly usd?: string | null;
+  /** Repairs of a result that gates said no to (2). */
+  readonly repairs?: number | null;
   /** The goal's id, the beginning of one, or `latest`. */
   readonly goal: string;
 }
@@ -309,6 +349,15 @@ export interface DiffView {
   readonly patch: string;
 }
 
+/** The review of the tree that a goal has now. */
+export interface ReviewView {
+  readonly goal: string;
+  readonly tree: string;
+  readonly status: string;
+  readonly sections: readonly ReviewSectionView[];
+  readonly next: readonly string[];
+}
+
 /** A log to read. */
 export interface LogParams {
   /** The goal's id, the beginning of one, or `latest`. */
@@ -353,6 +402,23 @@ export interface OpenView {
   readonly kind: "file" | "folder";
 }
 
+/** The proofs of a goal. */
+export interface ProofParams {
+  /** The goal's id, the beginning of one, or `latest`. */
+  readonly goal: string;
+  /** List the proofs before it, and why each was superseded. */
+  readonly all?: boolean;
+}
+
+/** A proof that the goal had before. */
+export interface SupersededProof {
+  readonly digest: string;
+  readonly tree: string;
+  readonly path: string;
+  readonly supersededBy: string;
+  readonly because: string;
+}
+
 /** A proof and what it states. */
 export interface ProofView {
   readonly goal: string;
@@ -364,6 +430,7 @@ export interface ProofView {
   readonly keyId: string | null;
   readonly signature: string;
   readonly next: readonly string[];
+  readonly superseded: readonly SupersededProof[];
 }
 
 /** An answer to a goal's question. */
@@ -414,16 +481,28 @@ export interface ReverificationView {
   readonly differences: readonly string[];
   readonly missing: readonly string[];
   readonly note: string;
+  readonly supersededBy: string | null;
+  readonly supersededBecause: string;
 }
 
 /** Nothing. */
 export interface NoParams {
 }
 
+/** What was looked at and is no gate. */
+export interface PassedOverView {
+  readonly what: string;
+  readonly folder: string;
+  readonly reason: string;
+  readonly absent: boolean;
+}
+
 /** The gates that a goal created now would have. */
 export interface GatesView {
   readonly gates: readonly GateView[];
   readonly configuration: string | null;
+  readonly passedOver: readonly PassedOverView[];
+  readonly python: string | null;
 }
 
 /** Gates to approve. */
@@ -603,12 +682,14 @@ export interface Operations {
   readonly "goal.show": { readonly params: GoalParams & Rooted; readonly result: GoalView };
   /** Print the change of a goal, or of one of its tasks. */
   readonly "goal.diff": { readonly params: DiffParams & Rooted; readonly result: DiffView };
+  /** Look through the change of a goal without a model: secrets, weaker tests, stubs. */
+  readonly "goal.review": { readonly params: GoalParams & Rooted; readonly result: ReviewView };
   /** Print what a task or a gate printed, while it runs or afterwards. */
   readonly "goal.log": { readonly params: LogParams & Rooted; readonly result: LogView };
   /** Say where the plan, the proof or a task's folder is, to open it. */
   readonly "goal.open": { readonly params: OpenParams & Rooted; readonly result: OpenView };
   /** Say where the proof of a goal is and what it states. */
-  readonly "goal.proof": { readonly params: GoalParams & Rooted; readonly result: ProofView };
+  readonly "goal.proof": { readonly params: ProofParams & Rooted; readonly result: ProofView };
   /** Answer a question that a goal asks. */
   readonly "goal.answer": { readonly params: AnswerParams & Rooted; readonly result: GoalView };
   /** Accept a criterion that only a person can judge. */
@@ -617,6 +698,8 @@ export interface Operations {
   readonly "goal.apply": { readonly params: ApplyParams & Rooted; readonly result: GoalView };
   /** Make one branch of a ready goal; the network is not used. */
   readonly "goal.deliver": { readonly params: GoalParams & Rooted; readonly result: GoalView };
+  /** Run the gates again on the tree that was judged, and judge it anew. */
+  readonly "goal.verify": { readonly params: GoalParams & Rooted; readonly result: GoalView };
   /** Check a proof; with --run, re-execute it in a clean checkout. */
   readonly "goal.verifyProof": { readonly params: VerifyProofParams & Rooted; readonly result: ReverificationView };
   /** Show the gates of this workspace and why each was chosen. */

@@ -8,12 +8,14 @@
 ---@field changedLines? number|nil Lines added plus lines deleted.
 ---@field tokens? number|nil Tokens of all workers.
 ---@field usd? string|nil US dollars of all workers.
+---@field repairs? number|nil Repairs of a result that gates said no to (2).
 ---@field text? string What is to be true afterwards, in a sentence; may be left out with --plan.
 ---@field plan? string|nil A plan to follow (TOML file).
 ---@field planText? string|nil The text of the plan, in the place of what is in the file.
 ---@field maxAgents? number|nil Tasks that run at the same time (4).
 ---@field worker? 'recipe'|'cli'|'manual'|nil Who does it: recipe (steps of a plan, fixes of gates), cli (an agent), manual (you). With a plan, for its tasks that name nobody.
 ---@field agent? string|nil Which agent, as `goalproof agents` shows them; means cli.
+---@field kind? 'feature'|'fix'|'refactor'|'migration'|'performance'|'security'|'docs'|'test'|'chore'|'mixed'|nil What sort of goal it is, over what its words say.
 
 --- How large the change is.
 ---@class goalproof.ChangeView
@@ -45,6 +47,9 @@
 ---@field met boolean|nil
 ---@field verdict string
 ---@field gaps string[]
+---@field flaky string[]
+---@field quarantined string[]
+---@field runs number
 ---@field baseline string|nil
 ---@field outcome string|nil
 ---@field trusted boolean|nil
@@ -63,6 +68,8 @@
 ---@field tests string[]
 ---@field state string
 ---@field reason string
+---@field asks string
+---@field why string
 
 --- What was used.  `tokens` and `usd` are `None` when nobody could tell, never zero for it.
 ---@class goalproof.SpendView
@@ -81,6 +88,7 @@
 ---@field tokens number|nil
 ---@field usd string|nil
 ---@field maxAgents number
+---@field repairs number
 
 --- Where a proof is.
 ---@class goalproof.ProofPlace
@@ -92,6 +100,25 @@
 ---@class goalproof.QuestionView
 ---@field id string
 ---@field text string
+
+--- One thing in a change that a reader should see.
+---@class goalproof.FindingView
+---@field rule string
+---@field severity string
+---@field path string
+---@field line number|nil
+---@field message string
+---@field excerpt string
+
+--- One section of a review: architect, code, test, security, performance or anti-slop.
+---@class goalproof.ReviewSectionView
+---@field name string
+---@field status string
+---@field findings goalproof.FindingView[]
+---@field more number
+---@field risks string[]
+---@field gaps string[]
+---@field next string
 
 --- One goal as it stands.
 ---@class goalproof.GoalView
@@ -122,6 +149,7 @@
 ---@field branch string|nil
 ---@field applied string[]
 ---@field planPath string|nil
+---@field reviews goalproof.ReviewSectionView[]
 
 --- A new goal.
 ---@class goalproof.PlanParams
@@ -130,12 +158,14 @@
 ---@field changedLines? number|nil Lines added plus lines deleted.
 ---@field tokens? number|nil Tokens of all workers.
 ---@field usd? string|nil US dollars of all workers.
+---@field repairs? number|nil Repairs of a result that gates said no to (2).
 ---@field text? string What is to be true afterwards, in a sentence; may be left out with --plan.
 ---@field plan? string|nil A plan to follow (TOML file).
 ---@field planText? string|nil The text of the plan, in the place of what is in the file.
 ---@field maxAgents? number|nil Tasks that run at the same time (4).
 ---@field worker? 'recipe'|'cli'|'manual'|nil Who does it: recipe (steps of a plan, fixes of gates), cli (an agent), manual (you). With a plan, for its tasks that name nobody.
 ---@field agent? string|nil Which agent, as `goalproof agents` shows them; means cli.
+---@field kind? 'feature'|'fix'|'refactor'|'migration'|'performance'|'security'|'docs'|'test'|'chore'|'mixed'|nil What sort of goal it is, over what its words say.
 
 --- A goal to work on.
 ---@class goalproof.ExecuteParams
@@ -161,6 +191,7 @@
 ---@field changedLines? number|nil Lines added plus lines deleted.
 ---@field tokens? number|nil Tokens of all workers.
 ---@field usd? string|nil US dollars of all workers.
+---@field repairs? number|nil Repairs of a result that gates said no to (2).
 ---@field goal string The goal's id, the beginning of one, or `latest`.
 
 --- A task that a person has done.
@@ -203,6 +234,14 @@
 ---@field task string|nil
 ---@field patch string
 
+--- The review of the tree that a goal has now.
+---@class goalproof.ReviewView
+---@field goal string
+---@field tree string
+---@field status string
+---@field sections goalproof.ReviewSectionView[]
+---@field next string[]
+
 --- A log to read.
 ---@class goalproof.LogParams
 ---@field goal string The goal's id, the beginning of one, or `latest`.
@@ -235,6 +274,19 @@
 ---@field path string
 ---@field kind 'file'|'folder'
 
+--- The proofs of a goal.
+---@class goalproof.ProofParams
+---@field goal string The goal's id, the beginning of one, or `latest`.
+---@field all? boolean List the proofs before it, and why each was superseded.
+
+--- A proof that the goal had before.
+---@class goalproof.SupersededProof
+---@field digest string
+---@field tree string
+---@field path string
+---@field supersededBy string
+---@field because string
+
 --- A proof and what it states.
 ---@class goalproof.ProofView
 ---@field goal string
@@ -246,6 +298,7 @@
 ---@field keyId string|nil
 ---@field signature string
 ---@field next string[]
+---@field superseded goalproof.SupersededProof[]
 
 --- An answer to a goal's question.
 ---@class goalproof.AnswerParams
@@ -279,14 +332,25 @@
 ---@field differences string[]
 ---@field missing string[]
 ---@field note string
+---@field supersededBy string|nil
+---@field supersededBecause string
 
 --- Nothing.
 ---@class goalproof.NoParams
+
+--- What was looked at and is no gate.
+---@class goalproof.PassedOverView
+---@field what string
+---@field folder string
+---@field reason string
+---@field absent boolean
 
 --- The gates that a goal created now would have.
 ---@class goalproof.GatesView
 ---@field gates goalproof.GateView[]
 ---@field configuration string|nil
+---@field passedOver goalproof.PassedOverView[]
+---@field python string|nil
 
 --- Gates to approve.
 ---@class goalproof.TrustGateParams
@@ -426,6 +490,7 @@ M.commands = {
   list = 'goal.list',
   show = 'goal.show',
   diff = 'goal.diff',
+  review = 'goal.review',
   log = 'goal.log',
   open = 'goal.open',
   proof = 'goal.proof',
@@ -433,6 +498,7 @@ M.commands = {
   accept = 'goal.accept',
   apply = 'goal.apply',
   deliver = 'goal.deliver',
+  verify = 'goal.verify',
   verifyProof = 'goal.verifyProof',
   gates = 'goal.gates',
   trustGate = 'goal.trustGate',

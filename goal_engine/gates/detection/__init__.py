@@ -1,0 +1,1 @@
+"""Which gates a project has already: each found with a reason, and what was passed over with one."""
