@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from goal_engine.proof.review import Finding
 from goal_engine.review.asking import AT_ALL, EXACT, STANDARD, Asked, Assertion, find_tests
@@ -165,43 +165,40 @@ def _find_changed_expectation(old: Asked, new: Asked) -> int | None:
 def _find_swaps(
     change: Change, file: FileChange, tree: ast.Module, tests: dict[str, Asked]
 ) -> Iterator[Finding]:
-    """New lines that replace a function of the change which the same test calls."""
-    subjects = _find_subjects(change)
-    if not subjects:
-        return
+    """New lines that replace a function of the project which the same test calls."""
+    is_subject = _make_subjects(change)
     shared = [node for node in ast.walk(tree) if _is_set_up(node)]
     for name, asked in tests.items():
         called = {dotted(n.func) for n in ast.walk(asked.node) if isinstance(n, ast.Call)}
         for node in (n for scope in (asked.node, *shared) for n in ast.walk(scope)):
             swapped = _find_swapped(node)
             number = getattr(node, "lineno", None)
-            is_subject = swapped.rpartition(".")[2] in subjects and number in file.added_numbers
-            if is_subject and any(_is_same(call, swapped) for call in called):
+            fresh = bool(swapped) and number in file.added_numbers
+            if fresh and is_subject(swapped) and any(_is_same(call, swapped) for call in called):
                 message = f"{name} calls {swapped}, which it has replaced"
                 yield find("subject-mocked", file, number, message)
                 break
     for node in tree.body:
         swapped = _find_swapped(node)
         fresh = node.lineno in file.added_numbers
-        if fresh and swapped.rpartition(".")[2] in subjects and swapped.count("."):
+        if fresh and swapped.count(".") and is_subject(swapped):
             yield find("subject-mocked", file, node.lineno, f"{swapped} is replaced for all tests")
 
 
-def _find_subjects(change: Change) -> frozenset[str]:
-    """Names of the functions of Python that the change has changed or made."""
-    found: set[str] = set()
-    for file in change.code:
-        if file.tree is None:
-            continue
-        old = _dump_functions(file.old_tree) if file.old_tree else {}
-        new = _dump_functions(file.tree)
-        found |= {name for name, text in new.items() if old.get(name) != text}
-    return frozenset(found)
-
-
-def _dump_functions(tree: ast.Module) -> dict[str, str]:
+def _make_subjects(change: Change) -> Callable[[str], bool]:
+    """Return what tells whether a dotted name is a function of the project: of a file of the change,
+    or of a module that the result has."""
     kinds = ast.FunctionDef | ast.AsyncFunctionDef
-    return {node.name: ast.dump(node) for node in ast.walk(tree) if isinstance(node, kinds)}
+    trees = [file.tree for file in change.code if file.tree is not None]
+    names = {node.name for tree in trees for node in ast.walk(tree) if isinstance(node, kinds)}
+    find_path = change.find_path
+
+    def is_subject(dotted_name: str) -> bool:
+        owner, _, name = dotted_name.rpartition(".")
+        module = owner.rpartition(".")[2]
+        return name in names or (find_path is not None and find_path(f"{module}.py"))
+
+    return is_subject
 
 
 def _is_set_up(node: ast.AST) -> bool:
