@@ -126,7 +126,12 @@ class FakeEngine:
 
     async def choose_gates(self) -> Any:
         return SimpleNamespace(
-            specs=self.gates, path=None, python=None, copies=(), passed_over=self.passed_over
+            specs=self.gates,
+            path=None,
+            python=None,
+            copies=(),
+            setup=(),
+            passed_over=self.passed_over,
         )
 
     def subscribe(self, callback: Callable[[GoalState, e.JournalEntry], None]) -> Any:

@@ -29,6 +29,7 @@ export const COMMANDS = {
   show: "goal.show",
   diagnose: "goal.diagnose",
   diff: "goal.diff",
+  review: "goal.review",
   log: "goal.log",
   open: "goal.open",
   proof: "goal.proof",
@@ -168,6 +169,27 @@ export interface QuestionView {
   readonly text: string;
 }
 
+/** One thing in a change that a reader should see. */
+export interface FindingView {
+  readonly rule: string;
+  readonly severity: string;
+  readonly path: string;
+  readonly line: number | null;
+  readonly message: string;
+  readonly excerpt: string;
+}
+
+/** One section of a review: architect, code, test, security, performance or anti-slop. */
+export interface ReviewSectionView {
+  readonly name: string;
+  readonly status: string;
+  readonly findings: readonly FindingView[];
+  readonly more: number;
+  readonly risks: readonly string[];
+  readonly gaps: readonly string[];
+  readonly next: string;
+}
+
 /** One goal as it stands. */
 export interface GoalView {
   readonly id: string;
@@ -197,6 +219,7 @@ export interface GoalView {
   readonly branch: string | null;
   readonly applied: readonly string[];
   readonly planPath: string | null;
+  readonly reviews: readonly ReviewSectionView[];
   readonly hunks: unknown | null;
 }
 
@@ -356,6 +379,15 @@ export interface DiffView {
   readonly goal: string;
   readonly task: string | null;
   readonly patch: string;
+}
+
+/** The review of the tree that a goal has now. */
+export interface ReviewView {
+  readonly goal: string;
+  readonly tree: string;
+  readonly status: string;
+  readonly sections: readonly ReviewSectionView[];
+  readonly next: readonly string[];
 }
 
 /** A log to read. */
@@ -719,6 +751,8 @@ export interface Operations {
   readonly "goal.diagnose": { readonly params: DiagnoseParams & Rooted; readonly result: DiagnosisView };
   /** Print the change of a goal, or of one of its tasks. */
   readonly "goal.diff": { readonly params: DiffParams & Rooted; readonly result: DiffView };
+  /** Look through the change of a goal without a model: secrets, weaker tests, stubs. */
+  readonly "goal.review": { readonly params: GoalParams & Rooted; readonly result: ReviewView };
   /** Print what a task or a gate printed, while it runs or afterwards. */
   readonly "goal.log": { readonly params: LogParams & Rooted; readonly result: LogView };
   /** Say where the plan, the proof or a task's folder is, to open it. */
