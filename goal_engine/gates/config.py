@@ -25,6 +25,9 @@ NAME = "goalproof.toml"
 LIMIT = 256 * 1024
 """Characters of a configuration that are read."""
 
+MOST_RUNS = 100
+"""Runs of one gate on one tree that may be asked for."""
+
 AT_LINE = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
 LINE = re.compile(r", line (\d+)")
 ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -76,6 +79,12 @@ def _check_env(env: dict[str, str]) -> dict[str, str]:
     return env
 
 
+def _check_quarantine(glob: str) -> str:
+    if not glob.strip("*? "):
+        raise ValueError("means every test, and then the gate shows nothing; name the flaky ones")
+    return glob
+
+
 Inside = Annotated[str, AfterValidator(_check_inside)]
 Word = Annotated[str, AfterValidator(_check_word)]
 Argv = Annotated[list[Word], Field(min_length=1), AfterValidator(_check_argv)]
@@ -97,6 +106,11 @@ class _Gate(_Strict):
     report: Literal["junit", "jest", "go", "cargo", "unittest", "exit"] = "exit"
     fix: Argv | None = None
     tests: list[Inside] = Field(default_factory=list)
+    reruns: int = Field(default=2, ge=0, le=MOST_RUNS)
+    confirm: int = Field(default=1, ge=0, le=MOST_RUNS)
+    quarantine: list[Annotated[str, AfterValidator(_check_quarantine)]] = Field(
+        default_factory=list
+    )
 
 
 class _Workspace(_Strict):
@@ -196,6 +210,14 @@ def _find_contradictions(raw: dict[str, Any]) -> Iterator[tuple[Location, str]]:
         said = find_contradiction(gate.get("report", GateReport.EXIT.value), words)
         if said:
             yield ("gate", index, "argv"), said
+        if gate.get("quarantine") and gate.get("report", "exit") == GateReport.EXIT:
+            yield (
+                ("gate", index, "quarantine"),
+                (
+                    "names tests, and this gate does not tell its tests apart; give it a `report`, "
+                    "or leave the gate out with `required = false`"
+                ),
+            )
 
 
 def _items(value: object) -> list[Any]:

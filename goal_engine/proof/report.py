@@ -51,6 +51,10 @@ def render_proof_page(proof: GoalProof, digest: str) -> str:
             met += ", optional"
         lines.append(f"| {gate.gate} | {gate.bar} | {met} | {_cell(gate.reason)} | {command} |")
         lines += [f"| | | gap | {_cell(gap)} failed before as well | |" for gap in gate.gaps]
+        lines += [f"| | | flaky | {_cell(said)}; it backs nothing | |" for said in gate.flaky]
+        lines += [
+            f"| | | quarantined | {_cell(said)}; it backs nothing | |" for said in gate.quarantined
+        ]
     lines += [
         "",
         "Run it again: `goalproof verify-proof BUNDLE --run`, or read `verify.py` beside this page and"

@@ -1,14 +1,19 @@
-"""Runs a gate on the exact tree: a clean workspace for each run, and the engine reads the result."""
+"""Runs a gate on the exact tree: a clean workspace for each run, and the engine reads the result.
+
+What is red is run again, so that a flaky test is told from a broken one.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 
 from goal_engine.errors import RepositoryUnusable
+from goal_engine.gates.formats.told import TOLD
 from goal_engine.gates.reports import SUFFIX, BadReport, Report, find_notes, read_report
 from goal_engine.gates.traces import find_failures
+from goal_engine.proof.flakes import merge_runs, wants_another
 from goal_engine.proof.gate import (
     REPORT,
     GateOutcome,
@@ -44,6 +49,35 @@ class GateRunOutput:
 def name_run(stage: GateStage, gate: str) -> str:
     """Return how the workspace and the log of one run are called."""
     return f"{stage}-{gate.replace('.', '_')}-{sha256(gate.encode()).hexdigest()[:8]}"
+
+
+async def settle_gate(
+    bench: Workbench, spec: GateSpec, stage: GateStage, tree: str, commit: str, confirm: int = 0
+) -> GateRunOutput:
+    """Run `spec` until it is clear what it says, as often as `wants_another` asks for.
+
+    The log is that of the first red run, and of the first green one beside it, if there was any.
+    Raises and is cancelled like `run_gate`.
+    """
+    ran = [await run_gate(bench, spec, stage, tree, commit)]
+    while wants_another(spec, [one.result for one in ran], confirm):
+        ran.append(await run_gate(bench, spec, stage, tree, commit))
+    result = merge_runs([one.result for one in ran])
+    failures = {failure.test: failure for one in reversed(ran) for failure in one.failures}
+    return replace(
+        ran[0], result=result, log=_join_logs(ran), failures=tuple(failures.values())[:TOLD]
+    )
+
+
+def _join_logs(ran: list[GateRunOutput]) -> bytes:
+    first = {one.result.green: number for number, one in reversed(list(enumerate(ran, 1)))}
+    if len(first) == 1:
+        return ran[0].log
+    return b"\n".join(
+        b"==== run %d of %d: %s ====\n%s"
+        % (number, len(ran), ran[number - 1].result.outcome.encode(), ran[number - 1].log)
+        for _, number in sorted(first.items())
+    )
 
 
 async def run_gate(

@@ -344,6 +344,7 @@ def run_again(proof: Json, options: argparse.Namespace, scratch: Path) -> list[s
         if stage == "baseline" and outcome == "error" != run["outcome"] and not tests:
             raise Missing(f"gate {name} does not answer here, not even on the base: {why}"
                           "; --env names the Python that has what it needs")  # fmt: skip
+        outcome, code, tests = expect_unsteady(gates[name], run, outcome, code, tests)
         found = [f"{where}.outcome: {run['outcome']} there, {outcome} here"] * (
             outcome != run["outcome"]
         )
@@ -356,6 +357,7 @@ def run_again(proof: Json, options: argparse.Namespace, scratch: Path) -> list[s
         print(plain(f"  {stage:14} {name}: {outcome}, {len(tests)} tests"
                     f"{f' — differs; {why}' if found else ''}"))  # fmt: skip
         differences += found
+    differences += find_false_flakes(proof, known)
     apart = trees["original"] not in (trees["baseline"], trees["proving"])
     for name, gate in gates.items():
         needed = ("baseline", "proving", "original")[
@@ -365,6 +367,60 @@ def run_again(proof: Json, options: argparse.Namespace, scratch: Path) -> list[s
             if (stage, name) not in seen:
                 differences.append(f"runs[{stage} {name}]: absent")
     return differences
+
+
+def find_false_flakes(proof: Json, known: dict[tuple[str, str], Ran]) -> list[str]:
+    """Return the tests said to be flaky on the base that here pass there and fail on the result."""
+    found = []
+    for run in proof["runs"]:
+        places = [(proof[tree], run["gate"]) for tree in ("base_tree", "tree")]
+        if run["stage"] != "baseline" or any(place not in known for place in places):
+            continue
+        base, now = (known[place][2] for place in places)
+        for test, count in sorted(run.get("counts", {}).items()):
+            lost = base.get(test) == "passed" and now.get(test) in ("failed", "error")
+            if count.get("failed", 0) and lost:
+                found.append(
+                    f"runs[baseline {run['gate']}].counts[{test}]: flaky there, but here it passes"
+                    " on the base and fails on the result"
+                )
+    return found
+
+
+def expect_unsteady(
+    gate: Json, run: Json, outcome: str, code: int | None, tests: dict[str, str]
+) -> tuple[str, int | None, dict[str, str]]:
+    """Return what was found as it would be had chance decided as it did for the proof.
+
+    A test that the proof has as flaky is expected to be red: it can excuse nothing that it backs.
+    """
+    bad = ("failed", "error")
+    counts, said = run.get("counts", {}), run["tests"]
+    red, runs = run.get("red", 0), run.get("runs", 1)
+    if outcome not in ("passed", "failed") or run["outcome"] not in ("passed", "failed"):
+        return outcome, code, tests
+    if run["stage"] == "proving" and not tests and not said and 0 < red < runs:
+        return "failed", code or 1, tests
+    globs = [
+        re.compile(fnmatch.translate(g.replace("[", "[[]"))) for g in gate.get("quarantine", [])
+    ]
+    loose = {test for test in {*said, *tests} if any(glob.fullmatch(test) for glob in globs)}
+    flaky = {test for test, count in counts.items() if count.get("failed", 0)}
+    failing = {test for test in tests if tests[test] in bad}
+    expected = dict(tests)
+    for test in {*loose, *counts}:
+        if test in loose and test not in said:
+            expected.pop(test, None)
+        elif test in loose:
+            expected[test] = said[test]
+        elif test in flaky:
+            expected[test] = said[test] if said.get(test) in bad else "failed"
+        elif test not in failing:
+            expected[test] = "skipped"
+    if failing <= loose | flaky and (outcome == "passed" or failing):
+        red_now = any(word in bad for word in expected.values())
+        return "failed" if red_now else "passed", (code or 1) if red_now else 0, expected
+    return outcome, code, expected
 
 
 def find_python(given: str | None) -> Python:

@@ -32,7 +32,8 @@ def _gate(state: GoalState, event: e.GateFinished) -> str:
     result = event.result
     seconds = result.duration_ms / 1000
     message = f": {result.message}" if result.message and not result.green else ""
-    return f"gate {result.gate} ({result.stage}) {result.outcome} in {seconds:.1f} s{message}"
+    runs = f", {result.runs} runs" if result.runs > 1 else ""
+    return f"gate {result.gate} ({result.stage}) {result.outcome} in {seconds:.1f} s{runs}{message}"
 
 
 def _task(state: GoalState, task_id: str) -> GoalTask | None:

@@ -105,8 +105,10 @@ def _gate(gate: r.GateView) -> tuple[str, ...]:
     colour = {True: "green", False: "red", None: "yellow"}[gate.met]
     before = f"{gate.baseline or '·'} → {gate.outcome or '·'}"
     gaps = f" ({len(gate.gaps)} failed before as well)" if gate.gaps else ""
+    flaky = f" ({len(gate.flaky)} flaky before as well)" if gate.flaky else ""
+    quarantined = f" ({len(gate.quarantined)} quarantined)" if gate.quarantined else ""
     optional = "" if gate.required else " (optional)"
-    reason = f"{plain_line(gate.verdict)}{gaps}{optional}"
+    reason = f"{plain_line(gate.verdict)}{gaps}{flaky}{quarantined}{optional}"
     return (click.style(standing, fg=colour), gate.name, before, reason)
 
 

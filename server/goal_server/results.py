@@ -74,6 +74,12 @@ class GateView(View):
     verdict: str = ""
     """Why it met its bar or did not."""
     gaps: tuple[str, ...] = ()
+    flaky: tuple[str, ...] = ()
+    """Tests that are flaky on the base as well, and how often each failed there."""
+    quarantined: tuple[str, ...] = ()
+    """Tests that the person took out of its answer, and what each did."""
+    runs: int = 1
+    """How often it ran on the result."""
     baseline: str | None = None
     outcome: str | None = None
     trusted: bool | None = None
@@ -607,7 +613,8 @@ def _render_gates(state: GoalState) -> tuple[GateView, ...]:
         view = render_gate(spec)
         found: dict[str, object] = {
             "baseline": _outcome(ran.get((GateStage.BASELINE, spec.name))),
-            "outcome": _outcome(ran.get((GateStage.PROVING, spec.name))),
+            "outcome": _outcome(proven := ran.get((GateStage.PROVING, spec.name))),
+            "runs": proven.runs if proven else 1,
         }
         if verdict := verdicts.get(spec.name):
             found |= {
@@ -615,6 +622,8 @@ def _render_gates(state: GoalState) -> tuple[GateView, ...]:
                 "met": verdict.met,
                 "verdict": verdict.reason,
                 "gaps": verdict.gaps,
+                "flaky": verdict.flaky,
+                "quarantined": verdict.quarantined,
             }
         views.append(view.model_copy(update=found))
     return tuple(views)

@@ -7,6 +7,7 @@ import re
 
 import pytest
 
+from goal_engine.gates.contradictions import find_contradiction
 from goal_engine.gates.detection.commands import is_vacuous, split_line, unwrap
 from goal_engine.gates.detection.detect import MOST_GATES, Detection, detect
 from goal_engine.gates.detection.project import Tools, is_read
@@ -70,7 +71,10 @@ def look(
         name: (text.encode() if isinstance(text, str) else text) if is_read(name) else None
         for name, text in files.items()
     }
-    return detect(content, Tools(has, ask, lambda paths, pattern: has_tests and any(paths)))
+    found = detect(content, Tools(has, ask, lambda paths, pattern: has_tests and any(paths)))
+    for gate in found.gates:
+        assert find_contradiction(gate.report, gate.argv) is None
+    return found
 
 
 def commands(found: Detection) -> dict[str, str]:
@@ -93,6 +97,8 @@ NODE_GATES = [
      {"bun": f"bun test --reporter=junit --reporter-outfile={REPORT}"}),
     (scripts(test="mocha"),
      {"mocha": f"{BIN}mocha --reporter=xunit --reporter-option=output={REPORT}"}),
+    (scripts(test="jest"), {"jest": f"{BIN}jest --ci --json --outputFile={REPORT}"}),
+    (scripts(test="c8 jest"), {"npm-test": "npm run --silent test"}),
     (scripts(test="ava"), {"npm-test": "npm run --silent test"}),
     (scripts(test="vitest run --reporter=dot"), {"npm-test": "npm run --silent test"}),
     (scripts(test="vitest bench"), {"npm-test": "npm run --silent test"}),
@@ -156,6 +162,22 @@ def test_a_script_is_run_by_the_manager_of_the_project(locks, content, command):
 def test_an_inner_package_has_the_manager_of_the_outer_one():
     files = {"package.json": "{}", "pnpm-lock.yaml": "", "web/package.json": package("ava")}
     assert commands(look(files)) == {"web-pnpm-test": "pnpm run test @web"}
+
+
+REPORTS = [
+    ({"package.json": scripts(test="vitest")}, GateReport.JUNIT),
+    ({"package.json": scripts(test="jest")}, GateReport.JEST),
+    ({"package.json": scripts(test="x && jest")}, GateReport.JEST),
+    ({"package.json": scripts(test="ava")}, GateReport.EXIT),
+    ({"Cargo.toml": "", "a.rs": ""}, GateReport.CARGO),
+    ({"Cargo.toml": ""}, GateReport.EXIT),
+    ({"go.mod": "", "a_test.go": ""}, GateReport.GO),
+]
+
+
+@pytest.mark.parametrize(("files", "report"), REPORTS)
+def test_a_runner_that_can_tell_its_tests_apart_is_asked_to(files, report):
+    assert look(files).gates[0].report is report
 
 
 def test_names_that_a_shell_fills_in_leave_the_shell_and_still_give_a_report():
@@ -257,13 +279,13 @@ TREES = [
       "clippy": "cargo clippy --all-targets -- -D warnings",
       "cargo-fmt": "cargo fmt --all --check"}),
     ({"go.mod": "", "a.go": "", "a_test.go": ""},
-     {"go-test": "go test ./...", "go-vet": "go vet ./..."}),
+     {"go-test": "go test -json ./...", "go-vet": "go vet ./..."}),
     ({"go.mod": "", "a.go": ""}, {"go-vet": "go vet ./..."}),
     ({"go.mod": ""}, {}),
     ({"go.mod": "", "a.go": "", "vendor/x/x_test.go": "", "testdata/m/go.mod": ""},
      {"go-vet": "go vet ./..."}),
     ({"go.work": "", "a/go.mod": "", "a/a_test.go": "", "b/go.mod": "", "b/b.go": ""},
-     {"a-go-test": "go test ./... @a", "a-go-vet": "go vet ./... @a", "b-go-vet": "go vet ./... @b"}),
+     {"a-go-test": "go test -json ./... @a", "a-go-vet": "go vet ./... @a", "b-go-vet": "go vet ./... @b"}),
     ({"pyproject.toml": "[tool.pytest]\n", "web/package.json": package("node --test"),
       "core/Cargo.toml": "", "core/a.rs": "", "svc/go.mod": "", "svc/a.go": ""},
      {"pytest": PYTEST, "web-node-test": f"{NODE} @web",
@@ -283,11 +305,14 @@ TREES = [
     ({"Makefile": "test:\n\tnpm test\n", "package.json": package("node --test")},
      {"node-test": NODE}),
     ({"Makefile": "test:\n\t@echo nothing\n"}, {}),
+    ({"Makefile": "check: test lint\ntest:\n\tpytest\nlint:\n\t./lint\n", "test_a.py": ""},
+     {"pytest": PYTEST, "make-lint": "make lint"}),
     ({"Makefile": "test := 1\n.PHONY: test\n"}, {}),
     ({"Makefile": "test: venv\n\tpytest\nvenv:\n\tpip install -e .\n"}, {}),
     ({"Makefile": "test:\n\ttox -e py\n"}, {}),
     ({"Makefile": "lint:\n\tblack --fix .\n"}, {}),
     ({"sub/Makefile": "test:\n\t./x\n"}, {}),
+    ({"a/" * 2000 + "package.json": "", "test_a.py": ""}, {"pytest": PYTEST}),
     ({"noxfile.py": "", "tox.ini": "[tox]\n", ".pre-commit-config.yaml": ""}, {}),
     ({"package.json": b"\xff\xfe", "Cargo.toml": b"\xff", "pyproject.toml": b"\x00"},
      {"cargo-check": "cargo check --all-targets"}),
@@ -412,6 +437,8 @@ SCRIPTED = [
       "run.sh": "", "tools/b-c.js": "", "other.js": ""}, ("run.sh", "tools/b-c.js")),
     ({"Makefile": "test: b\n\t@./run.sh --x=$(Y)\nb:\n\tcc c.c\n", "run.sh": "", "c.c": ""},
      ("c.c", "run.sh")),
+    ({"Makefile": "test:\n\t-cc-x --in=a-b.c,c.c -I. -o@x\n", "a-b.c": "", "c.c": "", "x": ""},
+     ("a-b.c", "c.c")),
 ]  # fmt: skip
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import os
 import sys
@@ -12,9 +13,14 @@ from pathlib import Path
 import psutil
 import pytest
 
+from goal_engine.engine import Engine
+from goal_engine.errors import BadConfiguration
 from goal_engine.gates.choose import LARGEST, choose_gates
+from goal_engine.planner import CreateGoalOptions, create_goal
+from goal_engine.proof.gate import GateSpec
 from goal_engine.runtime import user_tools
 from goal_engine.runtime.user_tools import ask_tool
+from tests.integration.projects import FIX, a_plan, a_project
 
 SCRIPTS = json.dumps({"scripts": {"test": "node --test"}})
 
@@ -122,3 +128,18 @@ def test_a_tool_that_does_not_end_is_ended(tmp_path, monkeypatch):
 def test_a_tool_is_asked_without_the_network(tmp_path):
     asked = a_program(tmp_path, "tool", 'echo "$GOPROXY $CARGO_NET_OFFLINE"')
     assert ask_tool((str(asked),), tmp_path, {}) == b"off true\n"
+
+
+async def test_a_goal_says_which_tools_are_configured_and_not_there(tmp_path):
+    project = a_project(tmp_path / "project", **{"goalproof.toml": "", "go.mod": ""})
+    engine = Engine.open(project)
+    try:
+        plan = a_plan(FIX)
+        options = CreateGoalOptions(gates=(), plan=plan, notices=("go is no gate: it is absent.",))
+        with pytest.raises(BadConfiguration, match="go is no gate: it is absent"):
+            await create_goal(engine.ports, plan.goal, options)
+        options = dataclasses.replace(options, gates=(GateSpec(name="tests", argv=("make",)),))
+        state = await create_goal(engine.ports, plan.goal, options)
+    finally:
+        engine.close()
+    assert state.created is not None and state.created.notices[-1:] == options.notices

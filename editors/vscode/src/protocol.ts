@@ -105,6 +105,9 @@ export interface GateView {
   readonly met: boolean | null;
   readonly verdict: string;
   readonly gaps: readonly string[];
+  readonly flaky: readonly string[];
+  readonly quarantined: readonly string[];
+  readonly runs: number;
   readonly baseline: string | null;
   readonly outcome: string | null;
   readonly trusted: boolean | null;

@@ -47,9 +47,9 @@ def _find_gates(project: Project, left_out: bool, tools: Tools) -> Iterator[Find
     if tests:
         yield GateSpec(
             name="go-test",
-            argv=("go", "test", "./..."),
+            argv=("go", "test", "-json", "./..."),
             env=env,
-            report=GateReport.EXIT,
+            report=GateReport.GO,
             reason=f"{min(tests)} is a test of the module in go.mod",
         )
     if any(name.endswith(".go") for name in project.files):

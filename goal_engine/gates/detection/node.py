@@ -103,8 +103,8 @@ RUNNERS = {
         last=("--run",),
     ),
     "jest": Runner(
-        ("--ci",),
-        GateReport.EXIT,
+        ("--ci", "--json", f"--outputFile={REPORT}"),
+        GateReport.JEST,
         drop=frozenset({"--watch", "--watchAll"}),
     ),
     "node": Runner(

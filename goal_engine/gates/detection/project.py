@@ -181,10 +181,10 @@ class Project:
 
     def find_named(self, text: str) -> tuple[str, ...]:
         """Return the files of the folder that a script names."""
-        words = re.split(r"[\s'\"`;&|()<>=,@-]+", text)
-        plain = {word.removeprefix("./") for word in words}
-        whole = {word.strip("'\"`;&|()<>@").removeprefix("./") for word in text.split()}
-        return tuple(sorted(name for name in plain | whole if name in self.files))
+        words = set(re.split(r"[\s'\"`;&|()<>]+", text))
+        parts = {part for word in words for part in (word.lstrip("@-+"), *re.split("[=,:]", word))}
+        plain = {part.removeprefix("./") for part in words | parts}
+        return tuple(sorted(plain.intersection(self.files)))
 
     def path(self, name: str) -> str:
         """Return the path from the root of a file in the folder."""
@@ -199,19 +199,29 @@ class Project:
 
 @dataclass(frozen=True)
 class Tree:
-    """All files of a repository, by path from its root, without what others wrote."""
+    """The files of a repository by their folder, without what others wrote."""
 
-    files: Mapping[str, bytes | None]
+    folders: Mapping[str, Mapping[str, bytes | None]]
+    """By path from the root, which is empty; in each the files by their name."""
 
     @classmethod
     def made_of(cls, files: Mapping[str, bytes | None]) -> Tree:
-        """Return the tree without foreign folders."""
-        return cls({path: data for path, data in files.items() if not is_foreign(path)})
+        """Return the tree of files by path from the root."""
+        folders: dict[str, dict[str, bytes | None]] = {}
+        for path, data in files.items():
+            folder, _, name = path.rpartition("/")
+            folders.setdefault(folder, {})[name] = data
+        return cls({folder: found for folder, found in folders.items() if not is_foreign(folder)})
 
     @cached_property
     def asked(self) -> bytes:
         """What continuous integration runs: the text of its files."""
-        return b"\n".join(data or b"" for path, data in self.files.items() if _is_automation(path))
+        return b"\n".join(
+            data or b""
+            for folder in ("", ".github/workflows")
+            for name, data in self.folders.get(folder, {}).items()
+            if _is_automation(f"{folder}/{name}".lstrip("/"))
+        )
 
     def projects(self, markers: Iterable[str], *, rooted: bool = False) -> tuple[Project, ...]:
         """Return the folders that hold one of `markers`, outer ones first, at most `MOST`.
@@ -219,50 +229,44 @@ class Tree:
         `rooted`: the root is one even without a marker.
         """
         names = frozenset(markers)
-        folders = {
+        found = {
             folder or "."
-            for folder, _, name in (path.rpartition("/") for path in self.files)
-            if name in names and is_project_folder(folder)
+            for folder, files in self.folders.items()
+            if not names.isdisjoint(files) and is_project_folder(folder)
         }
         if rooted:
-            folders.add(".")
-        chosen = sorted(folders, key=lambda folder: (folder != ".", folder.count("/"), folder))
+            found.add(".")
+        chosen = sorted(found, key=lambda folder: (folder != ".", folder.count("/"), folder))
         return tuple(self._divide(chosen[:MOST]))
 
-    def _divide(self, folders: list[str]) -> Iterator[Project]:
+    def _divide(self, chosen: list[str]) -> Iterator[Project]:
         """Give each file to the innermost of the folders that it lies in."""
-        owned: dict[str, dict[str, bytes | None]] = {folder: {} for folder in folders}
-        owner: dict[str, str | None] = {"": "." if "." in owned else None}
-
-        def find_owner(folder: str) -> str | None:
-            if folder not in owner:
-                above = folder.rpartition("/")[0]
-                owner[folder] = folder if folder in owned else find_owner(above)
-            return owner[folder]
-
-        for path, data in self.files.items():
-            found = find_owner(path.rpartition("/")[0])
-            if found is not None:
-                owned[found][path if found == "." else path[len(found) + 1 :]] = data
-        for folder, files in owned.items():
+        owned: dict[str, dict[str, bytes | None]] = {folder: {} for folder in chosen}
+        for folder, files in self.folders.items():
+            owner = _find_owner(folder, owned)
+            if owner is not None:
+                below = folder if owner == "." else folder[len(owner) + 1 :]
+                start = f"{below}/" if below else ""
+                owned[owner].update({f"{start}{name}": data for name, data in files.items()})
+        for folder, own in owned.items():
             start = "" if folder == "." else f"{folder}/"
             inner = [
-                f[len(start) :] for f in folders if f not in (folder, ".") and f.startswith(start)
+                f[len(start) :] for f in chosen if f not in (folder, ".") and f.startswith(start)
             ]
-            yield Project(files, folder, tuple(inner), self.asked)
+            yield Project(own, folder, tuple(inner), self.asked)
 
 
 def is_read(path: str) -> bool:
     """Whether the content of a file counts."""
-    name = path.rpartition("/")[2]
+    folder, _, name = path.rpartition("/")
     if name in READ_NAMES:
-        return path.count("/") <= DEEPEST and not is_foreign(path)
+        return path.count("/") <= DEEPEST and not is_foreign(folder)
     return _is_automation(path)
 
 
-def is_foreign(path: str) -> bool:
-    """Whether a path lies in a folder of what others wrote."""
-    return not FOREIGN.isdisjoint(path.split("/")[:-1])
+def is_foreign(folder: str) -> bool:
+    """Whether a folder is, or lies in, one of what others wrote."""
+    return not FOREIGN.isdisjoint(folder.split("/"))
 
 
 def is_project_folder(folder: str) -> bool:
@@ -273,6 +277,12 @@ def is_project_folder(folder: str) -> bool:
         and SAMPLES.isdisjoint(parts)
         and not any("{{" in part or part.startswith(".") for part in parts)
     )
+
+
+def _find_owner(folder: str, projects: Collection[str]) -> str | None:
+    while folder and folder not in projects:
+        folder = folder.rpartition("/")[0]
+    return folder or ("." if "." in projects else None)
 
 
 def table(tables: Mapping[str, Any], name: str) -> Mapping[str, Any]:

@@ -63,7 +63,7 @@ def _find_gates(project: Project, members: tuple[Project, ...], tools: Tools) ->
         name=f"cargo-{command[0]}",
         argv=("cargo", *command, *everything, *locked),
         env=OFFLINE,
-        report=GateReport.EXIT,
+        report=GateReport.CARGO if tested else GateReport.EXIT,
         timeout=1800,
         reason="Cargo.toml" if tested else "Cargo.toml; no file has a test in it",
     )

@@ -23,7 +23,7 @@ from goal_engine.gates.detection.commands import (
 from goal_engine.gates.detection.project import WRITE_ONE, Finding, Project, Tools
 from goal_engine.proof.gate import GateSpec
 
-TARGETS = ("test", "check", "lint")
+TARGETS = ("test", "lint", "check")
 MAKEFILES = ("GNUmakefile", "makefile", "Makefile")
 JUSTFILES = ("justfile", "Justfile", ".justfile")
 MARKERS = (
@@ -65,6 +65,7 @@ SCRIPT = re.compile(
 UNIMPORTANT = frozenset({"cd", "export", "set", "mkdir", "test", "["})
 """Commands beside the one that judges."""
 
+IF_IT_SHOULD = f"{WRITE_ONE} if it should count"
 OWN_ENVIRONMENTS = "it makes environments of its own and may fetch what is in them"
 
 
@@ -82,59 +83,62 @@ def find_tasks(
 
 
 def _find_make(project: Project, tools: Tools, known: tuple[GateSpec, ...]) -> Iterator[Finding]:
-    name = project.first(MAKEFILES)
-    rules = read_rules(project.text(name)) if name else {}
-    for target in TARGETS:
-        if target in rules:
-            lines = follow(rules, target)
-            yield _judge(project, "make", target, f"`{target}` in {name}", lines, known, tools)
+    if name := project.first(MAKEFILES):
+        rules = read_rules(project.text(name))
+        yield from _find_targets(project, ("make", name), rules, known, tools)
 
 
 def _find_just(project: Project, tools: Tools, known: tuple[GateSpec, ...]) -> Iterator[Finding]:
     name = project.first(JUSTFILES)
-    if name is None:
-        return
-    if not tools.has("just"):
+    if name and tools.has("just"):
+        said = tools.ask(project.folder, ("just", "--dump", "--dump-format", "json"))
+        yield from _find_targets(project, ("just", name), read_recipes(said or b""), known, tools)
+    elif name:
         yield project.passed("just", f"{name} is there but just is not installed")
-        return
-    said = tools.ask(project.folder, ("just", "--dump", "--dump-format", "json"))
-    rules = read_recipes(said or b"")
-    for target in TARGETS:
-        if target in rules:
-            lines = follow(rules, target)
-            yield _judge(project, "just", target, f"`{target}` in {name}", lines, known, tools)
 
 
-def _judge(
+def _find_targets(
     project: Project,
-    program: str,
-    target: str,
-    reason: str,
-    lines: list[str],
+    source: tuple[str, str],
+    rules: Rules,
     known: tuple[GateSpec, ...],
     tools: Tools,
-) -> Finding:
-    what, text = f"{program} {target}", "\n".join(lines)
-    for why, is_so in (
-        ("it runs nothing that judges", is_vacuous(text)),
-        ("other gates run all of it", _is_covered(lines, known)),
-        (f"{OWN_ENVIRONMENTS}; {WRITE_ONE} if it should count", ENVIRONMENTS.search(text)),
-        (
-            f"it fetches or starts what is not here; {WRITE_ONE} if it should count",
-            INSTALLERS.search(text),
-        ),
-        ("it rewrites files; a gate only looks", REWRITES.search(text)),
-    ):
-        if is_so:
-            return project.passed(what, why)
-    if not tools.has(program):
-        return project.passed(what, f"{reason}, but {program} is not installed", absent=True)
-    return GateSpec(
-        name=f"{program}-{target}",
-        argv=(program, target),
-        reason=reason,
-        runs=project.find_named(text),
+) -> Iterator[Finding]:
+    """What one target runs is not run again for the next."""
+    program, name = source
+    run: set[str] = set()
+    for target in TARGETS:
+        if target not in rules:
+            continue
+        lines = follow(rules, target)
+        fresh = [line for line in lines if line not in run]
+        what, text = f"{program} {target}", "\n".join(lines)
+        refused = _refuse(text, fresh, known)
+        if refused:
+            yield project.passed(what, refused)
+        elif not tools.has(program):
+            reason = f"`{target}` in {name}, but {program} is not installed"
+            yield project.passed(what, reason, absent=True)
+        else:
+            run.update(lines)
+            yield GateSpec(
+                name=f"{program}-{target}",
+                argv=(program, target),
+                reason=f"`{target}` in {name}",
+                runs=project.find_named(text),
+            )
+
+
+def _refuse(text: str, fresh: list[str], known: tuple[GateSpec, ...]) -> str:
+    """Return why a target is no gate, empty when it may be one."""
+    reasons = (
+        (is_vacuous(text), "it runs nothing that judges"),
+        (_is_covered(fresh, known), "other gates run all of it"),
+        (ENVIRONMENTS.search(text), f"{OWN_ENVIRONMENTS}; {IF_IT_SHOULD}"),
+        (INSTALLERS.search(text), f"it fetches or starts what is not here; {IF_IT_SHOULD}"),
+        (REWRITES.search(text), "it rewrites files; a gate only looks"),
     )
+    return next((reason for is_so, reason in reasons if is_so), "")
 
 
 def _is_covered(lines: list[str], known: tuple[GateSpec, ...]) -> bool:
@@ -238,9 +242,7 @@ def _find_nested(project: Project) -> Iterator[Finding]:
     }
     for tool, where in named.items():
         if where:
-            yield project.passed(
-                tool, f"{where}: {OWN_ENVIRONMENTS}; {WRITE_ONE} if it should count"
-            )
+            yield project.passed(tool, f"{where}: {OWN_ENVIRONMENTS}; {IF_IT_SHOULD}")
 
 
 def _find_tox(project: Project) -> str | None:

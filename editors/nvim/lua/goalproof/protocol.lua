@@ -47,6 +47,9 @@
 ---@field met boolean|nil
 ---@field verdict string
 ---@field gaps string[]
+---@field flaky string[]
+---@field quarantined string[]
+---@field runs number
 ---@field baseline string|nil
 ---@field outcome string|nil
 ---@field trusted boolean|nil
