@@ -483,7 +483,7 @@ def move_links(folder: Path, workspace: Path, source: Path) -> None:
         for link in (Path(place) / name for name in [*inner, *files]):
             if link.is_symlink():
                 there = source / link.relative_to(workspace)
-                aimed = Path(os.path.normpath(there.parent / os.readlink(link)))
+                aimed = Path(os.path.normpath(there.parent / link.readlink()))
                 inside = aimed.is_relative_to(source)
                 link.unlink()
                 link.symlink_to(workspace / aimed.relative_to(source) if inside else aimed)
