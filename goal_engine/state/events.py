@@ -14,7 +14,7 @@ from pydantic import Field
 from goal_engine.budget import GoalBudget, Spend
 from goal_engine.decision import Acceptance, Answer, Criterion, Question
 from goal_engine.evidence import GoalGitEvidence
-from goal_engine.proof.gate import GateResult, GateSpec
+from goal_engine.proof.gate import GateResult, GateSpec, GateStage
 from goal_engine.proof.statement import ProofCause
 from goal_engine.proof.verdict import Judgement
 from goal_engine.stagnation import Round, Stagnation
@@ -59,6 +59,8 @@ class GoalCreated(Frozen):
     """The interpreter that goalproof.toml names for the gates."""
     copies: tuple[str, ...] = ()
     """Globs of untracked files that the gates need in a workspace."""
+    setup: tuple[tuple[str, ...], ...] = later(())
+    """Commands that make each workspace ready before anything else runs in it."""
     budget: GoalBudget
     delivery: GoalDeliveryPolicy = GoalDeliveryPolicy.LOCAL
     notices: tuple[str, ...] = ()
@@ -181,6 +183,15 @@ class GoalCancelled(Frozen):
     """Tasks in whose folders a person's work was left."""
 
 
+class GateStarted(Frozen):
+    """A gate is about to run: written before its process is."""
+
+    type: Literal["gate.started"] = "gate.started"
+    gate: str
+    stage: GateStage
+    tree: GitOid
+
+
 class GateFinished(Frozen):
     """The engine ran a gate."""
 
@@ -282,6 +293,17 @@ class VerificationStarted(Frozen):
     tree: GitOid
 
 
+class HunksTried(Frozen):
+    """The change's hunks were taken away one at a time, and gates ran without each."""
+
+    type: Literal["hunks.tried"] = "hunks.tried"
+    tree: GitOid
+    report: Sha256
+    """The object that says what was seen without each."""
+    count: dict[str, int]
+    """How many hunks stand how."""
+
+
 class RoundWeighed(Frozen):
     """The gates said no to a result that is, or was, being repaired."""
 
@@ -372,6 +394,11 @@ class ProofRecorded(Frozen):
     tree: GitOid
     cause: ProofCause = later(ProofCause.JUDGED)
 
+    @property
+    def is_recovered(self) -> bool:
+        """Whether it was made again from the journal."""
+        return self.cause is ProofCause.RECOVERED
+
 
 class ChangeApplied(Frozen):
     """The change was put into the checkout's files."""
@@ -420,6 +447,7 @@ GoalEvent = Annotated[
     | GoalPaused
     | GoalInterrupted
     | GoalCancelled
+    | GateStarted
     | GateFinished
     | TaskStarted
     | TaskHandedOver
@@ -435,6 +463,7 @@ GoalEvent = Annotated[
     | RepairDropped
     | RepairsStopped
     | VerificationReopened
+    | HunksTried
     | GoalJudged
     | GoalReady
     | GoalNotReady

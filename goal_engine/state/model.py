@@ -17,6 +17,7 @@ from goal_engine.state.events import (
     ControlRequested,
     GoalBlocked,
     GoalCreated,
+    HunksTried,
     RepairPlanned,
     RepairsStopped,
 )
@@ -114,11 +115,15 @@ class GoalState(Frozen):
     """Why this run tries no further repair."""
     gates_run: dict[str, GateRun] = Field(default_factory=dict)
     """By `stage:tree:gate`."""
+    gates_running: tuple[str, ...] = ()
+    """`stage gate` of each that has begun and not ended; of a runner that went away, too."""
     judgement: Judgement | None = None
     acceptances: tuple[Acceptance, ...] = ()
     proof: ProofPointer | None = None
     superseded: tuple[ProofPointer, ...] = ()
     """The proofs before that one, oldest first."""
+    hunks: HunksTried | None = None
+    """What was seen without each hunk of a tree, of `tree` where that is the same."""
     reopened: bool = False
     """Whether the gates run again on the tree that was judged, until it is judged anew."""
     applied: tuple[str, ...] = ()

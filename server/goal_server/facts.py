@@ -105,6 +105,9 @@ FACTS: Mapping[type, Say] = {
     e.IntegrationConflicted: lambda _, event: (
         f"task {event.task} does not merge: {', '.join(event.paths)}"
     ),
+    e.HunksTried: lambda _, event: (
+        f"hunks: {', '.join(f'{number} {word}' for word, number in event.count.items())}"
+    ),
     e.VerificationReopened: lambda *_: "the gates run again, on the base as well",
     e.VerificationStarted: lambda _, event: f"verifying tree {event.tree[:12]}",
     e.RepairPlanned: _repair,

@@ -60,6 +60,15 @@ class ProofParams(GoalParams):
     )
 
 
+class HunksParams(GoalParams):
+    """A change to take apart."""
+
+    limit: int = Field(default=100, gt=0, le=10_000, description="Hunks to try at most (100).")
+    seconds: int = Field(
+        default=1800, gt=0, description="Seconds after which no gate is started any more (1800)."
+    )
+
+
 class ListParams(Params):
     """Which goals."""
 
@@ -259,9 +268,16 @@ class VerifyProofParams(Params):
 
     proof: str = _argument("A proof bundle (folder), or a goal's id.", min_length=1)
     run: bool = Field(default=False, description="Re-execute the gates that it prints.")
-    python: str | None = Field(
-        default=None, description="The Python whose packages the gates need."
+    env: str | None = _argument(
+        "What the gates need: a virtual environment, a Python, or any folder with a bin that goes"
+        " first.", default=None, cli="path",
+    )  # fmt: skip
+    setup: bool = Field(
+        default=False,
+        description="Run the proof's set-up commands first, in each clean checkout, with a new"
+        " virtual environment.",
     )
+    python: str | None = _argument("The same as --env.", default=None, cli="path")
     repository: str | None = _argument(
         "The repository that has the proof's base; this one by default.", default=None, cli="path"
     )

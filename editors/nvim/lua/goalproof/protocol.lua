@@ -95,6 +95,7 @@
 ---@field digest string
 ---@field tree string
 ---@field path string
+---@field recovered boolean
 
 --- Something a person has to say.
 ---@class goalproof.QuestionView
@@ -130,6 +131,7 @@
 ---@field branch string|nil
 ---@field applied string[]
 ---@field planPath string|nil
+---@field hunks any|nil
 
 --- A new goal.
 ---@class goalproof.PlanParams
@@ -271,6 +273,7 @@
 ---@field signature string
 ---@field next string[]
 ---@field superseded goalproof.SupersededProof[]
+---@field recovered boolean
 
 --- An answer to a goal's question.
 ---@class goalproof.AnswerParams
@@ -289,11 +292,36 @@
 ---@field goal string The goal's id, the beginning of one, or `latest`.
 ---@field undo? boolean Take the change out again.
 
+--- A change to take apart.
+---@class goalproof.HunksParams
+---@field goal string The goal's id, the beginning of one, or `latest`.
+---@field limit? number Hunks to try at most (100).
+---@field seconds? number Seconds after which no gate is started any more (1800).
+
+--- A hunk of a change: some lines of a file, or all of it.
+---@class goalproof.HunkView
+---@field path string
+---@field line number|nil
+---@field lines number
+---@field standing string
+---@field gates string[]
+---@field tests string[]
+---@field reason string
+
+--- What was seen without each hunk.
+---@class goalproof.HunksView
+---@field goal string
+---@field hunks goalproof.HunkView[]
+---@field count any
+---@field proof goalproof.ProofPlace
+
 --- A proof to check.
 ---@class goalproof.VerifyProofParams
 ---@field proof string A proof bundle (folder), or a goal's id.
 ---@field run? boolean Re-execute the gates that it prints.
----@field python? string|nil The Python whose packages the gates need.
+---@field env? string|nil What the gates need: a virtual environment, a Python, or any folder with a bin that goes first.
+---@field setup? boolean Run the proof's set-up commands first, in each clean checkout, with a new virtual environment.
+---@field python? string|nil The same as --env.
 ---@field repository? string|nil The repository that has the proof's base; this one by default.
 
 --- What checking a proof found.  `outcome` is INSPECTED when nothing was run.
@@ -323,6 +351,7 @@
 ---@field configuration string|nil
 ---@field passedOver goalproof.PassedOverView[]
 ---@field python string|nil
+---@field setup goalproof.GateView[]
 
 --- Gates to approve.
 ---@class goalproof.TrustGateParams
@@ -470,6 +499,7 @@ M.commands = {
   apply = 'goal.apply',
   deliver = 'goal.deliver',
   verify = 'goal.verify',
+  hunks = 'goal.hunks',
   verifyProof = 'goal.verifyProof',
   gates = 'goal.gates',
   trustGate = 'goal.trustGate',
