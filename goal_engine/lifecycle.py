@@ -36,6 +36,7 @@ from goal_engine.state.transitions import POSSIBLE
 from goal_engine.types import GoalId, GoalStatus, TaskStatus
 from goal_engine.verifier.bench import open_bench
 from goal_engine.verifier.bundle import write_bundle
+from goal_engine.verifier.checks import run_checks
 from goal_engine.verifier.observe import find_reaching_change, observe
 from goal_engine.verifier.stages import run_counterfactual, run_original, run_stage
 from goal_engine.worktree import Workbench
@@ -256,6 +257,7 @@ async def _verify(ports: Ports, bench: Workbench, state: GoalState, meter: _Mete
     state = await run_stage(ports, bench, state, GateStage.PROVING, commit, state.gates)
     state, without = await run_counterfactual(ports, bench, state)
     state, original = await run_original(ports, bench, state)
+    state = await run_checks(ports, bench, state)
     read = bench.repository.read_blob
     reaching = await in_thread(find_reaching_change, read, state.evidence, state.gates)
     seen = await observe(ports, state, without, original, reaching)

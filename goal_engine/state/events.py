@@ -14,6 +14,7 @@ from pydantic import Field
 from goal_engine.budget import GoalBudget, Spend
 from goal_engine.decision import Acceptance, Answer, Criterion, Question
 from goal_engine.evidence import GoalGitEvidence
+from goal_engine.proof.checked import CheckResult
 from goal_engine.proof.gate import GateResult, GateSpec
 from goal_engine.proof.statement import ProofCause
 from goal_engine.proof.verdict import Judgement
@@ -194,6 +195,13 @@ class GateFinished(Frozen):
     """The digest of the environment it ran in."""
 
 
+class CheckFinished(Frozen):
+    """The engine looked at what a criterion asks for."""
+
+    type: Literal["check.finished"] = "check.finished"
+    result: CheckResult
+
+
 class TaskStarted(Frozen):
     """An attempt is about to start: written before its process is."""
 
@@ -372,6 +380,7 @@ GoalEvent = Annotated[
     | GoalInterrupted
     | GoalCancelled
     | GateFinished
+    | CheckFinished
     | TaskStarted
     | TaskHandedOver
     | TaskSubmitted

@@ -166,6 +166,7 @@ def _started(state: GoalState, event: e.GoalStarted) -> Mapping[str, Any]:
         "blocked": None,
         "conflict": (),
         "gates_run": baseline,
+        "checks_run": {},
         "reopened": False,
     }
 
@@ -202,6 +203,7 @@ def _reopened(state: GoalState, event: e.VerificationReopened) -> Mapping[str, A
         "reopened": True,
         "blocked": None,
         "gates_run": {},
+        "checks_run": {},
     }
 
 
@@ -230,6 +232,11 @@ def _gate_finished(state: GoalState, event: e.GateFinished) -> Mapping[str, Any]
         environment=event.environment,
     )
     return {"gates_run": {**state.gates_run, key: run}}
+
+
+def _check_finished(state: GoalState, event: e.CheckFinished) -> Mapping[str, Any]:
+    key = f"{event.result.tree}:{event.result.criterion}"
+    return {"checks_run": {**state.checks_run, key: event.result}}
 
 
 def _task_started(state: GoalState, event: e.TaskStarted) -> Mapping[str, Any]:
@@ -320,6 +327,7 @@ CHANGES: Mapping[type[Frozen], Change] = {
     e.GoalCancelled: _cancelled,
     e.GoalInterrupted: _interrupted,
     e.GateFinished: _gate_finished,
+    e.CheckFinished: _check_finished,
     e.TaskStarted: _task_started,
     e.TaskHandedOver: _task_handed_over,
     e.TaskSubmitted: lambda s, v: _with_task(s, v.task, submitted=v.decision),

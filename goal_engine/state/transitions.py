@@ -29,6 +29,7 @@ BLOCKED_ON: Mapping[str, GoalStatus] = {
 _WORK = (
     e.ControlRequested,
     e.GateFinished,
+    e.CheckFinished,
     e.TaskStarted,
     e.TaskHandedOver,
     e.TaskSubmitted,

@@ -63,9 +63,10 @@ async def write_bundle(
     """Write the bundle of `judgement` and return its digest; `state` has the proof before it."""
     _, head = await ports.store.head(state.goal_id)
     logs = {}
-    for run in state.gates_run.values():
-        if run.result.log:
-            logs[f"logs/{run.result.log}"] = await ports.store.read_object(run.result.log)
+    named = [run.result.log for run in state.gates_run.values()]
+    for log in (*named, *(check.log for check in state.checks_run.values())):
+        if log:
+            logs[f"logs/{log}"] = await ports.store.read_object(log)
     return await in_thread(_write, ports.checkout, bench, state, seen, judgement, cause, head, logs)
 
 
@@ -147,6 +148,7 @@ def make_proof(
         evidence=evidence,
         gates=state.gates,
         runs=runs,
+        checks=tuple(seen.checks.values()),
         protected=seen.protected,
         unfinished=seen.unfinished,
         environment=ProvenEnvironment(
