@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from decimal import Decimal
 from enum import StrEnum
+from typing import Annotated
 
 from pydantic import Field
 
-from goal_engine.types import Frozen
+from goal_engine.types import Frozen, later
 
 
 class GoalBudget(Frozen):
@@ -25,6 +26,8 @@ class GoalBudget(Frozen):
     """What workers may cost, in US dollars."""
     max_agents: int = Field(default=4, gt=0, le=64)
     """Tasks that run at the same time."""
+    repairs: Annotated[int, Field(ge=0, le=20)] = later(2)
+    """Tasks that the engine adds in one run to repair what the gates said no to."""
 
 
 class SpendSource(StrEnum):

@@ -135,7 +135,7 @@ def plan_of(state: GoalState) -> GoalPlan:
         goal=state.created.text,
         kind=state.created.kind,
         criterion=state.criteria,
-        task=state.graph.tasks,
+        task=state.plan.tasks,
         budget=state.budget,
     )
 

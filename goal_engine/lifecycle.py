@@ -1,4 +1,4 @@
-"""One goal from where it stands to a judgement: baseline, waves, integration, proof.
+"""One goal from where it stands to a judgement: baseline, waves, integration, repairs, proof.
 
 Whoever runs a goal holds its runner lock.  Each step reads the journal, so a goal that was
 interrupted anywhere goes on at the last step that was recorded.
@@ -20,6 +20,7 @@ from goal_engine.ports import Ports
 from goal_engine.proof.gate import GateOutcome, GateStage
 from goal_engine.proof.statement import ProofCause
 from goal_engine.proof.verdict import judge
+from goal_engine.repair import repair_merge, repair_result
 from goal_engine.runtime.threads import in_thread
 from goal_engine.state import events as e
 from goal_engine.state.commands import (
@@ -220,7 +221,9 @@ async def _work(ports: Ports, bench: Workbench, goal_id: GoalId, meter: _Meter) 
     base = state.created.base_commit
     state = await run_stage(ports, bench, state, GateStage.BASELINE, base, state.gates)
     if state.reopened:
-        await _verify(ports, bench, state, meter)
+        again = await _prove(ports, bench, state, meter)
+        if again is not None:
+            await _judge(ports, bench, again, meter)
         return
     questions = (*find_gate_questions(state), *find_budget_questions(state))
     if questions:
@@ -231,30 +234,64 @@ async def _work(ports: Ports, bench: Workbench, goal_id: GoalId, meter: _Meter) 
         return
     state = await integrate(ports, bench, state)
     while True:
+        worked = await _run_waves(ports, bench, state, meter)
+        if worked is None:
+            return
+        proven = await _prove(ports, bench, worked, meter)
+        if proven is None:
+            return
+        state = await repair_result(ports, bench, proven, proven.spend.plus(meter.spent))
+        if not state.graph.ready(state.statuses):
+            break
+    await _judge(ports, bench, state, meter)
+
+
+async def _run_waves(
+    ports: Ports, bench: Workbench, state: GoalState, meter: _Meter
+) -> GoalState | None:
+    """Run what there is to do, repairs too; `None` when the goal is blocked instead."""
+    goal_id = state.goal_id
+    while True:
         spent = state.spend.plus(meter.spent)
         wave = next_wave(state, spent)
         if wave.exceeded:
             reason = "; ".join(wave.exceeded)
             await _block(ports, goal_id, "budget", reason, "`resume` with more", meter)
-            return
-        if not wave.tasks:
-            break
-        state = await integrate(ports, bench, await run_wave(ports, bench, state, wave))
-    await _verify(ports, bench, state, meter)
+            return None
+        if wave.tasks:
+            state = await integrate(ports, bench, await run_wave(ports, bench, state, wave))
+            continue
+        state, conflict = await repair_merge(ports, bench, state, spent)
+        if conflict:
+            after = "`resume` does that task again on what is there by now, or `cancel`"
+            await _block(ports, goal_id, "human", conflict, after, meter)
+            return None
+        if not state.graph.ready(state.statuses):
+            return state
 
 
-async def _verify(ports: Ports, bench: Workbench, state: GoalState, meter: _Meter) -> None:
+async def _prove(
+    ports: Ports, bench: Workbench, state: GoalState, meter: _Meter
+) -> GoalState | None:
+    """Run the gates on the integrated tree; `None` when the change is larger than allowed."""
     goal_id, created = state.goal_id, state.created
-    lines = state.evidence.additions + state.evidence.deletions if state.evidence else 0
-    used = Spend(changed_lines=lines)
-    exceeded = find_exceeded(state.budget, used)
+    exceeded = find_exceeded(state.budget, Spend(changed_lines=_count_lines(state)))
     if exceeded and not state.reopened:
         await _block(ports, goal_id, "budget", "; ".join(exceeded), "`resume` with more", meter)
-        return
+        return None
     tree = state.tree or created.base_tree
     state = await ports.transact(goal_id, Record((e.VerificationStarted(tree=tree),)))
     commit = state.commit or created.base_commit
-    state = await run_stage(ports, bench, state, GateStage.PROVING, commit, state.gates)
+    return await run_stage(ports, bench, state, GateStage.PROVING, commit, state.gates)
+
+
+def _count_lines(state: GoalState) -> int:
+    return state.evidence.additions + state.evidence.deletions if state.evidence else 0
+
+
+async def _judge(ports: Ports, bench: Workbench, state: GoalState, meter: _Meter) -> None:
+    """Look closer at the tree that is kept, weigh all that was seen, and prove it."""
+    goal_id, lines = state.goal_id, _count_lines(state)
     state, without = await run_counterfactual(ports, bench, state)
     state, original = await run_original(ports, bench, state)
     state = await run_checks(ports, bench, state)

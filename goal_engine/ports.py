@@ -46,6 +46,10 @@ class WorkerTurn:
     """Returns the goal as it stands."""
     record: Callable[[GoalEvent], Awaitable[GoalState]]
     """Records a fact about this attempt."""
+    failures: str = ""
+    """What was seen of that result: trimmed output of gates, or a change that did not merge."""
+    tried: tuple[str, ...] = ()
+    """What the repairs before this one came to, a sentence each."""
 
 
 @dataclass(frozen=True, slots=True)

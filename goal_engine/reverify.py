@@ -10,6 +10,8 @@ from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
 
+from goal_engine.check import Faster, Repeats, SameOutput, describe_check
+from goal_engine.decision import Criterion
 from goal_engine.errors import (
     EnvironmentUnusable,
     ProofRefused,
@@ -17,6 +19,7 @@ from goal_engine.errors import (
     ToolMissing,
 )
 from goal_engine.gates.protected import find_protected_change, runs_tests
+from goal_engine.proof.checked import CheckResult, find_differences, judge_check
 from goal_engine.proof.gate import GateOutcome, GateResult, GateStage
 from goal_engine.proof.report import describe_signature
 from goal_engine.proof.statement import GoalProof
@@ -26,7 +29,8 @@ from goal_engine.runtime.repository import EvidenceRepository, read_checkout
 from goal_engine.runtime.threads import in_thread
 from goal_engine.types import Frozen, Person, Sha256
 from goal_engine.verifier.bundle import CHANGE, VERIFIER, has_own_verifier, read_bundle
-from goal_engine.verifier.observe import find_reaching_change
+from goal_engine.verifier.checks import Ground, run_check
+from goal_engine.verifier.observe import find_reaching_change, find_watched
 from goal_engine.verifier.run import run_gate
 from goal_engine.verifier.stages import overlay_tests
 from goal_engine.worktree import Workbench
@@ -84,13 +88,37 @@ def describe_inspection(proof: GoalProof) -> str:
 def plan_commands(proof: GoalProof) -> tuple[str, ...]:
     """Return a line for each command that running the proof again would execute."""
     specs = {gate.name: gate for gate in proof.gates}
-    return tuple(
+    asked = find_asked(proof)
+    checks = (
+        f"check {run.criterion}: {describe_check(asked[run.criterion].check)}{_say_how(asked[run.criterion])}"
+        for run in proof.checks
+        if run.criterion in asked
+    )
+    gates = (
         f"{run.stage} · {run.gate}: {' '.join(specs[run.gate].argv)}"
         f" (in {specs[run.gate].cwd}, at most {specs[run.gate].timeout:g} s"
         f"{', sets ' + ', '.join(specs[run.gate].env) if specs[run.gate].env else ''})"
         for run in proof.runs
         if run.gate in specs
     )
+    return (*gates, *checks)
+
+
+def find_asked(proof: GoalProof) -> dict[str, Criterion]:
+    """Return the criteria of a proof that ask the engine to look itself."""
+    criteria = (item.criterion for item in proof.judgement.criteria)
+    return {criterion.id: criterion for criterion in criteria if criterion.check is not None}
+
+
+def _say_how(criterion: Criterion) -> str:
+    """Say how often something is run for a check."""
+    match criterion.check:
+        case Repeats() as check:
+            return f" (gate {criterion.gate}, {check.runs} times on each tree)"
+        case SameOutput() | Faster() as check:
+            return f" (in {check.cwd}, at most {check.timeout:g} s each time)"
+        case _:
+            return ""
 
 
 async def verify_proof(
@@ -204,8 +232,48 @@ async def _rerun(
         ]
     read = bench.repository.read_blob
     reaching = await in_thread(find_reaching_change, read, proof.evidence, proof.gates)
-    differences += _compare_judgement(proof, stages, reaching)
+    checks, unlike = await _recheck(proof, bench, commits, trees, say)
+    differences += unlike
+    differences += _compare_judgement(proof, stages, checks, reaching)
     return tuple(differences)
+
+
+async def _recheck(
+    proof: GoalProof,
+    bench: Workbench,
+    commits: dict[str, str],
+    trees: dict[GateStage, str],
+    say: Say,
+) -> tuple[dict[str, CheckResult], list[str]]:
+    """Do each check again: what it says here, or what the proof says where that is no contradiction.
+
+    Times and the luck of a flaky test are never the same twice, and need not be.
+    """
+    asked = find_asked(proof)
+    needless = (
+        {GateStage.ORIGINAL}
+        if trees[GateStage.ORIGINAL] in (proof.base_tree, proof.tree)
+        else set()
+    )
+    if proof.tree == proof.base_tree:
+        needless.add(GateStage.COUNTERFACTUAL)
+    kept = {stage: tree for stage, tree in trees.items() if stage not in needless}
+    ground = Ground(kept, commits, proof.evidence, proof.gates)
+    results: dict[str, CheckResult] = {}
+    differences: list[str] = []
+    for said in proof.checks:
+        if said.criterion not in asked or said.criterion in results:
+            differences.append(f"checks[{said.criterion}]: no criterion asks for it")
+            continue
+        criterion = asked[said.criterion]
+        found, _ = await run_check(bench, criterion, ground)
+        unlike = find_differences(criterion, said, found)
+        say(
+            f"check {said.criterion}: {judge_check(criterion, found)[1]}{' — differs' if unlike else ''}"
+        )
+        results[said.criterion] = found if unlike else said
+        differences += unlike
+    return results, differences
 
 
 def compare(said: GateResult, found: GateResult) -> list[str]:
@@ -228,6 +296,7 @@ def compare(said: GateResult, found: GateResult) -> list[str]:
 def _compare_judgement(
     proof: GoalProof,
     stages: dict[GateStage, dict[str, GateResult]],
+    checks: dict[str, CheckResult],
     reaching: tuple[str, ...],
 ) -> list[str]:
     """The verdict must follow from what was seen here, by the engine's own rule."""
@@ -242,7 +311,8 @@ def _compare_judgement(
         proving=stages[GateStage.PROVING],
         counterfactual=stages[GateStage.COUNTERFACTUAL],
         original=stages[GateStage.ORIGINAL],
-        protected=find_protected_change(proof.evidence, proof.gates),
+        checks=checks,
+        protected=find_protected_change(proof.evidence, find_watched(proof.gates, criteria)),
         reaching=reaching,
         unfinished=proof.unfinished,
     )

@@ -12,6 +12,7 @@ from goal_engine.evidence import GoalGitEvidence
 from goal_engine.proof.checked import CheckResult
 from goal_engine.proof.gate import GateOutcome, GateResult, GateSpec, GateStage
 from goal_engine.proof.verdict import Judgement, Verdict
+from goal_engine.stagnation import Round
 from goal_engine.state import commands as c
 from goal_engine.state import events as e
 from goal_engine.state.decide import decide
@@ -117,6 +118,10 @@ EVENTS: tuple[e.GoalEvent, ...] = (
     INTEGRATED,
     e.IntegrationConflicted(task="fix", paths=("a.py",)),
     e.VerificationStarted(tree=TREE),
+    e.RoundWeighed(round=Round(tree=TREE, unmet=1)),
+    e.RepairPlanned(task=a_task("repair-1"), number=1, limit=2, reasons=("it is red",)),
+    e.RepairDropped(task="fix", reason="it was worse", commit=None, tree=None, evidence=None),
+    e.RepairsStopped(reason="2 of 2 repairs were tried"),
     e.VerificationReopened(tree=TREE),
     e.GoalJudged(judgement=a_judgement()),
     e.GoalReady(),

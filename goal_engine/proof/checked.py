@@ -202,6 +202,91 @@ JUDGES: Mapping[type[Frozen], Callable[[Any, CheckSeen, CheckSeen, Seen], Standi
 }
 
 
+def find_differences(criterion: Criterion, said: CheckResult, found: CheckResult) -> list[str]:
+    """Return in what a check that was done again differs from what a proof says of it.
+
+    Files are the same everywhere.  What chance and machines decide is compared by what follows.
+    """
+    where = f"checks[{said.criterion}]"
+    if bool(said.error) != bool(found.error):
+        return [f"{where}.error: {said.error or 'none'} there, {found.error or 'none'} here"]
+    trees = [{stage: seen.tree for stage, seen in each.seen.items()} for each in (said, found)]
+    if trees[0] != trees[1]:
+        return [f"{where}.seen: other trees than this change's"]
+    differences = [] if said.look == found.look else [f"{where}.look: something else to look at"]
+    if said.error or criterion.check is None:
+        return differences
+    told, tells = (COMPARED[type(criterion.check)](criterion.check, each) for each in (said, found))
+    if told != tells:
+        differences.append(f"{where}: {told} there, {tells} here")
+    if isinstance(criterion.check, Repeats):
+        differences += _find_unlikely(where, criterion.check, said, found)
+    return differences
+
+
+def _files(check: Any, result: CheckResult) -> str:
+    """What was looked for in files: every count, and every place that is kept."""
+    told = (
+        f"{stage} {seen.count}/{seen.instead}/{seen.runs} {', '.join(seen.places)}".strip()
+        for stage, seen in sorted(result.seen.items())
+    )
+    return "; ".join(told)
+
+
+def _said(check: Any, result: CheckResult) -> str:
+    base, now = (result.seen[stage] for stage in (GateStage.BASELINE, GateStage.PROVING))
+    same = "the same" if base.outputs == now.outputs else "something else"
+    return f"it says {same} and ends with {_ends(base)} and {_ends(now)}"
+
+
+def _took(check: Faster, result: CheckResult) -> str:
+    base, now = (result.seen[stage] for stage in (GateStage.BASELINE, GateStage.PROVING))
+    ended = f"it ends with {_ends(base)} and {_ends(now)}"
+    if check.ratio is None or not base.millis:
+        return ended
+    enough = measure(base.millis, now.millis)[0] >= check.ratio
+    return f"{ended} and is {'fast' if enough else 'not fast'} enough"
+
+
+def _was_red(check: Repeats, result: CheckResult) -> str:
+    red = [stage for stage, seen in sorted(result.seen.items()) if seen.count]
+    return f"red now and then: {', '.join(red) or 'never'}"
+
+
+COMPARED: Mapping[type[Frozen], Callable[[Any, CheckResult], str]] = {
+    Gone: _files,
+    GonePattern: _files,
+    Links: _files,
+    OnlyTests: _files,
+    Repeats: _was_red,
+    SameOutput: _said,
+    Faster: _took,
+}
+"""What has to be the same when a check is done again, in words."""
+
+
+def _find_unlikely(where: str, check: Repeats, said: CheckResult, found: CheckResult) -> list[str]:
+    """Counts may differ by chance, but not by more than chance gives."""
+    unlikely = []
+    for stage, seen in said.seen.items():
+        here = found.seen[stage]
+        if seen.runs != check.runs:
+            unlikely.append(f"{where}.{stage}.runs: {seen.runs} there, {check.runs} were asked for")
+        elif chance_of_more(seen.count, seen.runs, here.count, here.runs) <= CHANCE:
+            unlikely.append(
+                f"{where}.{stage}: red in {seen.count} of {seen.runs} runs there, in {here.count} of"
+                f" {here.runs} here"
+            )
+    return unlikely
+
+
+def chance_of_more(red: int, runs: int, other: int, others: int) -> float:
+    """Return how likely at least `red` of all red runs fall among `runs`, by chance alone."""
+    every = red + other
+    ways = (math.comb(runs, k) * math.comb(others, every - k) for k in range(red, every + 1))
+    return sum(ways) / math.comb(runs + others, every)
+
+
 def chance_of_none(red: int, before: int, after: int) -> float:
     """Return how likely none of `after` runs is among `red` red ones of all, by chance alone.
 

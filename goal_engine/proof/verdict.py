@@ -22,7 +22,8 @@ from goal_engine.proof.gate import (
     GateSpec,
     TestOutcome,
 )
-from goal_engine.types import Frozen, GitOid
+from goal_engine.stagnation import Stagnation
+from goal_engine.types import Frozen, GitOid, later
 
 PROTECTED = "protected-paths"
 """The criterion that stands for changes to files which can change what the gates mean."""
@@ -94,6 +95,8 @@ class Judgement(Frozen):
     criteria: tuple[CriterionVerdict, ...]
     reasons: tuple[str, ...] = ()
     """Why it is not ready, one sentence each, none when it is."""
+    stagnation: Stagnation | None = later(None)
+    """Why repairing it led nowhere, where it was tried."""
 
 
 class Observations(Frozen):
@@ -114,6 +117,10 @@ class Observations(Frozen):
     """Places in new code that reach for what judges it."""
     unfinished: tuple[str, ...] = ()
     """Tasks that did not end well, a phrase each."""
+    stopped: str = ""
+    """Why no further repair was tried; a reason beside others, never one of its own."""
+    stagnation: Stagnation | None = None
+    """The diagnosis, where that is why."""
 
 
 def judge(
@@ -154,8 +161,13 @@ def judge(
         else Verdict.READY,
         gates=gate_verdicts,
         criteria=criterion_verdicts,
-        reasons=(*refusals, *waiting),
+        reasons=(*refusals, *_say_stopped(refusals, seen), *waiting),
+        stagnation=seen.stagnation if refusals else None,
     )
+
+
+def _say_stopped(refusals: Sequence[str], seen: Observations) -> tuple[str, ...]:
+    return (f"no further repair: {seen.stopped}",) if refusals and seen.stopped else ()
 
 
 def choose_bar(spec: GateSpec, base: GateResult | None) -> Bar:

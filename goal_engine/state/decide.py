@@ -246,6 +246,8 @@ def _find_obstacle(state: GoalState, command: c.ResumeGoal) -> str:
     match state.status:
         case S.BLOCKED_ON_HUMAN if state.open_questions:
             return "answer " + ", ".join(question.id for question in state.open_questions)
+        case S.BLOCKED_ON_HUMAN if state.conflicted is not None:
+            return ""
         case S.BLOCKED_ON_HUMAN if state.judgement and state.judgement.tree == state.tree:
             return "; ".join(state.judgement.reasons)
         case S.BLOCKED_ON_EXTERNAL if not state.graph.tasks:

@@ -18,7 +18,8 @@ from goal_engine.proof.checked import CheckResult
 from goal_engine.proof.gate import GateResult, GateSpec
 from goal_engine.proof.statement import ProofCause
 from goal_engine.proof.verdict import Judgement
-from goal_engine.task_graph.graph import GoalTaskGraph
+from goal_engine.stagnation import Round, Stagnation
+from goal_engine.task_graph.graph import GoalTask, GoalTaskGraph
 from goal_engine.types import (
     AgentName,
     Decision,
@@ -289,6 +290,54 @@ class VerificationStarted(Frozen):
     tree: GitOid
 
 
+class RoundWeighed(Frozen):
+    """The gates said no to a result that is, or was, being repaired."""
+
+    type: Literal["round.weighed"] = "round.weighed"
+    round: Round
+
+
+class RepairPlanned(Frozen):
+    """The result is not enough yet: one more task, made by the engine, is to repair it."""
+
+    type: Literal["repair.planned"] = "repair.planned"
+    task: GoalTask
+    number: int = Field(ge=1)
+    """Which of the run's repairs it is."""
+    limit: int
+    """How many there may be."""
+    reasons: tuple[str, ...]
+    """What the result lacks, a sentence each."""
+    tried: tuple[str, ...] = ()
+    """What the repairs before it came to, a sentence each."""
+    failures: Sha256 | None = None
+    """The object that holds what the gates said, as its worker is told."""
+    resolves: TaskId | None = None
+    """The task whose result did not merge, and which it does on what is there."""
+
+
+class RepairDropped(Frozen):
+    """A repair made it worse: the goal has the tree from before again."""
+
+    type: Literal["repair.dropped"] = "repair.dropped"
+    task: TaskId
+    reason: str
+    commit: GitOid | None
+    """Of the tree that is kept; `None` is the base."""
+    tree: GitOid | None
+    evidence: GoalGitEvidence | None
+    """Against the goal's base."""
+
+
+class RepairsStopped(Frozen):
+    """No further repair is tried in this run."""
+
+    type: Literal["repairs.stopped"] = "repairs.stopped"
+    reason: str
+    stagnation: Stagnation | None = None
+    """The diagnosis, where that is the reason."""
+
+
 class VerificationReopened(Frozen):
     """A person has the gates run again on the tree that was judged; nobody works on it meanwhile."""
 
@@ -390,6 +439,10 @@ GoalEvent = Annotated[
     | TreeIntegrated
     | IntegrationConflicted
     | VerificationStarted
+    | RoundWeighed
+    | RepairPlanned
+    | RepairDropped
+    | RepairsStopped
     | VerificationReopened
     | GoalJudged
     | GoalReady

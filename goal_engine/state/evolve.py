@@ -10,6 +10,7 @@ from goal_engine.proof.gate import GateStage
 from goal_engine.state import events as e
 from goal_engine.state.model import GateRun, GoalState, ProofPointer, TaskState
 from goal_engine.state.transitions import find_next
+from goal_engine.task_graph.graph import GoalTaskGraph
 from goal_engine.types import Frozen, GoalPhase, GoalStatus, TaskStatus
 
 
@@ -78,6 +79,7 @@ def _planned(state: GoalState, event: e.GoalPlanned) -> Mapping[str, Any]:
         "blocked": None,
         "requests": (),
         "conflict": (),
+        "conflicted": None,
         "pause_reason": "",
         "interrupted": False,
     }
@@ -148,12 +150,15 @@ def _started(state: GoalState, event: e.GoalStarted) -> Mapping[str, Any]:
     """A fresh run tries what did not end well again and proves with fresh gates.
 
     After `not_ready` that is also what agents and people did: they go on where they stopped, on the
-    tree that was judged.  Steps would only give the same tree again.
+    tree that was judged.  Steps would only give the same tree again.  Repairs belong to the run that planned them.
     """
     judged = state.status is GoalStatus.NOT_READY
-    redone = {task.id for task in state.graph if judged and task.worker != "recipe"}
+    repairs = state.repair_ids
+    redone = {task.id for task in state.plan if judged and task.worker != "recipe"}
     again = {
-        task_id: task if task.status is TaskStatus.DONE and task_id not in redone else _again(task)
+        task_id: task
+        if task_id in repairs or (task.status is TaskStatus.DONE and task_id not in redone)
+        else _again(task)
         for task_id, task in state.tasks.items()
     }
     baseline = {
@@ -165,6 +170,10 @@ def _started(state: GoalState, event: e.GoalStarted) -> Mapping[str, Any]:
         "integrated": tuple(task for task in state.integrated if task not in redone),
         "blocked": None,
         "conflict": (),
+        "conflicted": None,
+        "repairs_before": len(state.repairs),
+        "rounds": (),
+        "stopped": None,
         "gates_run": baseline,
         "checks_run": {},
         "reopened": False,
@@ -178,13 +187,31 @@ def _again(task: TaskState) -> TaskState:
 
 
 def _resumed(state: GoalState, event: e.GoalResumed) -> Mapping[str, Any]:
+    """What did not merge and waited for a person is done again, on what is there by now."""
+    tasks = dict(state.tasks)
+    for name in _find_held_up(state) if state.status is GoalStatus.BLOCKED_ON_HUMAN else ():
+        tasks[name] = _again(tasks[name])
     return {
+        "tasks": tasks,
         "interrupted": False,
         "blocked": None,
         "pause_reason": "",
         "budget": event.budget or state.budget,
         "conflict": (),
+        "conflicted": None if tasks != state.tasks else state.conflicted,
     }
+
+
+def _find_held_up(state: GoalState) -> tuple[str, ...]:
+    """The task that did not merge, and those that wait for it."""
+    if state.conflicted is None:
+        return ()
+    waiting = (
+        name
+        for name in state.graph.dependents(state.conflicted)
+        if state.tasks[name].status is TaskStatus.BLOCKED
+    )
+    return (state.conflicted, *waiting)
 
 
 def _blocked(state: GoalState, event: e.GoalBlocked) -> Mapping[str, Any]:
@@ -290,13 +317,27 @@ def _tasks_blocked(state: GoalState, event: e.TasksBlocked) -> Mapping[str, Any]
 
 def _integrated(state: GoalState, event: e.TreeIntegrated) -> Mapping[str, Any]:
     taken = {name: state.tasks[name].changed(folder=None, exclude=()) for name in event.tasks}
+    resolved = _find_resolved(state, event)
+    if resolved is not None:
+        held = {name: _again(state.tasks[name]) for name in _find_held_up(state)}
+        done = state.tasks[resolved].changed(status=TaskStatus.DONE, reason="")
+        taken = {**held, resolved: done, **taken}
+    named = (*event.tasks, *((resolved,) if resolved is not None else ()))
     return {
         "tasks": {**state.tasks, **taken},
-        "integrated": (*state.integrated, *event.tasks),
+        "integrated": (*state.integrated, *named),
         "commit": event.commit,
         "tree": event.tree,
         "evidence": event.evidence,
+        **({"conflict": (), "conflicted": None} if resolved is not None else {}),
     }
+
+
+def _find_resolved(state: GoalState, event: e.TreeIntegrated) -> str | None:
+    """Return the task that did not merge, if one of those that do now was to do it again."""
+    repairs = (state.find_repair(name) for name in event.tasks)
+    resolved = {repair.resolves for repair in repairs if repair is not None}
+    return state.conflicted if state.conflicted in resolved else None
 
 
 def _conflicted(state: GoalState, event: e.IntegrationConflicted) -> Mapping[str, Any]:
@@ -309,7 +350,21 @@ def _conflicted(state: GoalState, event: e.IntegrationConflicted) -> Mapping[str
         reason=reason,
         submitted=None,
     )
-    return {**failed, "conflict": event.paths}
+    return {**failed, "conflict": event.paths, "conflicted": event.task}
+
+
+def _repair_planned(state: GoalState, event: e.RepairPlanned) -> Mapping[str, Any]:
+    return {
+        "phase": GoalPhase.EXECUTION,
+        "graph": GoalTaskGraph(tasks=(*state.graph.tasks, event.task)),
+        "tasks": {**state.tasks, event.task.id: TaskState()},
+        "repairs": (*state.repairs, event),
+    }
+
+
+def _repair_dropped(state: GoalState, event: e.RepairDropped) -> Mapping[str, Any]:
+    dropped = _with_task(state, event.task, status=TaskStatus.FAILED, reason=event.reason)
+    return {**dropped, "commit": event.commit, "tree": event.tree, "evidence": event.evidence}
 
 
 CHANGES: Mapping[type[Frozen], Change] = {
@@ -337,6 +392,10 @@ CHANGES: Mapping[type[Frozen], Change] = {
     e.TreeIntegrated: _integrated,
     e.IntegrationConflicted: _conflicted,
     e.VerificationStarted: lambda s, v: {"phase": GoalPhase.VERIFICATION},
+    e.RoundWeighed: lambda s, v: {"rounds": (*s.rounds, v.round)},
+    e.RepairPlanned: _repair_planned,
+    e.RepairDropped: _repair_dropped,
+    e.RepairsStopped: lambda s, v: {"stopped": v},
     e.VerificationReopened: _reopened,
     e.GoalJudged: _judged,
     e.GoalReady: lambda s, v: {"phase": GoalPhase.PROOF, "requests": (), "blocked": None},

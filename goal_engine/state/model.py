@@ -13,7 +13,14 @@ from goal_engine.proof.checked import CheckResult
 from goal_engine.proof.gate import GateResult, GateSpec
 from goal_engine.proof.statement import ProofCause
 from goal_engine.proof.verdict import Judgement
-from goal_engine.state.events import ControlRequested, GoalBlocked, GoalCreated
+from goal_engine.stagnation import Round
+from goal_engine.state.events import (
+    ControlRequested,
+    GoalBlocked,
+    GoalCreated,
+    RepairPlanned,
+    RepairsStopped,
+)
 from goal_engine.task_graph.graph import GoalTaskGraph
 from goal_engine.types import (
     Decision,
@@ -96,6 +103,16 @@ class GoalState(Frozen):
     tree: GitOid | None = None
     evidence: GoalGitEvidence | None = None
     conflict: tuple[str, ...] = ()
+    conflicted: str | None = None
+    """The task whose result did not merge, while nobody has done it on what is there."""
+    repairs: tuple[RepairPlanned, ...] = ()
+    """Every repair there was, of earlier runs too."""
+    repairs_before: int = 0
+    """How many of them are of earlier runs."""
+    rounds: tuple[Round, ...] = ()
+    """What the gates said no to in this run, one for each result that was weighed."""
+    stopped: RepairsStopped | None = None
+    """Why this run tries no further repair."""
     gates_run: dict[str, GateRun] = Field(default_factory=dict)
     """By `stage:tree:gate`."""
     checks_run: dict[str, CheckResult] = Field(default_factory=dict)
@@ -118,6 +135,21 @@ class GoalState(Frozen):
     def goal_id(self) -> GoalId:
         """The goal's id."""
         return self.created.goal_id
+
+    @property
+    def repair_ids(self) -> frozenset[str]:
+        """Ids of the tasks that the engine added to the plan's."""
+        return frozenset(repair.task.id for repair in self.repairs)
+
+    @property
+    def plan(self) -> GoalTaskGraph:
+        """The tasks of the plan alone, without repairs."""
+        repairs = self.repair_ids
+        return GoalTaskGraph(tasks=tuple(task for task in self.graph if task.id not in repairs))
+
+    def find_repair(self, task: str) -> RepairPlanned | None:
+        """Return what was planned with a repair, `None` for a task of the plan."""
+        return next((repair for repair in self.repairs if repair.task.id == task), None)
 
     @property
     def gates(self) -> tuple[GateSpec, ...]:

@@ -38,6 +38,8 @@ async def observe(
         else (),
         reaching=reaching,
         unfinished=find_unfinished(state),
+        stopped=state.stopped.reason if state.stopped else "",
+        stagnation=state.stopped.stagnation if state.stopped else None,
     )
 
 
@@ -58,11 +60,15 @@ def find_watched(gates: Iterable[GateSpec], criteria: Iterable[Criterion]) -> tu
 
 
 def find_unfinished(state: GoalState) -> tuple[str, ...]:
-    """Return a phrase for each task that did not end well."""
+    """Return a phrase for each task of the plan that did not end well.
+
+    A repair is the engine's own attempt: what it left undone the gates say.
+    """
+    repairs = state.repair_ids
     return tuple(
         f"task {task_id} {task.status}{f': {task.reason}' if task.reason else ''}"
         for task_id, task in state.tasks.items()
-        if task.status is not TaskStatus.DONE
+        if task.status is not TaskStatus.DONE and task_id not in repairs
     )
 
 

@@ -5,7 +5,6 @@ Nothing it says changes a state.  Its exit code ends the turn well or badly; its
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,13 +23,12 @@ from goal_engine.workers.agents import (
     say_missing,
 )
 from goal_engine.workers.presets import fill_argv, takes_argument
-from goal_engine.workers.prompt import render_prompt
+from goal_engine.workers.prompt import COLOURS, render_prompt
 
 TURN_TIMEOUT = 1800.0
 """Seconds that a turn may take when the task says nothing."""
 TAIL = 4096
 """Bytes of a log's end in which its last line is looked for."""
-COLOURS = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
 QUOTED = 300
 """Characters of that line that a message repeats."""
 
@@ -55,7 +53,15 @@ class CliWorker:
             command = await in_thread(self._find, turn)
         except GoalError as error:
             return TurnResult(ended=False, reason=error.paragraph)
-        prompt = render_prompt(turn.goal, turn.task, turn.criteria, turn.gates, turn.findings)
+        prompt = render_prompt(
+            turn.goal,
+            turn.task,
+            turn.criteria,
+            turn.gates,
+            turn.findings,
+            turn.failures,
+            turn.tried,
+        )
         given = turn.log.with_suffix(".prompt")
         await in_thread(write_atomic, given, prompt.encode("utf-8", "replace"))
         timeout = turn.task.timeout or TURN_TIMEOUT

@@ -79,6 +79,10 @@ def _blocked(state: GoalState, event: e.GoalBlocked) -> str:
     return f"blocked ({event.on}): {why}"
 
 
+def _repair(state: GoalState, event: e.RepairPlanned) -> str:
+    return f"repair {event.number} of {event.limit} planned: {'; '.join(event.reasons)}"
+
+
 def _integrated(state: GoalState, event: e.TreeIntegrated) -> str:
     if not event.tasks:
         return ""
@@ -112,6 +116,9 @@ FACTS: Mapping[type, Say] = {
     ),
     e.VerificationReopened: lambda *_: "the gates run again, on the base as well",
     e.VerificationStarted: lambda _, event: f"verifying tree {event.tree[:12]}",
+    e.RepairPlanned: _repair,
+    e.RepairDropped: lambda _, event: f"task {event.task} {event.reason}",
+    e.RepairsStopped: lambda _, event: f"no further repair: {event.reason}",
     e.CriterionAccepted: lambda _, event: f"accepted: {event.acceptance.criterion}",
     e.ProofRecorded: lambda _, event: f"proof {event.digest[:16]}",
     e.GoalReady: lambda _, event: "ready",

@@ -67,7 +67,7 @@ class ListParams(Params):
 
 
 class Limits(Params):
-    """Limits of a goal; what is not given is not limited."""
+    """Limits of a goal; what is not given is not limited, but for repairs."""
 
     wall_seconds: int | None = Field(
         default=None, gt=0, description="Seconds of work, pauses not counted."
@@ -78,6 +78,9 @@ class Limits(Params):
     )
     tokens: int | None = Field(default=None, gt=0, description="Tokens of all workers.")
     usd: Decimal | None = Field(default=None, gt=0, description="US dollars of all workers.")
+    repairs: int | None = Field(
+        default=None, ge=0, le=20, description="Repairs of a result that gates said no to (2)."
+    )
 
 
 class PlanParams(Limits):

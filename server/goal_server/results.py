@@ -125,6 +125,8 @@ class BudgetView(View):
     tokens: int | None
     usd: str | None
     max_agents: int
+    repairs: int = 2
+    """Tasks that may be added in one run to repair what gates said no to."""
 
 
 class QuestionView(View):
@@ -663,6 +665,7 @@ def _render_budget(budget: GoalBudget) -> BudgetView:
         tokens=budget.tokens,
         usd=None if budget.usd is None else str(budget.usd),
         max_agents=budget.max_agents,
+        repairs=budget.repairs,
     )
 
 

@@ -124,7 +124,7 @@ async def test_an_agent_that_was_not_ready_is_asked_again_and_told_why(
         "    open('calc.py', 'w').write(text.replace('a - b', 'a + b'))\n"
     )
     configure(config, "slow", slow)
-    state = await run(engine, plan=a_plan(agent='"slow"'))
+    state = await run(engine, plan=a_plan(agent='"slow"'), budget=GoalBudget(repairs=0))
     assert state.status is S.NOT_READY
     state = await execute_goal(engine.ports, state.goal_id)
     assert state.status is S.READY, reasons(state)

@@ -55,6 +55,8 @@ export interface RunParams {
   readonly tokens?: number | null;
   /** US dollars of all workers. */
   readonly usd?: string | null;
+  /** Repairs of a result that gates said no to (2). */
+  readonly repairs?: number | null;
   /** What is to be true afterwards, in a sentence; may be left out with --plan. */
   readonly text?: string;
   /** A plan to follow (TOML file). */
@@ -144,6 +146,7 @@ export interface BudgetView {
   readonly tokens: number | null;
   readonly usd: string | null;
   readonly maxAgents: number;
+  readonly repairs: number;
 }
 
 /** Where a proof is. */
@@ -202,6 +205,8 @@ export interface PlanParams {
   readonly tokens?: number | null;
   /** US dollars of all workers. */
   readonly usd?: string | null;
+  /** Repairs of a result that gates said no to (2). */
+  readonly repairs?: number | null;
   /** What is to be true afterwards, in a sentence; may be left out with --plan. */
   readonly text?: string;
   /** A plan to follow (TOML file). */
@@ -258,6 +263,8 @@ export interface ResumeParams {
   readonly tokens?: number | null;
   /** US dollars of all workers. */
   readonly usd?: string | null;
+  /** Repairs of a result that gates said no to (2). */
+  readonly repairs?: number | null;
   /** The goal's id, the beginning of one, or `latest`. */
   readonly goal: string;
 }

@@ -79,6 +79,9 @@ async def _work(
     earlier = state.tasks[task.id].exclude
     if earlier:
         environment = replace(environment, exclude=tuple({*environment.exclude, *earlier}))
+    repair = state.find_repair(task.id)
+    judged = state.judgement.reasons if state.judgement else ()
+    said = await ports.store.read_object(repair.failures) if repair and repair.failures else b""
     turn = WorkerTurn(
         task=task,
         workspace=workspace,
@@ -87,7 +90,9 @@ async def _work(
         log=log,
         goal=state.created.text,
         criteria=state.asked,
-        findings=state.judgement.reasons if state.judgement else (),
+        findings=repair.reasons if repair else judged,
+        failures=said.decode("utf-8", "replace"),
+        tried=repair.tried if repair else (),
         read=lambda: ports.read(state.goal_id),
         record=lambda event: ports.transact(state.goal_id, Record((event,))),
     )
@@ -107,6 +112,9 @@ async def _work(
     outside = find_outside(evidence, task)
     if outside:
         return failed(f"it changed what its write set leaves out: {', '.join(outside[:5])}")
+    left = find_left_undone(state, evidence, repair)
+    if left:
+        return failed(left)
     return e.TaskFinished(
         task=task.id,
         attempt=attempt,
@@ -115,6 +123,18 @@ async def _work(
         spent=spent,
         log=kept,
     )
+
+
+def find_left_undone(
+    state: GoalState, evidence: GoalGitEvidence, repair: e.RepairPlanned | None
+) -> str:
+    """Return why a task that was to do another one's work did nothing of it; empty if it did."""
+    if repair is None or repair.resolves is None:
+        return ""
+    other = state.tasks[repair.resolves].evidence
+    if other is None or evidence.paths & other.paths:
+        return ""
+    return f"it did nothing of what {repair.resolves} was to do"
 
 
 def find_outside(evidence: GoalGitEvidence, task: GoalTask) -> tuple[str, ...]:

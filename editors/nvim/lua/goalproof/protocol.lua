@@ -8,6 +8,7 @@
 ---@field changedLines? number|nil Lines added plus lines deleted.
 ---@field tokens? number|nil Tokens of all workers.
 ---@field usd? string|nil US dollars of all workers.
+---@field repairs? number|nil Repairs of a result that gates said no to (2).
 ---@field text? string What is to be true afterwards, in a sentence; may be left out with --plan.
 ---@field plan? string|nil A plan to follow (TOML file).
 ---@field planText? string|nil The text of the plan, in the place of what is in the file.
@@ -84,6 +85,7 @@
 ---@field tokens number|nil
 ---@field usd string|nil
 ---@field maxAgents number
+---@field repairs number
 
 --- Where a proof is.
 ---@class goalproof.ProofPlace
@@ -133,6 +135,7 @@
 ---@field changedLines? number|nil Lines added plus lines deleted.
 ---@field tokens? number|nil Tokens of all workers.
 ---@field usd? string|nil US dollars of all workers.
+---@field repairs? number|nil Repairs of a result that gates said no to (2).
 ---@field text? string What is to be true afterwards, in a sentence; may be left out with --plan.
 ---@field plan? string|nil A plan to follow (TOML file).
 ---@field planText? string|nil The text of the plan, in the place of what is in the file.
@@ -165,6 +168,7 @@
 ---@field changedLines? number|nil Lines added plus lines deleted.
 ---@field tokens? number|nil Tokens of all workers.
 ---@field usd? string|nil US dollars of all workers.
+---@field repairs? number|nil Repairs of a result that gates said no to (2).
 ---@field goal string The goal's id, the beginning of one, or `latest`.
 
 --- A task that a person has done.

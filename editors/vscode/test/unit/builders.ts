@@ -122,6 +122,7 @@ export const goal = (more: Partial<GoalView> = {}): GoalView =>
       tokens: null,
       usd: null,
       maxAgents: 4,
+      repairs: 2,
     },
     proof: { digest: 'e'.repeat(64), tree: 'c'.repeat(40), path: '/proof' },
     questions: [],
