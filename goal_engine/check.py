@@ -161,7 +161,7 @@ def find_command(check: object) -> tuple[str, ...]:
             return ()
 
 
-def describe_check(check: Check) -> str:
+def describe_check(check: Check | None) -> str:
     """Return in words what is looked at."""
     match check:
         case Gone():
@@ -181,3 +181,5 @@ def describe_check(check: Check) -> str:
         case Faster():
             asked = f"at least {check.ratio:g} times as fast" if check.ratio else "how much faster"
             return f"`{' '.join(check.faster)}`: {asked}, in {check.rounds} rounds in turns"
+        case None:
+            return "nothing"

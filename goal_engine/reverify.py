@@ -267,6 +267,8 @@ async def _recheck(
             continue
         criterion = asked[said.criterion]
         found, _ = await run_check(bench, criterion, ground)
+        if found.error and not said.error:
+            raise EnvironmentUnusable(f"Check {said.criterion} cannot be done here: {found.error}")
         unlike = find_differences(criterion, said, found)
         say(
             f"check {said.criterion}: {judge_check(criterion, found)[1]}{' — differs' if unlike else ''}"

@@ -177,8 +177,11 @@ def _judge_faster(check: Faster, base: CheckSeen, now: CheckSeen, seen: Seen) ->
         return S.PARTIAL, f"it ended with {_ends(base)} before and with {_ends(now)} now"
     ratio, least = measure(base.millis, now.millis)
     said = f"{ratio:.2f} times as fast in {len(now.millis)} rounds in turns"
-    sure = f"at least {least:.2f} times with {CONFIDENCE:.0%} confidence".replace("%", " %")
-    said = f"{said}, {sure}" if least is not None else f"{said}, too few to bound it"
+    if least is None:
+        said = f"{said}, too few to bound it"
+    else:
+        sure = f"with {CONFIDENCE:.0%} confidence".replace("%", " %")
+        said = f"{said}, at least {least:.2f} times {sure}"
     if len(base.outputs) == 1 and now.outputs != base.outputs:
         return S.PARTIAL, f"{said}, but it says something else than before: {_list(now.places)}"
     if check.ratio is None:
@@ -310,7 +313,7 @@ def measure(before: tuple[int, ...], after: tuple[int, ...]) -> tuple[float, flo
         if below > 1 - CONFIDENCE:
             break
         least = ratio
-    return median(before) / max(median(after), 1), least
+    return max(median(before), 1) / max(median(after), 1), least
 
 
 def _ends(seen: CheckSeen) -> str:
