@@ -78,6 +78,8 @@ def propose(
     holds = propose_holds(gates)
     tested = [gate for gate in gates if gate.required and gate.report is not GateReport.EXIT]
     own: tuple[Criterion, ...] = ()
+    if len(tested) == 1 and means_all_tests(text):  # whatever kind such words are of
+        return (*holds, _propose_test(text, kind, tested, worker))
     match kind:
         case GoalKind.FIX if FLAKY.search(text) and len(tested) == 1:
             own = (_propose_repeats(text, tested[0]),)
