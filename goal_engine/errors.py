@@ -6,7 +6,8 @@ GoalError
 │   ├── BadPlan
 │   └── BadGoal
 ├── GoalNotFound
-│   └── GoalAmbiguous
+│   ├── GoalAmbiguous
+│   └── ProofLost
 ├── NotPossibleNow
 │   └── GoalBusy
 ├── NotTrusted
@@ -59,6 +60,10 @@ class GoalNotFound(GoalError):
 
 class GoalAmbiguous(GoalNotFound):
     """Several goals begin like that."""
+
+
+class ProofLost(GoalNotFound):
+    """A proof that was recorded is missing or damaged, and cannot be made again."""
 
 
 class NotPossibleNow(GoalError):

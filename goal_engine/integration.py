@@ -5,16 +5,14 @@ from __future__ import annotations
 from goal_engine.decision import Acceptance, CriterionState
 from goal_engine.errors import GoalNotFound, NotPossibleNow
 from goal_engine.ports import Ports
-from goal_engine.proof.gate import GateStage
 from goal_engine.proof.statement import ProofCause
-from goal_engine.proof.verdict import judge
 from goal_engine.runtime.threads import in_thread
 from goal_engine.state.commands import AcceptCriterion
 from goal_engine.state.model import GoalState
 from goal_engine.types import Decision, GoalId
+from goal_engine.verifier.again import weigh_again
 from goal_engine.verifier.bench import open_bench
 from goal_engine.verifier.bundle import write_bundle
-from goal_engine.verifier.observe import find_reaching_change, find_stage_tree, observe
 
 
 async def accept_criterion(
@@ -44,12 +42,7 @@ async def _accept(ports: Ports, state: GoalState, criterion: str, decision: Deci
     acceptance = Acceptance(criterion=criterion, tree=state.judgement.tree, decision=decision)
     accepted = state.changed(acceptances=(*state.acceptances, acceptance))
     bench = await in_thread(open_bench, ports, accepted)
-    read = bench.repository.read_blob
-    reaching = await in_thread(find_reaching_change, read, accepted.evidence, accepted.gates)
-    without = find_stage_tree(accepted, GateStage.COUNTERFACTUAL)
-    original = find_stage_tree(accepted, GateStage.ORIGINAL)
-    seen = await observe(ports, accepted, without, original, reaching)
-    judgement = judge(accepted.gates, accepted.asked, accepted.acceptances, seen)
+    seen, judgement = await weigh_again(ports, bench.repository, accepted)
     cause = ProofCause.ACCEPTED
     digest = await write_bundle(ports, bench, accepted, seen, judgement, cause)
     before = state.proof.digest if state.proof else None

@@ -7,7 +7,7 @@ worker there is can do what was asked.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from goal_engine.budget import GoalBudget
@@ -21,9 +21,11 @@ from goal_engine.errors import (
     RepositoryUnusable,
     ToolMissing,
 )
+from goal_engine.gates.config import NAME
 from goal_engine.gates.select import find_digest
 from goal_engine.oracle import find_kind, find_questions, parse_goal_text
 from goal_engine.ports import Ports
+from goal_engine.proof.flakes import is_quarantined
 from goal_engine.proof.gate import GateSpec
 from goal_engine.runtime.repository import CheckoutStatus, read_checkout
 from goal_engine.runtime.threads import in_thread
@@ -85,7 +87,7 @@ async def create_goal(ports: Ports, text: str, options: CreateGoalOptions) -> Go
         raise BadConfiguration(
             "There is no gate, so nothing could show that a goal is reached: write a `[[gate]]` "
             "with `name` and `argv` in goalproof.toml, or add tests; `goalproof gates` shows "
-            "what is found."
+            f"what is found.{''.join(f' {notice}' for notice in options.notices)}"
         )
     agents = await in_thread(read_agents)
     installed = await in_thread(find_installed, agents, ports.checkout)
@@ -286,7 +288,25 @@ def _from_plan(
         "manual" if all(task.worker == "manual" for task in plan.tasks) else None
     )
     criteria = plan.criteria or propose(text, kind, gates, worker)
+    check_quarantine(gates, plan.criteria)
     return e.GoalPlanned(planner="plan", criteria=criteria, graph=plan.graph)
+
+
+def check_quarantine(gates: Iterable[GateSpec], criteria: Iterable[Criterion]) -> None:
+    """Raise `BadPlan` where a criterion rests on a test that the person quarantined."""
+    specs = {gate.name: gate for gate in gates}
+    barred = [
+        f"criterion {criterion.id} rests on {test}"
+        for criterion in criteria
+        if (spec := specs.get(criterion.gate or "")) is not None
+        for test in criterion.tests
+        if is_quarantined(spec, test)
+    ]
+    if barred:
+        raise BadPlan(
+            f"What is quarantined can back nothing: {'; '.join(barred)}. Name other tests, or take "
+            f"these out of `quarantine` in {NAME} and make the goal anew."
+        )
 
 
 def plan_scaffold(text: str, gates: tuple[GateSpec, ...]) -> e.GoalPlanned | None:

@@ -1,4 +1,7 @@
-"""Questions about goals that change nothing; each has a twin that takes a store alone."""
+"""Questions about goals; each has a twin that takes a store alone.
+
+They change nothing, but that a proof which was lost is made again when it is asked for.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +9,15 @@ from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 
-from goal_engine.errors import GoalAmbiguous, GoalError, GoalNotFound
+from goal_engine.errors import GoalAmbiguous, GoalError, GoalNotFound, ProofLost, ProofRefused
 from goal_engine.ports import Ports
 from goal_engine.proof.statement import say_superseded
+from goal_engine.recovery import recover_proof
+from goal_engine.runtime.threads import in_thread
 from goal_engine.state.model import GoalState
 from goal_engine.state.store import GoalStateStore, Summary
 from goal_engine.types import GoalId
-from goal_engine.verifier.bundle import proofs_folder
+from goal_engine.verifier.bundle import proofs_folder, read_bundle
 
 LATEST = "latest"
 PREFIX = "goal-"
@@ -85,21 +90,41 @@ def find_goal(names: Sequence[str], wanted: str) -> str:
 
 
 async def resolve_goal_proof(ports: Ports, name: str) -> Path:
-    """Return the bundle of a goal's latest proof.  Raises `GoalNotFound` when there is none."""
-    return await resolve_goal_proof_with_store(ports.store, ports.checkout, name)
+    """Return the bundle of a goal's present proof, whole: every byte is what it has to be.
+
+    One that is missing or damaged is made again from the journal, says so, and counts from then on
+    (seed: `resolve_goal_proof`).  Raises `GoalNotFound` when there is none, and `ProofLost`.
+    """
+    try:
+        return await resolve_goal_proof_with_store(ports.store, ports.checkout, name)
+    except ProofLost as lost:
+        goal = await resolve_goal(ports, name)
+        bundle = await recover_proof(ports, goal.goal_id, lost)
+        await in_thread(check_bundle, bundle, bundle.name)
+        return bundle
 
 
 async def resolve_goal_proof_with_store(store: GoalStateStore, checkout: Path, name: str) -> Path:
-    """`resolve_goal_proof` on a store."""
+    """`resolve_goal_proof` on a store, which alone cannot make a lost one again: `ProofLost`."""
     state = await resolve_goal_with_store(store, name)
     if state.proof is None:
         raise GoalNotFound(
             f"{state.goal_id} has no proof yet: it is {state.status}. Every judgement makes one."
         )
     bundle = proofs_folder(checkout, state.goal_id) / state.proof.digest
-    if not bundle.is_dir():
-        raise GoalNotFound(
-            f"The bundle {bundle} of {state.goal_id} is gone: put it back from a copy, or "
-            f"`execute` the goal again to make another."
-        )
+    await in_thread(check_bundle, bundle, state.proof.digest)
     return bundle
+
+
+def check_bundle(bundle: Path, digest: str) -> None:
+    """Raise `ProofLost` unless `bundle` holds the proof of that name as it was written."""
+    if not bundle.is_dir():
+        raise ProofLost(f"The bundle {bundle} is gone.")
+    try:
+        _, found = read_bundle(bundle)
+    except ProofRefused as error:
+        raise ProofLost(f"A bundle is damaged: {error.paragraph}") from error
+    except OSError as error:
+        raise ProofLost(f"The bundle {bundle} cannot be read: {error.strerror}.") from error
+    if found != digest:
+        raise ProofLost(f"The bundle {bundle} holds another proof, {found}.")

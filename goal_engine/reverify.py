@@ -20,7 +20,8 @@ from goal_engine.errors import (
 )
 from goal_engine.gates.protected import find_protected_change, runs_tests
 from goal_engine.proof.checked import CheckResult, find_differences, judge_check
-from goal_engine.proof.gate import GateOutcome, GateResult, GateStage
+from goal_engine.proof.flakes import expect_unsteady
+from goal_engine.proof.gate import GateOutcome, GateResult, GateStage, TestOutcome
 from goal_engine.proof.report import describe_signature
 from goal_engine.proof.statement import GoalProof
 from goal_engine.proof.verdict import EXTRA_CRITERIA, Observations, judge
@@ -31,7 +32,7 @@ from goal_engine.types import Frozen, Person, Sha256
 from goal_engine.verifier.bundle import CHANGE, VERIFIER, has_own_verifier, read_bundle
 from goal_engine.verifier.checks import Ground, run_check
 from goal_engine.verifier.observe import find_reaching_change, find_watched
-from goal_engine.verifier.run import run_gate
+from goal_engine.verifier.run import settle_gate
 from goal_engine.verifier.stages import overlay_tests
 from goal_engine.worktree import Workbench
 
@@ -209,7 +210,7 @@ async def _rerun(
             continue
         if (run.tree, run.gate) not in fresh:
             spec, commit = specs[run.gate], commits[run.tree]
-            ran = await run_gate(bench, spec, run.stage, run.tree, commit)
+            ran = await settle_gate(bench, spec, run.stage, run.tree, commit)
             fresh[run.tree, run.gate] = ran.result
         result = fresh[run.tree, run.gate].changed(stage=run.stage)
         if result.outcome is GateOutcome.WRONG_TREE is not run.outcome:
@@ -220,10 +221,12 @@ async def _rerun(
                 f"Gate {run.gate} does not answer here, not even on the base: {result.message}. "
                 "Give the Python that has what it needs with `--python`."
             )
+        result = expect_unsteady(specs[run.gate], run, result)
         found = compare(run, result)
         say(f"{run.stage} · {run.gate}: {result.outcome}{' — differs' if found else ''}")
         differences += found
         stages[run.stage][run.gate] = result
+    differences += find_false_flakes(proof, fresh)
     if trees[GateStage.ORIGINAL] not in (proof.tree, proof.base_tree):
         differences += [
             f"runs[{GateStage.ORIGINAL} {gate.name}]: absent"
@@ -276,6 +279,20 @@ async def _recheck(
         results[said.criterion] = found if unlike else said
         differences += unlike
     return results, differences
+
+
+def find_false_flakes(proof: GoalProof, fresh: dict[tuple[str, str], GateResult]) -> list[str]:
+    """Return the tests said to be flaky on the base that here pass there and fail on the result."""
+    return [
+        f"runs[{GateStage.BASELINE} {run.gate}].counts[{test}]: flaky there, but here it passes on"
+        " the base and fails on the result"
+        for run in proof.runs
+        if run.stage is GateStage.BASELINE
+        and (base := fresh.get((proof.base_tree, run.gate))) is not None
+        and (now := fresh.get((proof.tree, run.gate))) is not None
+        for test in sorted(run.flaky & now.failing - now.flaky)
+        if base.tests.get(test) is TestOutcome.PASSED
+    ]
 
 
 def compare(said: GateResult, found: GateResult) -> list[str]:

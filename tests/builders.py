@@ -123,6 +123,7 @@ EVENTS: tuple[e.GoalEvent, ...] = (
     e.RepairDropped(task="fix", reason="it was worse", commit=None, tree=None, evidence=None),
     e.RepairsStopped(reason="2 of 2 repairs were tried"),
     e.VerificationReopened(tree=TREE),
+    e.HunksTried(tree=TREE, report=DIGEST, count={"unproven": 1}),
     e.GoalJudged(judgement=a_judgement()),
     e.GoalReady(),
     e.GoalNotReady(),

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from goal_engine.errors import BadConfiguration
@@ -15,6 +17,8 @@ from goal_engine.gates.select import check_tools, select_gates
 from goal_engine.proof.gate import GateSpec
 from goal_engine.runtime.environment import find_environment
 
+MOST = 2000
+"""Files that are looked through for one thing."""
 LARGEST = 1024 * 1024
 """Bytes of a file that detection reads; a larger one is as good as empty."""
 
@@ -46,7 +50,8 @@ def choose_gates(checkout: Path, files: Iterable[str]) -> GateChoice:
     found = Detection()
     if not configuration.gates:
         content = {name: _read(checkout, name) if is_read(name) else None for name in names}
-        found = detect(content, Tools(available, ask_in(user, checkout)))
+        tools = Tools(available, ask_in(user, checkout), lambda *asked: _contains(checkout, *asked))
+        found = detect(content, tools)
     specs = select_gates(configuration, found.gates)
     check_tools(specs, available)
     return GateChoice(
@@ -70,6 +75,10 @@ def read_configuration(path: Path) -> Configuration | None:
     except (OSError, UnicodeDecodeError) as error:
         raise BadConfiguration(f"{path} cannot be read as UTF-8 text: {error}.") from error
     return parse_configuration(text, path.name)
+
+
+def _contains(checkout: Path, paths: Iterable[str], pattern: re.Pattern[bytes]) -> bool:
+    return any(pattern.search(_read(checkout, path) or b"") for path in islice(paths, MOST))
 
 
 def _read(checkout: Path, name: str) -> bytes | None:

@@ -15,14 +15,18 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, ConfigDict, Field, ValidationError
 
 from goal_engine.errors import BadConfiguration
+from goal_engine.gates.contradictions import find_contradiction
 from goal_engine.gates.locate import Location, find_lines, find_unfinished
-from goal_engine.proof.gate import REPORT, GateName, GateReport, GateSpec
+from goal_engine.proof.gate import GateName, GateReport, GateSpec
 from goal_engine.toml import UNREADABLE
 from goal_engine.types import Frozen
 
 NAME = "goalproof.toml"
 LIMIT = 256 * 1024
 """Characters of a configuration that are read."""
+
+MOST_RUNS = 100
+"""Runs of one gate on one tree that may be asked for."""
 
 AT_LINE = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
 LINE = re.compile(r", line (\d+)")
@@ -75,6 +79,12 @@ def _check_env(env: dict[str, str]) -> dict[str, str]:
     return env
 
 
+def _check_quarantine(glob: str) -> str:
+    if not glob.strip("*? "):
+        raise ValueError("means every test, and then the gate shows nothing; name the flaky ones")
+    return glob
+
+
 Inside = Annotated[str, AfterValidator(_check_inside)]
 Word = Annotated[str, AfterValidator(_check_word)]
 Argv = Annotated[list[Word], Field(min_length=1), AfterValidator(_check_argv)]
@@ -93,9 +103,14 @@ class _Gate(_Strict):
     timeout: float = Field(default=600, gt=0, allow_inf_nan=False)
     required: bool = True
     parallel: bool = True
-    report: Literal["junit", "exit"] = "exit"
+    report: Literal["junit", "jest", "go", "cargo", "unittest", "exit"] = "exit"
     fix: Argv | None = None
     tests: list[Inside] = Field(default_factory=list)
+    reruns: int = Field(default=2, ge=0, le=MOST_RUNS)
+    confirm: int = Field(default=1, ge=0, le=MOST_RUNS)
+    quarantine: list[Annotated[str, AfterValidator(_check_quarantine)]] = Field(
+        default_factory=list
+    )
 
 
 class _Workspace(_Strict):
@@ -192,18 +207,17 @@ def _find_contradictions(raw: dict[str, Any]) -> Iterator[tuple[Location, str]]:
         words = [word for word in _items(argv) if isinstance(word, str)]
         if not words:
             continue
-        has_report = any(REPORT in word for word in words)
-        wants = gate.get("report", GateReport.EXIT.value) == GateReport.JUNIT
-        if wants and not has_report:
+        said = find_contradiction(gate.get("report", GateReport.EXIT.value), words)
+        if said:
+            yield ("gate", index, "argv"), said
+        if gate.get("quarantine") and gate.get("report", "exit") == GateReport.EXIT:
             yield (
-                ("gate", index, "argv"),
+                ("gate", index, "quarantine"),
                 (
-                    f"does not say where the junit report goes; add `--junitxml={REPORT}` (pytest) or "
-                    f'the option of your tool with `{REPORT}` in it, or set `report = "exit"`'
+                    "names tests, and this gate does not tell its tests apart; give it a `report`, "
+                    "or leave the gate out with `required = false`"
                 ),
             )
-        if has_report and not wants:
-            yield ("gate", index, "argv"), f'has `{REPORT}`; set `report = "junit"` so it is read'
 
 
 def _items(value: object) -> list[Any]:

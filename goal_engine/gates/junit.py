@@ -8,25 +8,16 @@ from xml.parsers import expat
 
 from junitparser import Error, Failure, JUnitXml, JUnitXmlError, Skipped, TestCase
 
+from goal_engine.gates.formats.told import BYTES, TOLD, BadReport, shorten
 from goal_engine.proof.gate import TestOutcome
 
-LIMIT = 64 * 1024 * 1024
-"""Bytes of a report that are read."""
-
+LIMIT = BYTES
 CHUNK = 64 * 1024
-TOLD = 500
-"""Failing tests of a report whose words are kept."""
-WORDS = 20_000
-"""Characters of a failing test's words that are kept: half from their start, half from their end."""
 WORST_FIRST = (
     (Error, TestOutcome.ERROR),
     (Failure, TestOutcome.FAILED),
     (Skipped, TestOutcome.SKIPPED),
 )
-
-
-class BadReport(ValueError):
-    """The bytes are no report that can be used; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,22 +42,25 @@ class Report:
     failures: tuple[ToldFailure, ...] = ()
 
 
-def parse_junit(data: bytes) -> dict[str, TestOutcome]:
+def parse_junit(data: bytes, root: str = "") -> dict[str, TestOutcome]:
     """Return the outcomes of `parse_report`.  Raises `BadReport`."""
-    return parse_report(data).outcomes
+    return parse_report(data, root).outcomes
 
 
-def parse_report(data: bytes) -> Report:
+def parse_report(data: bytes, root: str = "") -> Report:
     """Return what the tests of a report said.
 
-    A second test of the same id gets `#2`, so that none hides another.  Raises `BadReport`.
+    A second test of the same id gets `#2`, so that none hides another.  `root` is the workspace: no
+    id has its place, by which node:test calls a file that does not load.  Raises `BadReport`.
     """
     if len(data) > LIMIT:
         raise BadReport(f"it is larger than {LIMIT >> 20} MiB")
     _refuse_doctype(data)
     try:
-        root = JUnitXml.fromstring(data)
-        cases = [(_find_id(case), _find_outcome(case), case) for case in _find_cases(root)]
+        suites = JUnitXml.fromstring(data)
+        cases = [
+            (_find_id(case, f"{root}/"), _find_outcome(case), case) for case in _find_cases(suites)
+        ]
     except (SyntaxError, JUnitXmlError, ValueError, RecursionError) as error:
         raise BadReport(f"it is no JUnit XML: {error}") from error
     outcomes: dict[str, TestOutcome] = {}
@@ -91,15 +85,11 @@ def _quote(test: str, case: TestCase) -> ToldFailure:
         test=test,
         name=case.name or "",
         classname=case.classname or "",
-        message=_cut(next((result.message for result in results if result.message), "")),
-        text=_cut("\n".join(result.text for result in results if result.text)),
+        message=shorten(next((result.message for result in results if result.message), "")),
+        text=shorten("\n".join(result.text for result in results if result.text)),
         file=attributes.get("file", ""),
         line=int(line) if line.isascii() and line.isdecimal() and len(line) < 8 else None,
     )
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= WORDS else f"{text[: WORDS // 2]}\n{text[-WORDS // 2 :]}"
 
 
 def _refuse_doctype(data: bytes) -> None:
@@ -135,9 +125,10 @@ def _find_cases(root: JUnitXml) -> Iterator[TestCase]:
         yield from suite
 
 
-def _find_id(case: TestCase) -> str:
+def _find_id(case: TestCase, root: str) -> str:
     name = case.name or "(unnamed)"
-    return f"{case.classname}::{name}" if case.classname else name
+    whole = f"{case.classname}::{name}" if case.classname else name
+    return whole.replace(root, "") if root != "/" else whole
 
 
 def _find_outcome(case: TestCase) -> TestOutcome:

@@ -85,7 +85,12 @@ def look_in(user: UserEnvironment, checkout: Path) -> Available:
 def ask_in(user: UserEnvironment, checkout: Path) -> Ask:
     """Return how to ask the person's tools about a folder of the checkout."""
     env = _variables(user)
-    return lambda folder, argv: ask_tool(argv, checkout / folder, env)
+
+    @cache
+    def answer(folder: str, argv: tuple[str, ...]) -> bytes | None:
+        return ask_tool(argv, checkout / folder, env)
+
+    return answer
 
 
 def _is_venv(path: Path) -> bool:

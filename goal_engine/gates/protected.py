@@ -42,7 +42,25 @@ GATES_READ = (
 """What decides how a gate answers; a `.dist-info` in the tree can register a pytest plugin, and
 compiled code is run in place of the source that a person reads."""
 
-PATTERNS = OTHERS_EXECUTE + GATES_READ
+OTHER_GATES_READ = (
+    *("vitest.*", "vite.config.*", "jest.config.*", "jest.setup.*", ".mocharc.*", "babel.config.*"),
+    *(
+        ".babelrc*",
+        "tsconfig*.json",
+        "eslint.config.*",
+        ".eslintrc*",
+        ".prettierrc*",
+        "biome.json*",
+    ),
+    *("prettier.config.*", ".stylelintrc*", "turbo.json", "nx.json", "lerna.json", "bunfig.toml"),
+    *("package-lock.json", "npm-shrinkwrap.json", "pnpm-lock.yaml", "pnpm-workspace.yaml"),
+    *("yarn.lock", "bun.lock*", ".pnp.*", "node_modules", ".pnpmfile.cjs", "pyrightconfig.json"),
+    *("cargo.toml", "cargo.lock", ".cargo", "rust-toolchain*", "clippy.toml", ".clippy.toml"),
+    *("rustfmt.toml", ".rustfmt.toml", "go.mod", "go.sum", "go.work*", ".justfile", "tox.toml"),
+)
+"""The same for other languages, and what decides which code of others is run."""
+
+PATTERNS = OTHERS_EXECUTE + GATES_READ + OTHER_GATES_READ
 
 SHADOWS = {
     "pytest": ("_pytest", "pluggy", "iniconfig"),
@@ -59,7 +77,20 @@ STANDARD = frozenset(sys.stdlib_module_names) - {"test"}
 READERS = frozenset(
     {
         *("ruff", "flake8", "pylint", "black", "isort", "mypy", "pyright", "basedpyright", "ty"),
-        *("eslint", "prettier", "biome", "tsc", "pre-commit", "yamllint", "shellcheck"),
+        *(
+            "eslint",
+            "prettier",
+            "biome",
+            "tsc",
+            "vue-tsc",
+            "svelte-check",
+            "oxlint",
+            "stylelint",
+            "pre-commit",
+            "yamllint",
+            "shellcheck",
+        ),
+        *("clippy", "vet", "gofmt"),
     }
 )
 """Programs that read the code they judge and do not run it."""
@@ -100,7 +131,7 @@ def find_protected_change(evidence: GoalGitEvidence, specs: Iterable[GateSpec]) 
 
 def runs_tests(spec: GateSpec) -> bool:
     """Whether a gate runs the tests, as far as its command tells, and does not only read code."""
-    if spec.report is GateReport.JUNIT:
+    if spec.report is not GateReport.EXIT:
         return True
     words = {posixpath.basename(word) for word in spec.argv}
     return spec.fix is None and not words & READERS
@@ -145,7 +176,7 @@ def _find_named(spec: GateSpec) -> Iterator[str]:
     modules = [name for word, name in pairwise([*words, ""]) if word == "-m"]
     modules += [word[2:] for word in words if re.match(r"-m\w", word)]
     places = ["", "src", *filter(None, spec.env.get("PYTHONPATH", "").split(":"))]
-    names = [path for word in words for path in _find_paths(word)]
+    names = [path for word in words for path in _find_paths(word)] + list(spec.runs)
     if not modules:
         names += [posixpath.join(name, "__main__.py") for name in names if name != "."]
     names += [

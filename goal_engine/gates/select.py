@@ -19,7 +19,11 @@ KNOWN_MODULES = frozenset(
 )
 """Modules that are no part of a project, so that `python -m` of one needs it installed."""
 
-DIGESTED = {"name", "argv", "cwd", "timeout", "required", "parallel", "report", "fix", "tests"}
+DIGESTED = {
+    *("name", "argv", "cwd", "timeout", "required", "parallel", "report", "fix", "tests"),
+    *("reruns", "confirm", "quarantine"),
+}
+"""What a gate does and how it is judged.  What came later is left out where it is as before."""
 
 
 def select_gates(

@@ -7,18 +7,32 @@ from typing import Annotated
 
 from pydantic import Field, StringConstraints
 
-from goal_engine.types import Frozen, GitOid, Sha256
+from goal_engine.types import Frozen, GitOid, Sha256, later
 
 GateName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
 REPORT = "{report}"
-"""Stands in `argv` for the JUnit file; its path is the engine's and outside the workspace."""
+"""Stands in `argv` for the report's file; its path is the engine's and outside the workspace."""
 
 
 class GateReport(StrEnum):
-    """How a gate tells its result."""
+    """How a gate tells its result: the first two in a file, `exit` not per test, the others on its
+    output."""
 
     JUNIT = "junit"
+    JEST = "jest"
+    """The JSON of Jest and of Vitest."""
     EXIT = "exit"
+    GO = "go"
+    """`go test -json`."""
+    CARGO = "cargo"
+    """`cargo test`, in words."""
+    UNITTEST = "unittest"
+    """`python -m unittest -v`, in words."""
+
+    @property
+    def in_file(self) -> bool:
+        """Whether it is written to the file that `{report}` stands for."""
+        return self in (GateReport.JUNIT, GateReport.JEST)
 
 
 class GateSpec(Frozen):
@@ -37,8 +51,17 @@ class GateSpec(Frozen):
     """The command that repairs what this gate finds, for recipe workers."""
     tests: tuple[str, ...] = ()
     """Globs of the files that are tests; the default ones when empty."""
+    reruns: int = later(2)
+    """How often, at most, a red run is repeated on the same tree to see what is flaky."""
+    confirm: int = later(1)
+    """How often a green run is repeated when a criterion that flips rests on it."""
+    quarantine: tuple[str, ...] = later(())
+    """Globs over test ids (`*` and `?` alone): these tests neither fail the gate nor back anything."""
     reason: str = ""
     """Why this gate was chosen: configuration or what detection saw."""
+    runs: tuple[str, ...] = later(())
+    """Files (from `cwd`) that its command does not name and that decide how it ends: what a script
+    or a target starts."""
 
 
 class TestOutcome(StrEnum):
@@ -50,6 +73,23 @@ class TestOutcome(StrEnum):
     FAILED = "failed"
     ERROR = "error"
     SKIPPED = "skipped"
+
+
+class TestCounts(Frozen):
+    """What a test said over several runs on one tree, where it did not always say the same."""
+
+    __test__ = False
+
+    passed: int = 0
+    failed: int = 0
+    """Runs in which it failed or ended in an error."""
+    neither: int = 0
+    """Runs in which it was skipped or was not there."""
+
+    @property
+    def runs(self) -> int:
+        """How often it could have run."""
+        return self.passed + self.failed + self.neither
 
 
 class GateOutcome(StrEnum):
@@ -91,7 +131,7 @@ class TestFailure(Frozen):
 
 
 class GateResult(Frozen):
-    """One run of one gate on one tree."""
+    """What one gate said of one tree, in one run or in several."""
 
     gate: GateName
     stage: GateStage
@@ -99,13 +139,19 @@ class GateResult(Frozen):
     outcome: GateOutcome
     exit_code: int | None = None
     tests: dict[str, TestOutcome] = Field(default_factory=dict)
-    """Per test id, for gates with a report."""
+    """Per test id, for gates with a report; of several runs the worst that it said."""
     duration_ms: int = 0
     log: Sha256 | None = None
     """The object that holds the gate's output."""
     message: str = ""
     notes: tuple[str, ...] = ()
     """What was particular about the environment it ran in, for the proof."""
+    runs: int = later(1)
+    """How many complete runs this is made of, each in a workspace of its own."""
+    red: int = later(0)
+    """How many of several runs were red."""
+    counts: dict[str, TestCounts] = later({})
+    """Of several runs, the tests that did not say the same in each."""
 
     @property
     def green(self) -> bool:
@@ -117,3 +163,8 @@ class GateResult(Frozen):
         """Ids of the tests that did not pass and were not skipped."""
         bad = (TestOutcome.FAILED, TestOutcome.ERROR)
         return frozenset(test for test, outcome in self.tests.items() if outcome in bad)
+
+    @property
+    def flaky(self) -> frozenset[str]:
+        """Ids of the tests that failed in some runs on this tree, and not in others."""
+        return frozenset(test for test, count in self.counts.items() if count.failed)

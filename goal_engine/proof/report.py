@@ -1,92 +1,222 @@
-"""The proof as a page for people, made from the statement alone."""
+"""The proof as a page for people, made from the statement alone: for a stranger who has nothing else."""
 
 from __future__ import annotations
 
-import re
 import shlex
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 
-from goal_engine.proof.statement import GoalProof
+from goal_engine.proof.first_page import render_first_page
+from goal_engine.proof.gate import GateResult, GateStage
+from goal_engine.proof.hunk import HunkStanding, HunkTrial, count_standings
+from goal_engine.proof.page_text import cell, code, describe_signature
+from goal_engine.proof.statement import GoalProof, ProofCause
+from goal_engine.proof.verdict import GateVerdict, Verdict
+
+__all__ = ["describe_signature", "render_proof_page"]
+
+MEANING = {
+    Verdict.READY: "every required gate met its bar and every criterion has its evidence",
+    Verdict.NEEDS_PERSON: "no gate says no, but something waits for a person",
+    Verdict.NOT_READY: "a gate says no, or a criterion has no evidence",
+}
+STAGES = {
+    GateStage.BASELINE: "before",
+    GateStage.PROVING: "now",
+    GateStage.COUNTERFACTUAL: "without the change",
+    GateStage.ORIGINAL: "with the tests of before",
+}
+CAUSES = {
+    ProofCause.JUDGED: "the goal was worked on and judged",
+    ProofCause.ACCEPTED: "a person accepted a criterion",
+    ProofCause.VERIFIED: "the gates ran again on the tree that there was",
+    ProofCause.HUNKS: "the hunks of the change were taken away, one at a time",
+    ProofCause.RECOVERED: "the bundle before it was lost or damaged",
+}
+LISTED = 200
+"""Hunks, and gaps of a gate, that the page names."""
 
 
 def render_proof_page(proof: GoalProof, digest: str) -> str:
     """Return Markdown that says what the statement says, in the order a reader asks for it."""
-    judgement = proof.judgement
-    count = len(proof.evidence.files)
-    lines = [
+    return PAGES[proof.page](proof, digest)
+
+
+def _render_page(proof: GoalProof, digest: str) -> str:
+    parts = (
         f"# Proof of {proof.goal_id}",
-        "",
-        f"> {_cell(proof.text)}",
-        "",
-        f"Verdict: **{judgement.verdict}**" + "".join(f"\n- {_cell(r)}" for r in judgement.reasons),
-        "",
-        f"- statement: `{digest}`",
-        f"- signature: {describe_signature(proof)}",
-        f"- tree: `{proof.tree}`",
-        f"- base: `{proof.base_commit}`",
-        f"- change: {count} {'file' if count == 1 else 'files'}, "
-        f"+{proof.evidence.additions} −{proof.evidence.deletions}",
-        f"- sandbox: {proof.sandbox}",
-        f"- environment: Python {proof.environment.python or 'none'}, git {proof.environment.git}, "
-        f"{_cell(proof.environment.platform)}",
-        *(f"- note: {_cell(note)}" for note in proof.environment.notes),
-        "",
-        "| criterion | evidence | state | why |",
-        "| --- | --- | --- | --- |",
-        *(
-            f"| {_cell(item.criterion.text)} | {item.criterion.evidence} | {item.state} "
-            f"| {_cell(item.reason)} |"
-            for item in judgement.criteria
-        ),
-        "",
-        "| gate | bar | met | why | command |",
-        "| --- | --- | --- | --- | --- |",
-    ]
-    specs = {gate.name: gate for gate in proof.gates}
-    for gate in judgement.gates:
-        command = _code(shlex.join(specs[gate.gate].argv))
-        met = "yes" if gate.met else "no"
-        if gate.gate in proof.waived:
-            met += ", waived by a person"
-        elif not gate.required:
-            met += ", optional"
-        lines.append(f"| {gate.gate} | {gate.bar} | {met} | {_cell(gate.reason)} | {command} |")
-        lines += [f"| | | gap | {_cell(gap)} failed before as well | |" for gap in gate.gaps]
-    lines += [
-        "",
-        "Run it again: `goalproof verify-proof BUNDLE --run`, or read `verify.py` beside this page and"
-        " use it with nothing but Python and git.",
-        "",
-    ]
-    return "\n".join(lines)
-
-
-def describe_signature(proof: GoalProof) -> str:
-    """Return in a sentence who signed and what that gives."""
-    if proof.key_exposed:
-        doubt = "an unsandboxed worker could have read the key"
-    else:
-        doubt = "no worker could read the key, but its owner could have signed anything"
-    return (
-        f"signed by {proof.key_id} on the machine that made it; {doubt}; only running it again "
-        "convinces"
+        f"> {cell(proof.text)}",
+        _verdict(proof),
+        _section("What was asked, and what shows it", _criteria(proof)),
+        _section("Gates", _gates(proof)),
+        _section("What this does not show", _list(_find_gaps(proof))),
+        _section("Each hunk, taken away", _hunks(proof.hunks)),
+        _section("What it is about", _list(_facts(proof, digest))),
+        _section("Run it again", AGAIN),
     )
+    return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def _code(text: str) -> str:
-    """Return text from outside as code in a Markdown table, whatever backticks are in it."""
-    plain = _printable(text).replace("|", "\\|")
-    fence = "`" * (1 + max((len(run) for run in re.findall("`+", plain)), default=0))
-    inside = f" {plain} " if "`" in plain else plain
-    return f"{fence}{inside}{fence}"
+AGAIN = """\
+With Goalproof, in a clone that has the base:
+
+    goalproof verify-proof BUNDLE --run
+
+With nothing but Python and git (read `verify.py` first: it came with the bundle):
+
+    python3 verify.py --run --repository CLONE
+
+Both print each command before it runs, work in clean checkouts of their own, and answer REPRODUCED,
+NOT REPRODUCED (naming the field) or NOT REPRODUCIBLE HERE (naming what is missing)."""
 
 
-def _printable(text: str) -> str:
-    return "".join(char if char.isprintable() else " " for char in text)
+def _section(title: str, text: str) -> str:
+    return f"## {title}\n\n{text}" if text else ""
 
 
-def _cell(text: str) -> str:
-    """Make text from outside harmless in a Markdown table."""
-    plain = _printable(text)
-    for char in "\\`*_[]<>|":
-        plain = plain.replace(char, f"\\{char}")
-    return plain
+def _list(items: Iterable[str]) -> str:
+    return "\n".join(f"- {item}" for item in items)
+
+
+def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+    lines = [head, tuple("---" for _ in head), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _verdict(proof: GoalProof) -> str:
+    judgement = proof.judgement
+    said = f"**{judgement.verdict}**: {MEANING[judgement.verdict]}."
+    return said + "".join(f"\n- {cell(reason)}" for reason in judgement.reasons)
+
+
+def _criteria(proof: GoalProof) -> str:
+    items = proof.judgement.criteria
+    head = ("criterion", "evidence", "state", "why", "shown by")
+    rows = (
+        (
+            cell(item.criterion.text),
+            item.criterion.evidence,
+            f"**{item.state}**".replace("_", " "),
+            cell(item.reason),
+            ", ".join((item.criterion.gate or "a person", *map(code, item.criterion.tests[:5]))),
+        )
+        for item in items
+    )
+    return _table(head, rows) if items else ""
+
+
+def _gates(proof: GoalProof) -> str:
+    specs = {gate.name: gate for gate in proof.gates}
+    head = ("gate", "met", "why", "bar", "runs", "command")
+    rows = (
+        (
+            gate.gate,
+            _say_met(proof, gate),
+            cell(gate.reason),
+            str(gate.bar).replace("_", " "),
+            "; ".join(_runs(proof, gate.gate)),
+            code(shlex.join(specs[gate.gate].argv)),
+        )
+        for gate in proof.judgement.gates
+    )
+    return _table(head, rows) if proof.gates else ""
+
+
+def _say_met(proof: GoalProof, gate: GateVerdict) -> str:
+    met = "yes" if gate.met else "**no**"
+    if gate.gate in proof.waived:
+        return f"{met}, waived by a person"
+    return met if gate.required else f"{met}, optional"
+
+
+def _runs(proof: GoalProof, gate: str) -> Iterator[str]:
+    for run in proof.runs:
+        if run.gate == gate:
+            yield f"{STAGES[run.stage]}: {run.outcome}{_count(run)}"
+
+
+def _count(run: GateResult) -> str:
+    count = Counter(str(outcome) for outcome in run.tests.values())
+    said = ", ".join(f"{number} {word}" for word, number in sorted(count.items()))
+    return f" ({said})" if said else ""
+
+
+def _find_gaps(proof: GoalProof) -> Iterator[str]:
+    """Everything that a reader would otherwise have to think of."""
+    if proof.recovered:
+        yield (
+            "this proof was **recovered**: it was made again from the journal after its bundle was "
+            "lost or damaged, and where its gates ran is not known"
+        )
+    for gate in proof.judgement.gates:
+        yield from (
+            f"{cell(gap)} failed before as well and still does" for gap in gate.gaps[:LISTED]
+        )
+        more = len(gate.gaps) - LISTED
+        if more > 0:
+            yield f"{more} more tests of {gate.gate} failed before as well and still do"
+        yield from (f"flaky, so it backs nothing: {cell(said)}" for said in gate.flaky)
+        yield from (f"quarantined, so it backs nothing: {cell(said)}" for said in gate.quarantined)
+    yield from (f"unfinished: {cell(phrase)}" for phrase in proof.unfinished)
+    for waived in proof.waived:
+        yield f"gate {waived} counts for nothing here: a person said that it is optional"
+    for word in proof.acceptances:
+        if word.tree == proof.tree:
+            yield (
+                f"{word.criterion} rests on the word of {cell(word.decision.actor)}: "
+                f"{cell(word.decision.reason)}"
+            )
+    if proof.protected:
+        yield f"files that can change what gates mean were changed: {cell(', '.join(proof.protected))}"
+    yield _say_hunks(proof.hunks)
+    if proof.sandbox == "none":
+        yield "no sandbox: whoever worked on it and each gate could do what the person can do"
+    yield f"the signature: {describe_signature(proof)}"
+    yield from (f"of the environment: {cell(note)}" for note in proof.environment.notes)
+
+
+def _say_hunks(trials: tuple[HunkTrial, ...]) -> str:
+    if not trials:
+        return "no hunk was taken away on its own; `goalproof hunks GOAL` does that"
+    count = count_standings(trials)
+    said = ", ".join(f"{number} {standing}" for standing, number in count.items())
+    return f"of the hunks taken away: {said}; `verify-proof` does not do that again"
+
+
+def _hunks(trials: tuple[HunkTrial, ...]) -> str:
+    if not trials:
+        return ""
+    rank = list(HunkStanding)
+    shown = sorted(trials, key=lambda trial: -rank.index(trial.standing))
+    rows = [
+        (code(trial.hunk.place), f"**{trial.standing}**", cell(trial.reason))
+        for trial in shown[:LISTED]
+    ]
+    more = len(trials) - LISTED
+    table = _table(("hunk", "standing", "what was seen"), rows)
+    return table + (f"\n\nand {more} more in `statement.json`" if more > 0 else "")
+
+
+def _facts(proof: GoalProof, digest: str) -> Iterator[str]:
+    evidence, environment = proof.evidence, proof.environment
+    count = len(evidence.files)
+    yield f"statement: `{digest}`"
+    yield f"made because {CAUSES[proof.cause]}"
+    if proof.supersedes:
+        yield f"supersedes: `{proof.supersedes}`"
+    yield f"tree: `{proof.tree}`"
+    yield f"base: `{proof.base_commit}`"
+    yield (
+        f"change: {count} {'file' if count == 1 else 'files'}, "
+        f"+{evidence.additions} −{evidence.deletions}"
+    )
+    yield f"workers: {cell(', '.join(proof.workers)) or 'none'}"
+    yield (
+        f"environment: Python {environment.python or 'none'}, git {environment.git}, "
+        f"{cell(environment.platform)}"
+    )
+    yield f"journal: entry {proof.journal_seq}, head `{proof.journal_head}`"
+
+
+PAGES: dict[int, Callable[[GoalProof, str], str]] = {1: render_first_page, 2: _render_page}
+"""How each page that was ever written is made."""

@@ -19,6 +19,7 @@ from goal_engine.errors import ProofRefused
 from goal_engine.evidence import GoalGitEvidence
 from goal_engine.proof.checked import CheckResult
 from goal_engine.proof.gate import GateResult, GateSpec
+from goal_engine.proof.hunk import HunkTrial
 from goal_engine.proof.verdict import Judgement
 from goal_engine.types import Frozen, GitOid, GoalId, GoalKind, Sha256, later
 
@@ -35,12 +36,18 @@ class ProofCause(StrEnum):
     """A person accepted a criterion."""
     VERIFIED = "verified"
     """The gates ran again on the tree that there was."""
+    HUNKS = "hunks"
+    """Its hunks were taken away, one at a time."""
+    RECOVERED = "recovered"
+    """The bundle before was lost or damaged; this one was made again from the journal."""
 
 
 SUPERSEDED = {
     ProofCause.JUDGED: "the goal was executed again",
     ProofCause.ACCEPTED: "a person accepted a criterion",
     ProofCause.VERIFIED: "its gates ran again",
+    ProofCause.HUNKS: "its hunks were tried",
+    ProofCause.RECOVERED: "its bundle was lost or damaged",
 }
 """Why a proof was superseded by one of the same tree, by the cause of that one."""
 
@@ -95,9 +102,15 @@ class GoalProof(Frozen):
     """The digest of the journal's last line before this proof."""
     files: dict[str, Sha256] = Field(default_factory=dict)
     """Every other file of the bundle and its digest."""
+    page: Literal[1, 2] = later(1)
+    """Which form the page of the bundle has."""
     cause: ProofCause = later(ProofCause.JUDGED)
     supersedes: Sha256 | None = later(None)
     """The proof that the goal had before this one."""
+    recovered: bool = later(False)
+    """Whether it was made again from the journal: where its gates ran is not known then."""
+    hunks: tuple[HunkTrial, ...] = later(())
+    """What was seen without each hunk, where that was asked for; nothing is judged by it."""
 
 
 def render_statement(proof: GoalProof) -> bytes:

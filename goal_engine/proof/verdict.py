@@ -14,6 +14,14 @@ from pydantic import Field
 from goal_engine.check import OnlyTests
 from goal_engine.decision import Acceptance, Criterion, CriterionState, EvidenceKind
 from goal_engine.proof.checked import CheckResult, judge_check
+from goal_engine.proof.confidence import say_bound
+from goal_engine.proof.flakes import (
+    find_quarantined,
+    is_quarantined,
+    say_flaky,
+    without_flaky,
+    without_quarantined,
+)
 from goal_engine.proof.flipping import judge_some_test
 from goal_engine.proof.gate import (
     GateOutcome,
@@ -38,6 +46,8 @@ REACHES = "reaches-its-judge"
 EXTRA_CRITERIA = frozenset({PROTECTED, REMOVED, REWRITTEN, REACHES})
 """Ids of the criteria that the engine itself adds."""
 
+STAGES = ("baseline", "proving", "counterfactual", "original")
+"""The mappings of what was seen."""
 NAMED = 10
 """Paths or tests that a criterion names."""
 RED = (TestOutcome.FAILED, TestOutcome.ERROR)
@@ -76,6 +86,10 @@ class GateVerdict(Frozen):
     reason: str
     gaps: tuple[str, ...] = ()
     """Tests that failed on the base already and still do."""
+    flaky: tuple[str, ...] = later(())
+    """Tests that are flaky on the base as well, and how often each failed: known, so not blocking."""
+    quarantined: tuple[str, ...] = later(())
+    """Tests that the person took out of the gate's answer, and what each did."""
 
 
 class CriterionVerdict(Frozen):
@@ -131,10 +145,17 @@ def judge(
 ) -> Judgement:
     """Return what `seen` amounts to for a goal with these gates and criteria."""
     accepted = {a.criterion: a for a in acceptances if a.tree == seen.tree}
-    gate_verdicts = tuple(judge_gate(spec, criteria, seen) for spec in gates)
+    ran, seen = seen, leave_out_quarantined(gates, seen)
+    evidence = leave_out_flaky(seen)
+    gate_verdicts = tuple(
+        judge_gate(spec, criteria, seen).changed(
+            quarantined=find_quarantined(spec, ran.proving.get(spec.name))
+        )
+        for spec in gates
+    )
     met = {verdict.gate: verdict.met for verdict in gate_verdicts}
     criterion_verdicts = tuple(
-        _judge_criterion(criterion, accepted, met, seen)
+        _judge_criterion(criterion, accepted, met, evidence, _find_doubt(criterion, gates, seen))
         for criterion in (*criteria, *_find_extra_criteria(gates, seen))
     )
     refusals = _find_refusals(gate_verdicts, criterion_verdicts, seen)
@@ -166,6 +187,29 @@ def judge(
     )
 
 
+def leave_out_quarantined(gates: tuple[GateSpec, ...], seen: Observations) -> Observations:
+    """Return what was seen as if quarantined tests did not exist: they neither fail nor back."""
+    specs = {spec.name: spec for spec in gates}
+
+    def view(results: Mapping[str, GateResult]) -> dict[str, GateResult]:
+        return {
+            name: without_quarantined(specs[name], result) if name in specs else result
+            for name, result in results.items()
+        }
+
+    return seen.changed(**{stage: view(getattr(seen, stage)) for stage in STAGES})
+
+
+def leave_out_flaky(seen: Observations) -> Observations:
+    """Return what was seen as evidence for criteria: a flaky test shows nothing either way."""
+    return seen.changed(
+        **{
+            stage: {name: without_flaky(run) for name, run in getattr(seen, stage).items()}
+            for stage in STAGES
+        }
+    )
+
+
 def _say_stopped(refusals: Sequence[str], seen: Observations) -> tuple[str, ...]:
     return (f"no further repair: {seen.stopped}",) if refusals and seen.stopped else ()
 
@@ -181,18 +225,31 @@ def judge_gate(spec: GateSpec, criteria: tuple[Criterion, ...], seen: Observatio
     """Return whether a gate met its bar on the proven tree."""
     base, now = seen.baseline.get(spec.name), seen.proving.get(spec.name)
     bar = choose_bar(spec, base)
+    known = base.flaky if base is not None else frozenset()
 
     def say(met: bool, reason: str, gaps: tuple[str, ...] = ()) -> GateVerdict:
         return GateVerdict(
-            gate=spec.name, required=spec.required, bar=bar, met=met, reason=reason, gaps=gaps
+            gate=spec.name,
+            required=spec.required,
+            bar=bar,
+            met=met,
+            reason=reason,
+            gaps=gaps,
+            flaky=_tell_known(base, known),
         )
 
     if now is None:
         return say(False, "it was not run on the result")
     if now.green:
-        return say(True, "it passes")
+        often = f"; {say_bound(0, now.runs)}" if now.runs > 1 else ""
+        return say(True, f"{now.message or 'it passes'}{often}")
     if now.outcome is not GateOutcome.FAILED:
         return say(False, now.message or f"it ended as {now.outcome}")
+    old = base.failing if base is not None and bar is Bar.NO_NEW_FAILURES else frozenset()
+    new = now.failing - old
+    flaky = say_flaky(now, new)
+    if flaky and new <= now.flaky:
+        return say(False, f"flaky: {flaky}")
     if bar is Bar.PASS or base is None:
         named = ", ".join(sorted(now.failing)[:5])
         said = f"; {now.message}" if now.message else ""
@@ -201,7 +258,6 @@ def judge_gate(spec: GateSpec, criteria: tuple[Criterion, ...], seen: Observatio
             f"it fails: {named}" if named else f"it fails with exit code {now.exit_code}{said}",
         )
     wanted = {test for c in criteria if c.gate == spec.name for test in c.tests}
-    new = now.failing - base.failing
     named_failures = now.failing & wanted
     if not now.tests or not now.failing:
         return say(False, f"it fails with exit code {now.exit_code} and names no failing test")
@@ -209,10 +265,16 @@ def judge_gate(spec: GateSpec, criteria: tuple[Criterion, ...], seen: Observatio
         return say(False, f"tests fail that did not fail on the base: {', '.join(sorted(new)[:5])}")
     if named_failures:
         return say(False, f"tests of this goal fail: {', '.join(sorted(named_failures)[:5])}")
-    vanished = set(base.tests) - set(now.tests)
+    vanished = set(base.tests) - set(base.counts) - set(now.tests)
     if vanished:
         return say(False, f"tests are gone: {', '.join(sorted(vanished)[:5])}")
     return say(True, "nothing fails that did not fail on the base", tuple(sorted(now.failing)))
+
+
+def _tell_known(base: GateResult | None, known: frozenset[str]) -> tuple[str, ...]:
+    if base is None:
+        return ()
+    return tuple(f"{say_flaky(base, (test,))} on the base" for test in sorted(known))
 
 
 def _find_extra_criteria(gates: tuple[GateSpec, ...], seen: Observations) -> tuple[Criterion, ...]:
@@ -262,7 +324,7 @@ def _find_rewritten(gate: str, seen: Observations) -> set[str]:
         return {f"gate {gate}"} if now.green and not original.green else set()
     passed = TestOutcome.PASSED
     ran = {test for test, outcome in base.tests.items() if outcome is not TestOutcome.SKIPPED}
-    kept = {test for test in ran if now.tests.get(test) is passed}
+    kept = {test for test in ran - base.flaky if now.tests.get(test) is passed}
     return {test for test in kept if original.tests.get(test) is not passed}
 
 
@@ -276,6 +338,7 @@ def _judge_criterion(
     accepted: Mapping[str, Acceptance],
     met: Mapping[str, bool],
     seen: Observations,
+    doubt: tuple[CriterionState, str] | None,
 ) -> CriterionVerdict:
     if criterion.id in accepted:
         decision = accepted[criterion.id].decision
@@ -288,6 +351,8 @@ def _judge_criterion(
         state, reason = _judge_some_test(criterion, seen)
     elif criterion.gate is None or criterion.gate not in seen.proving:
         state, reason = CriterionState.NOT_ADDRESSED, "no gate has spoken for it"
+    elif doubt is not None:
+        state, reason = doubt
     elif seen.proving[criterion.gate].outcome not in (GateOutcome.PASSED, GateOutcome.FAILED):
         state, reason = CriterionState.PARTIAL, f"gate {criterion.gate} gave no answer"
     elif criterion.evidence is EvidenceKind.HOLDS:
@@ -295,6 +360,39 @@ def _judge_criterion(
     else:
         state, reason = _judge_flips(criterion, seen)
     return CriterionVerdict(criterion=criterion, state=state, reason=reason)
+
+
+def _find_doubt(
+    criterion: Criterion, gates: tuple[GateSpec, ...], seen: Observations
+) -> tuple[CriterionState, str] | None:
+    """Return why the tests that a criterion rests on cannot speak: quarantined, or flaky."""
+    spec = next((gate for gate in gates if gate.name == criterion.gate), None)
+    if spec is None:
+        return None
+    barred = [test for test in criterion.tests if is_quarantined(spec, test)]
+    if barred:
+        return CriterionState.PARTIAL, f"quarantined, so it backs nothing: {_list(barred)}"
+    now = seen.proving.get(spec.name)
+    if now is not None and (flaky := say_flaky(now, criterion.tests)) and criterion.tests:
+        return CriterionState.PARTIAL, f"flaky: {flaky}"
+    stages = {"on the base": seen.baseline, "without the change": seen.counterfactual}
+    for where, stage in stages.items():
+        run = stage.get(spec.name)
+        if run is None or not _rests_on_flaky(criterion, run):
+            continue
+        flaky = say_flaky(run, criterion.tests or run.flaky)
+        often = f", and {say_bound(0, now.runs)}" if now is not None and now.green else ""
+        weak = f"flaky {where}, which shows little: {flaky}{often}"
+        return CriterionState.IMPLEMENTED_UNVERIFIED, weak
+    return None
+
+
+def _rests_on_flaky(criterion: Criterion, run: GateResult) -> bool:
+    """Whether one of its tests is flaky; of a whole gate that must be red, whether nothing else is."""
+    if criterion.tests:
+        return not run.flaky.isdisjoint(criterion.tests)
+    red_by_chance = bool(run.failing) and run.failing <= run.flaky
+    return criterion.evidence is EvidenceKind.FLIPS and red_by_chance
 
 
 def _say_waiting(criterion: Criterion, seen: Observations) -> str:

@@ -542,6 +542,18 @@ def diff_patch(git_dir: Path, base: str, tree: str, paths: Sequence[str] = ()) -
     return safe_git(told, git_dir=git_dir).stdout
 
 
+def bare_patch(git_dir: Path, base: str, tree: str, path: str) -> bytes:
+    """Return what a change does to one file, without a line of what it leaves as it was."""
+    told = ["diff-tree", "-p", "-U0", "--no-color", "-r", "--no-renames", *DIFF[2:], base, tree]
+    return safe_git([*told, "--", path], git_dir=git_dir).stdout
+
+
+def write_blob(git_dir: Path, data: bytes) -> str:
+    """Keep a file's content, byte for byte, and return its object."""
+    told = ["hash-object", "-w", "--stdin", "--no-filters"]
+    return safe_git(told, git_dir=git_dir, stdin=data).text
+
+
 def init_sample(path: Path, message: str) -> None:
     """Make a repository of the files in `path`, with one commit."""
     safe_git(["init", "--quiet", "--template=", "--initial-branch=main", str(path)], cwd=path)

@@ -26,8 +26,10 @@ LOG_CAP = 8 * 1024 * 1024
 KEPT = frozenset(
     {"PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LANGUAGE", "TERM", "TMPDIR", "TZ"}
     | {"XDG_RUNTIME_DIR", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME"}
+    | {"CARGO_HOME", "RUSTUP_HOME", "GOPATH", "GOCACHE", "GOMODCACHE", "GOROOT", "PNPM_HOME"}
 )
-"""The variables that workers and gates inherit.  No `GIT_*` and no token is among them."""
+"""The variables that workers and gates inherit.  Some say where toolchains keep
+what they installed.  No `GIT_*` and no token is among them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -192,6 +192,10 @@ class EvidenceRepository:
             raise ValueError(f"{name[:80]!r} is no name for a commit of a goal")
         git.update_ref(self.path, f"{REFS}/{goal_id}/{name}", git.check_oid(commit))
 
+    def find_kept(self, goal_id: GoalId, name: str) -> str | None:
+        """Return the commit that is kept as `name` of a goal, `None` when there is none here."""
+        return git.find_commit(self.path, f"{REFS}/{goal_id}/{name}")
+
     def drop_refs(self, goal_id: GoalId) -> None:
         """Keep nothing of a goal any more."""
         git.delete_refs(self.path, f"{REFS}/{goal_id}/")
@@ -305,6 +309,21 @@ class EvidenceRepository:
     def patch(self, base_tree: str, tree: str, paths: Sequence[str] = ()) -> bytes:
         """Return the change between two trees, or what it does to `paths`, as a patch."""
         return git.diff_patch(self.path, git.check_oid(base_tree), git.check_oid(tree), paths)
+
+    def bare_patch(self, base_tree: str, tree: str, path: str) -> bytes:
+        """Return what the change between two trees does to one file, without context."""
+        return git.bare_patch(self.path, git.check_oid(base_tree), git.check_oid(tree), path)
+
+    def with_content(self, tree: str, path: str, data: bytes) -> str:
+        """Return `tree` with other content in a file that it has."""
+        records = _parse_tree(git.list_tree(self.path, git.check_oid(tree)))
+        mode = next(mode for mode, _, name in records if name == path)
+        with self._scratch() as scratch:
+            index = scratch / "index"
+            git.read_tree(self.path, index, tree)
+            record = (mode, git.write_blob(self.path, data), path)
+            git.update_index(self.path, index, _render_records([record]))
+            return git.write_tree(self.path, index)
 
     def overlay(self, base_tree: str, head_tree: str, paths: Iterable[str]) -> str:
         """Return `base_tree` with `paths` as they are in `head_tree`, gone where they are not."""

@@ -8,6 +8,7 @@ import subprocess
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
+from tempfile import TemporaryFile
 
 from goal_engine.runtime.process import find_program
 
@@ -30,19 +31,21 @@ def ask_tool(argv: tuple[str, ...], cwd: Path, env: Mapping[str, str]) -> bytes 
     program = find_program(argv[0], env, cwd)
     if program is None:
         return None
-    try:
-        asked = subprocess.Popen(
-            [program, *argv[1:]], cwd=cwd, env={**env, **QUIET}, stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True,
-        )  # fmt: skip
-    except (OSError, ValueError):
-        return None
-    with asked:
+    with TemporaryFile() as output:  # a pipe would stay open in what the tool leaves behind
         try:
-            said, _ = asked.communicate(timeout=ANSWER_SECONDS)
+            asked = subprocess.Popen(
+                [program, *argv[1:]], cwd=cwd, env={**env, **QUIET}, stdin=subprocess.DEVNULL,
+                stdout=output, stderr=subprocess.DEVNULL, start_new_session=True,
+            )  # fmt: skip
+        except (OSError, ValueError):
+            return None
+        try:
+            asked.wait(ANSWER_SECONDS)
         except subprocess.TimeoutExpired:
-            said = b""
+            return None
         finally:
-            with suppress(ProcessLookupError):  # what it started holds the pipe open
+            with suppress(ProcessLookupError):
                 os.killpg(asked.pid, signal.SIGKILL)
-    return said if asked.returncode == 0 else None
+            asked.wait()
+        output.seek(0)
+        return output.read() if asked.returncode == 0 else None

@@ -121,6 +121,24 @@ class AcceptCriterion:
     """The proof that the goal had when it was judged: with another one, gates may have said else."""
 
 
+@dataclass(frozen=True, slots=True)
+class RecordHunks:
+    """Record what was seen without each hunk, and the proof that says it."""
+
+    tried: e.HunksTried
+    proof: Sha256
+    seen: Sha256 | None
+    """The proof that the goal had when that one was made."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecordRecovery:
+    """Record that a lost proof was made again."""
+
+    proof: Sha256
+    lost: Sha256
+
+
 GoalCommand = (
     AnswerQuestion
     | RevisePlan
@@ -130,6 +148,8 @@ GoalCommand = (
     | SubmitTask
     | JudgeGoal
     | AcceptCriterion
+    | RecordHunks
+    | RecordRecovery
 )
 """The commands whose events depend on the goal as it stands."""
 

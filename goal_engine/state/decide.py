@@ -64,6 +64,8 @@ def _verb(command: c.Command) -> str:
         c.AcceptCriterion: "accept",
         c.JudgeGoal: "be judged",
         c.ReopenVerification: "verify",
+        c.RecordHunks: "hunks",
+        c.RecordRecovery: "recover its proof",
     }.get(type(command), getattr(command, "kind", "go on"))
 
 
@@ -104,6 +106,20 @@ def _of_goal(state: GoalState | None, command: c.GoalCommand) -> tuple[e.GoalEve
             return _resume(state, command)
         case c.ReopenVerification():
             return (_reopen(state),)
+        case c.RecordRecovery():
+            if state.proof is None or state.proof.digest != command.lost:
+                raise refusal(state, _verb(command), "it has another proof by now")
+            tree, cause = state.proof.tree, ProofCause.RECOVERED
+            return (e.ProofRecorded(digest=command.proof, tree=tree, cause=cause),)
+        case c.RecordHunks():
+            if state.proof is None or (command.seen, command.tried.tree) != (
+                state.proof.digest,
+                state.proof.tree,
+            ):
+                raise refusal(state, _verb(command), "it was judged again meanwhile")
+            tree, cause = command.tried.tree, ProofCause.HUNKS
+            proof = e.ProofRecorded(digest=command.proof, tree=tree, cause=cause)
+            return (command.tried, proof)
         case c.RequestControl():
             return (e.ControlRequested(kind=command.kind, decision=command.decision),)
         case c.SubmitTask():

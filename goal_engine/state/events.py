@@ -290,6 +290,17 @@ class VerificationStarted(Frozen):
     tree: GitOid
 
 
+class HunksTried(Frozen):
+    """The change's hunks were taken away one at a time, and gates ran without each."""
+
+    type: Literal["hunks.tried"] = "hunks.tried"
+    tree: GitOid
+    report: Sha256
+    """The object that says what was seen without each."""
+    count: dict[str, int]
+    """How many hunks stand how."""
+
+
 class RoundWeighed(Frozen):
     """The gates said no to a result that is, or was, being repaired."""
 
@@ -380,6 +391,11 @@ class ProofRecorded(Frozen):
     tree: GitOid
     cause: ProofCause = later(ProofCause.JUDGED)
 
+    @property
+    def is_recovered(self) -> bool:
+        """Whether it was made again from the journal."""
+        return self.cause is ProofCause.RECOVERED
+
 
 class ChangeApplied(Frozen):
     """The change was put into the checkout's files."""
@@ -444,6 +460,7 @@ GoalEvent = Annotated[
     | RepairDropped
     | RepairsStopped
     | VerificationReopened
+    | HunksTried
     | GoalJudged
     | GoalReady
     | GoalNotReady

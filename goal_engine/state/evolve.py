@@ -397,6 +397,7 @@ CHANGES: Mapping[type[Frozen], Change] = {
     e.RepairDropped: _repair_dropped,
     e.RepairsStopped: lambda s, v: {"stopped": v},
     e.VerificationReopened: _reopened,
+    e.HunksTried: lambda s, v: {"hunks": v},
     e.GoalJudged: _judged,
     e.GoalReady: lambda s, v: {"phase": GoalPhase.PROOF, "requests": (), "blocked": None},
     e.GoalNotReady: lambda s, v: {"phase": GoalPhase.PROOF, "requests": (), "blocked": None},

@@ -18,6 +18,7 @@ from goal_engine.state.events import (
     ControlRequested,
     GoalBlocked,
     GoalCreated,
+    HunksTried,
     RepairPlanned,
     RepairsStopped,
 )
@@ -122,6 +123,8 @@ class GoalState(Frozen):
     proof: ProofPointer | None = None
     superseded: tuple[ProofPointer, ...] = ()
     """The proofs before that one, oldest first."""
+    hunks: HunksTried | None = None
+    """What was seen without each hunk of a tree, of `tree` where that is the same."""
     reopened: bool = False
     """Whether the gates run again on the tree that was judged, until it is judged anew."""
     applied: tuple[str, ...] = ()

@@ -76,6 +76,7 @@ TRANSITIONS: Mapping[GoalStatus | None, Moves] = {
             e.GateWaived,
             e.LimitsWaived,
             e.CriterionAccepted,
+            e.HunksTried,
             e.GoalJudged,
             e.ProofRecorded,
         ),
@@ -97,11 +98,12 @@ TRANSITIONS: Mapping[GoalStatus | None, Moves] = {
     },
     S.READY: {
         **_START,
+        **_stays(S.READY, e.HunksTried),
         **_stays(S.READY, e.ProofRecorded, e.ChangeApplied, e.ChangeUndone, e.DeliveryIntended),
         e.GoalDelivered: S.DELIVERED,
         e.VerificationReopened: S.RUNNING,
     },
-    S.DELIVERED: _stays(S.DELIVERED, e.ChangeApplied, e.ChangeUndone),
+    S.DELIVERED: _stays(S.DELIVERED, e.ProofRecorded, e.ChangeApplied, e.ChangeUndone),
     S.CANCELLED: {},
 }
 
@@ -119,13 +121,14 @@ POSSIBLE: Mapping[GoalStatus, tuple[str, ...]] = {
     S.RUNNING: ("pause", "cancel", "show"),
     S.PAUSED: ("resume", "cancel"),
     S.BLOCKED_ON_HUMAN: (
-        "answer", "accept", "diff", "proof", "verify", "resume", "revise", "cancel",
+        "answer", "accept", "diff", "proof", "verify", "hunks", "resume", "revise",
+        "cancel",
     ),
     S.BLOCKED_ON_EXTERNAL: ("revise", "resume", "cancel"),
     S.NEEDS_MORE_BUDGET: ("resume", "cancel"),
     S.FAILED_INFRA: ("resume", "cancel"),
     S.NOT_READY: ("execute", "accept", "diff", "proof", "verify", "cancel"),
-    S.READY: ("diff", "apply", "deliver", "proof", "verify", "execute", "cancel"),
+    S.READY: ("diff", "apply", "deliver", "proof", "verify", "hunks", "execute", "cancel"),
     S.DELIVERED: ("apply", "diff", "proof"),
     S.CANCELLED: ("show",),
 }  # fmt: skip

@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import os
 import platform
-import shutil
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 
 from goal_engine.errors import ProofRefused
@@ -17,6 +17,7 @@ from goal_engine.proof.envelope import (
     render_envelope,
     render_public_key,
 )
+from goal_engine.proof.hunk import HunkTrial
 from goal_engine.proof.report import render_proof_page
 from goal_engine.proof.statement import (
     GoalProof,
@@ -29,11 +30,14 @@ from goal_engine.proof.statement import (
 from goal_engine.proof.verdict import Judgement, Observations
 from goal_engine.runtime.atomic import fsync_dir
 from goal_engine.runtime.git import require_git
+from goal_engine.runtime.repository import EvidenceRepository
 from goal_engine.runtime.signing_key import read_signing_seed
 from goal_engine.runtime.threads import in_thread
 from goal_engine.state.model import GoalState
 from goal_engine.task_graph.graph import GoalTask
 from goal_engine.types import GoalId
+from goal_engine.verifier.observe import read_trials
+from goal_engine.verifier.script import compose_verifier
 from goal_engine.worktree import Workbench
 
 STATEMENT = "statement.json"
@@ -43,8 +47,6 @@ CHANGE = "change.bundle"
 ENVELOPE = "envelope.dsse.json"
 PUBLIC_KEY = "public-key.pem"
 VERIFIER = "verify.py"
-OWN_VERIFIER = Path(__file__).with_name("standalone.py")
-"""What a stranger runs: put into each bundle as it is."""
 
 
 def proofs_folder(checkout: Path, goal_id: GoalId) -> Path:
@@ -62,38 +64,83 @@ async def write_bundle(
 ) -> str:
     """Write the bundle of `judgement` and return its digest; `state` has the proof before it."""
     _, head = await ports.store.head(state.goal_id)
+    where = ProvenEnvironment(
+        python=bench.user.version,
+        platform=platform.platform(terse=True),
+        git=".".join(str(part) for part in require_git()),
+        digest=_find_environment(state),
+    )
+    return await _write(ports, bench.repository, state, Making(seen, judgement, cause, head, where))
+
+
+async def write_recovered(
+    ports: Ports,
+    repository: EvidenceRepository,
+    state: GoalState,
+    seen: Observations,
+    judgement: Judgement,
+    head: str,
+) -> str:
+    """Write the bundle of a judgement that was recorded, and return its digest.
+
+    `head` is the journal's before that; where the gates ran then, nobody can tell any more.
+    """
+    digest = _find_environment(state)
+    where = ProvenEnvironment(python="unknown", platform="unknown", git="unknown", digest=digest)
+    made = Making(seen, judgement, ProofCause.RECOVERED, head, where)
+    return await _write(ports, repository, state, made)
+
+
+def _find_environment(state: GoalState) -> str:
+    return next((run.environment for run in state.gates_run.values()), "")
+
+
+@dataclass(frozen=True, slots=True)
+class Making:
+    """What a proof is made of, beside the goal."""
+
+    seen: Observations
+    judgement: Judgement
+    cause: ProofCause
+    head: str
+    """The digest of the journal's last line before the proof."""
+    where: ProvenEnvironment
+
+
+async def _write(
+    ports: Ports, repository: EvidenceRepository, state: GoalState, made: Making
+) -> str:
     logs = {}
     named = [run.result.log for run in state.gates_run.values()]
     for log in (*named, *(check.log for check in state.checks_run.values())):
         if log:
             logs[f"logs/{log}"] = await ports.store.read_object(log)
-    return await in_thread(_write, ports.checkout, bench, state, seen, judgement, cause, head, logs)
+    trials = await read_trials(ports, state)
+    return await in_thread(_put_bundle, ports.checkout, repository, state, made, logs, trials)
 
 
-def _write(
+def _put_bundle(
     checkout: Path,
-    bench: Workbench,
+    repository: EvidenceRepository,
     state: GoalState,
-    seen: Observations,
-    judgement: Judgement,
-    cause: ProofCause,
-    head: str,
+    made: Making,
     logs: dict[str, bytes],
+    trials: tuple[HunkTrial, ...],
 ) -> str:
     folder = proofs_folder(checkout, state.goal_id)
     folder.mkdir(parents=True, exist_ok=True)
     seed = read_signing_seed()
     public_key = render_public_key(seed)
-    with tempfile.TemporaryDirectory(prefix=".new-", dir=folder) as made:
-        new = Path(made) / "bundle"
+    with tempfile.TemporaryDirectory(prefix=".new-", dir=folder) as scratch:
+        new = Path(scratch) / "bundle"
         new.mkdir()
-        files = {**logs, VERIFIER: OWN_VERIFIER.read_bytes()}
+        files = {**logs, VERIFIER: compose_verifier()}
         if state.commit is not None and state.tree != state.created.base_tree:
-            bench.repository.write_bundle(new / CHANGE, state.commit, state.created.base_commit)
+            repository.write_bundle(new / CHANGE, state.commit, state.created.base_commit)
             files[CHANGE] = (new / CHANGE).read_bytes()
         digests = {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
         key_id = find_key_id(public_key)
-        proof = make_proof(bench, state, seen, judgement, cause, head, digests, key_id)
+        proof = make_proof(repository, state, made, digests, key_id).changed(hunks=trials)
         statement = render_statement(proof)
         digest = find_digest(statement)
         page = render_proof_page(proof, digest).encode()
@@ -107,11 +154,18 @@ def _write(
         for name, data in {**files, **extra}.items():
             _put(new / name, data)
         fsync_dir(new)
-        target = folder / digest
-        if not target.exists():
-            shutil.move(new, target)
-            fsync_dir(folder)
+        _settle(new, folder / digest)
     return digest
+
+
+def _settle(new: Path, target: Path) -> None:
+    """Give a bundle its name; the same one may be there, of somebody who was as quick."""
+    try:
+        new.rename(target)  # never onto a folder that holds anything
+    except OSError:
+        if not target.is_dir():
+            raise
+    fsync_dir(target.parent)
 
 
 def _put(path: Path, data: bytes) -> None:
@@ -123,20 +177,17 @@ def _put(path: Path, data: bytes) -> None:
 
 
 def make_proof(
-    bench: Workbench,
+    repository: EvidenceRepository,
     state: GoalState,
-    seen: Observations,
-    judgement: Judgement,
-    cause: ProofCause,
-    head: str,
+    made: Making,
     files: dict[str, str],
     key_id: str,
 ) -> GoalProof:
     """Return the proof of a judgement: what was seen, not what was said."""
-    created = state.created
+    created, seen = state.created, made.seen
     stages = (seen.baseline, seen.proving, seen.counterfactual, seen.original)
     runs = tuple(result for stage in stages for result in stage.values())
-    evidence = state.evidence or bench.repository.evidence(created.base_tree, created.base_tree)
+    evidence = state.evidence or repository.evidence(created.base_tree, created.base_tree)
     return GoalProof(
         goal_id=state.goal_id,
         text=created.text,
@@ -144,19 +195,15 @@ def make_proof(
         base_commit=created.base_commit,
         base_tree=created.base_tree,
         tree=seen.tree,
-        judgement=judgement,
+        judgement=made.judgement,
         evidence=evidence,
         gates=state.gates,
         runs=runs,
         checks=tuple(seen.checks.values()),
         protected=seen.protected,
         unfinished=seen.unfinished,
-        environment=ProvenEnvironment(
-            python=bench.user.version,
-            platform=platform.platform(terse=True),
-            git=".".join(str(part) for part in require_git()),
-            digest=next((run.environment for run in state.gates_run.values()), ""),
-            notes=tuple(dict.fromkeys(note for run in runs for note in run.notes)),
+        environment=made.where.changed(
+            notes=tuple(dict.fromkeys(note for run in runs for note in run.notes))
         ),
         spend=state.spend,
         workers=tuple(sorted({_name_worker(task) for task in state.graph})),
@@ -166,9 +213,11 @@ def make_proof(
         key_id=key_id,
         key_exposed=True,  # no worker is sandboxed yet, and each runs as the person
         journal_seq=state.seq,
-        journal_head=head,
+        journal_head=made.head,
         files=files,
-        cause=cause,
+        page=2,
+        cause=made.cause,
+        recovered=made.cause is ProofCause.RECOVERED,
         supersedes=state.proof.digest if state.proof else None,
     )
 
@@ -214,7 +263,7 @@ def read_bundle(folder: Path) -> tuple[GoalProof, str]:
 
 def has_own_verifier(proof: GoalProof) -> bool:
     """Whether the bundle's `verify.py` is the one that this version writes."""
-    own = hashlib.sha256(OWN_VERIFIER.read_bytes()).hexdigest()
+    own = hashlib.sha256(compose_verifier()).hexdigest()
     return proof.files.get(VERIFIER) == own
 
 

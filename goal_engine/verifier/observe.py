@@ -12,6 +12,7 @@ from goal_engine.gates.protected import find_protected_change, is_test
 from goal_engine.gates.reaching import find_reaching
 from goal_engine.ports import Ports
 from goal_engine.proof.gate import GateResult, GateSpec, GateStage, TestFailure, TestOutcome
+from goal_engine.proof.hunk import HunkTrial
 from goal_engine.proof.verdict import Observations
 from goal_engine.state.model import GateRun, GoalState
 from goal_engine.types import TaskStatus
@@ -128,4 +129,18 @@ async def read_failures(ports: Ports, run: GateRun) -> tuple[TestFailure, ...]:
 def render_failures(failures: tuple[TestFailure, ...]) -> bytes:
     """Return failures as they are kept."""
     table = [failure.model_dump(mode="json") for failure in failures]
+    return json.dumps(table, sort_keys=True, separators=(",", ":")).encode()
+
+
+async def read_trials(ports: Ports, state: GoalState) -> tuple[HunkTrial, ...]:
+    """Return what was seen of the hunks of the goal's present tree, none where none was tried."""
+    if state.hunks is None or state.hunks.tree != state.tree:
+        return ()
+    table = json.loads(await ports.store.read_object(state.hunks.report))
+    return tuple(HunkTrial.model_validate(item) for item in table)
+
+
+def render_trials(trials: tuple[HunkTrial, ...]) -> bytes:
+    """Return trials as they are kept."""
+    table = [trial.model_dump(mode="json") for trial in trials]
     return json.dumps(table, sort_keys=True, separators=(",", ":")).encode()

@@ -1,14 +1,19 @@
-"""Runs a gate on the exact tree: a clean workspace for each run, and the engine reads the result."""
+"""Runs a gate on the exact tree: a clean workspace for each run, and the engine reads the result.
+
+What is red is run again, so that a flaky test is told from a broken one.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 
 from goal_engine.errors import RepositoryUnusable
-from goal_engine.gates.junit import BadReport, Report, parse_report
+from goal_engine.gates.formats.told import TOLD
+from goal_engine.gates.reports import SUFFIX, BadReport, Report, find_notes, read_report
 from goal_engine.gates.traces import find_failures
+from goal_engine.proof.flakes import merge_runs, wants_another
 from goal_engine.proof.gate import (
     REPORT,
     GateOutcome,
@@ -44,6 +49,35 @@ def name_run(stage: GateStage, gate: str) -> str:
     return f"{stage}-{gate.replace('.', '_')}-{sha256(gate.encode()).hexdigest()[:8]}"
 
 
+async def settle_gate(
+    bench: Workbench, spec: GateSpec, stage: GateStage, tree: str, commit: str, confirm: int = 0
+) -> GateRunOutput:
+    """Run `spec` until it is clear what it says, as often as `wants_another` asks for.
+
+    The log is that of the first red run, and of the first green one beside it, if there was any.
+    Raises and is cancelled like `run_gate`.
+    """
+    ran = [await run_gate(bench, spec, stage, tree, commit)]
+    while wants_another(spec, [one.result for one in ran], confirm):
+        ran.append(await run_gate(bench, spec, stage, tree, commit))
+    result = merge_runs([one.result for one in ran])
+    failures = {failure.test: failure for one in reversed(ran) for failure in one.failures}
+    return replace(
+        ran[0], result=result, log=_join_logs(ran), failures=tuple(failures.values())[:TOLD]
+    )
+
+
+def _join_logs(ran: list[GateRunOutput]) -> bytes:
+    first = {one.result.green: number for number, one in reversed(list(enumerate(ran, 1)))}
+    if len(first) == 1:
+        return ran[0].log
+    return b"\n".join(
+        b"==== run %d of %d: %s ====\n%s"
+        % (number, len(ran), ran[number - 1].result.outcome.encode(), ran[number - 1].log)
+        for _, number in sorted(first.items())
+    )
+
+
 async def run_gate(
     bench: Workbench, spec: GateSpec, stage: GateStage, tree: str, commit: str
 ) -> GateRunOutput:
@@ -67,7 +101,8 @@ async def run_gate(
                 f"{', '.join(strangers)} would be imported from outside it",
             )
             return GateRunOutput(result, b"", environment)
-        log, report = bench.log_path(name), bench.folder / f"{name}.xml"
+        log = bench.log_path(name)
+        report = bench.folder / f"{name}.{SUFFIX.get(spec.report, 'xml')}"
         report.unlink(missing_ok=True)
         ended = await run_process(
             [part.replace(REPORT, str(report)) for part in spec.argv],
@@ -77,7 +112,8 @@ async def run_gate(
             timeout=spec.timeout,
         )
         output = log.read_bytes() if log.exists() else b""
-        outcome, tests, message = _read_outcome(spec, ended, report, output)
+        root = str(workspace.resolve())
+        outcome, tests, message = _read_outcome(spec, ended, report, output, root)
         failures = await in_thread(find_failures, tests.failures, workspace, spec.cwd)
         if outcome in (GateOutcome.PASSED, GateOutcome.FAILED):
             changed = await in_thread(_find_changed, bench, workspace, tree, commit, environment)
@@ -93,7 +129,7 @@ async def run_gate(
             tests=tests.outcomes,
             duration_ms=ended.duration_ms,
             message=message,
-            notes=environment.notes,
+            notes=(*environment.notes, *find_notes(spec.report)),
         )
         return GateRunOutput(result, output, environment, failures)
 
@@ -111,15 +147,18 @@ def _find_changed(
 
 
 def _read_outcome(
-    spec: GateSpec, ended: Finished, report: Path, output: bytes
+    spec: GateSpec, ended: Finished, report: Path, output: bytes, root: str
 ) -> tuple[GateOutcome, Report, str]:
     """The exit code and the report must agree: a gate that contradicts itself has not answered."""
     if ended.timed_out:
         return GateOutcome.TIMEOUT, Report({}), f"it was killed after {spec.timeout:g} s"
     tests = Report({})
-    if spec.report is GateReport.JUNIT:
+    if spec.report is not GateReport.EXIT:
+        if ended.truncated and not spec.report.in_file:
+            return GateOutcome.ERROR, tests, "it printed more than is kept: its tests are not known"
         try:
-            tests = parse_report(report.read_bytes())
+            data = report.read_bytes() if spec.report.in_file else output
+            tests = read_report(spec.report, data, root)
         except FileNotFoundError:
             return GateOutcome.ERROR, Report({}), f"it wrote no report; {quote(output)}"
         except BadReport as error:

@@ -15,7 +15,7 @@ from goal_engine.state import events as e
 from goal_engine.state.commands import Record
 from goal_engine.state.model import GoalState
 from goal_engine.verifier.observe import read_run, render_failures, render_report
-from goal_engine.verifier.run import name_run, run_gate
+from goal_engine.verifier.run import name_run, settle_gate
 from goal_engine.worktree import Workbench
 
 
@@ -30,11 +30,13 @@ async def run_stage(
     """Run those of `gates` that have not run on this tree at this stage; the parallel ones together."""
     tree = await in_thread(bench.repository.tree_of, commit)
     todo = [gate for gate in gates if state.find_run(stage, tree, gate.name) is None]
+    bound = {gate.name for gate in find_flipping_gates(state.criteria, state.gates)}
     slots = asyncio.Semaphore(max(2, os.cpu_count() or 1))
 
     async def run(spec: GateSpec) -> None:
         async with slots:
-            ran = await run_gate(bench, spec, stage, tree, commit)
+            confirm = spec.confirm if stage is GateStage.PROVING and spec.name in bound else 0
+            ran = await settle_gate(bench, spec, stage, tree, commit, confirm)
             log = await ports.store.write_object(ran.log) if ran.log else None
             result = ran.result.changed(log=log)
             await record(ports, state, result, ran.environment.key, ran.failures)

@@ -32,6 +32,9 @@ from pathlib import Path
 from typing import Any, Optional
 from xml.parsers import expat
 
+# What stands in place of this import in a bundle: the text of these modules.
+from goal_engine.gates.formats.readers import IN_FILE, read_told
+
 Json = dict[str, Any]
 Ran = tuple[str, Optional[int], dict[str, str], str]  # noqa: UP045 - Python 3.9 runs this, too
 """Outcome, exit code, what each test said, and a reason for people."""
@@ -341,6 +344,7 @@ def run_again(proof: Json, options: argparse.Namespace, scratch: Path) -> list[s
         if stage == "baseline" and outcome == "error" != run["outcome"] and not tests:
             raise Missing(f"gate {name} does not answer here, not even on the base: {why}"
                           "; --env names the Python that has what it needs")  # fmt: skip
+        outcome, code, tests = expect_unsteady(gates[name], run, outcome, code, tests)
         found = [f"{where}.outcome: {run['outcome']} there, {outcome} here"] * (
             outcome != run["outcome"]
         )
@@ -353,15 +357,70 @@ def run_again(proof: Json, options: argparse.Namespace, scratch: Path) -> list[s
         print(plain(f"  {stage:14} {name}: {outcome}, {len(tests)} tests"
                     f"{f' — differs; {why}' if found else ''}"))  # fmt: skip
         differences += found
+    differences += find_false_flakes(proof, known)
     apart = trees["original"] not in (trees["baseline"], trees["proving"])
     for name, gate in gates.items():
         needed = ("baseline", "proving", "original")[
-            : 3 if apart and gate["report"] == "junit" else 2
+            : 3 if apart and gate["report"] != "exit" else 2
         ]
         for stage in needed:
             if (stage, name) not in seen:
                 differences.append(f"runs[{stage} {name}]: absent")
     return differences
+
+
+def find_false_flakes(proof: Json, known: dict[tuple[str, str], Ran]) -> list[str]:
+    """Return the tests said to be flaky on the base that here pass there and fail on the result."""
+    found = []
+    for run in proof["runs"]:
+        places = [(proof[tree], run["gate"]) for tree in ("base_tree", "tree")]
+        if run["stage"] != "baseline" or any(place not in known for place in places):
+            continue
+        base, now = (known[place][2] for place in places)
+        for test, count in sorted(run.get("counts", {}).items()):
+            lost = base.get(test) == "passed" and now.get(test) in ("failed", "error")
+            if count.get("failed", 0) and lost:
+                found.append(
+                    f"runs[baseline {run['gate']}].counts[{test}]: flaky there, but here it passes"
+                    " on the base and fails on the result"
+                )
+    return found
+
+
+def expect_unsteady(
+    gate: Json, run: Json, outcome: str, code: int | None, tests: dict[str, str]
+) -> tuple[str, int | None, dict[str, str]]:
+    """Return what was found as it would be had chance decided as it did for the proof.
+
+    A test that the proof has as flaky is expected to be red: it can excuse nothing that it backs.
+    """
+    bad = ("failed", "error")
+    counts, said = run.get("counts", {}), run["tests"]
+    red, runs = run.get("red", 0), run.get("runs", 1)
+    if outcome not in ("passed", "failed") or run["outcome"] not in ("passed", "failed"):
+        return outcome, code, tests
+    if run["stage"] == "proving" and not tests and not said and 0 < red < runs:
+        return "failed", code or 1, tests
+    globs = [
+        re.compile(fnmatch.translate(g.replace("[", "[[]"))) for g in gate.get("quarantine", [])
+    ]
+    loose = {test for test in {*said, *tests} if any(glob.fullmatch(test) for glob in globs)}
+    flaky = {test for test, count in counts.items() if count.get("failed", 0)}
+    failing = {test for test in tests if tests[test] in bad}
+    expected = dict(tests)
+    for test in {*loose, *counts}:
+        if test in loose and test not in said:
+            expected.pop(test, None)
+        elif test in loose:
+            expected[test] = said[test]
+        elif test in flaky:
+            expected[test] = said[test] if said.get(test) in bad else "failed"
+        elif test not in failing:
+            expected[test] = "skipped"
+    if failing <= loose | flaky and (outcome == "passed" or failing):
+        red_now = any(word in bad for word in expected.values())
+        return "failed" if red_now else "passed", (code or 1) if red_now else 0, expected
+    return outcome, code, expected
 
 
 def find_python(given: str | None) -> Python:
@@ -456,9 +515,9 @@ def run_gate(gate: Json, clone: Path, commit: str, python: Python, folder: Path)
     if code is None:
         return "timeout", None, {}, f"killed after {gate['timeout']:g} s"
     tests: dict[str, str] = {}
-    if gate["report"] == "junit":
+    if gate["report"] != "exit":
         try:
-            tests = parse_junit(report.read_bytes())
+            tests = read_report(gate["report"], report, log, str(workspace))
         except (OSError, ValueError, expat.ExpatError) as error:
             return "error", code, {}, f"no report ({error}); it said: {said}"
         if not tests:
@@ -498,7 +557,14 @@ def run_process(
             process.wait()
 
 
-def parse_junit(data: bytes) -> dict[str, str]:
+def read_report(kind: str, report: Path, log: Path, root: str) -> dict[str, str]:
+    """Return what each test said, in the gate's report or in what it printed."""
+    if kind == "junit":
+        return parse_junit(report.read_bytes(), root)
+    return read_told(kind, (report if kind in IN_FILE else log).read_bytes(), root).outcomes
+
+
+def parse_junit(data: bytes, root: str = "") -> dict[str, str]:
     """Return what each test said, by `classname::name`; a second one of a name gets `#2`."""
     if len(data) > REPORT_LIMIT:
         raise ValueError("it is too large")
@@ -526,7 +592,8 @@ def parse_junit(data: bytes) -> dict[str, str]:
     found: dict[str, str] = {}
     count: dict[str, int] = {}
     for group, name, tags in cases:
-        plain_name = unique = f"{group}::{name}" if group else name
+        plain_name = f"{group}::{name}" if group else name
+        unique = plain_name = plain_name.replace(f"{root}/", "") if root else plain_name
         while unique in found:
             count[plain_name] = count.get(plain_name, 1) + 1
             unique = f"{plain_name}#{count[plain_name]}"

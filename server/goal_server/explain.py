@@ -5,6 +5,7 @@ from __future__ import annotations
 from goal_engine.decision import Criterion, describe_evidence
 from goal_engine.errors import GoalNotFound
 from goal_engine.proof.gate import GateResult, GateStage
+from goal_engine.proof.hunk import HunkTrial
 from goal_engine.state.model import GoalState
 from goal_engine.task_graph.graph import GoalTask
 from goal_server.anchor import Anchor, AnchorMode
@@ -26,9 +27,11 @@ STAGES = {
 }
 
 
-def explain_region(state: GoalState, task: GoalTask | None, anchor: Anchor) -> ExplanationView:
-    """Return why a region is there."""
-    return _explain(state, task, find_criterion(state, task), anchor)
+def explain_region(
+    state: GoalState, task: GoalTask | None, anchor: Anchor, trial: HunkTrial | None = None
+) -> ExplanationView:
+    """Return why a region is there, and what was seen without it."""
+    return _explain(state, task, find_criterion(state, task), anchor, trial)
 
 
 def explain_criterion(state: GoalState, name: str | None) -> ExplanationView:
@@ -46,13 +49,19 @@ def explain_criterion(state: GoalState, name: str | None) -> ExplanationView:
 
 
 def _explain(
-    state: GoalState, task: GoalTask | None, criterion: Criterion | None, anchor: Anchor | None
+    state: GoalState,
+    task: GoalTask | None,
+    criterion: Criterion | None,
+    anchor: Anchor | None,
+    trial: HunkTrial | None = None,
 ) -> ExplanationView:
     lines = [f"**{plain(state.created.text)}**", "", ""]
     told = [f"Goal {code(state.goal_id)}: {plain(state.status.value.replace('_', ' '))}"]
     if anchor is not None:
         region = anchor.region
         told.append(f"Change: +{region.additions} −{region.deletions}, {MODES[anchor.mode]}")
+    if trial is not None:
+        told.append(f"Taken away: **{trial.standing}**: {plain(trial.reason)}")
     if task is not None:
         status = state.tasks[task.id].status
         told.append(f"Task {code(task.id)}: {plain(task.title)} ({status})")

@@ -33,7 +33,8 @@ def _gate(state: GoalState, event: e.GateFinished) -> str:
     result = event.result
     seconds = result.duration_ms / 1000
     message = f": {result.message}" if result.message and not result.green else ""
-    return f"gate {result.gate} ({result.stage}) {result.outcome} in {seconds:.1f} s{message}"
+    runs = f", {result.runs} runs" if result.runs > 1 else ""
+    return f"gate {result.gate} ({result.stage}) {result.outcome} in {seconds:.1f} s{runs}{message}"
 
 
 def _check(state: GoalState, event: e.CheckFinished) -> str:
@@ -113,6 +114,9 @@ FACTS: Mapping[type, Say] = {
     e.TreeIntegrated: _integrated,
     e.IntegrationConflicted: lambda _, event: (
         f"task {event.task} does not merge: {', '.join(event.paths)}"
+    ),
+    e.HunksTried: lambda _, event: (
+        f"hunks: {', '.join(f'{number} {word}' for word, number in event.count.items())}"
     ),
     e.VerificationReopened: lambda *_: "the gates run again, on the base as well",
     e.VerificationStarted: lambda _, event: f"verifying tree {event.tree[:12]}",

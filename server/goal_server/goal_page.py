@@ -34,6 +34,9 @@ def _parts(goal: r.GoalView) -> Iterator[str]:
     yield _section("Gates", _gates(goal))
     yield _section("Tasks", _tasks(goal))
     yield _section("Change", _change(goal))
+    if goal.hunks:
+        standings = (f"{number} {plain(word)}" for word, number in goal.hunks.items())
+        yield _section("Hunks that were taken away", ", ".join(standings))
     yield _section("Spend", _spend(goal))
     if goal.proof:
         proof = [
@@ -41,6 +44,7 @@ def _parts(goal: r.GoalView) -> Iterator[str]:
             f"tree {code(goal.proof.tree)}",
             f"bundle {code(goal.proof.path)}",
         ]
+        proof += ["recovered from the journal"] if goal.proof.recovered else []
         yield _section("Proof", listed(proof))
     notes = [plain(notice) for notice in goal.notices]
     notes += [f"applied to {len(goal.applied)} files of the checkout"] if goal.applied else []

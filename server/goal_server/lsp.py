@@ -104,7 +104,8 @@ class GoalServer(LanguageServer):
         given = take_document(self.workspace, operation.name, given)
         given = await self.configuration.fill(operation, given, place)
         run = partial(self._find_desk().run, operation, given, place)
-        if operation.cancellable and not operation.progress and given.get(operation.executes_if):
+        asked = not operation.executes_if or given.get(operation.executes_if)
+        if operation.cancellable and not operation.progress and asked:
             return await guarded(self.runs.run(operation.title, run))
         return await guarded(run())
 

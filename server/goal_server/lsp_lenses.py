@@ -13,6 +13,7 @@ from lsprotocol import types
 
 from goal_engine.decision import CriterionState
 from goal_engine.engine import Engine
+from goal_engine.proof.hunk import HunkStanding
 from goal_engine.state.model import GoalState
 from goal_engine.task_graph.graph import GoalTask
 from goal_engine.types import GoalStatus
@@ -58,25 +59,31 @@ async def find_lenses(
         for _, _, mark, anchor in places[:MOST]:
             needs_task = anchor.mode in (AnchorMode.PRESENT, AnchorMode.MOVED)
             task = await marks.find_task(engine, mark, anchor) if needs_task else None
-            lenses += render_region(mark, anchor, task, root)
+            trial = await marks.find_trial(engine, mark, anchor)
+            unproven = trial is not None and trial.standing is HunkStanding.UNPROVEN
+            lenses += render_region(mark, anchor, task, root, unproven=unproven)
     return lenses[:MOST]
 
 
 def render_region(
-    mark: Mark, anchor: Anchor, task: GoalTask | None, root: str
+    mark: Mark, anchor: Anchor, task: GoalTask | None, root: str, *, unproven: bool = False
 ) -> Iterator[types.CodeLens]:
-    """Yield the lenses of a region: a proposal can be shown and applied, a change explained."""
+    """Yield the lenses of a region: a proposal can be shown and applied, a change explained.
+
+    `unproven` is a region that no gate missed when it was taken away.
+    """
     state = mark.state
+    doubt = " · unproven" if unproven else ""
     goal = {"goal": state.goal_id, "root": root}
     match anchor.mode:
         case AnchorMode.PROPOSED:
             region = anchor.region
-            said = f"{name_goal(state)} · +{region.additions} −{region.deletions}"
+            said = f"{name_goal(state)} · +{region.additions} −{region.deletions}{doubt}"
             yield _lens(anchor.line, said, "goal.diff", {**goal, "path": mark.name})
             if state.status in APPLICABLE:
                 yield _lens(anchor.line, "Apply", "goal.apply", goal)
         case AnchorMode.PRESENT | AnchorMode.MOVED:
-            yield _lens(anchor.line, render_chain(state, task), "goal.show", goal)
+            yield _lens(anchor.line, render_chain(state, task) + doubt, "goal.show", goal)
         case AnchorMode.STALE:
             proved = "was proved" if state.proof else "worked on it"
             said = f"changed since {shorten(state.created.text)} {proved}"

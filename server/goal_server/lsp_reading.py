@@ -124,7 +124,8 @@ class Reading:
             return None
         mark, anchor = place
         task = await self._marks.find_task(found[0], mark, anchor)
-        view = explain_region(mark.state, task, anchor)
+        trial = await self._marks.find_trial(found[0], mark, anchor)
+        view = explain_region(mark.state, task, anchor, trial)
         return Explained(view, anchor.line, anchor.end)
 
     async def explain_goal(self, place: Path, goal: str, criterion: str | None) -> ExplanationView:
@@ -253,7 +254,7 @@ def _find_lens_key(state: GoalState) -> object:
     tree = state.evidence.tree if state.evidence else None
     if tree is None and state.status is not S.PLANNED:
         return None
-    return (state.status, tree, tuple(judged), state.proof)
+    return (state.status, tree, tuple(judged), state.proof, state.hunks)
 
 
 def _find_latest(state: GoalState) -> list[GateRun]:

@@ -15,13 +15,16 @@ from typing import Generic, TypeVar
 
 from goal_engine.decision import Criterion, CriterionState
 from goal_engine.engine import Engine
+from goal_engine.errors import GoalError
 from goal_engine.evidence import ChangedFile, GoalGitEvidence
 from goal_engine.ports import Ports
+from goal_engine.proof.hunk import Hunk, HunkStanding, HunkTrial
 from goal_engine.queries import list_goals
 from goal_engine.state.model import GoalState
 from goal_engine.task_graph.graph import GoalTask
 from goal_engine.types import GoalStatus
-from goal_server.anchor import Anchor, AnchorMode, Change, find_change, place
+from goal_engine.verifier.observe import read_trials
+from goal_server.anchor import Anchor, AnchorMode, Change, Region, find_change, place
 
 GOALS = 3
 """The most goals that are shown in one file."""
@@ -31,6 +34,14 @@ KEPT = 64
 """Changes, and placed changes, that are kept."""
 LARGEST = 4 * 1024 * 1024
 """Bytes of a file that is compared."""
+
+WORST = (
+    HunkStanding.UNPROVEN,
+    HunkStanding.UNCLEAR,
+    HunkStanding.UNTRIED,
+    HunkStanding.CONSTRAINED,
+)
+"""Which hunk speaks for a region that has several."""
 
 V = TypeVar("V")
 
@@ -78,6 +89,7 @@ class Marks:
     def __init__(self) -> None:
         self._goals: dict[Path, tuple[float, tuple[GoalState, ...]]] = {}
         self._changes = Kept[Change](KEPT)
+        self._trials = Kept[tuple[HunkTrial, ...]](KEPT)
         self._placed = Kept[tuple[str, tuple[Anchor, ...]]](KEPT)
 
     def forget(self) -> None:
@@ -151,6 +163,30 @@ class Marks:
             if any(_shares(own, part, added, removed) for part in range(len(own.regions))):
                 return task
         return tasks[0]
+
+    async def find_trial(self, engine: Engine, mark: Mark, region: Anchor) -> HunkTrial | None:
+        """Return what was seen without a region, where its hunks were tried: the worst of them."""
+        tried = mark.state.hunks
+        if tried is None or tried.tree != mark.state.tree:
+            return None
+        trials = self._trials.get(tried.report)
+        if trials is None:
+            try:
+                found = await read_trials(engine.ports, mark.state)
+            except (GoalError, ValueError):  # it only informs
+                found = ()
+            trials = self._trials.put(tried.report, found)
+        name = mark.file.path if mark.file else mark.name
+        here = [t for t in trials if t.hunk.path == name and _touches(t.hunk, region.region)]
+        return min(here, key=lambda trial: WORST.index(trial.standing), default=None)
+
+
+def _touches(hunk: Hunk, region: Region) -> bool:
+    """Whether a hunk is part of a region; both are further apart from others than a line."""
+    return hunk.whole or any(
+        one[0] <= other[1] and other[0] <= one[1]
+        for one, other in ((hunk.base, region.base), (hunk.head, region.head))
+    )
 
 
 def _shares(own: Change, number: int, added: set[str], removed: set[str]) -> bool:

@@ -14,6 +14,7 @@ from typing import Literal
 
 from goal_engine import (
     control,
+    hunks,
     integration,
     lifecycle,
     logs,
@@ -40,6 +41,7 @@ from goal_engine.proof.gate import GateSpec
 from goal_engine.state.model import GoalState
 from goal_engine.types import Decision, GoalStatus, WorkerName
 from goal_engine.verifier.bundle import PAGE, proofs_folder
+from goal_engine.verifier.observe import read_trials
 from goal_engine.workers.agents import agents_path, find_program, read_agents
 from goal_engine.worktree import choose_folder
 from goal_server import parameters as p
@@ -116,6 +118,8 @@ async def check_possible(engine: Engine, operation: Operation, params: p.Params)
     if operation.name in ("execute", "resume", "verify") and goal:
         state = await queries.resolve_goal(engine.ports, goal)
         lifecycle.check_possible(state, operation.name)
+    elif operation.name == "hunks":
+        hunks.check_triable(await queries.resolve_goal(engine.ports, goal))
 
 
 def open_engine(
@@ -302,8 +306,8 @@ OPENED: dict[str, Callable[[Context, GoalState, str | None], Awaitable[Path]]] =
 
 async def show_proof(context: Context, params: p.ProofParams) -> r.ProofView:
     """Say where the proof is and what it states."""
-    state = await _find(context, params.goal)
-    path = await _find_proof(context, state)
+    path = await _find_proof(context, await _find(context, params.goal))
+    state = await _find(context, params.goal)  # whose proof may have been made again
     key_id, signature = await asyncio.to_thread(reverify.read_signature, path)
     earlier = r.render_superseded(state, path.parent) if params.all else ()
     return r.render_proof(state, path, key_id, signature, earlier)
@@ -338,6 +342,8 @@ async def accept_criterion(context: Context, params: p.AcceptParams) -> r.GoalVi
 async def apply_change(context: Context, params: p.ApplyParams) -> r.GoalView:
     """Put the change into the checkout's files, or take it out again."""
     state = await _find(context, params.goal)
+    if not params.undo and state.proof is not None:
+        await _find_proof(context, state)  # without a proof that stands up nothing leaves
     applied = await local.apply_change(
         context.engine.ports, state.goal_id, undo=params.undo, editor=context.editor
     )
@@ -347,6 +353,8 @@ async def apply_change(context: Context, params: p.ApplyParams) -> r.GoalView:
 async def deliver_goal(context: Context, params: p.GoalParams) -> r.GoalView:
     """Make one branch of the change."""
     state = await _find(context, params.goal)
+    if state.proof is not None:
+        await _find_proof(context, state)
     return _view(context, await local.deliver_local(context.engine.ports, state.goal_id))
 
 
@@ -355,6 +363,20 @@ async def verify_goal(context: Context, params: p.GoalParams) -> r.GoalView:
     state = await _find(context, params.goal)
     await _check_gates(context, state.created.gates)
     return _view(context, await lifecycle.verify_goal(context.engine.ports, state.goal_id))
+
+
+async def try_hunks(context: Context, params: p.HunksParams) -> r.HunksView:
+    """Take away each hunk of a change and run its gates."""
+    state = await _find(context, params.goal)
+    await _check_gates(context, state.created.gates)
+    ports = context.engine.ports
+    tried = await hunks.try_hunks(
+        ports, state.goal_id, limit=params.limit, seconds=params.seconds, say=context.say
+    )
+    assert tried.proof is not None
+    folder = proofs_folder(context.engine.checkout, tried.goal_id)
+    trials = await read_trials(ports, tried)
+    return r.render_hunks(tried, trials, folder / tried.proof.digest)
 
 
 async def verify_proof(context: Context, params: p.VerifyProofParams) -> r.ReverificationView:

@@ -60,6 +60,15 @@ class ProofParams(GoalParams):
     )
 
 
+class HunksParams(GoalParams):
+    """A change to take apart."""
+
+    limit: int = Field(default=100, gt=0, le=10_000, description="Hunks to try at most (100).")
+    seconds: int = Field(
+        default=1800, gt=0, description="Seconds after which no gate is started any more (1800)."
+    )
+
+
 class ListParams(Params):
     """Which goals."""
 

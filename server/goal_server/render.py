@@ -30,8 +30,15 @@ COLOURS = {
     "not_addressed": "red",
     "damaged": "red",
     "NOT REPRODUCED": "red",
+    "constrained": "green",
 }
 """Words that mean good or bad; all others that are styled are yellow."""
+
+
+RECOVERED = (
+    "recovered: the bundle before was lost or damaged, and this one was made again from the journal; "
+    "where its gates ran is not known"
+)
 
 
 def render_result(result: r.View) -> str:
@@ -71,7 +78,10 @@ def _goal(goal: r.GoalView) -> Iterator[str]:
     yield ""
     yield f"spend   {render_spend(goal.spend)}"
     if goal.proof:
-        yield f"proof   {goal.proof.digest[:16]}  {plain_line(goal.proof.path)}"
+        recovered = "  (recovered)" if goal.proof.recovered else ""
+        yield f"proof   {goal.proof.digest[:16]}  {plain_line(goal.proof.path)}{recovered}"
+    if goal.hunks:
+        yield f"hunks   {_standings(goal.hunks)}"
     if goal.applied:
         yield f"applied {_count(len(goal.applied), 'file')} in the checkout"
     if goal.branch:
@@ -105,8 +115,10 @@ def _gate(gate: r.GateView) -> tuple[str, ...]:
     colour = {True: "green", False: "red", None: "yellow"}[gate.met]
     before = f"{gate.baseline or '·'} → {gate.outcome or '·'}"
     gaps = f" ({len(gate.gaps)} failed before as well)" if gate.gaps else ""
+    flaky = f" ({len(gate.flaky)} flaky before as well)" if gate.flaky else ""
+    quarantined = f" ({len(gate.quarantined)} quarantined)" if gate.quarantined else ""
     optional = "" if gate.required else " (optional)"
-    reason = f"{plain_line(gate.verdict)}{gaps}{optional}"
+    reason = f"{plain_line(gate.verdict)}{gaps}{flaky}{quarantined}{optional}"
     return (click.style(standing, fg=colour), gate.name, before, reason)
 
 
@@ -185,6 +197,8 @@ def _proof(view: r.ProofView) -> Iterator[str]:
     yield f"digest  {view.proof.digest}"
     yield f"tree    {view.proof.tree}"
     yield f"path    {plain_line(view.proof.path)}"
+    if view.recovered:
+        yield from _wrap(RECOVERED, "note    ")
     yield from _wrap(view.signature, "signed  yes: " if view.signed else "signed  no: ")
     yield from _section("Gates", (_gate(gate) for gate in view.gates))
     yield from _section("Criteria", (_criterion(item) for item in view.criteria))
@@ -200,6 +214,26 @@ def _superseded(item: r.SupersededProof) -> tuple[str, ...]:
         f"by {item.superseded_by[:16]}",
         item.because,
     )
+
+
+def _hunks(view: r.HunksView) -> Iterator[str]:
+    yield f"{_standings(view.count)}  {view.goal}"
+    yield from _table(
+        (render_word(hunk.standing), plain_line(_place(hunk)), plain_line(hunk.reason))
+        for hunk in view.hunks
+    )
+    yield f"proof   {view.proof.digest[:16]}  {plain_line(view.proof.path)}"
+
+
+def _standings(count: dict[str, int]) -> str:
+    return ", ".join(f"{number} {render_word(word)}" for word, number in count.items())
+
+
+def _place(hunk: r.HunkView) -> str:
+    if hunk.line is None:
+        return hunk.path
+    last = hunk.line + hunk.lines - 1
+    return f"{hunk.path}:{hunk.line}" + (f"-{last}" if last > hunk.line else "")
 
 
 def _reverification(view: r.ReverificationView) -> Iterator[str]:
@@ -233,6 +267,7 @@ RENDERERS: dict[type[r.View], Callable[[Any], Iterator[str]]] = {
     r.GatesView: _gates,
     r.AgentsView: _agents,
     r.ProofView: _proof,
+    r.HunksView: _hunks,
     r.ReverificationView: _reverification,
 }
 

@@ -20,7 +20,8 @@ from goal_engine.gates.detection.project import PassedOver
 from goal_engine.gates.trust import digest_gate
 from goal_engine.progress import find_blocker
 from goal_engine.proof.gate import GateResult, GateSpec, GateStage
-from goal_engine.proof.statement import say_superseded
+from goal_engine.proof.hunk import HunkTrial
+from goal_engine.proof.statement import ProofCause, say_superseded
 from goal_engine.proof.verdict import CriterionVerdict
 from goal_engine.state.events import ChangeUndone
 from goal_engine.state.model import GoalState
@@ -74,6 +75,12 @@ class GateView(View):
     verdict: str = ""
     """Why it met its bar or did not."""
     gaps: tuple[str, ...] = ()
+    flaky: tuple[str, ...] = ()
+    """Tests that are flaky on the base as well, and how often each failed there."""
+    quarantined: tuple[str, ...] = ()
+    """Tests that the person took out of its answer, and what each did."""
+    runs: int = 1
+    """How often it ran on the result."""
     baseline: str | None = None
     outcome: str | None = None
     trusted: bool | None = None
@@ -142,6 +149,8 @@ class ProofPlace(View):
     digest: str
     tree: str
     path: str
+    recovered: bool = False
+    """Whether it was made again from the journal."""
 
 
 class ChangeView(View):
@@ -186,6 +195,8 @@ class GoalView(View):
     applied: tuple[str, ...]
     plan_path: str | None = None
     """The plan as a file, once it was opened."""
+    hunks: dict[str, int] | None = None
+    """How many hunks of the change stand how, once they were tried: `constrained`, `unproven`, …"""
 
 
 class GoalLine(View):
@@ -322,6 +333,33 @@ class ProofView(View):
     next: tuple[str, ...]
     superseded: tuple[SupersededProof, ...] = ()
     """The proofs before it, newest first, where they were asked for."""
+    recovered: bool = False
+    """Whether it was made again from the journal, since the bundle before was lost or damaged."""
+
+
+class HunkView(View):
+    """A hunk of a change: some lines of a file, or all of it."""
+
+    path: str
+    line: int | None
+    """The first of its lines after the change, from 1; `None` for a whole file."""
+    lines: int
+    """How many there are, 0 where lines were only taken away."""
+    standing: str
+    """constrained, unproven, unclear or untried."""
+    gates: tuple[str, ...]
+    tests: tuple[str, ...]
+    """Those that are red without it, of all gates."""
+    reason: str
+
+
+class HunksView(View):
+    """What was seen without each hunk."""
+
+    goal: str
+    hunks: tuple[HunkView, ...]
+    count: dict[str, int]
+    proof: ProofPlace
 
 
 class ReverificationView(View):
@@ -402,6 +440,7 @@ def render_goal(
         branch=state.delivery_branch,
         applied=state.applied,
         plan_path=None if plan_path is None else str(plan_path),
+        hunks=state.hunks.count if state.hunks and state.hunks.tree == state.tree else None,
     )
 
 
@@ -457,7 +496,27 @@ def render_proof(
         signature=signature,
         next=(f"goalproof verify-proof {shlex.quote(str(proof_path))} --run",),
         superseded=superseded,
+        recovered=place.recovered,
     )
+
+
+def render_hunks(state: GoalState, trials: tuple[HunkTrial, ...], proof_path: Path) -> HunksView:
+    """Return what was seen without each hunk of a goal."""
+    place = _render_place(state, proof_path)
+    assert place is not None and state.hunks is not None
+    views = tuple(
+        HunkView(
+            path=trial.hunk.path,
+            line=None if trial.hunk.whole else trial.hunk.head[0] + 1,
+            lines=trial.hunk.head[1] - trial.hunk.head[0],
+            standing=trial.standing,
+            gates=tuple(bearing.gate for bearing in trial.by),
+            tests=tuple(test for bearing in trial.by for test in bearing.tests),
+            reason=trial.reason,
+        )
+        for trial in trials
+    )
+    return HunksView(goal=state.goal_id, hunks=views, count=state.hunks.count, proof=place)
 
 
 def render_gate(spec: GateSpec, trusted: bool | None = None) -> GateView:
@@ -527,7 +586,9 @@ def find_next_steps(state: GoalState) -> tuple[str, ...]:
     if state.tree is None:
         unneeded |= {"diff", "proof"}
     if state.judgement is None:
-        unneeded.add("verify")
+        unneeded |= {"verify", "hunks"}
+    if state.evidence is None or (state.hunks and state.hunks.tree == state.tree):
+        unneeded.add("hunks")
     if state.has_begun:
         unneeded.add("revise")
     if state.applied and ChangeUndone in TRANSITIONS[state.status]:
@@ -607,7 +668,8 @@ def _render_gates(state: GoalState) -> tuple[GateView, ...]:
         view = render_gate(spec)
         found: dict[str, object] = {
             "baseline": _outcome(ran.get((GateStage.BASELINE, spec.name))),
-            "outcome": _outcome(ran.get((GateStage.PROVING, spec.name))),
+            "outcome": _outcome(proven := ran.get((GateStage.PROVING, spec.name))),
+            "runs": proven.runs if proven else 1,
         }
         if verdict := verdicts.get(spec.name):
             found |= {
@@ -615,6 +677,8 @@ def _render_gates(state: GoalState) -> tuple[GateView, ...]:
                 "met": verdict.met,
                 "verdict": verdict.reason,
                 "gaps": verdict.gaps,
+                "flaky": verdict.flaky,
+                "quarantined": verdict.quarantined,
             }
         views.append(view.model_copy(update=found))
     return tuple(views)
@@ -672,4 +736,6 @@ def _render_budget(budget: GoalBudget) -> BudgetView:
 def _render_place(state: GoalState, path: Path | None) -> ProofPlace | None:
     if state.proof is None or path is None:
         return None
-    return ProofPlace(digest=state.proof.digest, tree=state.proof.tree, path=str(path))
+    proof = state.proof
+    recovered = proof.cause is ProofCause.RECOVERED
+    return ProofPlace(digest=proof.digest, tree=proof.tree, path=str(path), recovered=recovered)

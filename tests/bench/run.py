@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import traceback
 
+from tests.bench.detection import measure_detection
 from tests.bench.engine import measure_engine
 from tests.bench.graph import measure_graph
 from tests.bench.journal import measure_append, measure_reading
@@ -23,6 +24,7 @@ MEASURES = {
     "help": measure_help,
     "journal": measure_reading,
     "graph": measure_graph,
+    "detection": measure_detection,
     "lenses": measure_lenses,
     "commands": measure_commands,
     "stalls": measure_stalls,

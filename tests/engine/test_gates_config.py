@@ -7,6 +7,7 @@ import pytest
 from goal_engine.errors import BadConfiguration
 from goal_engine.gates.config import parse_configuration
 from goal_engine.gates.locate import find_lines
+from goal_engine.gates.select import find_digest
 from goal_engine.proof.gate import GateReport
 
 WHOLE = """\
@@ -42,6 +43,37 @@ def refusal(text: str) -> str:
 
 def gate(line: str) -> str:
     return f'[[gate]]\nname = "a"\nargv = ["x"]\n{line}\n'
+
+
+def test_how_a_gate_is_run_can_be_written():
+    text = gate('report = "junit"\nreruns = 0\nconfirm = 5\nquarantine = ["t.x::*", "y[1]"]')
+    (read,) = parse_configuration(text.replace('["x"]', '["x", "{report}"]')).gates
+    assert (read.reruns, read.confirm, read.quarantine) == (0, 5, ("t.x::*", "y[1]"))
+    (usual,) = parse_configuration(gate("")).gates
+    assert (usual.reruns, usual.confirm, usual.quarantine) == (2, 1, ())
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("reruns = -1", "line 4, `gate[0].reruns` is -1"),
+        ("reruns = 1000", "is 1000; input should be less than or equal to 100"),
+        ("confirm = true", "`gate[0].confirm` is true"),
+        ('quarantine = ["*"]', "`gate[0].quarantine[0]` means every test"),
+        ('quarantine = ["t::x"]', "this gate does not tell its tests apart"),
+        ('quarantine = "t::x"', "`gate[0].quarantine` is 't::x'"),
+        ("rerun = 1", "did you mean `reruns`?"),
+    ],
+)
+def test_how_a_gate_is_run_is_refused_with_its_line(line, said):
+    assert said in refusal(gate(line))
+
+
+def test_the_digest_of_gates_is_as_it_was_where_they_are():
+    old = parse_configuration(gate("")).gates
+    assert find_digest(old) == "dc1fd76c7fb70e39272abd0ad62788ab3057a9fd2dbc9cc299fb27e554037917"
+    assert find_digest(old) == find_digest(parse_configuration(gate("reruns = 2")).gates)
+    assert find_digest(old) != find_digest(parse_configuration(gate("reruns = 3")).gates)
 
 
 def test_everything_that_can_be_written_is_read():

@@ -69,8 +69,8 @@ UNITTEST = [
 @pytest.mark.parametrize(("files", "start"), UNITTEST)
 def test_without_pytest_unittest_discovers_where_it_can_find_something(files, start):
     spec = found(files, frozenset({"python"}))["unittest"]
-    assert spec.argv == ("python", "-m", "unittest", "discover", *start)
-    assert spec.report is GateReport.EXIT
+    assert spec.argv == ("python", "-m", "unittest", "discover", "-v", *start)
+    assert spec.report is GateReport.UNITTEST
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from goal_engine.gates import junit
+from goal_engine.gates.formats import told
 from goal_engine.gates.junit import parse_report
 from goal_engine.gates.traces import find_failures
 from goal_engine.proof.gate import TestFailure as Failure
@@ -92,7 +93,7 @@ def test_a_flood_of_failures_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
     report = parse_report(f"<testsuite>{case * 9}</testsuite>".encode())
     assert len(report.outcomes) == 9
     assert [failure.test for failure in report.failures] == ["t", "t#2", "t#3"]
-    assert all(len(failure.text) <= junit.WORDS + 1 for failure in report.failures)
+    assert all(len(failure.text) <= told.WORDS + 1 for failure in report.failures)
     assert report.failures[0].text.endswith("END")
 
 

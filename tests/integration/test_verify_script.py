@@ -27,6 +27,7 @@ from goal_engine.queries import resolve_goal_proof
 from goal_engine.reverify import inspect_bundle, verify_proof
 from goal_engine.types import GoalStatus
 from goal_engine.verifier import standalone
+from goal_engine.verifier.script import compose_verifier
 from tests.integration.projects import FIX, a_plan, a_project, fingerprint, run
 from tests.integration.test_reverify import forge, prove, proven
 
@@ -249,7 +250,7 @@ def test_a_statement_that_is_formed_otherwise_is_no_crash(
 def test_it_is_the_file_that_the_statement_names_and_ours(proven: tuple[Path, Path]) -> None:
     proof, _ = inspect_bundle(proven[1])
     assert "verify.py" in proof.files
-    assert (proven[1] / "verify.py").read_bytes() == Path(standalone.__file__).read_bytes()
+    assert (proven[1] / "verify.py").read_bytes() == compose_verifier()
 
 
 def test_a_stranger_s_text_cannot_steer_the_terminal(

@@ -16,6 +16,7 @@ from goal_engine import lifecycle
 from goal_engine.budget import GoalBudget, Spend
 from goal_engine.decision import Criterion, EvidenceKind, Question
 from goal_engine.errors import GoalNotFound
+from goal_engine.gates.detection.project import PassedOver
 from goal_engine.proof.gate import GateSpec
 from goal_engine.proof.verdict import Judgement, Verdict
 from goal_engine.state import events as e
@@ -110,6 +111,7 @@ class FakeEngine:
     goals: dict[str, GoalState] = field(default_factory=dict)
     damaged: tuple[str, ...] = ()
     gates: tuple[GateSpec, ...] = (TESTS,)
+    passed_over: tuple[PassedOver, ...] = ()
     subscribers: list[Callable[[GoalState, e.JournalEntry], None]] = field(default_factory=list)
     calls: list[tuple[str, Any]] = field(default_factory=list)
     execute: Callable[[], Any] | None = None
@@ -122,7 +124,9 @@ class FakeEngine:
         self.closed = False
 
     async def choose_gates(self) -> Any:
-        return SimpleNamespace(specs=self.gates, path=None, python=None, copies=(), passed_over=())
+        return SimpleNamespace(
+            specs=self.gates, path=None, python=None, copies=(), passed_over=self.passed_over
+        )
 
     def subscribe(self, callback: Callable[[GoalState, e.JournalEntry], None]) -> Any:
         self.subscribers.append(callback)

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from goal_engine.errors import JournalDamaged
+from goal_engine.gates.detection.project import PassedOver
 from goal_engine.gates.trust import digest_gate
 from goal_engine.proof.verdict import Verdict
 from goal_engine.state import events as e
@@ -297,6 +298,20 @@ def test_gates_can_be_approved_by_the_digest_that_is_shown(run: Run, engine: Fak
     code, out, _ = run("trust-gate", shown[0]["digest"])
     assert code == 0 and "tests  approved" in out
     assert run("run", "Fix it")[0] == 0
+
+
+def test_what_is_no_gate_is_shown_with_the_reason(run: Run, engine: FakeEngine) -> None:
+    engine.trust.workspace = True
+    engine.gates = (TESTS.changed(cwd="web", reason="`test` in package.json"),)
+    engine.passed_over = (
+        PassedOver("nox", ".", "it makes environments of its own"),
+        PassedOver("ruff", "api\u202e", "it is not installed\x1b[2J", absent=True),
+    )
+    out = " ".join(run("gates")[1].split())
+    assert "(in web)" in out and "why: `test` in package.json" in out
+    assert "Not gates nox it makes environments of its own ruff in api: it is not installed" in out
+    told = json.loads(run("gates", "--json")[1])["passedOver"]
+    assert [(one["what"], one["absent"]) for one in told] == [("nox", False), ("ruff", True)]
 
 
 def test_all_gates_that_there_are_can_be_approved_at_once(run: Run, engine: FakeEngine) -> None:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from goal_engine.decision import Criterion, CriterionState, EvidenceKind
+from goal_engine.engine import Engine
 from goal_engine.errors import BadInput, GoalNotFound, RepositoryUnusable
 from goal_engine.evidence import ChangedFile, GoalGitEvidence
+from goal_engine.proof.hunk import Hunk, HunkStanding, HunkTrial
 from goal_engine.proof.verdict import CriterionVerdict, Judgement, Verdict
+from goal_engine.state.events import HunksTried
 from goal_engine.state.model import GoalState
 from goal_engine.state.store import Summary
 from goal_engine.task_graph.graph import GoalTaskGraph
@@ -25,7 +29,7 @@ from goal_server.marks import GOALS, Kept, Mark, Marks, at_line
 from goal_server.pages import render
 from goal_server.parameters import RenderParams
 from goal_server.results import render_goal
-from tests.builders import BASE, a_goal, a_goal_created, a_task, goal_id
+from tests.builders import BASE, DIGEST, a_goal, a_goal_created, a_task, goal_id
 
 S = GoalStatus
 Blobs = dict[tuple[str, str], bytes]
@@ -354,3 +358,31 @@ def test_lenses_are_renewed_only_for_what_they_are_made_of() -> None:
     assert find_keys(running) == find_keys(running.changed(seq=9, updated_at=None))
     assert find_keys(running).lenses is None
     assert find_keys(a_goal(S.READY)) != find_keys(a_goal(S.DELIVERED))
+
+
+async def test_a_region_that_no_gate_missed_says_so_in_its_lens_and_its_hover(place: Place) -> None:
+    def a_trial(line: int, standing: HunkStanding) -> dict[str, Any]:
+        hunk = Hunk(path=NAME, base=(line, line + 1), head=(line, line + 1))
+        return HunkTrial(hunk=hunk, standing=standing, reason=f"{standing} it is").model_dump()
+
+    reads: list[str] = []
+
+    async def read_object(name: str) -> bytes:
+        reads.append(name)
+        kept, lost = HunkStanding.CONSTRAINED, HunkStanding.UNPROVEN
+        return json.dumps([a_trial(3, kept), a_trial(12, lost)]).encode()
+
+    place.ports.store.read_object = read_object
+    tried = HunksTried(tree=tree(1), report=DIGEST, count={"constrained": 1, "unproven": 1})
+    state = place.add(1, changed(3, 12), hunks=tried)
+    marks, engine = Marks(), cast("Engine", place)
+    (mark,) = await place.find(changed(3, 12), marks)
+    found = [await marks.find_trial(engine, mark, anchor) for anchor in mark.anchors]
+    assert [trial.standing.value for trial in found if trial] == ["constrained", "unproven"]
+    titles = [title for _, title in await place.titles(changed(3, 12))]
+    assert ["unproven" in title for title in titles] == [False, False, True]
+    explained = explain_region(state, None, mark.anchors[1], found[1]).markdown
+    assert "**unproven**: unproven it is" in explained
+    assert len(reads) == 2  # once for each `Marks`
+    other = state.changed(hunks=tried.changed(tree=tree(2)))
+    assert await marks.find_trial(engine, Mark(other, NAME, mark.file, ()), mark.anchors[1]) is None

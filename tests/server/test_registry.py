@@ -23,7 +23,7 @@ EACH = pytest.mark.parametrize("operation", OPERATIONS, ids=lambda row: row.name
 def test_every_verb_of_the_first_slice_is_there() -> None:
     verbs = [row.name for row in OPERATIONS] + [row.name for row in CLI_COMMANDS]
     assert " ".join(sorted(verbs)) == (
-        "accept agents answer apply cancel deliver demo diff execute gates list log lsp open pause plan"
+        "accept agents answer apply cancel deliver demo diff execute gates hunks list log lsp open pause plan"
         " proof resume revise run show submit trust-gate verify verify-proof"
     )
 
@@ -44,7 +44,7 @@ def test_a_row_tells_what_it_takes(operation: Operation) -> None:
 @EACH
 def test_what_starts_processes_of_the_workspace_says_so(operation: Operation) -> None:
     starts = {"run", "plan", "execute", "resume", "accept", "gates", "trust-gate", "verify"}
-    starts |= {"verify-proof"}
+    starts |= {"verify-proof", "hunks"}
     assert bool(NEEDS_TRUST.intersection(operation.effects)) == (operation.name in starts)
 
 

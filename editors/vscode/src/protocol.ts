@@ -36,6 +36,7 @@ export const COMMANDS = {
   apply: "goal.apply",
   deliver: "goal.deliver",
   verify: "goal.verify",
+  hunks: "goal.hunks",
   verifyProof: "goal.verifyProof",
   gates: "goal.gates",
   trustGate: "goal.trustGate",
@@ -105,6 +106,9 @@ export interface GateView {
   readonly met: boolean | null;
   readonly verdict: string;
   readonly gaps: readonly string[];
+  readonly flaky: readonly string[];
+  readonly quarantined: readonly string[];
+  readonly runs: number;
   readonly baseline: string | null;
   readonly outcome: string | null;
   readonly trusted: boolean | null;
@@ -154,6 +158,7 @@ export interface ProofPlace {
   readonly digest: string;
   readonly tree: string;
   readonly path: string;
+  readonly recovered: boolean;
 }
 
 /** Something a person has to say. */
@@ -191,6 +196,7 @@ export interface GoalView {
   readonly branch: string | null;
   readonly applied: readonly string[];
   readonly planPath: string | null;
+  readonly hunks: unknown | null;
 }
 
 /** A new goal. */
@@ -396,6 +402,7 @@ export interface ProofView {
   readonly signature: string;
   readonly next: readonly string[];
   readonly superseded: readonly SupersededProof[];
+  readonly recovered: boolean;
 }
 
 /** An answer to a goal's question. */
@@ -424,6 +431,35 @@ export interface ApplyParams {
   readonly goal: string;
   /** Take the change out again. */
   readonly undo?: boolean;
+}
+
+/** A change to take apart. */
+export interface HunksParams {
+  /** The goal's id, the beginning of one, or `latest`. */
+  readonly goal: string;
+  /** Hunks to try at most (100). */
+  readonly limit?: number;
+  /** Seconds after which no gate is started any more (1800). */
+  readonly seconds?: number;
+}
+
+/** A hunk of a change: some lines of a file, or all of it. */
+export interface HunkView {
+  readonly path: string;
+  readonly line: number | null;
+  readonly lines: number;
+  readonly standing: string;
+  readonly gates: readonly string[];
+  readonly tests: readonly string[];
+  readonly reason: string;
+}
+
+/** What was seen without each hunk. */
+export interface HunksView {
+  readonly goal: string;
+  readonly hunks: readonly HunkView[];
+  readonly count: unknown;
+  readonly proof: ProofPlace;
 }
 
 /** A proof to check. */
@@ -663,6 +699,8 @@ export interface Operations {
   readonly "goal.deliver": { readonly params: GoalParams & Rooted; readonly result: GoalView };
   /** Run the gates again on the tree that was judged, and judge it anew. */
   readonly "goal.verify": { readonly params: GoalParams & Rooted; readonly result: GoalView };
+  /** Take away each hunk of a judged change: what no gate notices is unproven. */
+  readonly "goal.hunks": { readonly params: HunksParams & Rooted; readonly result: HunksView };
   /** Check a proof; with --run, re-execute it in a clean checkout. */
   readonly "goal.verifyProof": { readonly params: VerifyProofParams & Rooted; readonly result: ReverificationView };
   /** Show the gates of this workspace and why each was chosen. */

@@ -193,6 +193,8 @@ function gateNode(at: Target, gate: GateView): Node {
     gate.bar ? `bar: ${gate.bar}` : '',
     plainText(gate.verdict),
     ...gate.gaps.map((gap) => `gap: ${plainLine(gap, 300)}`),
+    ...(gate.flaky ?? []).map((test) => `flaky: ${plainLine(test, 300)}`),
+    ...(gate.quarantined ?? []).map((test) => `quarantined: ${plainLine(test, 300)}`),
   ];
   return {
     id: `${at.root}#${at.goal}/gate/${gate.name}`,

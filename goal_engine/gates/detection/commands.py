@@ -25,11 +25,14 @@ INSTALLERS = re.compile(
     r"\b(?:pip3?|pipx|conda|mamba|gem|bundle|brew|apt|apt-get|dnf|apk|cargo|go|npm|pnpm|yarn|bun|poetry"
     r"|pdm|uv|pipenv|composer)\s+(?:-\S+\s+)*(?:install|i|ci|add|sync|get|download|fetch)\b"
     r"|\b(?:curl|wget|docker|docker-compose|podman|ssh|rsync|kubectl|vagrant)\b"
-    r"|\bgit\s+(?:clone|fetch|pull)\b|\buvx\b|\bpnpm\s+dlx\b"
+    r"|\buv\s+run\b(?!.*--(?:no-sync|offline))|\bgit\s+(?:clone|fetch|pull)\b|\buvx\b|\bpnpm\s+dlx\b"
 )
 """What fetches from the network or needs more than the tree: never a gate without being asked for."""
 
-ENVIRONMENTS = re.compile(r"\b(?:tox|nox|pre-commit|prek|hatch\s+test|act)\b")
+REWRITES = re.compile(r"--write\b|--fix\b|--apply|(?:^|\s)-w\b")
+"""What repairs what it finds."""
+
+ENVIRONMENTS = re.compile(r"\b(?:tox|nox|pre-commit|prek|hatch\s+test)\b")
 """Tools that make environments of their own."""
 
 

@@ -7,19 +7,30 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import count
 
-from goal_engine.gates.detection import python
-from goal_engine.gates.detection.project import Finding, PassedOver, Project, Tools, Tree
+from goal_engine.gates.detection import go, node, python, rust, tasks
+from goal_engine.gates.detection.project import (
+    WRITE_ONE,
+    Finding,
+    PassedOver,
+    Project,
+    Tools,
+    Tree,
+)
 from goal_engine.proof.gate import GateSpec
 
 MOST_GATES = 24
 """Gates that detection chooses; a repository with more has to say which."""
 
-WRITE_ONE = "write the [[gate]]s that count in goalproof.toml"
 UNNAMEABLE = re.compile(r"[^a-z0-9._-]+")
 
 ECOSYSTEMS: tuple[
     tuple[tuple[str, ...], bool, Callable[[tuple[Project, ...], Tools], Iterator[Finding]]], ...
-] = ((python.MARKERS, True, python.find_python),)
+] = (
+    (python.MARKERS, True, python.find_python),
+    (node.MARKERS, False, node.find_node),
+    (rust.MARKERS, False, rust.find_rust),
+    (go.MARKERS, False, go.find_go),
+)
 """Files that mark a project, whether the root is one without them, and what finds its gates."""
 
 
@@ -38,10 +49,11 @@ def detect(files: Mapping[str, bytes | None], tools: Tools) -> Detection:
     passed: list[PassedOver] = []
     for markers, rooted, find in ECOSYSTEMS:
         for finding in find(tree.projects(markers, rooted=rooted), tools):
-            if isinstance(finding, PassedOver):
-                passed.append(finding)
-            else:
-                gates.append(finding)
+            gates += [finding] if isinstance(finding, GateSpec) else []
+            passed += [finding] if isinstance(finding, PassedOver) else []
+    for finding in tasks.find_tasks(tree.projects(tasks.MARKERS, rooted=True), tools, gates):
+        gates += [finding] if isinstance(finding, GateSpec) else []
+        passed += [finding] if isinstance(finding, PassedOver) else []
     left = [
         PassedOver(gate.name, gate.cwd, f"more than {MOST_GATES} gates were found; {WRITE_ONE}")
         for gate in gates[MOST_GATES:]

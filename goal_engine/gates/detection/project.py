@@ -24,6 +24,9 @@ Ask = Callable[[str, tuple[str, ...]], bytes | None]
 """What a command says in a folder of the checkout, `None` when it fails.  It never uses the
 network and changes nothing."""
 
+Contains = Callable[[Iterable[str], re.Pattern[bytes]], bool]
+"""Whether one of these files of the checkout has something like that in it."""
+
 READS = (
     *("pyproject.toml", "setup.cfg", "tox.ini", "pytest.ini", ".pytest.ini"),
     *("pytest.toml", ".pytest.toml", "ruff.toml", ".ruff.toml", "mypy.ini", ".mypy.ini"),
@@ -76,6 +79,8 @@ class PassedOver:
 
 
 Finding = GateSpec | PassedOver
+WRITE_ONE = "write a [[gate]] in goalproof.toml"
+"""What next, where a person has to decide."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +89,7 @@ class Tools:
 
     has: Available
     ask: Ask = lambda folder, argv: None
+    contains: Contains = lambda paths, pattern: True
 
 
 @dataclass(frozen=True)
@@ -165,6 +171,25 @@ class Project:
         """Return that `what` is no gate here."""
         return PassedOver(what, self.folder, reason, absent)
 
+    def find_asked(self, command: str) -> str:
+        """Return where people let `command` run, empty when nobody does."""
+        if command.encode() in self.asked:
+            return f"continuous integration runs `{command}`"
+        names = ("GNUmakefile", "makefile", "Makefile")
+        name = next((name for name in names if command in self.text(name)), "")
+        return f"{name} runs `{command}`" if name else ""
+
+    def find_named(self, text: str) -> tuple[str, ...]:
+        """Return the files of the folder that a script names."""
+        words = set(re.split(r"[\s'\"`;&|()<>]+", text))
+        parts = {part for word in words for part in (word.lstrip("@-+"), *re.split("[=,:]", word))}
+        plain = {part.removeprefix("./") for part in words | parts}
+        return tuple(sorted(plain.intersection(self.files)))
+
+    def path(self, name: str) -> str:
+        """Return the path from the root of a file in the folder."""
+        return name if self.folder == "." else f"{self.folder}/{name}"
+
     def is_inside(self, other: Project) -> bool:
         """Whether this folder lies in the other one."""
         if self.folder == other.folder:
@@ -174,19 +199,29 @@ class Project:
 
 @dataclass(frozen=True)
 class Tree:
-    """All files of a repository, by path from its root, without what others wrote."""
+    """The files of a repository by their folder, without what others wrote."""
 
-    files: Mapping[str, bytes | None]
+    folders: Mapping[str, Mapping[str, bytes | None]]
+    """By path from the root, which is empty; in each the files by their name."""
 
     @classmethod
     def made_of(cls, files: Mapping[str, bytes | None]) -> Tree:
-        """Return the tree without foreign folders."""
-        return cls({path: data for path, data in files.items() if not is_foreign(path)})
+        """Return the tree of files by path from the root."""
+        folders: dict[str, dict[str, bytes | None]] = {}
+        for path, data in files.items():
+            folder, _, name = path.rpartition("/")
+            folders.setdefault(folder, {})[name] = data
+        return cls({folder: found for folder, found in folders.items() if not is_foreign(folder)})
 
     @cached_property
     def asked(self) -> bytes:
         """What continuous integration runs: the text of its files."""
-        return b"\n".join(data or b"" for path, data in self.files.items() if _is_automation(path))
+        return b"\n".join(
+            data or b""
+            for folder in ("", ".github/workflows")
+            for name, data in self.folders.get(folder, {}).items()
+            if _is_automation(f"{folder}/{name}".lstrip("/"))
+        )
 
     def projects(self, markers: Iterable[str], *, rooted: bool = False) -> tuple[Project, ...]:
         """Return the folders that hold one of `markers`, outer ones first, at most `MOST`.
@@ -194,50 +229,44 @@ class Tree:
         `rooted`: the root is one even without a marker.
         """
         names = frozenset(markers)
-        folders = {
+        found = {
             folder or "."
-            for folder, _, name in (path.rpartition("/") for path in self.files)
-            if name in names and is_project_folder(folder)
+            for folder, files in self.folders.items()
+            if not names.isdisjoint(files) and is_project_folder(folder)
         }
         if rooted:
-            folders.add(".")
-        chosen = sorted(folders, key=lambda folder: (folder != ".", folder.count("/"), folder))
+            found.add(".")
+        chosen = sorted(found, key=lambda folder: (folder != ".", folder.count("/"), folder))
         return tuple(self._divide(chosen[:MOST]))
 
-    def _divide(self, folders: list[str]) -> Iterator[Project]:
+    def _divide(self, chosen: list[str]) -> Iterator[Project]:
         """Give each file to the innermost of the folders that it lies in."""
-        owned: dict[str, dict[str, bytes | None]] = {folder: {} for folder in folders}
-        owner: dict[str, str | None] = {"": "." if "." in owned else None}
-
-        def find_owner(folder: str) -> str | None:
-            if folder not in owner:
-                above = folder.rpartition("/")[0]
-                owner[folder] = folder if folder in owned else find_owner(above)
-            return owner[folder]
-
-        for path, data in self.files.items():
-            found = find_owner(path.rpartition("/")[0])
-            if found is not None:
-                owned[found][path if found == "." else path[len(found) + 1 :]] = data
-        for folder, files in owned.items():
+        owned: dict[str, dict[str, bytes | None]] = {folder: {} for folder in chosen}
+        for folder, files in self.folders.items():
+            owner = _find_owner(folder, owned)
+            if owner is not None:
+                below = folder if owner == "." else folder[len(owner) + 1 :]
+                start = f"{below}/" if below else ""
+                owned[owner].update({f"{start}{name}": data for name, data in files.items()})
+        for folder, own in owned.items():
             start = "" if folder == "." else f"{folder}/"
             inner = [
-                f[len(start) :] for f in folders if f not in (folder, ".") and f.startswith(start)
+                f[len(start) :] for f in chosen if f not in (folder, ".") and f.startswith(start)
             ]
-            yield Project(files, folder, tuple(inner), self.asked)
+            yield Project(own, folder, tuple(inner), self.asked)
 
 
 def is_read(path: str) -> bool:
     """Whether the content of a file counts."""
-    name = path.rpartition("/")[2]
+    folder, _, name = path.rpartition("/")
     if name in READ_NAMES:
-        return path.count("/") <= DEEPEST and not is_foreign(path)
+        return path.count("/") <= DEEPEST and not is_foreign(folder)
     return _is_automation(path)
 
 
-def is_foreign(path: str) -> bool:
-    """Whether a path lies in a folder of what others wrote."""
-    return not FOREIGN.isdisjoint(path.split("/")[:-1])
+def is_foreign(folder: str) -> bool:
+    """Whether a folder is, or lies in, one of what others wrote."""
+    return not FOREIGN.isdisjoint(folder.split("/"))
 
 
 def is_project_folder(folder: str) -> bool:
@@ -248,6 +277,12 @@ def is_project_folder(folder: str) -> bool:
         and SAMPLES.isdisjoint(parts)
         and not any("{{" in part or part.startswith(".") for part in parts)
     )
+
+
+def _find_owner(folder: str, projects: Collection[str]) -> str | None:
+    while folder and folder not in projects:
+        folder = folder.rpartition("/")[0]
+    return folder or ("." if "." in projects else None)
 
 
 def table(tables: Mapping[str, Any], name: str) -> Mapping[str, Any]:

@@ -131,7 +131,8 @@ def _find_unittest(project: Project) -> GateSpec | None:
             continue
         return GateSpec(
             name="unittest",
-            argv=("python", "-m", "unittest", "discover", *start),
+            argv=("python", "-m", "unittest", "discover", "-v", *start),
+            report=GateReport.UNITTEST,
             reason=f"{path} is a test and pytest is not installed",
         )
     return None

@@ -73,6 +73,12 @@ function M.gates(call)
   if #lines == 0 then
     flow.refuse('there is no gate here; write one into goalproof.toml.')
   end
+  for index, passed in ipairs(view.passedOver or {}) do
+    local what = plain.line(passed.what)
+    local where = passed.folder == '.' and '' or (' in ' .. plain.line(passed.folder))
+    vim.list_extend(lines, index == 1 and { '', 'Not gates' } or {})
+    table.insert(lines, '  ' .. what .. where .. ': ' .. plain.line(passed.reason))
+  end
   require('goalproof.page').float('goalproof://gates', 'gates', lines)
 end
 

@@ -47,6 +47,9 @@
 ---@field met boolean|nil
 ---@field verdict string
 ---@field gaps string[]
+---@field flaky string[]
+---@field quarantined string[]
+---@field runs number
 ---@field baseline string|nil
 ---@field outcome string|nil
 ---@field trusted boolean|nil
@@ -92,6 +95,7 @@
 ---@field digest string
 ---@field tree string
 ---@field path string
+---@field recovered boolean
 
 --- Something a person has to say.
 ---@class goalproof.QuestionView
@@ -127,6 +131,7 @@
 ---@field branch string|nil
 ---@field applied string[]
 ---@field planPath string|nil
+---@field hunks any|nil
 
 --- A new goal.
 ---@class goalproof.PlanParams
@@ -268,6 +273,7 @@
 ---@field signature string
 ---@field next string[]
 ---@field superseded goalproof.SupersededProof[]
+---@field recovered boolean
 
 --- An answer to a goal's question.
 ---@class goalproof.AnswerParams
@@ -285,6 +291,29 @@
 ---@class goalproof.ApplyParams
 ---@field goal string The goal's id, the beginning of one, or `latest`.
 ---@field undo? boolean Take the change out again.
+
+--- A change to take apart.
+---@class goalproof.HunksParams
+---@field goal string The goal's id, the beginning of one, or `latest`.
+---@field limit? number Hunks to try at most (100).
+---@field seconds? number Seconds after which no gate is started any more (1800).
+
+--- A hunk of a change: some lines of a file, or all of it.
+---@class goalproof.HunkView
+---@field path string
+---@field line number|nil
+---@field lines number
+---@field standing string
+---@field gates string[]
+---@field tests string[]
+---@field reason string
+
+--- What was seen without each hunk.
+---@class goalproof.HunksView
+---@field goal string
+---@field hunks goalproof.HunkView[]
+---@field count any
+---@field proof goalproof.ProofPlace
 
 --- A proof to check.
 ---@class goalproof.VerifyProofParams
@@ -467,6 +496,7 @@ M.commands = {
   apply = 'goal.apply',
   deliver = 'goal.deliver',
   verify = 'goal.verify',
+  hunks = 'goal.hunks',
   verifyProof = 'goal.verifyProof',
   gates = 'goal.gates',
   trustGate = 'goal.trustGate',

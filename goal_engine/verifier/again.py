@@ -1,0 +1,34 @@
+"""Weighs again what gates said before: nothing is run, the journal and its objects are read."""
+
+from __future__ import annotations
+
+from goal_engine.errors import NotPossibleNow
+from goal_engine.ports import Ports
+from goal_engine.proof.gate import GateStage
+from goal_engine.proof.verdict import Judgement, Observations, judge
+from goal_engine.runtime.repository import EvidenceRepository
+from goal_engine.runtime.threads import in_thread
+from goal_engine.state.model import GoalState
+from goal_engine.verifier.observe import find_reaching_change, find_stage_tree, observe
+
+
+async def weigh_again(
+    ports: Ports, repository: EvidenceRepository, state: GoalState
+) -> tuple[Observations, Judgement]:
+    """Return what was seen of the goal's tree and what it amounts to, with `state`'s acceptances.
+
+    Raises `NotPossibleNow` for a goal of which nothing was seen here: its journal came along with
+    the repository, and nobody's key may vouch for what a stranger wrote in it.
+    """
+    base = await in_thread(repository.find_kept, state.goal_id, "base")
+    if base != state.created.base_commit:
+        raise NotPossibleNow(
+            f"{state.goal_id} was not worked on in this checkout on this machine, so nothing that its "
+            "journal says was seen here; `run` what it asks for as a goal of your own."
+        )
+    read = repository.read_blob
+    reaching = await in_thread(find_reaching_change, read, state.evidence, state.gates)
+    without = find_stage_tree(state, GateStage.COUNTERFACTUAL)
+    original = find_stage_tree(state, GateStage.ORIGINAL)
+    seen = await observe(ports, state, without, original, reaching)
+    return seen, judge(state.gates, state.asked, state.acceptances, seen)
