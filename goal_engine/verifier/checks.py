@@ -30,6 +30,7 @@ from goal_engine.evidence import GITLINK, SYMLINK, GoalGitEvidence
 from goal_engine.gates.protected import is_test
 from goal_engine.ports import Ports
 from goal_engine.proof.checked import KEPT, CheckResult, CheckSeen
+from goal_engine.proof.flakes import without_quarantined
 from goal_engine.proof.flipping import is_named
 from goal_engine.proof.gate import GateOutcome, GateResult, GateSpec, GateStage, TestOutcome
 from goal_engine.runtime.environment import probe_origin
@@ -250,7 +251,8 @@ async def _repeat(
         for tree, stage in stages.items():
             ran = await run_gate(bench, spec, stage, tree, ground.commits[tree])
             bench.log_path(name_run(stage, spec.name)).unlink(missing_ok=True)
-            found = find_red(ran.result, criterion.tests, strict=stage is P)
+            judged = without_quarantined(spec, ran.result)  # what is in quarantine backs nothing
+            found = find_red(judged, criterion.tests, strict=stage is P)
             count[tree] += found is not None
             red[tree] += [test for test in found or () if test not in red[tree]]
             if found is not None and len(log) < LOG_LIMIT:
