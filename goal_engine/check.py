@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Discriminator, Field, Tag
 
+from goal_engine.looking import whole_word
 from goal_engine.types import Frozen
 
 RUNS = 20
@@ -141,13 +142,6 @@ Check = Annotated[
         custom_error_message=f"a check has one of the keys {', '.join(CHECKS)}",
     ),
 ]
-
-
-def whole_word(text: str) -> re.Pattern[str]:
-    """Return a pattern for `text` that does not find it inside a longer word."""
-    before = r"(?<!\w)" if re.match(r"\w", text) else ""
-    after = r"(?!\w)" if re.search(r"\w\Z", text) else ""
-    return re.compile(f"{before}{re.escape(text)}{after}")
 
 
 def find_command(check: object) -> tuple[str, ...]:

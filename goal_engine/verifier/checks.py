@@ -28,6 +28,14 @@ from goal_engine.decision import Criterion
 from goal_engine.errors import ToolMissing
 from goal_engine.evidence import GITLINK, SYMLINK, GoalGitEvidence
 from goal_engine.gates.protected import is_test
+from goal_engine.looking import (
+    Contents,
+    find_dead_links,
+    find_hidden,
+    find_places,
+    find_where,
+    whole_word,
+)
 from goal_engine.ports import Ports
 from goal_engine.proof.checked import KEPT, CheckResult, CheckSeen
 from goal_engine.proof.flakes import without_quarantined
@@ -40,15 +48,6 @@ from goal_engine.state import events as e
 from goal_engine.state.commands import Record
 from goal_engine.state.model import GoalState
 from goal_engine.task_graph.globs import match_any
-from goal_engine.verifier.looking import (
-    Place,
-    Read,
-    count_instead,
-    find_dead_links,
-    find_hidden,
-    find_places,
-    find_where,
-)
 from goal_engine.verifier.run import name_run, run_gate
 from goal_engine.verifier.stages import find_counterfactual, find_original
 from goal_engine.worktree import Workbench
@@ -170,19 +169,23 @@ async def run_check(
 def _look_for(
     bench: Workbench, check: Gone | GonePattern, ground: Ground, result: CheckResult
 ) -> CheckResult:
+    def is_wanted(path: str) -> bool:
+        return match_any(path, check.paths) and not match_any(path, check.but)
+
+    instead = check.instead if isinstance(check, Gone) else ""
     seen = {}
     for stage, tree in ground.trees.items():
         if stage is not O:
-            files = bench.repository.list_files(tree)
-            places = find_places(check, files, _reader(bench, tree))
+            files = [path for path in bench.repository.list_files(tree) if is_wanted(path)]
+            read = _reader(bench, tree)
+            places = find_places(check.pattern, files, read)
+            new = find_places(whole_word(instead), files, read) if instead else ()
             seen[stage] = CheckSeen(
-                tree=tree,
-                count=len(places),
-                instead=count_instead(check, files, _reader(bench, tree)),
-                places=tuple(map(_say_place, places[:KEPT])),
+                tree=tree, count=len(places), instead=len(new), places=places[:KEPT]
             )
-    old, new = _reader(bench, ground.trees[B]), _reader(bench, ground.trees[P])
-    hidden = find_hidden(check, ground.changed, old, new)
+    old, now = _reader(bench, ground.trees[B]), _reader(bench, ground.trees[P])
+    changed = [path for path in ground.changed if not match_any(path, check.but)]
+    hidden = find_hidden(check.pattern, changed, is_wanted, old, now)
     return result.changed(seen=seen, look=hidden[:KEPT])
 
 
@@ -195,7 +198,7 @@ def _follow_links(
     for stage in (B, P):
         tree = ground.trees[stage]
         files, read = bench.repository.list_files(tree), _reader(bench, tree)
-        found = (find_dead_links(path, read(path) or b"", files) for path in documents)
+        found = (find_dead_links(path, read(path), files) for path in documents)
         dead[stage] = {link for links in found for link in links}
     new = sorted(dead[P] - dead[B])
     places = {B: sorted(dead[B]), P: new}
@@ -221,14 +224,9 @@ def _look_at_paths(ground: Ground, result: CheckResult) -> CheckResult:
     return result.changed(seen=seen)
 
 
-def _say_place(place: Place) -> str:
-    path, line = place
-    return f"{path}:{line}" if line else f"{path} (its name)"
-
-
-def _reader(bench: Workbench, tree: str) -> Read:
-    def read(path: str) -> bytes | None:
-        return bench.repository.read_blob(tree, path)
+def _reader(bench: Workbench, tree: str) -> Contents:
+    def read(path: str) -> bytes:
+        return bench.repository.read_blob(tree, path) or b""
 
     return read
 
@@ -415,6 +413,6 @@ def _find_askers(bench: Workbench, ground: Ground) -> tuple[str, ...]:
         place
         for path in ground.changed
         if not is_test(path, ground.globs)
-        for place in find_where(path, old(path) or b"", new(path) or b"")
+        for place in find_where(path, old(path), new(path))
     )
     return tuple(islice(found, KEPT))

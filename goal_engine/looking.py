@@ -1,6 +1,7 @@
 """Looks for what a check asks in the files of a tree; pure, given what is in them.
 
-`verify.py` of a bundle does the same with the standard library alone, and has to agree.
+It needs the standard library alone: its text is also part of the `verify.py` in each bundle, so that a
+stranger looks in the same way, on Python 3.9 too.
 """
 
 from __future__ import annotations
@@ -10,17 +11,14 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator
 
-from goal_engine.check import Gone, GonePattern, whole_word
-from goal_engine.task_graph.globs import match_any
+Contents = Callable[[str], bytes]
+"""Gives the content of a file of a tree, by its path; nothing without one."""
+IsWanted = Callable[[str], bool]
+"""Whether a path is one of those that count."""
 
-Read = Callable[[str], bytes | None]
-"""Gives the content of a file of a tree, by its path; `None` without one."""
-Place = tuple[str, int]
-"""A path and a line, 0 for the name of the file itself."""
-
-LIMIT = 4 * 1024 * 1024
-"""Bytes of a file that are read."""
-LINE = 10_000
+LOOKED_AT = 4 * 1024 * 1024
+"""Bytes of a file that are looked at."""
+LONGEST_LINE = 10_000
 """Characters of a line that are looked at."""
 
 JOINS = re.compile(r"""(["'`])\s*(?:[+.,&]|\|\||\])*\s*(?:\[|[rbuf]{0,2})(["'`])""", re.I)
@@ -45,58 +43,55 @@ FOREIGN = re.compile(r"[a-z][a-z0-9+.-]*:|//|#", re.I)
 """How targets begin that are no file of the tree."""
 
 
-def find_places(check: Gone | GonePattern, files: Iterable[str], read: Read) -> tuple[Place, ...]:
-    """Return where in the check's files that stands which is to be gone."""
-    pattern = check.pattern
-    wanted = [path for path in files if _is_wanted(check, path)]
-    return tuple(place for path in wanted for place in _find(pattern, path, read(path) or b""))
+def whole_word(text: str) -> re.Pattern[str]:
+    """Return a pattern for `text` that does not find it inside a longer word."""
+    before = r"(?<!\w)" if re.match(r"\w", text) else ""
+    after = r"(?!\w)" if re.search(r"\w\Z", text) else ""
+    return re.compile(f"{before}{re.escape(text)}{after}")
 
 
-def count_instead(check: Gone | GonePattern, files: Iterable[str], read: Read) -> int:
-    """Return in how many places that stands which is to be there instead."""
-    if isinstance(check, GonePattern) or not check.instead:
-        return 0
-    pattern = whole_word(check.instead)
-    wanted = (path for path in files if _is_wanted(check, path))
-    return sum(1 for path in wanted for _ in _find(pattern, path, read(path) or b""))
+def find_places(pattern: re.Pattern[str], files: Iterable[str], read: Contents) -> tuple[str, ...]:
+    """Return `path:line` wherever a pattern stands in `files`, and whose names it is in."""
+    return tuple(place for path in files for place in _find_in_file(pattern, path, read(path)))
 
 
 def find_hidden(
-    check: Gone | GonePattern, changed: Iterable[str], old: Read, new: Read
+    pattern: re.Pattern[str],
+    changed: Iterable[str],
+    is_wanted: IsWanted,
+    old: Contents,
+    new: Contents,
 ) -> tuple[str, ...]:
     """Return `path:line what` where the change has it after all, spelled or placed in another way.
 
     In pieces, escaped, in letters that only look different, or outside the files that are looked at.
     """
-    pattern = check.pattern
     found: list[str] = []
     for path in changed:
-        if match_any(path, check.but):
-            continue
-        known = set(_lines(old(path) or b""))
-        for number, line in enumerate(_lines(new(path) or b""), 1):
+        known = set(_split_lines(old(path)))
+        for number, line in enumerate(_split_lines(new(path)), 1):
             if line in known:
                 continue
-            if not _is_wanted(check, path) and pattern.search(line):
+            if not is_wanted(path) and pattern.search(line):
                 found.append(f"{path}:{number}, which is not among the files that are looked at")
-            elif not pattern.search(line) and pattern.search(_plain(line)):
+            elif not pattern.search(line) and pattern.search(_spell_out(line)):
                 found.append(f"{path}:{number}, where it is spelled in another way")
     return tuple(found)
 
 
 def find_where(path: str, old: bytes, new: bytes) -> tuple[str, ...]:
     """Return `path:line` for each new line of code that asks where it is run."""
-    known = set(_lines(old))
+    known = set(_split_lines(old))
     return tuple(
         f"{path}:{number}, which asks where it is run"
-        for number, line in enumerate(_lines(new), 1)
+        for number, line in enumerate(_split_lines(new), 1)
         if line not in known and WHERE.search(line)
     )
 
 
 def find_dead_links(path: str, data: bytes, files: Iterable[str]) -> tuple[str, ...]:
     """Return `path: target` for what a document refers to and the tree does not have."""
-    text = data[:LIMIT].decode("utf-8", "replace")
+    text = data[:LOOKED_AT].decode("utf-8", "replace")
     there = _with_folders(files)
     plain = FENCE.sub("", text)
     targets = [next(filter(None, match.groups())) for match in LINK.finditer(plain)]
@@ -106,26 +101,22 @@ def find_dead_links(path: str, data: bytes, files: Iterable[str]) -> tuple[str, 
     return tuple(f"{path}: {target}" for target in dict.fromkeys(dead))
 
 
-def _is_wanted(check: Gone | GonePattern, path: str) -> bool:
-    return match_any(path, check.paths) and not match_any(path, check.but)
-
-
-def _find(pattern: re.Pattern[str], path: str, data: bytes) -> Iterator[Place]:
+def _find_in_file(pattern: re.Pattern[str], path: str, data: bytes) -> Iterator[str]:
     """A file may have it in its name: without its ending, and folder by folder."""
     stem, _ = posixpath.splitext(path)
     if pattern.search(path) or pattern.search(stem):
-        yield path, 0
-    for number, line in enumerate(_lines(data), 1):
+        yield f"{path} (its name)"
+    for number, line in enumerate(_split_lines(data), 1):
         if pattern.search(line):
-            yield path, number
+            yield f"{path}:{number}"
 
 
-def _lines(data: bytes) -> list[str]:
-    text = data[:LIMIT].decode("utf-8", "replace")
-    return [line[:LINE] for line in text.split("\n")]
+def _split_lines(data: bytes) -> list[str]:
+    text = data[:LOOKED_AT].decode("utf-8", "replace")
+    return [line[:LONGEST_LINE] for line in text.split("\n")]
 
 
-def _plain(line: str) -> str:
+def _spell_out(line: str) -> str:
     """Return a line as whoever runs it would read it: pieces joined, escapes and letters resolved."""
     line = INVISIBLE.sub("", unicodedata.normalize("NFKC", line))
     line = ESCAPES.sub(_unescape, line)
