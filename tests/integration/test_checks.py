@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,8 +18,10 @@ from goal_engine.lifecycle import execute_goal
 from goal_engine.planner import CreateGoalOptions, create_goal
 from goal_engine.proof.gate import GateStage
 from goal_engine.queries import resolve_goal_proof
+from goal_engine.reverify import ReverifyOutcome, plan_commands, verify_proof
 from goal_engine.state.model import GoalState
 from goal_engine.types import Decision, GoalStatus
+from goal_engine.verifier import bundle as bundle_module
 from goal_engine.verifier.bundle import read_bundle
 from tests.integration.projects import CALC, FIX, TESTS, a_project, run
 
@@ -330,3 +334,83 @@ async def test_the_words_of_a_renaming_ask_for_it(open_project) -> None:
         "twice",
     )
     assert word.id == "accepted"
+
+
+EVERYTHING = (
+    GONE, SAME, FASTER.replace("1.2", "1.1"), '{ links = ["**/*.md"] }', '{ gone_pattern = "d.uble", paths = ["app.py"] }'
+)  # fmt: skip
+
+
+async def prove(engine: Engine) -> tuple[GoalState, Path]:
+    """Return a goal of which each check that runs no gate speaks, and its bundle."""
+    criteria = [
+        f'id = "it-{number}"\ntext = "It"\nevidence = "{"holds" if number in (1, 3) else "flips"}"\n'
+        f"check = {check}\n"
+        for number, check in enumerate(EVERYTHING)
+    ]
+    write = '{ write = "README.md", content = "See [the code](calc.py).\\n" }'
+    state = await run(engine, planned(f"{RENAMED}, {QUICK}, {write}", *criteria))
+    return state, await resolve_goal_proof(engine.ports, state.goal_id)
+
+
+def alone(bundle: Path, project: Path) -> subprocess.CompletedProcess[str]:
+    """Run a bundle's own program, with the standard library alone."""
+    command = [sys.executable, "-I", "-S", str(bundle / "verify.py")]
+    command += ["--run", "--repository", str(project), "--env", sys.executable]
+    return subprocess.run(command, capture_output=True, text=True, cwd=bundle, check=False)
+
+
+async def test_what_was_looked_at_is_looked_at_again(open_project, tmp_path) -> None:
+    engine = open_project(**WORK, **{"app.py": APP})
+    state, bundle = await prove(engine)
+    assert [found(state, f"it-{number}").state for number in range(5)] == [C.VERIFIED] * 5
+    proof, _ = read_bundle(bundle)
+    assert len(plan_commands(proof)) == len(proof.runs) + 5
+    again = await verify_proof(bundle, engine.checkout)
+    assert again.outcome is ReverifyOutcome.REPRODUCED, again.differences
+    done = alone(bundle, engine.checkout)
+    assert done.returncode == 0 and "REPRODUCED" in done.stdout, done.stdout
+    assert done.stdout.count("as it says") == 5
+
+
+LIED = {
+    "a count": (0, {"count": 1}),
+    "an outcome": (1, {"outputs": ("e" * 64,)}),
+    "a link": (3, {"count": 1, "places": ("x",)}),
+}
+
+
+@pytest.mark.parametrize("name", LIED)
+async def test_a_proof_that_lies_about_what_was_seen_is_not_reproduced(
+    open_project, name, monkeypatch
+) -> None:
+    number, lie = LIED[name]
+    honest = bundle_module.make_proof
+
+    def lies(*given):
+        proof = honest(*given)
+        check = proof.checks[number]
+        seen = {**check.seen, GateStage.PROVING: check.seen[GateStage.PROVING].changed(**lie)}
+        checks = (*proof.checks[:number], check.changed(seen=seen), *proof.checks[number + 1 :])
+        return proof.changed(checks=checks)
+
+    monkeypatch.setattr(bundle_module, "make_proof", lies)
+    engine = open_project(**WORK, **{"app.py": APP})
+    _, bundle = await prove(engine)
+    again = await verify_proof(bundle, engine.checkout)
+    assert again.outcome is ReverifyOutcome.NOT_REPRODUCED
+    assert any(f"checks[it-{number}]" in said for said in again.differences), again.differences
+    done = alone(bundle, engine.checkout)
+    assert done.returncode == 1 and f"checks[it-{number}]" in done.stdout, done.stdout
+
+
+async def test_a_flaky_test_is_run_again_as_often(open_project, tmp_path) -> None:
+    files = {"shaky.py": shaky(tmp_path / "counter", 1), "tests/test_shaky.py": FLAKY}
+    steps = f'{FIX}, {{ write = "shaky.py", content = "def answer():\\n    return True\\n" }}'
+    engine = open_project(**files)
+    state = await run(engine, planned(steps, REPEATED))
+    bundle = await resolve_goal_proof(engine.ports, state.goal_id)
+    again = await verify_proof(bundle, engine.checkout)
+    assert again.outcome is ReverifyOutcome.REPRODUCED, again.differences
+    done = alone(bundle, engine.checkout)
+    assert done.returncode == 0, done.stdout
