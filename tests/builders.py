@@ -107,6 +107,7 @@ EVENTS: tuple[e.GoalEvent, ...] = (
     e.GoalPaused(reason="asked"),
     e.GoalInterrupted(),
     e.GoalCancelled(reason="asked"),
+    e.GateStarted(gate="tests", stage=GateStage.PROVING, tree=TREE),
     e.GateFinished(result=a_gate_result()),
     e.CheckFinished(result=CheckResult(criterion="adds", tree=TREE)),
     e.TaskStarted(task="fix", attempt=1, base_commit=BASE),

@@ -118,6 +118,8 @@ class GoalState(Frozen):
     """By `stage:tree:gate`."""
     checks_run: dict[str, CheckResult] = Field(default_factory=dict)
     """By `tree:criterion`."""
+    gates_running: tuple[str, ...] = ()
+    """`stage gate` of each that has begun and not ended; of a runner that went away, too."""
     judgement: Judgement | None = None
     acceptances: tuple[Acceptance, ...] = ()
     proof: ProofPointer | None = None

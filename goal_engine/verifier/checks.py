@@ -322,8 +322,9 @@ async def _run(
     argv = find_command(check)
     name = f"check-{sha256(' '.join(argv).encode()).hexdigest()[:8]}"
     own = bench.folder / f"{name}.tmp"
-    async with bench.workspace(name, ground.commits[ground.trees[stage]]) as workspace:
-        environment = await bench.environment(workspace)
+    commit = ground.commits[ground.trees[stage]]
+    async with bench.workspace(name, commit) as workspace:
+        environment = await bench.environment(workspace, commit)
         strangers = await probe_origin(environment, workspace)
         if strangers:
             raise ToolMissing(f"{', '.join(strangers)} would be imported from outside the tree.")

@@ -11,7 +11,14 @@ from goal_engine.evidence import GITLINK, SYMLINK, GoalGitEvidence
 from goal_engine.gates.protected import find_protected_change, is_test
 from goal_engine.gates.reaching import find_reaching
 from goal_engine.ports import Ports
-from goal_engine.proof.gate import GateResult, GateSpec, GateStage, TestFailure, TestOutcome
+from goal_engine.proof.gate import (
+    GateResult,
+    GateSpec,
+    GateStage,
+    TestFailure,
+    TestOutcome,
+    name_setup,
+)
 from goal_engine.proof.hunk import HunkTrial
 from goal_engine.proof.verdict import Observations
 from goal_engine.state.model import GateRun, GoalState
@@ -27,6 +34,7 @@ async def observe(
 ) -> Observations:
     """Return everything that the judgement of the goal's tree is made from."""
     tree = state.tree or state.created.base_tree
+    runnable = (*state.gates, *name_setup(state.created.setup))
     return Observations(
         tree=tree,
         baseline=await _read(ports, state, GateStage.BASELINE, state.created.base_tree),
@@ -34,7 +42,7 @@ async def observe(
         counterfactual=await _read(ports, state, GateStage.COUNTERFACTUAL, counterfactual_tree),
         original=await _read(ports, state, GateStage.ORIGINAL, original_tree),
         checks={run.criterion: run for run in state.checks_run.values() if run.tree == tree},
-        protected=find_protected_change(state.evidence, find_watched(state.gates, state.asked))
+        protected=find_protected_change(state.evidence, find_watched(runnable, state.asked))
         if state.evidence
         else (),
         reaching=reaching,

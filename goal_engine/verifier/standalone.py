@@ -2,6 +2,7 @@
 
     python3 verify.py                          what the proof claims, and what would be run
     python3 verify.py --run --repository PATH  runs it, in clean checkouts in a temporary folder
+                      --setup                  runs the set-up commands there first
 
 PATH is a repository (or its URL) that has the base commit; it is cloned, never changed.  The answer is
 the exit code, too: 0 REPRODUCED, 1 NOT REPRODUCED (and which field), 2 NOT REPRODUCIBLE HERE (and what
@@ -45,6 +46,9 @@ Ran = tuple[str, Optional[int], dict[str, str], str]  # noqa: UP045 - Python 3.9
 Python = tuple[Path, str, tuple[int, int], list[str]]
 """An interpreter, the one below it, its version, and its folders of packages."""
 
+Means = tuple[Python, list[str], list[list[str]]]
+"""The interpreter, folders of programs that go first, and commands that set a checkout up."""
+
 HERE = Path(__file__).resolve().parent
 REPRODUCED, NOT_REPRODUCED, NOT_HERE = "REPRODUCED", "NOT REPRODUCED", "NOT REPRODUCIBLE HERE"
 EXIT_CODES = {REPRODUCED: 0, NOT_REPRODUCED: 1, NOT_HERE: 2}
@@ -54,6 +58,7 @@ UNNAMED = {"statement.json", "statement.sha256", "proof.md", "envelope.dsse.json
 KEPT = {"PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LANGUAGE", "TERM", "TMPDIR", "TZ"}
 OID = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
 REPORT_LIMIT = 64 << 20
+SETUP_SECONDS = 1800.0
 TESTS = (
     *("tests/**", "test/**", "**/tests/**", "**/test/**", "**/tests.py", "**/conftest.py"),
     *("**/test_*", "**/*_test.*", "**/*.test.*", "**/*.spec.*", "**/*_spec.*"),
@@ -78,7 +83,10 @@ def main() -> int:
     parser.add_argument("--run", action="store_true", help="run the gates; they are a stranger's")
     parser.add_argument("--repository", metavar="PATH", help="a repository with the base commit")
     parser.add_argument(
-        "--env", metavar="PYTHON", help="the Python (or virtual environment) with what gates need"
+        "--env", metavar="PATH", help="a Python, a virtual environment, or any folder with a bin"
+    )
+    parser.add_argument(
+        "--setup", action="store_true", help="run the set-up commands first, in a new environment"
     )
     options = parser.parse_args()
     try:
@@ -177,6 +185,12 @@ def print_claims(proof: Json) -> None:
         say("         ", "an unsandboxed worker could have read that key")
     say("files    ", f"{len(proof['files'])}, each with the digest that the statement names")
     gates = {gate["name"]: gate for gate in proof["gates"]}
+    if proof.get("recovered"):
+        say("recovered", "made again from the journal: where the gates ran is not known")
+    if proof.get("setup"):
+        print("\nWith --setup, first in each checkout:")
+        for argv in proof["setup"]:
+            say(" ", shlex.join(argv))
     print("\nWould run, each in a clean checkout:")
     for run in proof["runs"]:
         gate = gates.get(run["gate"])
@@ -350,7 +364,10 @@ def matches(names: list[str], parts: list[str]) -> bool:
 def run_again(proof: Json, options: argparse.Namespace, scratch: Path) -> list[str]:
     """Run each gate on each tree and return the fields that differ."""
     clone, commits, trees = prepare(proof, options.repository, scratch)
-    python = find_python(options.env)
+    python, first = find_python(options.env), find_first(options.env)
+    setup = proof.get("setup", []) if options.setup else []
+    if options.setup:
+        python = make_environment(python, scratch)
     gates = {gate["name"]: gate for gate in proof["gates"]}
     differences: list[str] = []
     seen: set[tuple[str, str]] = set()
@@ -366,12 +383,13 @@ def run_again(proof: Json, options: argparse.Namespace, scratch: Path) -> list[s
             raise Missing(f"gate {name} judged nothing when the proof was made")
         if (run["tree"], name) not in known:
             known[run["tree"], name] = run_gate(
-                gates[name], clone, commits[stage], python, scratch / f"{len(known)}"
+                gates[name], clone, commits[stage], python, scratch / f"{len(known)}", first, setup
             )
         outcome, code, tests, why = known[run["tree"], name]
         if stage == "baseline" and outcome == "error" != run["outcome"] and not tests:
+            hint = "--setup runs the set-up commands, " if proof.get("setup") and not setup else ""
             raise Missing(f"gate {name} does not answer here, not even on the base: {why}"
-                          "; --env names the Python that has what it needs")  # fmt: skip
+                          f"; {hint}--env names the environment that has what it needs")  # fmt: skip
         outcome, code, tests = expect_unsteady(gates[name], run, outcome, code, tests)
         found = [f"{where}.outcome: {run['outcome']} there, {outcome} here"] * (
             outcome != run["outcome"]
@@ -394,7 +412,8 @@ def run_again(proof: Json, options: argparse.Namespace, scratch: Path) -> list[s
         for stage in needed:
             if (stage, name) not in seen:
                 differences.append(f"runs[{stage} {name}]: absent")
-    return differences + check_again(proof, clone, commits, trees, python, scratch)
+    means = (python, first, setup)
+    return differences + check_again(proof, clone, commits, trees, means, scratch)
 
 
 def check_again(
@@ -402,7 +421,7 @@ def check_again(
     clone: Path,
     commits: dict[str, str],
     trees: dict[str, str],
-    python: Python,
+    means: Means,
     scratch: Path,
 ) -> list[str]:
     """Look at what criteria have looked at, and return what differs."""
@@ -416,7 +435,7 @@ def check_again(
                 raise Different(f"{where}.{stage}.tree: it is not the tree that it is about")
         look = LOOKS[next(key for key in LOOKS if key in criterion["check"])]
         found = look(
-            criterion, said["seen"], proof, clone, commits, python, scratch / f"check-{number}"
+            criterion, said["seen"], proof, clone, commits, means, scratch / f"check-{number}"
         )
         print(plain(f"  {'check':14} {criterion['id']}:{' differs' if found else ' as it says'}"))
         differences += [f"{where}.{what}" for what in found]
@@ -471,18 +490,21 @@ def look_at_paths(criterion: Json, seen: Json, proof: Json, *_: Any) -> list[str
 
 
 def run_repeatedly(
-    criterion: Json, seen: Json, proof: Json, clone: Path, commits: dict[str, str], python: Python,
+    criterion: Json, seen: Json, proof: Json, clone: Path, commits: dict[str, str], means: Means,
     folder: Path,
 ) -> list[str]:  # fmt: skip
     """Run a gate's tests again and again; that they are red now and then has to be true of the same trees."""
     gate = next(gate for gate in proof["gates"] if gate["name"] == criterion["gate"])
+    python, first, setup = means
     folder.mkdir()
     found = []
     for stage, said in seen.items():
         red = 0
         for number in range(criterion["check"]["runs"]):
             place = folder / f"{stage}-{number}"
-            outcome, _, tests, _ = run_gate(gate, clone, commits[stage], python, place)
+            outcome, _, tests, _ = run_gate(
+                gate, clone, commits[stage], python, place, first, setup
+            )
             red += is_red(outcome, tests, criterion["tests"], stage == "proving")
             shutil.rmtree(place)
         if bool(red) != bool(said["count"]) or said["runs"] != criterion["check"]["runs"]:
@@ -514,7 +536,7 @@ def has_name(test: str, names: list[str]) -> bool:
 
 
 def run_in_turns(
-    criterion: Json, seen: Json, proof: Json, clone: Path, commits: dict[str, str], python: Python,
+    criterion: Json, seen: Json, proof: Json, clone: Path, commits: dict[str, str], means: Means,
     folder: Path,
 ) -> list[str]:  # fmt: skip
     """Run a command before and after, and compare what it says, or how long it takes."""
@@ -525,7 +547,7 @@ def run_in_turns(
     for number in range(check["rounds"] + 1 if measured else 2):
         for stage in ("baseline", "proving") if number % 2 else ("proving", "baseline"):
             if measured or number == 0 or stage == "baseline":
-                ran = run_command(check, clone, commits[stage], python, folder)
+                ran = run_command(check, clone, commits[stage], means, folder)
                 said[stage].append(ran)
     before, now = said["baseline"], said["proving"]
     found = []
@@ -547,30 +569,20 @@ def run_in_turns(
 
 
 def run_command(
-    check: Json, clone: Path, commit: str, python: Python, folder: Path
+    check: Json, clone: Path, commit: str, means: Means, folder: Path
 ) -> tuple[int | None, bytes, float]:
     """Return how a command ended in a clean checkout, what it said and wrote, and its milliseconds."""
     place = folder / "place"
     workspace, own, log = place / "workspace", place / "tmp", place / "log"
     own.mkdir(parents=True)
-    git("clone", "--quiet", "--shared", "--no-checkout", "--template=", str(clone), str(workspace),
-        cwd=place)  # fmt: skip
-    git("checkout", "--quiet", "--detach", commit, cwd=workspace)
-    variables = make_view(python, workspace, place / "view")
-    if strangers := find_strangers(workspace, variables):
-        raise Missing(f"an environment that does not bring its own {', '.join(strangers)}")
-    argv = list(check.get("same_output") or check["faster"])
-    where = (workspace / check["cwd"]).resolve()
-    if not where.is_relative_to(workspace) or not where.is_dir():
-        raise Different(f"check.cwd: there is no folder {check['cwd']} in the tree")
-    program = (
-        str(where / argv[0]) if os.sep in argv[0] else shutil.which(argv[0], path=variables["PATH"])
+    where, variables = make_workspace(clone, commit, means, place, check["cwd"])
+    command = list(check.get("same_output") or check["faster"])
+    argv = find_command(
+        command, where, variables["PATH"], means[0], place / "view" / "bin" / "python"
     )
-    if program is None or not os.access(program, os.X_OK):
-        raise Missing(f"the program {argv[0]}")
     environment = {**variables, "TMPDIR": str(own), "XDG_CACHE_HOME": str(own / "cache")}
     begun = time.monotonic()
-    code = run_process([program, *argv[1:]], where, environment, log, check["timeout"])
+    code = run_process(argv, where, environment, log, check["timeout"])
     took = (time.monotonic() - begun) * 1000
     said = log.read_bytes()
     for name in check.get("files", []):
@@ -677,6 +689,8 @@ def expect_unsteady(
 def find_python(given: str | None) -> Python:
     """Return the interpreter, what it is below any virtual environment, and its site-packages."""
     path = Path(given or sys.executable or shutil.which("python3") or "").absolute()
+    if path.is_dir() and (path / "bin").is_dir() and not (path / "bin" / "python").exists():
+        path = Path(sys.executable).absolute()
     path = path / "bin" / "python" if path.is_dir() else path
     question = (
         "import json, os, site, sys; base = getattr(sys, '_base_executable', None);"
@@ -690,6 +704,22 @@ def find_python(given: str | None) -> Python:
     except (OSError, subprocess.SubprocessError, ValueError) as error:
         raise Missing(f"a Python at {path} that answers ({error})") from error
     return path, base, version, sites
+
+
+def find_first(given: str | None) -> list[str]:
+    """Return the folder of programs that goes first, if one was given."""
+    programs = Path(given).absolute() / "bin" if given else None
+    return [str(programs)] if programs is not None and programs.is_dir() else []
+
+
+def make_environment(python: Python, scratch: Path) -> Python:
+    """Return a new virtual environment, for the set-up commands to fill."""
+    command = [python[1], "-I", "-m", "venv", str(scratch / "venv")]
+    try:
+        subprocess.run(command, capture_output=True, check=True)
+    except (OSError, subprocess.SubprocessError) as error:
+        raise Missing(f"a Python that can make a virtual environment: {error}") from error
+    return find_python(str(scratch / "venv"))
 
 
 def make_view(python: Python, workspace: Path, view: Path) -> dict[str, str]:
@@ -734,33 +764,49 @@ def find_strangers(workspace: Path, variables: dict[str, str]) -> list[str]:
     return done.stdout.decode().split()
 
 
-def run_gate(gate: Json, clone: Path, commit: str, python: Python, folder: Path) -> Ran:
-    """Run a gate on a clean checkout; return outcome, exit code, tests and a reason."""
-    workspace, report, log = folder / "workspace", folder / "report.xml", folder / "log"
-    folder.mkdir()
+def make_workspace(
+    clone: Path, commit: str, means: Means, folder: Path, cwd: str
+) -> tuple[Path, dict[str, str]]:
+    """Make a clean checkout in a folder, set up; return the place in it to run in, and the variables."""
+    python, first, setup = means
+    workspace, log = folder / "workspace", folder / "log"
     git("clone", "--quiet", "--shared", "--no-checkout", "--template=", str(clone), str(workspace),
         cwd=folder)  # fmt: skip
     git("checkout", "--quiet", "--detach", commit, cwd=workspace)
     variables = make_view(python, workspace, folder / "view")
     if strangers := find_strangers(workspace, variables):
         raise Missing(f"an environment that does not bring its own {', '.join(strangers)}")
-    where = (workspace / gate["cwd"]).resolve()
+    where = (workspace / cwd).resolve()
     if not where.is_relative_to(workspace) or not where.is_dir():
-        raise Different(f"gates[{gate['name']}].cwd: there is no such folder in the tree")
+        raise Different(f"cwd: there is no folder {cwd} in the tree")
+    own, rest = variables["PATH"].split(os.pathsep, 1)
+    variables["PATH"] = os.pathsep.join([own, *first, rest])
+    view = folder / "view" / "bin" / "python"
+    for command in setup:
+        ready = find_command(command, workspace, variables["PATH"], python, view)
+        if run_process(ready, workspace, variables, log, SETUP_SECONDS) != 0:
+            said = plain(log.read_bytes()[-600:].decode(errors="replace").strip())
+            raise Missing(f"what the set-up command {shlex.join(command)} needs; it said: {said}")
+    return where, variables
+
+
+def run_gate(
+    gate: Json,
+    clone: Path,
+    commit: str,
+    python: Python,
+    folder: Path,
+    first: list[str],
+    setup: list[list[str]],
+) -> Ran:
+    """Run a gate on a clean checkout; return outcome, exit code, tests and a reason."""
+    workspace, report, log = folder / "workspace", folder / "report.xml", folder / "log"
+    folder.mkdir()
+    where, variables = make_workspace(clone, commit, (python, first, setup), folder, gate["cwd"])
+    view = folder / "view" / "bin" / "python"
     argv = [part.replace("{report}", str(report)) for part in gate["argv"]]
     environment = {**variables, **gate["env"]}
-    program = (
-        str(where / argv[0])
-        if os.sep in argv[0]
-        else shutil.which(argv[0], path=environment["PATH"])
-    )
-    if program is None or not os.access(program, os.X_OK):
-        raise Missing(f"the program {argv[0]} of gate {gate['name']}")
-    argv[0] = program
-    if Path(program).parent == python[0].parent and is_script(Path(program)):
-        argv.insert(
-            0, str(folder / "view" / "bin" / "python")
-        )  # or it runs with that Python's path
+    argv = find_command(argv, where, environment["PATH"], python, view)
     code = run_process(argv, where, environment, log, gate["timeout"])
     said = plain(log.read_bytes()[-2000:].decode(errors="replace").strip())[-600:]
     if code is None:
@@ -781,6 +827,15 @@ def run_gate(gate: Json, clone: Path, commit: str, python: Python, folder: Path)
     except Missing:
         return "error", code, tests, "it changed files that it was to judge"
     return ("passed" if code == 0 else "failed"), code, tests, f"it said: {said}"
+
+
+def find_command(argv: list[str], where: Path, path: str, python: Python, view: Path) -> list[str]:
+    """Return a command with its program found; a script of the Python runs with the view's."""
+    program = str(where / argv[0]) if os.sep in argv[0] else shutil.which(argv[0], path=path)
+    if program is None or not os.access(program, os.X_OK):
+        raise Missing(f"the program {argv[0]}")
+    own = Path(program).parent == python[0].parent and is_script(Path(program))
+    return [*([str(view)] if own else []), program, *argv[1:]]
 
 
 def is_script(program: Path) -> bool:
