@@ -160,9 +160,9 @@ def describe_check(check: Check | None) -> str:
     match check:
         case Gone():
             new = f" and `{check.instead}` stands there instead" if check.instead else ""
-            return f"`{check.gone}` stands in {', '.join(check.paths)} no more{new}"
+            return f"`{check.gone}` stands {_where(check.paths)} no more{new}"
         case GonePattern():
-            return f"nothing in {', '.join(check.paths)} fits `{check.gone_pattern}` any more"
+            return f"`{check.gone_pattern}` fits nothing {_where(check.paths)} any more"
         case Links():
             return f"links and paths in changed {', '.join(check.links)} lead somewhere"
         case OnlyTests():
@@ -177,3 +177,7 @@ def describe_check(check: Check | None) -> str:
             return f"`{' '.join(check.faster)}`: {asked}, in {check.rounds} rounds in turns"
         case None:
             return "nothing"
+
+
+def _where(paths: tuple[str, ...]) -> str:
+    return "anywhere" if paths == ("**",) else f"in {', '.join(paths)}"

@@ -28,6 +28,8 @@ REPEATED, GONE, FASTER, LINKED, TESTED = (
 
 TEXTS = ("**/*.md", "**/*.rst", "**/*.txt", "docs/**", "doc/**")
 """Documents."""
+LINKING = ("**/*.md", "**/*.rst")
+"""Documents whose links can be read."""
 FLAKY = re.compile(
     r"\b(flak(y|es?|iness)|intermittent(ly)?|sometimes fails?|fails? sometimes)\b", re.I
 )
@@ -224,7 +226,7 @@ def _propose_links() -> Criterion:
         id=LINKED,
         text="What the changed documents refer to is there",
         evidence=EvidenceKind.HOLDS,
-        check=Links(links=TEXTS),
+        check=Links(links=LINKING),
         why="a document that leads nowhere is wrong, whatever it says",
     )
 

@@ -39,6 +39,8 @@ LINK = re.compile(
 REFERENCE = re.compile(r"(?<!`)`((?:[\w.-]+/)+[\w.-]+\.\w{1,5})(?:::[\w.:]+|:\d+)?`(?!`)")
 """A path in backticks: folders, a name and an ending."""
 FENCE = re.compile(r"^(\s{0,3})(```+|~~~+).*?^\s{0,3}\2\s*$", re.M | re.S)
+CODE = re.compile(r"(?<!`)(`+)(?!`).*?(?<!`)\1(?![`_])", re.S)
+"""Code in a line; what `ends so`_ is a link of reStructuredText."""
 FOREIGN = re.compile(r"[a-z][a-z0-9+.-]*:|//|#", re.I)
 """How targets begin that are no file of the tree."""
 
@@ -94,7 +96,8 @@ def find_dead_links(path: str, data: bytes, files: Iterable[str]) -> tuple[str, 
     text = data[:LOOKED_AT].decode("utf-8", "replace")
     there = _with_folders(files)
     plain = FENCE.sub("", text)
-    targets = [next(filter(None, match.groups())) for match in LINK.finditer(plain)]
+    told = CODE.sub("", plain)
+    targets = [next(filter(None, match.groups())) for match in LINK.finditer(told)]
     dead = [target for target in targets if not _leads(path, target, there)]
     named = (match.group(1) for match in REFERENCE.finditer(plain))
     dead += [name for name in named if not _is_there(path, name, there)]
@@ -142,7 +145,13 @@ def _leads(document: str, target: str, there: set[str]) -> bool:
     if FOREIGN.match(target):
         return True
     path = _unquote(re.split(r"[?#]", target, maxsplit=1)[0])
-    return not path or _is_there(document, path, there)
+    return not path or _is_route(path) or _is_there(document, path, there)
+
+
+def _is_route(path: str) -> bool:
+    """Whether a site makes of the documents what this leads to, so that no file need be there."""
+    name = posixpath.basename(path)
+    return path.startswith("/") or "." not in name or name.endswith((".html", ".htm"))
 
 
 def _is_there(document: str, path: str, there: set[str]) -> bool:

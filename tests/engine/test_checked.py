@@ -16,8 +16,11 @@ from goal_engine.proof.checked import (
     judge_check,
     measure,
 )
-from goal_engine.proof.gate import GateStage
+from goal_engine.proof.flipping import is_named
+from goal_engine.proof.gate import GateOutcome, GateResult, GateStage, TestOutcome
 from goal_engine.proof.verdict import Observations, Verdict, judge
+from goal_engine.verifier import standalone
+from goal_engine.verifier.checks import find_red
 from tests.builders import BASE, DIGEST, ME, OTHER, TREE
 
 B, P, C, O = (  # noqa: E741 - four stages
@@ -217,3 +220,40 @@ def test_times_and_luck_need_not_be_the_same_twice():
     assert not find_differences(SHAKY, ran(10, 0, 9), ran(7, 0, 8))
     assert not find_differences(FAST, took(SLOW, QUICK), took((400,) * 5, (210,) * 5))
     assert not find_differences(SAME, said((ONE,), (ONE,)), said((TWO,), (TWO,)))
+
+
+NAMES = [
+    (),
+    ("test_x",),
+    ("tests/test_a.py",),
+    ("tests/test_a.py::C::test_x",),
+    ("b",),
+    ("test_a",),
+]
+IDS = ["tests.test_a.C::test_x", "tests/test_a.py::test_y", "test_xy", "b[1]", "a b c"]
+SAYS = [
+    {},
+    {IDS[0]: "passed"},
+    {IDS[0]: "failed"},
+    {IDS[0]: "skipped", IDS[2]: "failed"},
+    {IDS[1]: "error"},
+]
+
+
+@pytest.mark.parametrize("names", NAMES)
+def test_a_stranger_s_script_means_the_same_tests_by_a_name(names):
+    for test in IDS:
+        assert standalone.has_name(test, list(names)) is is_named(test, names) or not names
+
+
+@pytest.mark.parametrize("names", NAMES)
+@pytest.mark.parametrize("outcome", ["passed", "failed", "error", "timeout"])
+@pytest.mark.parametrize("tests", SAYS, ids=str)
+def test_a_stranger_s_script_calls_the_same_runs_red(names, outcome, tests):
+    ran = GateResult(
+        gate="tests", stage=P, tree=TREE, outcome=GateOutcome(outcome),
+        tests={test: TestOutcome(how) for test, how in tests.items()},
+    )  # fmt: skip
+    for strict in (True, False):
+        ours = find_red(ran, names, strict=strict) is not None
+        assert standalone.is_red(outcome, tests, list(names), strict) is ours

@@ -295,6 +295,8 @@ WORD = 'id = "accepted"\ntext = "It reads well"\nevidence = "accepted"\n'
         ("See [the code](clac.py).", C.PARTIAL),
         ("See `src/calc.py`.", C.PARTIAL),
         ("See [out](../calc.py).", C.PARTIAL),
+        ("See `numbers[0](calc.no)` and [a page](/guide/) and [it](guide.html).", C.VERIFIED),
+        ("See `the code <clac.py>`_.", C.PARTIAL),
         ("See [it](https://example.org/x.md) and\n```\n[no](link)\n```", C.VERIFIED),
     ],
 )
