@@ -42,6 +42,7 @@ from goal_engine.types import Frozen, Person, Sha256
 from goal_engine.verifier.bundle import CHANGE, VERIFIER, has_own_verifier, read_bundle
 from goal_engine.verifier.checks import Ground, run_check
 from goal_engine.verifier.observe import find_reaching_change, find_watched
+from goal_engine.verifier.review import review_tree
 from goal_engine.verifier.run import settle_gate
 from goal_engine.verifier.stages import overlay_tests
 from goal_engine.worktree import Workbench
@@ -314,7 +315,9 @@ async def _rerun(
     reaching = await in_thread(find_reaching_change, read, proof.evidence, proof.gates)
     checks, unlike = await _recheck(proof, bench, commits, trees, say)
     differences += unlike
-    differences += _compare_judgement(proof, stages, checks, reaching)
+    differences += await in_thread(
+        _compare_judgement, proof, stages, checks, reaching, bench.repository
+    )
     return tuple(differences)
 
 
@@ -394,6 +397,7 @@ def _compare_judgement(
     stages: dict[GateStage, dict[str, GateResult]],
     checks: dict[str, CheckResult],
     reaching: tuple[str, ...],
+    repository: EvidenceRepository,
 ) -> list[str]:
     """The verdict must follow from what was seen here, by the engine's own rule."""
     criteria = tuple(
@@ -414,7 +418,8 @@ def _compare_judgement(
         reaching=reaching,
         unfinished=proof.unfinished,
     )
-    judgement = judge(proof.gates, criteria, proof.acceptances, seen)
+    reviews = review_tree(repository, proof.evidence, seen, proof.text, criteria, proof.gates)
+    judgement = judge(proof.gates, criteria, proof.acceptances, seen.changed(reviews=reviews))
     differences = []
     if judgement.verdict is not proof.judgement.verdict:
         differences.append(f"verdict: {proof.judgement.verdict} there, {judgement.verdict} here")

@@ -11,8 +11,10 @@ from goal_engine.proof.first_page import render_first_page
 from goal_engine.proof.gate import GateResult, GateStage
 from goal_engine.proof.hunk import HunkStanding, HunkTrial, count_standings
 from goal_engine.proof.page_text import cell, code, describe_signature
+from goal_engine.proof.review import ReviewSection
 from goal_engine.proof.statement import GoalProof, ProofCause
 from goal_engine.proof.verdict import GateVerdict, Verdict
+from goal_engine.stagnation import Round
 
 __all__ = ["describe_signature", "render_proof_page"]
 
@@ -51,7 +53,9 @@ def _render_page(proof: GoalProof, digest: str) -> str:
         _section("What was asked, and what shows it", _criteria(proof)),
         _section("Gates", _gates(proof)),
         _section("What this does not show", _list(_find_gaps(proof))),
+        _section("What was red on the way", _list(map(_say_round, proof.rounds))),
         _section("Each hunk, taken away", _hunks(proof.hunks)),
+        _section("Review", _reviews(proof.judgement.reviews)),
         _section("What it is about", _list(_facts(proof, digest))),
         _section("Run it again", AGAIN),
     )
@@ -91,6 +95,13 @@ def _verdict(proof: GoalProof) -> str:
     judgement = proof.judgement
     said = f"**{judgement.verdict}**: {MEANING[judgement.verdict]}."
     return said + "".join(f"\n- {cell(reason)}" for reason in judgement.reasons)
+
+
+def _say_round(one: Round) -> str:
+    """A result that is ready only after repairs says what it was before them."""
+    made = one.task or "the first result"
+    failed = f"{one.failures} failure{'' if one.failures == 1 else 's'}"
+    return f"{made}, tree {code(one.tree[:12])}: {failed}, {', '.join(map(cell, one.failing[:3]))}"
 
 
 def _criteria(proof: GoalProof) -> str:
@@ -212,6 +223,34 @@ def _hunks(trials: tuple[HunkTrial, ...]) -> str:
     more = len(trials) - LISTED
     table = _table(("hunk", "standing", "what was seen"), rows)
     return table + (f"\n\nand {more} more in `statement.json`" if more > 0 else "")
+
+
+def _reviews(reviews: tuple[ReviewSection, ...]) -> str:
+    """How each section stands, and every finding with its place."""
+    if not reviews:
+        return ""
+    rows = [
+        (str(s.name), f"**{s.status}**".replace("_", " "), cell("; ".join(s.gaps))) for s in reviews
+    ]
+    found = [finding for section in reviews for finding in section.findings]
+    told = [
+        (
+            str(f.severity),
+            f.rule,
+            code(f.place),
+            cell(f.message),
+            code(f.excerpt) if f.excerpt else "",
+        )
+        for f in found
+    ]
+    more = sum(section.more for section in reviews)
+    parts = (
+        "By rules, without a model; it lowers no bar.",
+        _table(("section", "status", "not looked at"), rows),
+        _table(("it", "rule", "where", "what", "line"), told) if told else "",
+        f"and {more} more findings" if more else "",
+    )
+    return "\n\n".join(filter(None, parts))
 
 
 def _facts(proof: GoalProof, digest: str) -> Iterator[str]:

@@ -48,7 +48,7 @@ from goal_engine.state import events as e
 from goal_engine.state.commands import Record
 from goal_engine.state.model import GoalState
 from goal_engine.task_graph.globs import match_any
-from goal_engine.verifier.run import name_run, run_gate
+from goal_engine.verifier.run import FRESH, name_run, run_gate
 from goal_engine.verifier.stages import find_counterfactual, find_original
 from goal_engine.worktree import Workbench
 
@@ -335,7 +335,7 @@ async def _run(
             ended = await run_process(
                 argv,
                 cwd=workspace / check.cwd,
-                env=clean_environment({**environment.variables, **fresh}),
+                env=clean_environment({**FRESH, **environment.variables, **fresh}),
                 log=log,
                 timeout=check.timeout,
             )
