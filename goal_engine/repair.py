@@ -18,6 +18,7 @@ from goal_engine.evidence import GoalGitEvidence
 from goal_engine.ports import Ports
 from goal_engine.proof.gate import GateOutcome, GateResult, GateSpec, GateStage, TestFailure
 from goal_engine.proof.verdict import Judgement, Observations, judge
+from goal_engine.review.secrets import redact
 from goal_engine.runtime.threads import in_thread
 from goal_engine.stagnation import NAMED, Round, find_signs, steady_words
 from goal_engine.state import events as e
@@ -109,13 +110,14 @@ async def _plan(
     resolves: str | None = None,
 ) -> GoalState:
     repairs = find_repairs(state)
+    told = redact(said).encode("utf-8", "replace")  # it leaves the machine with the prompt
     planned = e.RepairPlanned(
         task=task,
         number=len(repairs) + 1,
         limit=state.budget.repairs,
         reasons=reasons,
         tried=tuple(_say_ended(state, repair.task.id) for repair in repairs),
-        failures=await ports.store.write_object(said.encode("utf-8", "replace")) if said else None,
+        failures=await ports.store.write_object(told) if told else None,
         resolves=resolves,
     )
     return await ports.transact(state.goal_id, Record((planned,)))
