@@ -399,3 +399,11 @@ async def test_a_module_that_is_missing_may_be_what_the_goal_is_about(agent) -> 
     state = await one.run()
     assert state.status is S.READY, reasons(state)
     assert one.turns == 3
+
+
+async def test_what_no_change_can_repair_is_not_tried(agent) -> None:
+    holds = CRITERIA.replace('"adds"', '"held"').replace('"flips"', '"holds"')
+    one = agent("add('a + b')")
+    state = await one.run(criteria=CRITERIA + holds)
+    assert state.status is S.NOT_READY and "was not green before" in reasons(state)
+    assert one.turns == 1 and not one.seen(e.RoundWeighed)
