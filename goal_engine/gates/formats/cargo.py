@@ -197,12 +197,16 @@ def quote_failures(lines: list[str], number: int, program: Program) -> list[Fail
     found: dict[str, list[str]] = {}
     red = {name for name, outcome in program.said if outcome == FAILED}
     here: list[str] = []
-    for line in lines[number + 1 :]:
+    rest = range(number + 1, len(lines))
+    end = next(
+        (at for at in rest if ENDS.fullmatch(lines[at]) and is_end(lines, at, program)), len(lines)
+    )
+    while end > number + 1 and lines[end - 1] != "failures:":
+        end -= 1
+    for line in lines[number + 1 : end - 1]:
         if line.startswith("---- ") and line.endswith(" stdout ----"):
             name = name_libtest(line[5:-12])
             here = found.setdefault(name, []) if name in red else here
-        elif line == "failures:" or ENDS.fullmatch(line):
-            break
         else:
             here.append(line)
     return [
