@@ -38,6 +38,7 @@ from goal_engine.runtime.threads import in_thread
 from goal_engine.types import Frozen, Person, Sha256
 from goal_engine.verifier.bundle import CHANGE, VERIFIER, has_own_verifier, read_bundle
 from goal_engine.verifier.observe import find_reaching_change
+from goal_engine.verifier.review import review_tree
 from goal_engine.verifier.run import settle_gate
 from goal_engine.verifier.stages import overlay_tests
 from goal_engine.worktree import Workbench
@@ -284,7 +285,7 @@ async def _rerun(
         ]
     read = bench.repository.read_blob
     reaching = await in_thread(find_reaching_change, read, proof.evidence, proof.gates)
-    differences += _compare_judgement(proof, stages, reaching)
+    differences += await in_thread(_compare_judgement, proof, stages, reaching, bench.repository)
     return tuple(differences)
 
 
@@ -323,6 +324,7 @@ def _compare_judgement(
     proof: GoalProof,
     stages: dict[GateStage, dict[str, GateResult]],
     reaching: tuple[str, ...],
+    repository: EvidenceRepository,
 ) -> list[str]:
     """The verdict must follow from what was seen here, by the engine's own rule."""
     criteria = tuple(
@@ -340,7 +342,8 @@ def _compare_judgement(
         reaching=reaching,
         unfinished=proof.unfinished,
     )
-    judgement = judge(proof.gates, criteria, proof.acceptances, seen)
+    reviews = review_tree(repository, proof.evidence, seen, proof.text, criteria, proof.gates)
+    judgement = judge(proof.gates, criteria, proof.acceptances, seen.changed(reviews=reviews))
     differences = []
     if judgement.verdict is not proof.judgement.verdict:
         differences.append(f"verdict: {proof.judgement.verdict} there, {judgement.verdict} here")

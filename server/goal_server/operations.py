@@ -40,6 +40,7 @@ from goal_engine.gates.trust import digest_gate
 from goal_engine.proof.gate import GateSpec, name_setup
 from goal_engine.state.model import GoalState
 from goal_engine.types import Decision, GoalStatus, WorkerName
+from goal_engine.verifier import review
 from goal_engine.verifier.bundle import PAGE, proofs_folder
 from goal_engine.verifier.observe import read_trials
 from goal_engine.workers.agents import agents_path, find_program, read_agents
@@ -239,6 +240,13 @@ async def list_goals(context: Context, params: p.ListParams) -> r.GoalList:
 async def show_goal(context: Context, params: p.GoalParams) -> r.GoalView:
     """Show one goal."""
     return _view(context, await _find(context, params.goal))
+
+
+async def review_goal(context: Context, params: p.GoalParams) -> r.ReviewView:
+    """Look through the change that a goal has now; nothing is written or run."""
+    state = await _find(context, params.goal)
+    reviews = await review.review_goal(context.engine.ports, state)
+    return r.render_review(state, reviews)
 
 
 async def show_diff(context: Context, params: p.DiffParams) -> r.DiffView:
