@@ -59,7 +59,8 @@ def parse_report(data: bytes, root: str = "") -> Report:
     try:
         suites = JUnitXml.fromstring(data)
         cases = [
-            (_find_id(case, f"{root}/"), _find_outcome(case), case) for case in _find_cases(suites)
+            (_find_id(case, f"{root}/"), _find_outcome(case, f"{root}/"), case)
+            for case in _find_cases(suites)
         ]
     except (SyntaxError, JUnitXmlError, ValueError, RecursionError) as error:
         raise BadReport(f"it is no JUnit XML: {error}") from error
@@ -127,10 +128,18 @@ def _find_cases(root: JUnitXml) -> Iterator[TestCase]:
 
 def _find_id(case: TestCase, root: str) -> str:
     name = case.name or "(unnamed)"
-    whole = f"{case.classname}::{name}" if case.classname else name
+    whole = f"{case.classname}::{name}" if case.classname and not _is_file(case, root) else name
     return whole.replace(root, "") if root != "/" else whole
 
 
-def _find_outcome(case: TestCase) -> TestOutcome:
+def _is_file(case: TestCase, root: str) -> bool:
+    """Whether it stands for a file that did not load: by its path (node:test), or named twice (Vitest)."""
+    name = case.name or "(unnamed)"
+    return name == case.classname or (root != "/" and name.startswith(root))
+
+
+def _find_outcome(case: TestCase, root: str) -> TestOutcome:
     found = {type(result) for result in case.result}
-    return next((said for kind, said in WORST_FIRST if kind in found), TestOutcome.PASSED)
+    outcome = next((said for kind, said in WORST_FIRST if kind in found), TestOutcome.PASSED)
+    unloaded = outcome is TestOutcome.FAILED and _is_file(case, root)
+    return TestOutcome.ERROR if unloaded else outcome

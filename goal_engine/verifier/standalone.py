@@ -671,8 +671,11 @@ def parse_junit(data: bytes, root: str = "") -> dict[str, str]:
     found: dict[str, str] = {}
     count: dict[str, int] = {}
     for group, name, tags in cases:
-        plain_name = f"{group}::{name}" if group else name
+        unloaded = name == group or bool(root and name.startswith(f"{root}/"))  # it is a file
+        plain_name = f"{group}::{name}" if group and not unloaded else name
         unique = plain_name = plain_name.replace(f"{root}/", "") if root else plain_name
+        if unloaded and "failure" in tags:
+            tags.add("error")
         while unique in found:
             count[plain_name] = count.get(plain_name, 1) + 1
             unique = f"{plain_name}#{count[plain_name]}"
