@@ -9,7 +9,9 @@ from __future__ import annotations
 import importlib.util
 import json
 import random
+import time
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 from types import ModuleType
 
@@ -376,6 +378,35 @@ def test_a_damaged_report_is_one_or_a_bad_one(name, seed):
     except BadReport:
         return
     assert all(test.encode() for test in found)
+
+
+ENDLESS = {
+    R.UNITTEST: [
+        "test_a (m.T.test_a) ... " + "skipped 'x" * 100_000,
+        "test_a (m.T.test_a) ... \n  test_a (m.T.test_a) (i=1) ... ok\n"
+        + "test_a (m.T.test_a) ... ok\n" * 100_000,
+        "=" * 70 + "\n" + "FAIL: a (b)\n" * 50_000,
+    ],
+    R.CARGO: [
+        "     Running " + "x (" * 200_000,
+        "     Running a.rs (a)\n\nrunning 1 test\n" + "test a ... " * 50_000,
+        "     Running a.rs (a)\n\nrunning 0 tests\nfailures:\n"
+        + "failures:\n\ntest result: ok. 0 passed; "
+        "0 failed; 0 ignored; 0 measured; 0 x\n" * 30_000,
+        "     Running a.rs (a)\n\nrunning 0 tests\n" + "thread panicked at " * 100_000,
+    ],
+    R.GO: ['{"a":' * 100_000, ("{}\n" * 100_000), "FAIL\t" * 100_000],
+    R.JEST: ["[" * 1_000_000, '{"testResults": [' * 50_000],
+}
+
+
+@pytest.mark.parametrize("kind", ENDLESS)
+def test_what_is_made_to_be_slow_is_not(kind):
+    started = time.process_time()
+    for text in ENDLESS[kind]:
+        with suppress(BadReport):
+            read(kind, text)
+    assert time.process_time() - started < 20  # what is quadratic here takes hours
 
 
 # The script in each bundle
