@@ -13,6 +13,7 @@ from goal_engine.proof.gate import TestOutcome
 
 LIMIT = BYTES
 CHUNK = 64 * 1024
+SCRIPTS = (".js", ".mjs", ".cjs", ".ts", ".mts", ".cts", ".jsx", ".tsx")
 WORST_FIRST = (
     (Error, TestOutcome.ERROR),
     (Failure, TestOutcome.FAILED),
@@ -128,14 +129,28 @@ def _find_cases(root: JUnitXml) -> Iterator[TestCase]:
 
 def _find_id(case: TestCase, root: str) -> str:
     name = case.name or "(unnamed)"
-    whole = f"{case.classname}::{name}" if case.classname and not _is_file(case, root) else name
+    group, file = case.classname, _find_script(case, root)
+    if _is_file(case, root):
+        whole = file or name
+    elif file:
+        whole = f"{file}::{name}" if group in (None, "test") else f"{file}::{group} > {name}"
+    else:
+        whole = f"{group}::{name}" if group else name
     return whole.replace(root, "") if root != "/" else whole
+
+
+def _find_script(case: TestCase, root: str) -> str:
+    """Return the file that node:test says a test is in, as the repository names it; else nothing."""
+    file = case._elem.attrib.get("file", "")
+    inside = root != "/" and file.startswith(root) and file.endswith(SCRIPTS)
+    return str(file[len(root) :]) if inside else ""
 
 
 def _is_file(case: TestCase, root: str) -> bool:
     """Whether it stands for a file that did not load: by its path (node:test), or named twice (Vitest)."""
     name = case.name or "(unnamed)"
-    return name == case.classname or (root != "/" and name.startswith(root))
+    by_path = root != "/" and name.startswith(root)
+    return by_path or name in (case.classname, _find_script(case, root))
 
 
 def _find_outcome(case: TestCase, root: str) -> TestOutcome:
