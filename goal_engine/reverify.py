@@ -7,32 +7,48 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 
+from goal_engine.check import Faster, Repeats, SameOutput, describe_check
+from goal_engine.decision import Criterion
 from goal_engine.errors import (
+    BadInput,
     EnvironmentUnusable,
     ProofRefused,
     RepositoryUnusable,
     ToolMissing,
 )
 from goal_engine.gates.protected import find_protected_change, runs_tests
+from goal_engine.proof.checked import CheckResult, find_differences, judge_check
 from goal_engine.proof.flakes import expect_unsteady
-from goal_engine.proof.gate import GateOutcome, GateResult, GateStage, TestOutcome
+from goal_engine.proof.gate import (
+    GateOutcome,
+    GateResult,
+    GateSpec,
+    GateStage,
+    TestOutcome,
+    name_setup,
+)
 from goal_engine.proof.report import describe_signature
 from goal_engine.proof.statement import GoalProof
 from goal_engine.proof.verdict import EXTRA_CRITERIA, Observations, judge
 from goal_engine.runtime.environment import find_environment
+from goal_engine.runtime.process import clean_environment, run_process
 from goal_engine.runtime.repository import EvidenceRepository, read_checkout
 from goal_engine.runtime.threads import in_thread
 from goal_engine.types import Frozen, Person, Sha256
 from goal_engine.verifier.bundle import CHANGE, VERIFIER, has_own_verifier, read_bundle
-from goal_engine.verifier.observe import find_reaching_change
+from goal_engine.verifier.checks import Ground, run_check
+from goal_engine.verifier.observe import find_reaching_change, find_watched
+from goal_engine.verifier.review import review_tree
 from goal_engine.verifier.run import settle_gate
 from goal_engine.verifier.stages import overlay_tests
 from goal_engine.worktree import Workbench
 
 Say = Callable[[str], None]
+VENV_SECONDS = 300.0
 
 
 class ReverifyOutcome(StrEnum):
@@ -82,32 +98,75 @@ def describe_inspection(proof: GoalProof) -> str:
     )
 
 
-def plan_commands(proof: GoalProof) -> tuple[str, ...]:
+def find_runnable(proof: GoalProof, *, setup: bool) -> tuple[GateSpec, ...]:
+    """Return all that running the proof again would execute, as what a person approves."""
+    return (*(name_setup(proof.setup) if setup else ()), *proof.gates)
+
+
+def plan_commands(proof: GoalProof, *, setup: bool = False) -> tuple[str, ...]:
     """Return a line for each command that running the proof again would execute."""
     specs = {gate.name: gate for gate in proof.gates}
-    return tuple(
+    first = tuple(
+        f"set-up · in each checkout: {' '.join(argv)}" for argv in (proof.setup if setup else ())
+    )
+    asked = find_asked(proof)
+    checks = (
+        f"check {run.criterion}: {describe_check(asked[run.criterion].check)}{_say_how(asked[run.criterion])}"
+        for run in proof.checks
+        if run.criterion in asked
+    )
+    gates = (
         f"{run.stage} · {run.gate}: {' '.join(specs[run.gate].argv)}"
         f" (in {specs[run.gate].cwd}, at most {specs[run.gate].timeout:g} s"
         f"{', sets ' + ', '.join(specs[run.gate].env) if specs[run.gate].env else ''})"
         for run in proof.runs
         if run.gate in specs
     )
+    return (*first, *gates, *checks)
+
+
+def find_asked(proof: GoalProof) -> dict[str, Criterion]:
+    """Return the criteria of a proof that ask the engine to look itself."""
+    criteria = (item.criterion for item in proof.judgement.criteria)
+    return {criterion.id: criterion for criterion in criteria if criterion.check is not None}
+
+
+def _say_how(criterion: Criterion) -> str:
+    """Say how often something is run for a check."""
+    match criterion.check:
+        case Repeats() as check:
+            return f" (gate {criterion.gate}, {check.runs} times on each tree)"
+        case SameOutput() | Faster() as check:
+            return f" (in {check.cwd}, at most {check.timeout:g} s each time)"
+        case _:
+            return ""
 
 
 async def verify_proof(
-    bundle: Path, repository: Path, *, python: str | None = None, say: Say = lambda _: None
+    bundle: Path,
+    repository: Path,
+    *,
+    env: str | None = None,
+    setup: bool = False,
+    say: Say = lambda _: None,
 ) -> Reverification:
     """Run every gate of the proof in `bundle` again and compare outcomes, tests and verdict.
 
-    `repository` is a checkout that has the base commit; it is only read.  `python` is the
-    interpreter to use, the repository's own when not given.  Raises `ProofRefused`.
+    `repository` is a checkout that has the base commit; it is only read.  `env` is a Python, a
+    virtual environment or any folder with a `bin`, which goes first; the repository's own Python
+    when not given.  With `setup` the proof's set-up commands run in each clean checkout, over a new
+    virtual environment.  Raises `ProofRefused` and `BadInput`.
     """
+    python, first = split_environment(env)
     proof, digest = await in_thread(read_bundle, bundle)
     with tempfile.TemporaryDirectory(prefix="goalproof-verify-") as scratch:
         try:
+            if setup:
+                python = await _make_environment(repository, python, Path(scratch))
             bench, commits, trees = await in_thread(
                 _open, proof, bundle, repository, Path(scratch), python
             )
+            bench = replace(bench, setup=proof.setup if setup else (), first=first)
             differences = await _rerun(proof, bench, commits, trees, say)
         except (RepositoryUnusable, ToolMissing, EnvironmentUnusable) as error:
             return Reverification(
@@ -117,6 +176,48 @@ async def verify_proof(
             )
     outcome = ReverifyOutcome.NOT_REPRODUCED if differences else ReverifyOutcome.REPRODUCED
     return Reverification(digest=digest, outcome=outcome, differences=differences)
+
+
+def split_environment(env: str | None) -> tuple[str | None, Path | None]:
+    """Return the Python that `env` means, and the folder of programs that goes first.
+
+    Raises `BadInput` for what is neither.
+    """
+    if env is None:
+        return None, None
+    path = Path(env).expanduser().absolute()
+    programs = path / "bin"
+    if path.is_file():
+        return str(path), None
+    if not programs.is_dir():
+        raise BadInput(
+            f"{env[:200]!r} is no Python and no environment: give an interpreter, or a folder that "
+            "has a `bin` with the tools that the gates need."
+        )
+    return (str(path) if (programs / "python").exists() else None), programs
+
+
+async def _make_environment(repository: Path, python: str | None, scratch: Path) -> str | None:
+    """Return a new virtual environment of the Python that there is, if there is one."""
+    checkout = (await in_thread(read_checkout, repository)).root
+    user = await in_thread(find_environment, checkout, python)
+    if user.python is None:
+        return None
+    target, log = scratch / "venv", scratch / "venv.log"
+    ended = await run_process(
+        [str(user.base_python), "-I", "-m", "venv", str(target)],
+        cwd=scratch,
+        env=clean_environment(),
+        log=log,
+        timeout=VENV_SECONDS,
+    )
+    if ended.exit_code != 0:
+        said = log.read_text("utf-8", "replace").strip()[-300:]
+        raise EnvironmentUnusable(
+            f"No virtual environment could be made for the set-up commands: {said}. Install what "
+            "`python -m venv` needs, or give an environment that has all with `--env`."
+        )
+    return str(target)
 
 
 def _open(
@@ -189,9 +290,14 @@ async def _rerun(
             raise EnvironmentUnusable(f"Gate {run.gate} cannot be judged here: {result.message}.")
         silent = result.outcome is GateOutcome.ERROR and not result.tests
         if silent and run.stage is GateStage.BASELINE and run.outcome is not GateOutcome.ERROR:
+            first = (
+                "Run the proof's set-up commands first (`--setup`), or give"
+                if proof.setup
+                else "Give"
+            )
             raise EnvironmentUnusable(
                 f"Gate {run.gate} does not answer here, not even on the base: {result.message}. "
-                "Give the Python that has what it needs with `--python`."
+                f"{first} the environment that has what it needs (`--env`)."
             )
         result = expect_unsteady(specs[run.gate], run, result)
         found = compare(run, result)
@@ -207,8 +313,52 @@ async def _rerun(
         ]
     read = bench.repository.read_blob
     reaching = await in_thread(find_reaching_change, read, proof.evidence, proof.gates)
-    differences += _compare_judgement(proof, stages, reaching)
+    checks, unlike = await _recheck(proof, bench, commits, trees, say)
+    differences += unlike
+    differences += await in_thread(
+        _compare_judgement, proof, stages, checks, reaching, bench.repository
+    )
     return tuple(differences)
+
+
+async def _recheck(
+    proof: GoalProof,
+    bench: Workbench,
+    commits: dict[str, str],
+    trees: dict[GateStage, str],
+    say: Say,
+) -> tuple[dict[str, CheckResult], list[str]]:
+    """Do each check again: what it says here, or what the proof says where that is no contradiction.
+
+    Times and the luck of a flaky test are never the same twice, and need not be.
+    """
+    asked = find_asked(proof)
+    needless = (
+        {GateStage.ORIGINAL}
+        if trees[GateStage.ORIGINAL] in (proof.base_tree, proof.tree)
+        else set()
+    )
+    if proof.tree == proof.base_tree:
+        needless.add(GateStage.COUNTERFACTUAL)
+    kept = {stage: tree for stage, tree in trees.items() if stage not in needless}
+    ground = Ground(kept, commits, proof.evidence, proof.gates)
+    results: dict[str, CheckResult] = {}
+    differences: list[str] = []
+    for said in proof.checks:
+        if said.criterion not in asked or said.criterion in results:
+            differences.append(f"checks[{said.criterion}]: no criterion asks for it")
+            continue
+        criterion = asked[said.criterion]
+        found, _ = await run_check(bench, criterion, ground)
+        if found.error and not said.error:
+            raise EnvironmentUnusable(f"Check {said.criterion} cannot be done here: {found.error}")
+        unlike = find_differences(criterion, said, found)
+        say(
+            f"check {said.criterion}: {judge_check(criterion, found)[1]}{' — differs' if unlike else ''}"
+        )
+        results[said.criterion] = found if unlike else said
+        differences += unlike
+    return results, differences
 
 
 def find_false_flakes(proof: GoalProof, fresh: dict[tuple[str, str], GateResult]) -> list[str]:
@@ -245,7 +395,9 @@ def compare(said: GateResult, found: GateResult) -> list[str]:
 def _compare_judgement(
     proof: GoalProof,
     stages: dict[GateStage, dict[str, GateResult]],
+    checks: dict[str, CheckResult],
     reaching: tuple[str, ...],
+    repository: EvidenceRepository,
 ) -> list[str]:
     """The verdict must follow from what was seen here, by the engine's own rule."""
     criteria = tuple(
@@ -259,11 +411,15 @@ def _compare_judgement(
         proving=stages[GateStage.PROVING],
         counterfactual=stages[GateStage.COUNTERFACTUAL],
         original=stages[GateStage.ORIGINAL],
-        protected=find_protected_change(proof.evidence, proof.gates),
+        checks=checks,
+        protected=find_protected_change(
+            proof.evidence, find_watched(find_runnable(proof, setup=True), criteria)
+        ),
         reaching=reaching,
         unfinished=proof.unfinished,
     )
-    judgement = judge(proof.gates, criteria, proof.acceptances, seen)
+    reviews = review_tree(repository, proof.evidence, seen, proof.text, criteria, proof.gates)
+    judgement = judge(proof.gates, criteria, proof.acceptances, seen.changed(reviews=reviews))
     differences = []
     if judgement.verdict is not proof.judgement.verdict:
         differences.append(f"verdict: {proof.judgement.verdict} there, {judgement.verdict} here")

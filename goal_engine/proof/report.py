@@ -6,12 +6,15 @@ import shlex
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 
+from goal_engine.decision import Criterion, EvidenceKind, describe_evidence
 from goal_engine.proof.first_page import render_first_page
 from goal_engine.proof.gate import GateResult, GateStage
 from goal_engine.proof.hunk import HunkStanding, HunkTrial, count_standings
 from goal_engine.proof.page_text import cell, code, describe_signature
+from goal_engine.proof.review import ReviewSection
 from goal_engine.proof.statement import GoalProof, ProofCause
 from goal_engine.proof.verdict import GateVerdict, Verdict
+from goal_engine.stagnation import Round
 
 __all__ = ["describe_signature", "render_proof_page"]
 
@@ -50,7 +53,9 @@ def _render_page(proof: GoalProof, digest: str) -> str:
         _section("What was asked, and what shows it", _criteria(proof)),
         _section("Gates", _gates(proof)),
         _section("What this does not show", _list(_find_gaps(proof))),
+        _section("What was red on the way", _list(map(_say_round, proof.rounds))),
         _section("Each hunk, taken away", _hunks(proof.hunks)),
+        _section("Review", _reviews(proof.judgement.reviews)),
         _section("What it is about", _list(_facts(proof, digest))),
         _section("Run it again", AGAIN),
     )
@@ -61,6 +66,9 @@ AGAIN = """\
 With Goalproof, in a clone that has the base:
 
     goalproof verify-proof BUNDLE --run
+
+(`--setup` runs the set-up commands first, if there are any; `--env PATH` names an environment that has
+what the gates need.)
 
 With nothing but Python and git (read `verify.py` first: it came with the bundle):
 
@@ -89,20 +97,41 @@ def _verdict(proof: GoalProof) -> str:
     return said + "".join(f"\n- {cell(reason)}" for reason in judgement.reasons)
 
 
+def _say_round(one: Round) -> str:
+    """A result that is ready only after repairs says what it was before them."""
+    made = one.task or "the first result"
+    failed = f"{one.failures} failure{'' if one.failures == 1 else 's'}"
+    return f"{made}, tree {code(one.tree[:12])}: {failed}, {', '.join(map(cell, one.failing[:3]))}"
+
+
 def _criteria(proof: GoalProof) -> str:
     items = proof.judgement.criteria
     head = ("criterion", "evidence", "state", "why", "shown by")
     rows = (
         (
             cell(item.criterion.text),
-            item.criterion.evidence,
+            _say_asked(item.criterion),
             f"**{item.state}**".replace("_", " "),
             cell(item.reason),
-            ", ".join((item.criterion.gate or "a person", *map(code, item.criterion.tests[:5]))),
+            ", ".join((_say_who(item.criterion), *map(code, item.criterion.tests[:5]))),
         )
         for item in items
     )
     return _table(head, rows) if items else ""
+
+
+def _say_asked(criterion: Criterion) -> str:
+    """What was asked for beyond the kind of evidence is told as well."""
+    if criterion.check is None and not criterion.some_test:
+        return criterion.evidence.value
+    return f"{criterion.evidence}: {cell(describe_evidence(criterion))}"
+
+
+def _say_who(criterion: Criterion) -> str:
+    if criterion.gate:
+        return criterion.gate
+    looked = criterion.check is not None and criterion.evidence is not EvidenceKind.ACCEPTED
+    return "the engine's own look" if looked else "any test" if criterion.some_test else "a person"
 
 
 def _gates(proof: GoalProof) -> str:
@@ -188,8 +217,7 @@ def _say_hunks(trials: tuple[HunkTrial, ...]) -> str:
 def _hunks(trials: tuple[HunkTrial, ...]) -> str:
     if not trials:
         return ""
-    rank = list(HunkStanding)
-    shown = sorted(trials, key=lambda trial: -rank.index(trial.standing))
+    shown = sorted(trials, key=lambda trial: trial.standing is HunkStanding.CONSTRAINED)
     rows = [
         (code(trial.hunk.place), f"**{trial.standing}**", cell(trial.reason))
         for trial in shown[:LISTED]
@@ -197,6 +225,34 @@ def _hunks(trials: tuple[HunkTrial, ...]) -> str:
     more = len(trials) - LISTED
     table = _table(("hunk", "standing", "what was seen"), rows)
     return table + (f"\n\nand {more} more in `statement.json`" if more > 0 else "")
+
+
+def _reviews(reviews: tuple[ReviewSection, ...]) -> str:
+    """How each section stands, and every finding with its place."""
+    if not reviews:
+        return ""
+    rows = [
+        (str(s.name), f"**{s.status}**".replace("_", " "), cell("; ".join(s.gaps))) for s in reviews
+    ]
+    found = [finding for section in reviews for finding in section.findings]
+    told = [
+        (
+            str(f.severity),
+            f.rule,
+            code(f.place),
+            cell(f.message),
+            code(f.excerpt) if f.excerpt else "",
+        )
+        for f in found
+    ]
+    more = sum(section.more for section in reviews)
+    parts = (
+        "By rules, without a model; it lowers no bar.",
+        _table(("section", "status", "not looked at"), rows),
+        _table(("it", "rule", "where", "what", "line"), told) if told else "",
+        f"and {more} more findings" if more else "",
+    )
+    return "\n\n".join(filter(None, parts))
 
 
 def _facts(proof: GoalProof, digest: str) -> Iterator[str]:
@@ -212,6 +268,8 @@ def _facts(proof: GoalProof, digest: str) -> Iterator[str]:
         f"change: {count} {'file' if count == 1 else 'files'}, "
         f"+{evidence.additions} −{evidence.deletions}"
     )
+    for argv in proof.setup:
+        yield f"set up, in each workspace, with {code(shlex.join(argv))}"
     yield f"workers: {cell(', '.join(proof.workers)) or 'none'}"
     yield (
         f"environment: Python {environment.python or 'none'}, git {environment.git}, "

@@ -17,9 +17,11 @@ from goal_engine.budget import Spend
 from goal_engine.decision import Acceptance, Answer
 from goal_engine.errors import ProofRefused
 from goal_engine.evidence import GoalGitEvidence
+from goal_engine.proof.checked import CheckResult
 from goal_engine.proof.gate import GateResult, GateSpec
 from goal_engine.proof.hunk import HunkTrial
 from goal_engine.proof.verdict import Judgement
+from goal_engine.stagnation import Round
 from goal_engine.types import Frozen, GitOid, GoalId, GoalKind, Sha256, later
 
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
@@ -81,6 +83,8 @@ class GoalProof(Frozen):
     evidence: GoalGitEvidence
     gates: tuple[GateSpec, ...]
     runs: tuple[GateResult, ...]
+    checks: tuple[CheckResult, ...] = later(())
+    """What the engine looked at itself for criteria."""
     protected: tuple[str, ...]
     unfinished: tuple[str, ...]
     environment: ProvenEnvironment
@@ -89,6 +93,8 @@ class GoalProof(Frozen):
     acceptances: tuple[Acceptance, ...] = ()
     answers: tuple[Answer, ...] = ()
     waived: tuple[str, ...] = ()
+    rounds: tuple[Round, ...] = later(())
+    """The results of this run that gates said no to, repairs too, oldest first."""
     sandbox: Literal["none"] = "none"
     key_id: Sha256
     """The key that has to have signed this."""
@@ -104,6 +110,8 @@ class GoalProof(Frozen):
     cause: ProofCause = later(ProofCause.JUDGED)
     supersedes: Sha256 | None = later(None)
     """The proof that the goal had before this one."""
+    setup: tuple[tuple[str, ...], ...] = later(())
+    """Commands that made each workspace ready before a gate ran in it."""
     recovered: bool = later(False)
     """Whether it was made again from the journal: where its gates ran is not known then."""
     hunks: tuple[HunkTrial, ...] = later(())

@@ -11,7 +11,9 @@ from enum import StrEnum
 
 from pydantic import Field
 
+from goal_engine.check import OnlyTests
 from goal_engine.decision import Acceptance, Criterion, CriterionState, EvidenceKind
+from goal_engine.proof.checked import CheckResult, judge_check
 from goal_engine.proof.confidence import say_bound
 from goal_engine.proof.flakes import (
     find_quarantined,
@@ -28,6 +30,7 @@ from goal_engine.proof.gate import (
     GateSpec,
     TestOutcome,
 )
+from goal_engine.proof.review import ReviewSection, find_blocking
 from goal_engine.stagnation import Stagnation
 from goal_engine.types import Frozen, GitOid, later
 
@@ -41,7 +44,10 @@ REWRITTEN = "rewritten-tests"
 REACHES = "reaches-its-judge"
 """The criterion that stands for code which reaches for what runs and judges it."""
 
-EXTRA_CRITERIA = frozenset({PROTECTED, REMOVED, REWRITTEN, REACHES})
+REVIEWED = "review-findings"
+"""The criterion that stands for what the review found and a person has to accept."""
+
+EXTRA_CRITERIA = frozenset({PROTECTED, REMOVED, REWRITTEN, REACHES, REVIEWED})
 """Ids of the criteria that the engine itself adds."""
 
 STAGES = ("baseline", "proving", "counterfactual", "original")
@@ -107,6 +113,8 @@ class Judgement(Frozen):
     criteria: tuple[CriterionVerdict, ...]
     reasons: tuple[str, ...] = ()
     """Why it is not ready, one sentence each, none when it is."""
+    reviews: tuple[ReviewSection, ...] = later(())
+    """What a look at the change found, in six sections; none before there was one."""
     stagnation: Stagnation | None = later(None)
     """Why repairing it led nowhere, where it was tried."""
 
@@ -121,10 +129,14 @@ class Observations(Frozen):
     """The tree without its non-test changes."""
     original: dict[str, GateResult] = Field(default_factory=dict)
     """The tree with the tests of the base, for the gates that run tests, where tests were changed."""
+    checks: dict[str, CheckResult] = Field(default_factory=dict)
+    """What the engine looked at itself, by criterion."""
     protected: tuple[str, ...] = ()
     """Changed paths that can change what a gate means."""
     reaching: tuple[str, ...] = ()
     """Places in new code that reach for what judges it."""
+    reviews: tuple[ReviewSection, ...] = ()
+    """What a look at the change found."""
     unfinished: tuple[str, ...] = ()
     """Tasks that did not end well, a phrase each."""
     stopped: str = ""
@@ -180,6 +192,7 @@ def judge(
         criteria=criterion_verdicts,
         reasons=(*refusals, *_say_stopped(refusals, seen), *waiting),
         stagnation=seen.stagnation if refusals else None,
+        reviews=seen.reviews,
     )
 
 
@@ -286,6 +299,9 @@ def _find_extra_criteria(gates: tuple[GateSpec, ...], seen: Observations) -> tup
         extra.append((REWRITTEN, f"Tests that pass only as rewritten: {_list(rewritten)}"))
     if seen.reaching:
         extra.append((REACHES, f"Code that reaches for what judges it: {_list(seen.reaching)}"))
+    blocking = [f"{finding.rule} in {finding.place}" for finding in find_blocking(seen.reviews)]
+    if blocking:
+        extra.append((REVIEWED, f"Findings of the review: {_list(blocking)}"))
     return tuple(
         Criterion(id=name, text=text, evidence=EvidenceKind.ACCEPTED) for name, text in extra
     )
@@ -341,6 +357,8 @@ def _judge_criterion(
         state, reason = CriterionState.VERIFIED, f"accepted by {decision.actor}: {decision.reason}"
     elif criterion.evidence is EvidenceKind.ACCEPTED:
         state, reason = CriterionState.IMPLEMENTED_UNVERIFIED, _say_waiting(criterion, seen)
+    elif criterion.check is not None:
+        state, reason = _judge_check(criterion, seen)
     elif criterion.some_test:
         state, reason = _judge_some_test(criterion, seen)
     elif criterion.gate is None or criterion.gate not in seen.proving:
@@ -392,7 +410,27 @@ def _rests_on_flaky(criterion: Criterion, run: GateResult) -> bool:
 def _say_waiting(criterion: Criterion, seen: Observations) -> str:
     """Who is to accept is told what was seen, which decides nothing."""
     said = "a person has to accept it"
+    if criterion.check is not None:
+        return f"{said}; seen: {_judge_check(criterion, seen)[1]}"
     return f"{said}; seen: {_judge_some_test(criterion, seen)[1]}" if criterion.some_test else said
+
+
+def _judge_check(criterion: Criterion, seen: Observations) -> tuple[CriterionState, str]:
+    state, reason = judge_check(criterion, seen.checks.get(criterion.id))
+    if state is not CriterionState.VERIFIED or not isinstance(criterion.check, OnlyTests):
+        return state, reason
+    new = _find_new_tests(criterion.gate or "", seen)
+    if not new:
+        return CriterionState.NOT_ADDRESSED, f"{reason}, but no test passes that was not there"
+    return state, f"{reason}; new and green: {_list(new)}"
+
+
+def _find_new_tests(gate: str, seen: Observations) -> list[str]:
+    base, now = seen.baseline.get(gate), seen.proving.get(gate)
+    if base is None or now is None or now.outcome not in (GateOutcome.PASSED, GateOutcome.FAILED):
+        return []
+    passed = [test for test, said in now.tests.items() if said is TestOutcome.PASSED]
+    return sorted(test for test in passed if test not in base.tests)
 
 
 def _judge_some_test(criterion: Criterion, seen: Observations) -> tuple[CriterionState, str]:

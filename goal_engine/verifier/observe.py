@@ -5,14 +5,24 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable
 
+from goal_engine.check import find_command
+from goal_engine.decision import Criterion
 from goal_engine.evidence import GITLINK, SYMLINK, GoalGitEvidence
 from goal_engine.gates.protected import find_protected_change, is_test
 from goal_engine.gates.reaching import find_reaching
 from goal_engine.ports import Ports
-from goal_engine.proof.gate import GateResult, GateSpec, GateStage, TestFailure, TestOutcome
+from goal_engine.proof.gate import (
+    GateResult,
+    GateSpec,
+    GateStage,
+    TestFailure,
+    TestOutcome,
+    name_setup,
+)
 from goal_engine.proof.hunk import HunkTrial
 from goal_engine.proof.verdict import Observations
 from goal_engine.state.model import GateRun, GoalState
+from goal_engine.state.store import GoalStateStore
 from goal_engine.types import TaskStatus
 
 
@@ -25,17 +35,37 @@ async def observe(
 ) -> Observations:
     """Return everything that the judgement of the goal's tree is made from."""
     tree = state.tree or state.created.base_tree
+    runnable = (*state.gates, *name_setup(state.created.setup))
     return Observations(
         tree=tree,
         baseline=await _read(ports, state, GateStage.BASELINE, state.created.base_tree),
         proving=await _read(ports, state, GateStage.PROVING, tree),
         counterfactual=await _read(ports, state, GateStage.COUNTERFACTUAL, counterfactual_tree),
         original=await _read(ports, state, GateStage.ORIGINAL, original_tree),
-        protected=find_protected_change(state.evidence, state.gates) if state.evidence else (),
+        checks={run.criterion: run for run in state.checks_run.values() if run.tree == tree},
+        protected=find_protected_change(state.evidence, find_watched(runnable, state.asked))
+        if state.evidence
+        else (),
         reaching=reaching,
         unfinished=find_unfinished(state),
         stopped=state.stopped.reason if state.stopped else "",
         stagnation=state.stopped.stagnation if state.stopped else None,
+    )
+
+
+def find_watched(gates: Iterable[GateSpec], criteria: Iterable[Criterion]) -> tuple[GateSpec, ...]:
+    """Return everything that is run to judge: what it names must not be changed unseen.
+
+    The commands of checks stand among the gates here, and nowhere else.
+    """
+    checks = [criterion.check for criterion in criteria if criterion.check is not None]
+    return (
+        *gates,
+        *(
+            GateSpec(name="check", argv=argv, cwd=getattr(check, "cwd", "."))
+            for check in checks
+            if (argv := find_command(check))
+        ),
     )
 
 
@@ -99,9 +129,14 @@ def render_report(result: GateResult) -> bytes:
 
 async def read_failures(ports: Ports, run: GateRun) -> tuple[TestFailure, ...]:
     """Return where the tests of a recorded result failed, none where that was not kept."""
+    return await read_failures_with_store(ports.store, run)
+
+
+async def read_failures_with_store(store: GoalStateStore, run: GateRun) -> tuple[TestFailure, ...]:
+    """`read_failures` on a store."""
     if run.failures is None:
         return ()
-    table = json.loads(await ports.store.read_object(run.failures))
+    table = json.loads(await store.read_object(run.failures))
     return tuple(TestFailure.model_validate(item) for item in table)
 
 

@@ -31,6 +31,8 @@ from goal_engine.runtime.process import Finished, clean_environment, run_process
 from goal_engine.runtime.threads import in_thread
 from goal_engine.worktree import Workbench
 
+FRESH = {"CARGO_NET_OFFLINE": "true", "GOPROXY": "off", "GOFLAGS": "-count=1"}
+"""What a gate may set otherwise: nothing is fetched while it judges, and no result comes from a cache."""
 TOO_MANY_FILES = b"Too many open files"
 LINES_SHOWN = 12
 """Lines of a red gate's output that its message quotes."""
@@ -108,7 +110,7 @@ async def run_gate(
     """
     name = name_run(stage, spec.name)
     async with bench.workspace(name, commit) as workspace:
-        environment = await bench.environment(workspace)
+        environment = await bench.environment(workspace, commit)
         strangers = await probe_origin(environment, workspace)
         if strangers:
             result = GateResult(
@@ -129,7 +131,7 @@ async def run_gate(
         ended = await run_process(
             [part.replace(REPORT, str(report)) for part in spec.argv],
             cwd=workspace / spec.cwd,
-            env=clean_environment({**environment.variables, **spec.env}),
+            env=clean_environment({**FRESH, **environment.variables, **spec.env}),
             log=log,
             timeout=spec.timeout,
             limits=spec.limits,

@@ -10,7 +10,7 @@ import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from goal_engine.decision import Criterion
+from goal_engine.decision import Criterion, describe_evidence
 from goal_engine.proof.gate import REPORT, GateSpec, TestFailure
 from goal_engine.task_graph.graph import GoalTask
 
@@ -117,7 +117,7 @@ def _say_failed(failed: Failed, room: int) -> Iterator[str]:
 def trim_output(text: str, room: int) -> str:
     """Return at most `room` characters of an output: its newest lines that say what is wrong, each
     with a neighbour, and its end.  What a terminal would obey or hide is not among them."""
-    lines = [_plain_line(line) for line in COLOURS.sub("", text).splitlines()]
+    lines = [_plain_line(line) for line in COLOURS.sub("", text).split("\n")]
     lines = [line for line in lines if line]
     kept: set[int] = set()
     left = room
@@ -173,6 +173,8 @@ def _say_writes(task: GoalTask) -> Iterator[str]:
 
 
 def _say_evidence(criterion: Criterion) -> str:
+    if criterion.check is not None:
+        return f" ({describe_evidence(criterion)})"
     if criterion.some_test:
         return f" ({_say_some_test(criterion)})"
     if criterion.gate is None:

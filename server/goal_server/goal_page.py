@@ -32,6 +32,7 @@ def _parts(goal: r.GoalView) -> Iterator[str]:
     yield _section("Next", listed(code(step) for step in goal.next))
     yield _section("Criteria", _criteria(goal))
     yield _section("Gates", _gates(goal))
+    yield _section("Review", _reviews(goal))
     yield _section("Tasks", _tasks(goal))
     yield _section("Change", _change(goal))
     if goal.hunks:
@@ -50,6 +51,27 @@ def _parts(goal: r.GoalView) -> Iterator[str]:
     notes += [f"applied to {len(goal.applied)} files of the checkout"] if goal.applied else []
     notes += [f"delivered as {code(goal.branch)}"] if goal.branch else []
     yield _section("Notes", listed(notes))
+
+
+def render_diagnosis_page(found: r.DiagnosisView) -> str:
+    """Return a diagnosis as a page; everything from outside in it is plain text."""
+    parts = [
+        f"# Why: {plain(found.text)}",
+        f"**{_words(found.status)}** · {code(found.goal)}",
+        plain(found.why),
+        _section("Likely cause", plain(found.cause)),
+        _section("What to do", plain(found.advice)),
+        _section("Seen", listed(map(_say_seen, found.evidence))),
+        _section("Tried", listed(map(plain, found.tried))),
+        _section("Next", listed(map(code, found.next))),
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _say_seen(fact: r.SeenView) -> str:
+    place = f"{code(f'{fact.path}:{fact.line}')} " if fact.path else ""
+    log = f" ({code(fact.log)})" if fact.log else ""
+    return f"{plain(fact.source)}: {place}{plain(fact.text)}{log}"
 
 
 def _section(title: str, text: str) -> str:
@@ -89,6 +111,25 @@ def _gates(goal: r.GoalView) -> str:
             for gate in goal.gates
         ),
     )
+
+
+def _reviews(goal: r.GoalView) -> str:
+    """The findings that block or warn; notes are in the proof."""
+    rows = [
+        (
+            _words(section.name),
+            _words(found.severity),
+            plain(found.rule),
+            code(found.path if found.line is None else f"{found.path}:{found.line}"),
+            plain(found.message),
+        )
+        for section in goal.reviews
+        for found in section.findings
+        if found.severity != "notes"
+    ]
+    stands = ", ".join(f"{_words(s.name)} {_words(s.status)}" for s in goal.reviews)
+    found = table(("section", "it", "rule", "where", "what"), rows) if rows else ""
+    return "\n\n".join(filter(None, (stands, found)))
 
 
 def _tasks(goal: r.GoalView) -> str:

@@ -60,6 +60,15 @@ class ProofParams(GoalParams):
     )
 
 
+class DiagnoseParams(Params):
+    """A goal to examine."""
+
+    goal: str = _argument(
+        "The goal's id, the beginning of one, or `latest`.",
+        default="latest", min_length=1, max_length=200,
+    )  # fmt: skip
+
+
 class HunksParams(GoalParams):
     """A change to take apart."""
 
@@ -231,7 +240,7 @@ class RenderParams(Params):
     """A page of a goal to read."""
 
     goal: str = _goal()
-    page: Literal["goal", "plan", "proof", "diff", "base", "head"]
+    page: Literal["goal", "plan", "proof", "diff", "base", "head", "diagnosis"]
     task: str | None = None
     path: str | None = None
     """Relative to the repository; for the text before and after, and to narrow a diff."""
@@ -268,9 +277,16 @@ class VerifyProofParams(Params):
 
     proof: str = _argument("A proof bundle (folder), or a goal's id.", min_length=1)
     run: bool = Field(default=False, description="Re-execute the gates that it prints.")
-    python: str | None = Field(
-        default=None, description="The Python whose packages the gates need."
+    env: str | None = _argument(
+        "What the gates need: a virtual environment, a Python, or any folder with a bin that goes"
+        " first.", default=None, cli="path",
+    )  # fmt: skip
+    setup: bool = Field(
+        default=False,
+        description="Run the proof's set-up commands first, in each clean checkout, with a new"
+        " virtual environment.",
     )
+    python: str | None = _argument("The same as --env.", default=None, cli="path")
     repository: str | None = _argument(
         "The repository that has the proof's base; this one by default.", default=None, cli="path"
     )

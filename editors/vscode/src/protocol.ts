@@ -3,7 +3,7 @@
 export const SECTION = "goalproof";
 export const REFUSED = -32803;
 export const INVALID_PARAMS = -32602;
-export const PAGES = ["goal", "plan", "proof", "diff", "base", "head"] as const;
+export const PAGES = ["goal", "plan", "proof", "diff", "base", "head", "diagnosis"] as const;
 export type Page = (typeof PAGES)[number];
 
 /** What is said beside LSP. */
@@ -27,7 +27,9 @@ export const COMMANDS = {
   submit: "goal.submit",
   list: "goal.list",
   show: "goal.show",
+  diagnose: "goal.diagnose",
   diff: "goal.diff",
+  review: "goal.review",
   log: "goal.log",
   open: "goal.open",
   proof: "goal.proof",
@@ -167,6 +169,27 @@ export interface QuestionView {
   readonly text: string;
 }
 
+/** One thing in a change that a reader should see. */
+export interface FindingView {
+  readonly rule: string;
+  readonly severity: string;
+  readonly path: string;
+  readonly line: number | null;
+  readonly message: string;
+  readonly excerpt: string;
+}
+
+/** One section of a review: architect, code, test, security, performance or anti-slop. */
+export interface ReviewSectionView {
+  readonly name: string;
+  readonly status: string;
+  readonly findings: readonly FindingView[];
+  readonly more: number;
+  readonly risks: readonly string[];
+  readonly gaps: readonly string[];
+  readonly next: string;
+}
+
 /** One goal as it stands. */
 export interface GoalView {
   readonly id: string;
@@ -196,6 +219,7 @@ export interface GoalView {
   readonly branch: string | null;
   readonly applied: readonly string[];
   readonly planPath: string | null;
+  readonly reviews: readonly ReviewSectionView[];
   readonly hunks: unknown | null;
 }
 
@@ -312,6 +336,34 @@ export interface GoalParams {
   readonly goal: string;
 }
 
+/** A goal to examine. */
+export interface DiagnoseParams {
+  /** The goal's id, the beginning of one, or `latest`. */
+  readonly goal?: string;
+}
+
+/** One thing that was seen and that speaks for a diagnosis. */
+export interface SeenView {
+  readonly source: string;
+  readonly text: string;
+  readonly path: string | null;
+  readonly line: number | null;
+  readonly log: string;
+}
+
+/** Why a goal stands where it stands, and what to do about it. */
+export interface DiagnosisView {
+  readonly goal: string;
+  readonly text: string;
+  readonly status: string;
+  readonly why: string;
+  readonly cause: string;
+  readonly evidence: readonly SeenView[];
+  readonly tried: readonly string[];
+  readonly advice: string;
+  readonly next: readonly string[];
+}
+
 /** A change to print. */
 export interface DiffParams {
   /** The goal's id, the beginning of one, or `latest`. */
@@ -327,6 +379,15 @@ export interface DiffView {
   readonly goal: string;
   readonly task: string | null;
   readonly patch: string;
+}
+
+/** The review of the tree that a goal has now. */
+export interface ReviewView {
+  readonly goal: string;
+  readonly tree: string;
+  readonly status: string;
+  readonly sections: readonly ReviewSectionView[];
+  readonly next: readonly string[];
 }
 
 /** A log to read. */
@@ -468,7 +529,11 @@ export interface VerifyProofParams {
   readonly proof: string;
   /** Re-execute the gates that it prints. */
   readonly run?: boolean;
-  /** The Python whose packages the gates need. */
+  /** What the gates need: a virtual environment, a Python, or any folder with a bin that goes first. */
+  readonly env?: string | null;
+  /** Run the proof's set-up commands first, in each clean checkout, with a new virtual environment. */
+  readonly setup?: boolean;
+  /** The same as --env. */
   readonly python?: string | null;
   /** The repository that has the proof's base; this one by default. */
   readonly repository?: string | null;
@@ -504,6 +569,7 @@ export interface GatesView {
   readonly configuration: string | null;
   readonly passedOver: readonly PassedOverView[];
   readonly python: string | null;
+  readonly setup: readonly GateView[];
 }
 
 /** Gates to approve. */
@@ -681,8 +747,12 @@ export interface Operations {
   readonly "goal.list": { readonly params: ListParams & Rooted; readonly result: GoalList };
   /** Show a goal: criteria, gates, spend, proof and what to do next. */
   readonly "goal.show": { readonly params: GoalParams & Rooted; readonly result: GoalView };
+  /** Say why a goal stands where it stands, and what to do about it. */
+  readonly "goal.diagnose": { readonly params: DiagnoseParams & Rooted; readonly result: DiagnosisView };
   /** Print the change of a goal, or of one of its tasks. */
   readonly "goal.diff": { readonly params: DiffParams & Rooted; readonly result: DiffView };
+  /** Look through the change of a goal without a model: secrets, weaker tests, stubs. */
+  readonly "goal.review": { readonly params: GoalParams & Rooted; readonly result: ReviewView };
   /** Print what a task or a gate printed, while it runs or afterwards. */
   readonly "goal.log": { readonly params: LogParams & Rooted; readonly result: LogView };
   /** Say where the plan, the proof or a task's folder is, to open it. */

@@ -102,6 +102,25 @@
 ---@field id string
 ---@field text string
 
+--- One thing in a change that a reader should see.
+---@class goalproof.FindingView
+---@field rule string
+---@field severity string
+---@field path string
+---@field line number|nil
+---@field message string
+---@field excerpt string
+
+--- One section of a review: architect, code, test, security, performance or anti-slop.
+---@class goalproof.ReviewSectionView
+---@field name string
+---@field status string
+---@field findings goalproof.FindingView[]
+---@field more number
+---@field risks string[]
+---@field gaps string[]
+---@field next string
+
 --- One goal as it stands.
 ---@class goalproof.GoalView
 ---@field id string
@@ -131,6 +150,7 @@
 ---@field branch string|nil
 ---@field applied string[]
 ---@field planPath string|nil
+---@field reviews goalproof.ReviewSectionView[]
 ---@field hunks any|nil
 
 --- A new goal.
@@ -204,6 +224,30 @@
 ---@class goalproof.GoalParams
 ---@field goal string The goal's id, the beginning of one, or `latest`.
 
+--- A goal to examine.
+---@class goalproof.DiagnoseParams
+---@field goal? string The goal's id, the beginning of one, or `latest`.
+
+--- One thing that was seen and that speaks for a diagnosis.
+---@class goalproof.SeenView
+---@field source string
+---@field text string
+---@field path string|nil
+---@field line number|nil
+---@field log string
+
+--- Why a goal stands where it stands, and what to do about it.
+---@class goalproof.DiagnosisView
+---@field goal string
+---@field text string
+---@field status string
+---@field why string
+---@field cause string
+---@field evidence goalproof.SeenView[]
+---@field tried string[]
+---@field advice string
+---@field next string[]
+
 --- A change to print.
 ---@class goalproof.DiffParams
 ---@field goal string The goal's id, the beginning of one, or `latest`.
@@ -215,6 +259,14 @@
 ---@field goal string
 ---@field task string|nil
 ---@field patch string
+
+--- The review of the tree that a goal has now.
+---@class goalproof.ReviewView
+---@field goal string
+---@field tree string
+---@field status string
+---@field sections goalproof.ReviewSectionView[]
+---@field next string[]
 
 --- A log to read.
 ---@class goalproof.LogParams
@@ -319,7 +371,9 @@
 ---@class goalproof.VerifyProofParams
 ---@field proof string A proof bundle (folder), or a goal's id.
 ---@field run? boolean Re-execute the gates that it prints.
----@field python? string|nil The Python whose packages the gates need.
+---@field env? string|nil What the gates need: a virtual environment, a Python, or any folder with a bin that goes first.
+---@field setup? boolean Run the proof's set-up commands first, in each clean checkout, with a new virtual environment.
+---@field python? string|nil The same as --env.
 ---@field repository? string|nil The repository that has the proof's base; this one by default.
 
 --- What checking a proof found.  `outcome` is INSPECTED when nothing was run.
@@ -349,6 +403,7 @@
 ---@field configuration string|nil
 ---@field passedOver goalproof.PassedOverView[]
 ---@field python string|nil
+---@field setup goalproof.GateView[]
 
 --- Gates to approve.
 ---@class goalproof.TrustGateParams
@@ -447,7 +502,7 @@
 ---@field exists boolean
 ---@field binary boolean
 
----@alias goalproof.Page 'goal'|'plan'|'proof'|'diff'|'base'|'head'
+---@alias goalproof.Page 'goal'|'plan'|'proof'|'diff'|'base'|'head'|'diagnosis'
 
 --- The settings that the server acts on.
 ---@class goalproof.Settings
@@ -473,7 +528,7 @@ M.methods = {
   trust = 'goal/didChangeTrust',
 }
 --- What `goal/render` shows.
-M.pages = { 'goal', 'plan', 'proof', 'diff', 'base', 'head' }
+M.pages = { 'goal', 'plan', 'proof', 'diff', 'base', 'head', 'diagnosis' }
 
 --- The commands of the server.
 M.commands = {
@@ -487,7 +542,9 @@ M.commands = {
   submit = 'goal.submit',
   list = 'goal.list',
   show = 'goal.show',
+  diagnose = 'goal.diagnose',
   diff = 'goal.diff',
+  review = 'goal.review',
   log = 'goal.log',
   open = 'goal.open',
   proof = 'goal.proof',
