@@ -82,6 +82,9 @@ COVERAGE = frozenset({"c8", "nyc"})
 """What runs a runner and looks at how much of the code it runs."""
 STARTED = re.compile(r"/(vitest|jest|mocha)(?:\.m?js)?$")
 """A runner that node is told to run."""
+NAMED = re.compile(r"\b(?:npm|pnpm|yarn|bun)(?:\s+(?:run|run-script|-s|--silent))*\s+([\w:.-]+)")
+SEVERAL = re.compile(r"\b(?:run-s|run-p|npm-run-all2?|concurrently|wireit)\b")
+"""How a script names another, and what is given the names of several."""
 MANAGER = re.compile(r"(npm|pnpm|yarn|bun)(?:@|$)")
 
 
@@ -308,7 +311,7 @@ def _read_script(
 ) -> Iterator[Found]:
     """A script of simple commands becomes their gates; any other is one gate, as it stands."""
     line, what = package.scripts[name], f"script {name}"
-    refused = _refuse(line)
+    refused = _refuse(line, _gather(package, name))
     if refused:
         yield Found(package.project.passed(what, refused), group)
         return
@@ -334,14 +337,14 @@ def _builds_first(commands: tuple[Command, ...]) -> bool:
     )
 
 
-def _refuse(line: str) -> str:
-    """Return why a script is no gate, empty when it may be one."""
+def _refuse(line: str, everything: str) -> str:
+    """Return why a script is no gate, empty when it may be one; `everything` is what it leads to."""
     if is_vacuous(line):
         return "it runs no test, only prints or ends"
     if CANNOT_FAIL.search(line):
         return "it succeeds whatever it finds"
-    if INSTALLERS.search(line):
-        return f"it fetches or starts something of its own ({line[:80]}); {WRITE_ONE} if it should"
+    if found := INSTALLERS.search(everything):
+        return f"it fetches or starts what is not here ({found[0]}); {WRITE_ONE} if it should count"
     known = any(re.search(rf"\b{runner}\b", line) for runner in RUNNERS)
     if WAITS.search(line) and not known:
         return "it waits for changes and does not end"
@@ -505,7 +508,9 @@ def _gather(package: Package, name: str) -> str:
         script = wanted.pop()
         if script not in lines and script in package.scripts:
             lines[script] = package.scripts[script]
-            wanted += [f"pre{script}", f"post{script}", *lines[script].split()]
+            wanted += [f"pre{script}", f"post{script}", *NAMED.findall(lines[script])]
+            several = SEVERAL.search(lines[script])
+            wanted += lines[script].split() if several else []
     return "\n".join(lines.values())
 
 
