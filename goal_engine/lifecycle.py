@@ -38,6 +38,7 @@ from goal_engine.types import GoalId, GoalStatus, TaskStatus
 from goal_engine.verifier.bench import open_bench
 from goal_engine.verifier.bundle import write_bundle
 from goal_engine.verifier.observe import find_reaching_change, observe
+from goal_engine.verifier.review import review_seen
 from goal_engine.verifier.stages import run_counterfactual, run_original, run_stage
 from goal_engine.worktree import Workbench
 
@@ -296,6 +297,7 @@ async def _judge(ports: Ports, bench: Workbench, state: GoalState, meter: _Meter
     read = bench.repository.read_blob
     reaching = await in_thread(find_reaching_change, read, state.evidence, state.gates)
     seen = await observe(ports, state, without, original, reaching)
+    seen = await review_seen(ports, bench.repository, state, seen)
     judgement = judge(state.gates, state.asked, state.acceptances, seen)
     spent = meter.spent.changed(changed_lines=lines - state.spend.changed_lines)
     proven = state.changed(spend=state.spend.plus(spent))

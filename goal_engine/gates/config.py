@@ -41,6 +41,8 @@ class Configuration(Frozen):
     """A venv or an interpreter, as written: relative to the checkout or absolute."""
     copies: tuple[str, ...] = ()
     """Globs of untracked files that gates need in a workspace (`[workspace] copy`)."""
+    setup: tuple[tuple[str, ...], ...] = ()
+    """Commands that make each workspace ready before anything else runs in it."""
 
 
 @dataclass(frozen=True, order=True, slots=True)
@@ -122,6 +124,7 @@ class _Gate(_Strict):
 class _Workspace(_Strict):
     python: Annotated[str, Field(min_length=1), AfterValidator(_check_word)] | None = None
     copy_: list[Inside] = Field(default_factory=list, alias="copy")
+    setup: list[Argv] = Field(default_factory=list)
 
 
 class _File(_Strict):
@@ -132,7 +135,7 @@ class _File(_Strict):
 KEYS = {
     (): ("gate", "workspace"),
     ("gate",): tuple(_Gate.model_fields),
-    ("workspace",): ("python", "copy"),
+    ("workspace",): ("python", "copy", "setup"),
 }
 """Keys that there are, by the table they stand in."""
 
@@ -153,6 +156,7 @@ def parse_configuration(text: str, name: str = NAME) -> Configuration:
         ),
         python=parsed.workspace.python,
         copies=tuple(parsed.workspace.copy_),
+        setup=tuple(tuple(argv) for argv in parsed.workspace.setup),
     )
 
 

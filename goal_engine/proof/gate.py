@@ -88,6 +88,14 @@ class GateSpec(Frozen):
         return {"output": OUTPUT, **{name: most for name, most in said.items() if most is not None}}
 
 
+def name_setup(commands: tuple[tuple[str, ...], ...]) -> tuple[GateSpec, ...]:
+    """Return set-up commands as what a person approves: they are run like gates, and judge nothing."""
+    return tuple(
+        GateSpec(name=f"set-up-{number}", argv=argv, reason="makes each workspace ready")
+        for number, argv in enumerate(commands, 1)
+    )
+
+
 class TestOutcome(StrEnum):
     """What one test said.  `FAILED` is an assertion; `ERROR` is anything that kept it from one."""
 

@@ -10,6 +10,7 @@ from goal_engine.proof.first_page import render_first_page
 from goal_engine.proof.gate import GateResult, GateStage
 from goal_engine.proof.hunk import HunkStanding, HunkTrial, count_standings
 from goal_engine.proof.page_text import cell, code, describe_signature
+from goal_engine.proof.review import ReviewSection
 from goal_engine.proof.statement import GoalProof, ProofCause
 from goal_engine.proof.verdict import GateVerdict, Verdict
 
@@ -51,6 +52,7 @@ def _render_page(proof: GoalProof, digest: str) -> str:
         _section("Gates", _gates(proof)),
         _section("What this does not show", _list(_find_gaps(proof))),
         _section("Each hunk, taken away", _hunks(proof.hunks)),
+        _section("Review", _reviews(proof.judgement.reviews)),
         _section("What it is about", _list(_facts(proof, digest))),
         _section("Run it again", AGAIN),
     )
@@ -61,6 +63,9 @@ AGAIN = """\
 With Goalproof, in a clone that has the base:
 
     goalproof verify-proof BUNDLE --run
+
+(`--setup` runs the set-up commands first, if there are any; `--env PATH` names an environment that has
+what the gates need.)
 
 With nothing but Python and git (read `verify.py` first: it came with the bundle):
 
@@ -186,8 +191,7 @@ def _say_hunks(trials: tuple[HunkTrial, ...]) -> str:
 def _hunks(trials: tuple[HunkTrial, ...]) -> str:
     if not trials:
         return ""
-    rank = list(HunkStanding)
-    shown = sorted(trials, key=lambda trial: -rank.index(trial.standing))
+    shown = sorted(trials, key=lambda trial: trial.standing is HunkStanding.CONSTRAINED)
     rows = [
         (code(trial.hunk.place), f"**{trial.standing}**", cell(trial.reason))
         for trial in shown[:LISTED]
@@ -195,6 +199,34 @@ def _hunks(trials: tuple[HunkTrial, ...]) -> str:
     more = len(trials) - LISTED
     table = _table(("hunk", "standing", "what was seen"), rows)
     return table + (f"\n\nand {more} more in `statement.json`" if more > 0 else "")
+
+
+def _reviews(reviews: tuple[ReviewSection, ...]) -> str:
+    """How each section stands, and every finding with its place."""
+    if not reviews:
+        return ""
+    rows = [
+        (str(s.name), f"**{s.status}**".replace("_", " "), cell("; ".join(s.gaps))) for s in reviews
+    ]
+    found = [finding for section in reviews for finding in section.findings]
+    told = [
+        (
+            str(f.severity),
+            f.rule,
+            code(f.place),
+            cell(f.message),
+            code(f.excerpt) if f.excerpt else "",
+        )
+        for f in found
+    ]
+    more = sum(section.more for section in reviews)
+    parts = (
+        "By rules, without a model; it lowers no bar.",
+        _table(("section", "status", "not looked at"), rows),
+        _table(("it", "rule", "where", "what", "line"), told) if told else "",
+        f"and {more} more findings" if more else "",
+    )
+    return "\n\n".join(filter(None, parts))
 
 
 def _facts(proof: GoalProof, digest: str) -> Iterator[str]:
@@ -210,6 +242,8 @@ def _facts(proof: GoalProof, digest: str) -> Iterator[str]:
         f"change: {count} {'file' if count == 1 else 'files'}, "
         f"+{evidence.additions} −{evidence.deletions}"
     )
+    for argv in proof.setup:
+        yield f"set up, in each workspace, with {code(shlex.join(argv))}"
     yield f"workers: {cell(', '.join(proof.workers)) or 'none'}"
     yield (
         f"environment: Python {environment.python or 'none'}, git {environment.git}, "

@@ -28,6 +28,7 @@ from goal_engine.proof.gate import (
     GateSpec,
     TestOutcome,
 )
+from goal_engine.proof.review import ReviewSection, find_blocking
 from goal_engine.stagnation import Stagnation
 from goal_engine.types import Frozen, GitOid, later
 
@@ -41,7 +42,10 @@ REWRITTEN = "rewritten-tests"
 REACHES = "reaches-its-judge"
 """The criterion that stands for code which reaches for what runs and judges it."""
 
-EXTRA_CRITERIA = frozenset({PROTECTED, REMOVED, REWRITTEN, REACHES})
+REVIEWED = "review-findings"
+"""The criterion that stands for what the review found and a person has to accept."""
+
+EXTRA_CRITERIA = frozenset({PROTECTED, REMOVED, REWRITTEN, REACHES, REVIEWED})
 """Ids of the criteria that the engine itself adds."""
 
 STAGES = ("baseline", "proving", "counterfactual", "original")
@@ -107,6 +111,8 @@ class Judgement(Frozen):
     criteria: tuple[CriterionVerdict, ...]
     reasons: tuple[str, ...] = ()
     """Why it is not ready, one sentence each, none when it is."""
+    reviews: tuple[ReviewSection, ...] = later(())
+    """What a look at the change found, in six sections; none before there was one."""
     stagnation: Stagnation | None = later(None)
     """Why repairing it led nowhere, where it was tried."""
 
@@ -125,6 +131,8 @@ class Observations(Frozen):
     """Changed paths that can change what a gate means."""
     reaching: tuple[str, ...] = ()
     """Places in new code that reach for what judges it."""
+    reviews: tuple[ReviewSection, ...] = ()
+    """What a look at the change found."""
     unfinished: tuple[str, ...] = ()
     """Tasks that did not end well, a phrase each."""
     stopped: str = ""
@@ -180,6 +188,7 @@ def judge(
         criteria=criterion_verdicts,
         reasons=(*refusals, *_say_stopped(refusals, seen), *waiting),
         stagnation=seen.stagnation if refusals else None,
+        reviews=seen.reviews,
     )
 
 
@@ -286,6 +295,9 @@ def _find_extra_criteria(gates: tuple[GateSpec, ...], seen: Observations) -> tup
         extra.append((REWRITTEN, f"Tests that pass only as rewritten: {_list(rewritten)}"))
     if seen.reaching:
         extra.append((REACHES, f"Code that reaches for what judges it: {_list(seen.reaching)}"))
+    blocking = [f"{finding.rule} in {finding.place}" for finding in find_blocking(seen.reviews)]
+    if blocking:
+        extra.append((REVIEWED, f"Findings of the review: {_list(blocking)}"))
     return tuple(
         Criterion(id=name, text=text, evidence=EvidenceKind.ACCEPTED) for name, text in extra
     )

@@ -542,6 +542,12 @@ def diff_patch(git_dir: Path, base: str, tree: str, paths: Sequence[str] = ()) -
     return safe_git(told, git_dir=git_dir).stdout
 
 
+def find_word(git_dir: Path, tree: str, word: str) -> bytes:
+    """Return `tree:path` of each text file of a tree that has a word, separated by NULs."""
+    told = ["grep", "-l", "-z", "-I", "-w", "-F", "--full-name", "--no-recurse-submodules"]
+    return safe_git([*told, "-e", word, tree], git_dir=git_dir, ok=(0, 1)).stdout
+
+
 def bare_patch(git_dir: Path, base: str, tree: str, path: str) -> bytes:
     """Return what a change does to one file, without a line of what it leaves as it was."""
     told = ["diff-tree", "-p", "-U0", "--no-color", "-r", "--no-renames", *DIFF[2:], base, tree]

@@ -363,6 +363,12 @@ class EvidenceRepository:
                 self._objects = EvidenceObjects(self.path)
             return self._objects.read_blob(tree, path)
 
+    def find_word(self, tree: str, word: str) -> tuple[str, ...]:
+        """Return the paths of the text files of a tree that have a word."""
+        found = git.find_word(self.path, git.check_oid(tree), word).split(b"\0")
+        prefix = len(tree) + 1
+        return tuple(name.decode("utf-8", "replace")[prefix:] for name in found if name)
+
     # in and out
 
     def write_bundle(self, path: Path, commit: str, base_commit: str) -> None:

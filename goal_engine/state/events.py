@@ -59,6 +59,8 @@ class GoalCreated(Frozen):
     """The interpreter that goalproof.toml names for the gates."""
     copies: tuple[str, ...] = ()
     """Globs of untracked files that the gates need in a workspace."""
+    setup: tuple[tuple[str, ...], ...] = later(())
+    """Commands that make each workspace ready before anything else runs in it."""
     budget: GoalBudget
     delivery: GoalDeliveryPolicy = GoalDeliveryPolicy.LOCAL
     notices: tuple[str, ...] = ()

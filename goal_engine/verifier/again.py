@@ -10,6 +10,7 @@ from goal_engine.runtime.repository import EvidenceRepository
 from goal_engine.runtime.threads import in_thread
 from goal_engine.state.model import GoalState
 from goal_engine.verifier.observe import find_reaching_change, find_stage_tree, observe
+from goal_engine.verifier.review import review_seen
 
 
 async def weigh_again(
@@ -31,4 +32,5 @@ async def weigh_again(
     without = find_stage_tree(state, GateStage.COUNTERFACTUAL)
     original = find_stage_tree(state, GateStage.ORIGINAL)
     seen = await observe(ports, state, without, original, reaching)
+    seen = await review_seen(ports, repository, state, seen)
     return seen, judge(state.gates, state.asked, state.acceptances, seen)

@@ -91,7 +91,7 @@ async def run_gate(
     """
     name = name_run(stage, spec.name)
     async with bench.workspace(name, commit) as workspace:
-        environment = await bench.environment(workspace)
+        environment = await bench.environment(workspace, commit)
         strangers = await probe_origin(environment, workspace)
         if strangers:
             result = GateResult(

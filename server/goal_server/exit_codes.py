@@ -40,6 +40,13 @@ BY_OUTCOME: dict[str, int] = {
     "NOT REPRODUCIBLE HERE": BLOCKED,
 }
 
+BY_REVIEW: dict[str, int] = {
+    "passed": OK,
+    "not_applicable": OK,
+    "warned": OK,
+    "blocked": BLOCKED,
+}
+
 BY_ERROR: dict[type[e.GoalError], int] = {
     e.BadInput: BAD_INPUT,
     e.GoalNotFound: BAD_INPUT,

@@ -32,6 +32,7 @@ def _parts(goal: r.GoalView) -> Iterator[str]:
     yield _section("Next", listed(code(step) for step in goal.next))
     yield _section("Criteria", _criteria(goal))
     yield _section("Gates", _gates(goal))
+    yield _section("Review", _reviews(goal))
     yield _section("Tasks", _tasks(goal))
     yield _section("Change", _change(goal))
     if goal.hunks:
@@ -89,6 +90,25 @@ def _gates(goal: r.GoalView) -> str:
             for gate in goal.gates
         ),
     )
+
+
+def _reviews(goal: r.GoalView) -> str:
+    """The findings that block or warn; notes are in the proof."""
+    rows = [
+        (
+            _words(section.name),
+            _words(found.severity),
+            plain(found.rule),
+            code(found.path if found.line is None else f"{found.path}:{found.line}"),
+            plain(found.message),
+        )
+        for section in goal.reviews
+        for found in section.findings
+        if found.severity != "notes"
+    ]
+    stands = ", ".join(f"{_words(s.name)} {_words(s.status)}" for s in goal.reviews)
+    found = table(("section", "it", "rule", "where", "what"), rows) if rows else ""
+    return "\n\n".join(filter(None, (stands, found)))
 
 
 def _tasks(goal: r.GoalView) -> str:

@@ -116,6 +116,8 @@ OPERATIONS: tuple[Operation, ...] = (
          ("show_goal", "GoalParams", "GoalView")),
     _row("diff", "Print the change of a goal, or of one of its tasks.", LOOK, READ,
          ("show_diff", "DiffParams", "DiffView")),
+    _row("review", "Look through the change of a goal without a model: secrets, weaker tests, stubs.",
+         LOOK, READ, ("review_goal", "GoalParams", "ReviewView"), cancellable=True),
     _row("log", "Print what a task or a gate printed, while it runs or afterwards.", LOOK, READ,
          ("show_log", "LogParams", "LogView")),
     _row("open", "Say where the plan, the proof or a task's folder is, to open it.", LOOK, WRITE,

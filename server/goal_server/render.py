@@ -25,6 +25,8 @@ COLOURS = {
     "REPRODUCED": "green",
     "not_ready": "red",
     "failed": "red",
+    "blocked": "red",
+    "blocks": "red",
     "failed_infra": "red",
     "partial": "red",
     "not_addressed": "red",
@@ -35,6 +37,8 @@ COLOURS = {
 """Words that mean good or bad; all others that are styled are yellow."""
 
 
+SHOWN = 3
+"""Findings of each section that a goal shows."""
 RECOVERED = (
     "recovered: the bundle before was lost or damaged, and this one was made again from the journal; "
     "where its gates ran is not known"
@@ -73,6 +77,8 @@ def _goal(goal: r.GoalView) -> Iterator[str]:
         yield from _section("Gates", (_gate(gate) for gate in goal.gates))
     if goal.criteria:
         yield from _section("Criteria", (_criterion(item) for item in goal.criteria))
+    if goal.reviews:
+        yield from _section("Review", (_review_line(section) for section in goal.reviews))
     if goal.questions:
         yield from _section("Questions", ((q.id, plain_line(q.text)) for q in goal.questions))
     yield ""
@@ -145,6 +151,36 @@ def _list(goals: r.GoalList) -> Iterator[str]:
     )
 
 
+def _review(review: r.ReviewView) -> Iterator[str]:
+    yield f"{render_word(review.status)}  {review.goal}  tree {review.tree[:12]}"
+    for section in review.sections:
+        yield from ("", f"{render_word(section.status)}  {section.name}")
+        yield from (f"  {line}" for line in _table(map(_finding, section.findings), indent=2))
+        yield from ([f"  and {section.more} more"] if section.more else ())
+        for label, texts in (("risk", section.risks), ("gap", section.gaps)):
+            for text in texts:
+                yield from _wrap(text, f"  {label}  ")
+        yield from _wrap(section.next, "  next  ") if section.next else ()
+    if review.next:
+        yield from ("", "Next:", *(f"  {step}" for step in review.next))
+
+
+def _finding(found: r.FindingView) -> tuple[str, ...]:
+    place = found.path if found.line is None else f"{found.path}:{found.line}"
+    excerpt = f" — {found.excerpt}" if found.excerpt else ""
+    text = plain_line(f"{place}  {found.message}{excerpt}")
+    return (render_word(found.severity), found.rule, text)
+
+
+def _review_line(section: r.ReviewSectionView) -> tuple[str, ...]:
+    """What a goal shows of a section: what blocks and what warns, the notes counted."""
+    shown = [found for found in section.findings if found.severity != "notes"]
+    said = [f"{f.rule} in {f.path}{f':{f.line}' if f.line else ''}" for f in shown[:SHOWN]]
+    left = len(section.findings) + section.more - len(said)
+    said += [f"{left} more: `goalproof review`"] if left and said else []
+    return (render_word(section.status), section.name, plain_line("; ".join(said)))
+
+
 def _diff(diff: r.DiffView) -> Iterator[str]:
     if not diff.patch:
         yield "No change."
@@ -160,7 +196,7 @@ def _gates(view: r.GatesView) -> Iterator[str]:
     yield f"from {plain_line(source)}" if source else "detected; goalproof.toml would decide"
     if not view.gates:
         yield "No gates. Write a [[gate]] with name and argv in goalproof.toml."
-    for gate in view.gates:
+    for gate in (*view.setup, *view.gates):
         trust = {True: "approved", False: "not approved", None: ""}[gate.trusted]
         optional = "" if gate.required else "  optional"
         yield f"{click.style(gate.name, bold=True)}  {trust}{optional}"
@@ -261,6 +297,7 @@ def _open(view: r.OpenView) -> Iterator[str]:
 RENDERERS: dict[type[r.View], Callable[[Any], Iterator[str]]] = {
     r.GoalView: _goal,
     r.GoalList: _list,
+    r.ReviewView: _review,
     r.DiffView: _diff,
     r.LogView: _log,
     r.OpenView: _open,

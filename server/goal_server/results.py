@@ -21,8 +21,9 @@ from goal_engine.gates.trust import digest_gate
 from goal_engine.progress import find_blocker
 from goal_engine.proof.gate import GateResult, GateSpec, GateStage
 from goal_engine.proof.hunk import HunkTrial
+from goal_engine.proof.review import ReviewSection, ReviewStatus, find_blocking
 from goal_engine.proof.statement import ProofCause, say_superseded
-from goal_engine.proof.verdict import CriterionVerdict
+from goal_engine.proof.verdict import REVIEWED, CriterionVerdict
 from goal_engine.state.events import ChangeUndone
 from goal_engine.state.model import GoalState
 from goal_engine.state.store import Summary
@@ -112,6 +113,46 @@ class CriterionView(View):
     """Why it is asked for, where nobody wrote it into a plan."""
 
 
+class FindingView(View):
+    """One thing in a change that a reader should see."""
+
+    rule: str
+    severity: str
+    """blocks, warns or notes."""
+    path: str
+    line: int | None
+    """In the result, from 1."""
+    message: str
+    excerpt: str
+    """The line, cut short and without secrets."""
+
+
+class ReviewSectionView(View):
+    """One section of a review: architect, code, test, security, performance or anti-slop."""
+
+    name: str
+    status: str
+    """passed, blocked, warned or not_applicable."""
+    findings: tuple[FindingView, ...]
+    more: int
+    """Findings that are not listed."""
+    risks: tuple[str, ...]
+    gaps: tuple[str, ...]
+    """What was not looked at."""
+    next: str
+
+
+class ReviewView(View):
+    """The review of the tree that a goal has now."""
+
+    goal: str
+    tree: str
+    status: str
+    """That of the section that stands worst."""
+    sections: tuple[ReviewSectionView, ...]
+    next: tuple[str, ...]
+
+
 class SpendView(View):
     """What was used.  `tokens` and `usd` are `None` when nobody could tell, never zero for it."""
 
@@ -195,6 +236,8 @@ class GoalView(View):
     applied: tuple[str, ...]
     plan_path: str | None = None
     """The plan as a file, once it was opened."""
+    reviews: tuple[ReviewSectionView, ...] = ()
+    """What the judgement's look at the change found."""
     hunks: dict[str, int] | None = None
     """How many hunks of the change stand how, once they were tried: `constrained`, `unproven`, …"""
 
@@ -277,6 +320,8 @@ class GatesView(View):
     """What else was found and why it is no gate; nothing where the configuration decides."""
     python: str | None = None
     """The environment that gates run in, where it is not the one of the root."""
+    setup: tuple[GateView, ...] = ()
+    """The commands that make each workspace ready first; approved like gates, judging nothing."""
 
 
 class WorkerView(View):
@@ -440,6 +485,7 @@ def render_goal(
         branch=state.delivery_branch,
         applied=state.applied,
         plan_path=None if plan_path is None else str(plan_path),
+        reviews=_render_reviews(state.judgement.reviews if state.judgement else ()),
         hunks=state.hunks.count if state.hunks and state.hunks.tree == state.tree else None,
     )
 
@@ -497,6 +543,49 @@ def render_proof(
         next=(f"goalproof verify-proof {shlex.quote(str(proof_path))} --run",),
         superseded=superseded,
         recovered=place.recovered,
+    )
+
+
+def render_review(state: GoalState, reviews: tuple[ReviewSection, ...]) -> ReviewView:
+    """Return the view of a review of the tree that a goal has."""
+    ranks = {status: rank for rank, status in enumerate(WORST)}
+    standing = sorted((section.status for section in reviews), key=ranks.__getitem__)
+    asked = [v.criterion.id for v in state.judgement.criteria] if state.judgement else []
+    waits = "accept" in POSSIBLE[state.status] and REVIEWED in asked and find_blocking(reviews)
+    return ReviewView(
+        goal=state.goal_id,
+        tree=state.tree or state.created.base_tree,
+        status=standing[0] if standing else ReviewStatus.NOT_APPLICABLE,
+        sections=_render_reviews(reviews),
+        next=(
+            f"goalproof diff {state.goal_id}",
+            *((f"goalproof accept {state.goal_id} {REVIEWED} REASON",) if waits else ()),
+        ),
+    )
+
+
+WORST = (
+    ReviewStatus.BLOCKED,
+    ReviewStatus.WARNED,
+    ReviewStatus.PASSED,
+    ReviewStatus.NOT_APPLICABLE,
+)
+
+
+def _render_reviews(reviews: tuple[ReviewSection, ...]) -> tuple[ReviewSectionView, ...]:
+    return tuple(
+        ReviewSectionView(
+            name=section.name,
+            status=section.status,
+            findings=tuple(
+                FindingView(**f.model_dump(exclude={"section"})) for f in section.findings
+            ),
+            more=section.more,
+            risks=section.risks,
+            gaps=section.gaps,
+            next=section.next,
+        )
+        for section in reviews
     )
 
 

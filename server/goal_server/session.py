@@ -240,7 +240,7 @@ def place_prefix(settings: Settings) -> str:
 
 def with_place(settings: Settings, result: r.View) -> r.View:
     """Return `result` with next steps that can be pasted where the person is."""
-    if not isinstance(result, r.GoalView | r.ProofView) or settings.path == Path():
+    if not isinstance(result, r.GoalView | r.ProofView | r.ReviewView) or settings.path == Path():
         return result
     here = place_prefix(settings)
     steps = tuple(step.replace("goalproof ", here, 1) for step in result.next)
@@ -251,6 +251,8 @@ def find_code(operation: Operation, result: r.View) -> int:
     """Return the exit code that `result` means."""
     if isinstance(result, r.ReverificationView):
         return exit_codes.BY_OUTCOME[result.outcome]
+    if isinstance(result, r.ReviewView):
+        return exit_codes.BY_REVIEW[result.status]
     if isinstance(result, r.GoalView) and operation.exits_by_status:
         return exit_codes.find_status_code(result.status)
     return exit_codes.OK

@@ -55,6 +55,7 @@ def test_a_goal_that_names_escapes_is_shown_as_text() -> None:
 def test_every_result_has_a_text() -> None:
     results = {kind for kind in r.View.__subclasses__() if kind.__name__.endswith(("View", "List"))}
     parts = {r.TaskView, r.GateView, r.CriterionView, r.SpendView, r.BudgetView, r.QuestionView}
+    parts |= {r.FindingView, r.ReviewSectionView, r.PassedOverView}
     parts |= {r.HunkView, r.PassedOverView}
     rendered_elsewhere = {
         *(r.ChangeView, r.WorkerView, r.AgentView, r.DemoView),

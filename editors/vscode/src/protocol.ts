@@ -28,6 +28,7 @@ export const COMMANDS = {
   list: "goal.list",
   show: "goal.show",
   diff: "goal.diff",
+  review: "goal.review",
   log: "goal.log",
   open: "goal.open",
   proof: "goal.proof",
@@ -167,6 +168,27 @@ export interface QuestionView {
   readonly text: string;
 }
 
+/** One thing in a change that a reader should see. */
+export interface FindingView {
+  readonly rule: string;
+  readonly severity: string;
+  readonly path: string;
+  readonly line: number | null;
+  readonly message: string;
+  readonly excerpt: string;
+}
+
+/** One section of a review: architect, code, test, security, performance or anti-slop. */
+export interface ReviewSectionView {
+  readonly name: string;
+  readonly status: string;
+  readonly findings: readonly FindingView[];
+  readonly more: number;
+  readonly risks: readonly string[];
+  readonly gaps: readonly string[];
+  readonly next: string;
+}
+
 /** One goal as it stands. */
 export interface GoalView {
   readonly id: string;
@@ -196,6 +218,7 @@ export interface GoalView {
   readonly branch: string | null;
   readonly applied: readonly string[];
   readonly planPath: string | null;
+  readonly reviews: readonly ReviewSectionView[];
   readonly hunks: unknown | null;
 }
 
@@ -327,6 +350,15 @@ export interface DiffView {
   readonly goal: string;
   readonly task: string | null;
   readonly patch: string;
+}
+
+/** The review of the tree that a goal has now. */
+export interface ReviewView {
+  readonly goal: string;
+  readonly tree: string;
+  readonly status: string;
+  readonly sections: readonly ReviewSectionView[];
+  readonly next: readonly string[];
 }
 
 /** A log to read. */
@@ -468,7 +500,11 @@ export interface VerifyProofParams {
   readonly proof: string;
   /** Re-execute the gates that it prints. */
   readonly run?: boolean;
-  /** The Python whose packages the gates need. */
+  /** What the gates need: a virtual environment, a Python, or any folder with a bin that goes first. */
+  readonly env?: string | null;
+  /** Run the proof's set-up commands first, in each clean checkout, with a new virtual environment. */
+  readonly setup?: boolean;
+  /** The same as --env. */
   readonly python?: string | null;
   /** The repository that has the proof's base; this one by default. */
   readonly repository?: string | null;
@@ -504,6 +540,7 @@ export interface GatesView {
   readonly configuration: string | null;
   readonly passedOver: readonly PassedOverView[];
   readonly python: string | null;
+  readonly setup: readonly GateView[];
 }
 
 /** Gates to approve. */
@@ -683,6 +720,8 @@ export interface Operations {
   readonly "goal.show": { readonly params: GoalParams & Rooted; readonly result: GoalView };
   /** Print the change of a goal, or of one of its tasks. */
   readonly "goal.diff": { readonly params: DiffParams & Rooted; readonly result: DiffView };
+  /** Look through the change of a goal without a model: secrets, weaker tests, stubs. */
+  readonly "goal.review": { readonly params: GoalParams & Rooted; readonly result: ReviewView };
   /** Print what a task or a gate printed, while it runs or afterwards. */
   readonly "goal.log": { readonly params: LogParams & Rooted; readonly result: LogView };
   /** Say where the plan, the proof or a task's folder is, to open it. */

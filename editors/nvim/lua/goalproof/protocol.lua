@@ -102,6 +102,25 @@
 ---@field id string
 ---@field text string
 
+--- One thing in a change that a reader should see.
+---@class goalproof.FindingView
+---@field rule string
+---@field severity string
+---@field path string
+---@field line number|nil
+---@field message string
+---@field excerpt string
+
+--- One section of a review: architect, code, test, security, performance or anti-slop.
+---@class goalproof.ReviewSectionView
+---@field name string
+---@field status string
+---@field findings goalproof.FindingView[]
+---@field more number
+---@field risks string[]
+---@field gaps string[]
+---@field next string
+
 --- One goal as it stands.
 ---@class goalproof.GoalView
 ---@field id string
@@ -131,6 +150,7 @@
 ---@field branch string|nil
 ---@field applied string[]
 ---@field planPath string|nil
+---@field reviews goalproof.ReviewSectionView[]
 ---@field hunks any|nil
 
 --- A new goal.
@@ -215,6 +235,14 @@
 ---@field goal string
 ---@field task string|nil
 ---@field patch string
+
+--- The review of the tree that a goal has now.
+---@class goalproof.ReviewView
+---@field goal string
+---@field tree string
+---@field status string
+---@field sections goalproof.ReviewSectionView[]
+---@field next string[]
 
 --- A log to read.
 ---@class goalproof.LogParams
@@ -319,7 +347,9 @@
 ---@class goalproof.VerifyProofParams
 ---@field proof string A proof bundle (folder), or a goal's id.
 ---@field run? boolean Re-execute the gates that it prints.
----@field python? string|nil The Python whose packages the gates need.
+---@field env? string|nil What the gates need: a virtual environment, a Python, or any folder with a bin that goes first.
+---@field setup? boolean Run the proof's set-up commands first, in each clean checkout, with a new virtual environment.
+---@field python? string|nil The same as --env.
 ---@field repository? string|nil The repository that has the proof's base; this one by default.
 
 --- What checking a proof found.  `outcome` is INSPECTED when nothing was run.
@@ -349,6 +379,7 @@
 ---@field configuration string|nil
 ---@field passedOver goalproof.PassedOverView[]
 ---@field python string|nil
+---@field setup goalproof.GateView[]
 
 --- Gates to approve.
 ---@class goalproof.TrustGateParams
@@ -488,6 +519,7 @@ M.commands = {
   list = 'goal.list',
   show = 'goal.show',
   diff = 'goal.diff',
+  review = 'goal.review',
   log = 'goal.log',
   open = 'goal.open',
   proof = 'goal.proof',
