@@ -135,6 +135,8 @@ NODE_GATES = [
     (scripts(test="node --test", other="npm ci"), {"node-test": NODE}),
     (scripts(test="nodemon test.js"), {}),
     (scripts(format="prettier --write ."), {}),
+    (scripts(format="prettier '**/*' --ignore-unknown"), {}),
+    (scripts(format="biome format ."), {"biome": f"{BIN}biome format ."}),
     (scripts(test="npm test"), {"npm-test": "npm run --silent test"}),
     (scripts(a="npm run b", b="npm run a", test="npm run a"),
      {"npm-test": "npm run --silent test"}),

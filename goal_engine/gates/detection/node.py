@@ -326,7 +326,10 @@ def _read_script(
         if not fresh:
             yield Found(package.project.passed(what, "other gates run all of it"), group)
         return
-    yield _run_script(package, name, group, reason, commands, tools)
+    if name == "format":
+        yield Found(package.project.passed(what, "it may rewrite files, as scripts of its name do"))
+        return
+    yield _run_script(package, name, group, reason, tools)
 
 
 def _builds_first(commands: tuple[Command, ...]) -> bool:
@@ -469,7 +472,6 @@ def _run_script(
     name: str,
     group: str,
     reason: str,
-    commands: tuple[Command, ...] | None,
     tools: Tools,
 ) -> Found:
     """The script as it stands, by its manager; a runner at its end is asked for a report."""
