@@ -75,7 +75,9 @@ HANDS_OUT = re.compile(
     r"|\bpnpm\b.*(?:\s-r\b|--recursive|--filter|-F\b)|\byarn\b.*\bworkspaces?\b|\bbun\b.*--filter"
 )
 """Scripts that run a script of each package."""
-WAITS = re.compile(r"--watch(?:All)?\b|(?:^|\s)(?:watch|nodemon|chokidar)\b")
+WAITS = re.compile(r"(?:^|\s)(?:nodemon|chokidar|onchange|watchexec|entr)\b")
+WATCHES = re.compile(r"--watch(?:All)?\b|(?:^|\s)watch\b")
+"""What waits for changes; a runner can be made to run once."""
 MOST_PACKAGES = 8
 """Gates of inner packages up to which they are better than the one script that runs them all."""
 COVERAGE = frozenset({"c8", "nyc"})
@@ -260,7 +262,8 @@ def _find_cover(
     for other in around:
         if (other.folder, one.group) in kept:
             return f"a script of {other.place_name} runs it with those of the other packages"
-        if one.tool and any(one.tool == outer.tool for outer in found[other.folder]):
+        tools = {o.tool for o in found[other.folder] if isinstance(o.finding, GateSpec)}
+        if one.tool and one.tool in tools:
             return f"{one.tool} in {other.place_name} looks here as well"
     return ""
 
@@ -349,7 +352,7 @@ def _refuse(line: str, everything: str) -> str:
     if found := INSTALLERS.search(everything):
         return f"it fetches or starts what is not here ({found[0]}); {WRITE_ONE} if it should count"
     known = any(re.search(rf"\b{runner}\b", line) for runner in RUNNERS)
-    if WAITS.search(line) and not known:
+    if WAITS.search(line) or (WATCHES.search(line) and not known):
         return "it waits for changes and does not end"
     if REWRITES.search(line) and not re.search(r"\beslint\b", line):
         return "it rewrites files; a gate only looks (add a script that checks)"
