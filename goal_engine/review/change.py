@@ -77,7 +77,8 @@ class FileChange:
     @property
     def is_text(self) -> bool:
         """Whether it has lines that can be looked at."""
-        return not (self.file.binary or self.is_large or self.file.mode in (SYMLINK, GITLINK))
+        readable = self.file.mode not in (SYMLINK, GITLINK) and not self.is_large
+        return readable and b"\0" not in self.old and b"\0" not in self.new
 
     @property
     def is_large(self) -> bool:
@@ -198,7 +199,9 @@ def parse(text: bytes | str) -> ast.Module | None:
 
 
 def _split(data: bytes) -> list[str]:
-    return data.decode("utf-8", "replace").replace("\r\n", "\n").split("\n")
+    """Lines as Python counts them, which ends one at a lone carriage return as well."""
+    text = data.decode("utf-8", "replace")
+    return text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
 
 
 def _find_new(old: list[str], new: list[str]) -> Iterator[Line]:

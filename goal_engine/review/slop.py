@@ -166,7 +166,7 @@ def _find_promises(file: FileChange) -> Iterator[Finding]:
         comment = COMMENT.search(line)
         said = PROMISES.search(comment.group(1)) if comment else None
         if said:
-            yield find("to-do-left", file, number, f"`{said.group()}`")
+            yield find("to-do-left", file, number, f"it says `{said.group()}`")
 
 
 def _find_commented_out(file: FileChange) -> Iterator[Finding]:

@@ -340,7 +340,7 @@ async def test_a_failing_test_is_a_problem_until_its_goal_is_over(
 async def test_what_the_review_finds_is_a_problem_until_a_person_accepts_it(
     screen: Screen, project: Path
 ) -> None:
-    await begin(screen, project)
+    await begin(screen, project, clientCommands=["goalproof.accept"])
     stub = (
         '{ replace = "calc.py", old = "return 2 * a", '
         'new = "return 2 * a\\n\\n\\ndef sums(a):\\n    raise NotImplementedError" }'
