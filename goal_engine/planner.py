@@ -26,7 +26,7 @@ from goal_engine.gates.select import find_digest
 from goal_engine.oracle import find_kind, find_questions, parse_goal_text
 from goal_engine.ports import Ports
 from goal_engine.proof.flakes import is_quarantined
-from goal_engine.proof.gate import GateSpec
+from goal_engine.proof.gate import GateSpec, name_setup
 from goal_engine.runtime.repository import CheckoutStatus, read_checkout
 from goal_engine.runtime.threads import in_thread
 from goal_engine.state import events as e
@@ -69,6 +69,8 @@ class CreateGoalOptions:
     """What sort of goal it is, as the person says; over the plan and the words."""
     python: str | None = None
     copies: tuple[str, ...] = ()
+    setup: tuple[tuple[str, ...], ...] = ()
+    """Commands that make each workspace ready, locked and approved like the gates."""
     notices: tuple[str, ...] = ()
     """What a person should know about how the gates were chosen."""
     until_ready: bool = True
@@ -179,11 +181,12 @@ def _created(
         branch=status.branch,
         author=status.author,
         gates=options.gates,
-        gates_digest=find_digest(options.gates),
+        gates_digest=find_digest((*options.gates, *name_setup(options.setup))),
         worker=options.worker,
         agent=options.agent,
         python=options.python,
         copies=options.copies,
+        setup=options.setup,
         budget=options.budget or (plan.budget if plan else GoalBudget()),
         delivery=options.delivery,
         notices=(*notices, *options.notices),

@@ -57,6 +57,7 @@ def render_progress(state: GoalState) -> GoalProgressSnapshot:
         for task_id, task in state.tasks.items()
     ]
     lines += [f"{'✓' if result.green else '✗'} gate {result.gate}" for result in proven]
+    lines += _find_running(state)
     return GoalProgressSnapshot(
         goal_id=state.goal_id,
         rev=state.seq,
@@ -69,6 +70,14 @@ def render_progress(state: GoalState) -> GoalProgressSnapshot:
         spend=state.spend,
         blocker=find_blocker(state),
     )
+
+
+def _find_running(state: GoalState) -> list[str]:
+    """A line for each gate that runs; a goal without a runner has none, whatever was begun."""
+    if state.status is not GoalStatus.RUNNING:
+        return []
+    named = (name.split(" ", 1) for name in state.gates_running)
+    return [f"{MARKS[TaskStatus.RUNNING]} gate {gate} ({stage})" for stage, gate in named]
 
 
 def _say(task: TaskState) -> str:

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 
 from goal_engine.errors import (
+    BadInput,
     EnvironmentUnusable,
     ProofRefused,
     RepositoryUnusable,
@@ -18,11 +20,19 @@ from goal_engine.errors import (
 )
 from goal_engine.gates.protected import find_protected_change, runs_tests
 from goal_engine.proof.flakes import expect_unsteady
-from goal_engine.proof.gate import GateOutcome, GateResult, GateStage, TestOutcome
+from goal_engine.proof.gate import (
+    GateOutcome,
+    GateResult,
+    GateSpec,
+    GateStage,
+    TestOutcome,
+    name_setup,
+)
 from goal_engine.proof.report import describe_signature
 from goal_engine.proof.statement import GoalProof
 from goal_engine.proof.verdict import EXTRA_CRITERIA, Observations, judge
 from goal_engine.runtime.environment import find_environment
+from goal_engine.runtime.process import clean_environment, run_process
 from goal_engine.runtime.repository import EvidenceRepository, read_checkout
 from goal_engine.runtime.threads import in_thread
 from goal_engine.types import Frozen, Person, Sha256
@@ -34,6 +44,7 @@ from goal_engine.verifier.stages import overlay_tests
 from goal_engine.worktree import Workbench
 
 Say = Callable[[str], None]
+VENV_SECONDS = 300.0
 
 
 class ReverifyOutcome(StrEnum):
@@ -83,10 +94,18 @@ def describe_inspection(proof: GoalProof) -> str:
     )
 
 
-def plan_commands(proof: GoalProof) -> tuple[str, ...]:
+def find_runnable(proof: GoalProof, *, setup: bool) -> tuple[GateSpec, ...]:
+    """Return all that running the proof again would execute, as what a person approves."""
+    return (*(name_setup(proof.setup) if setup else ()), *proof.gates)
+
+
+def plan_commands(proof: GoalProof, *, setup: bool = False) -> tuple[str, ...]:
     """Return a line for each command that running the proof again would execute."""
     specs = {gate.name: gate for gate in proof.gates}
-    return tuple(
+    first = tuple(
+        f"set-up · in each checkout: {' '.join(argv)}" for argv in (proof.setup if setup else ())
+    )
+    return first + tuple(
         f"{run.stage} · {run.gate}: {' '.join(specs[run.gate].argv)}"
         f" (in {specs[run.gate].cwd}, at most {specs[run.gate].timeout:g} s"
         f"{', sets ' + ', '.join(specs[run.gate].env) if specs[run.gate].env else ''})"
@@ -96,19 +115,30 @@ def plan_commands(proof: GoalProof) -> tuple[str, ...]:
 
 
 async def verify_proof(
-    bundle: Path, repository: Path, *, python: str | None = None, say: Say = lambda _: None
+    bundle: Path,
+    repository: Path,
+    *,
+    env: str | None = None,
+    setup: bool = False,
+    say: Say = lambda _: None,
 ) -> Reverification:
     """Run every gate of the proof in `bundle` again and compare outcomes, tests and verdict.
 
-    `repository` is a checkout that has the base commit; it is only read.  `python` is the
-    interpreter to use, the repository's own when not given.  Raises `ProofRefused`.
+    `repository` is a checkout that has the base commit; it is only read.  `env` is a Python, a
+    virtual environment or any folder with a `bin`, which goes first; the repository's own Python
+    when not given.  With `setup` the proof's set-up commands run in each clean checkout, over a new
+    virtual environment.  Raises `ProofRefused` and `BadInput`.
     """
+    python, first = split_environment(env)
     proof, digest = await in_thread(read_bundle, bundle)
     with tempfile.TemporaryDirectory(prefix="goalproof-verify-") as scratch:
         try:
+            if setup:
+                python = await _make_environment(repository, python, Path(scratch))
             bench, commits, trees = await in_thread(
                 _open, proof, bundle, repository, Path(scratch), python
             )
+            bench = replace(bench, setup=proof.setup if setup else (), first=first)
             differences = await _rerun(proof, bench, commits, trees, say)
         except (RepositoryUnusable, ToolMissing, EnvironmentUnusable) as error:
             return Reverification(
@@ -118,6 +148,48 @@ async def verify_proof(
             )
     outcome = ReverifyOutcome.NOT_REPRODUCED if differences else ReverifyOutcome.REPRODUCED
     return Reverification(digest=digest, outcome=outcome, differences=differences)
+
+
+def split_environment(env: str | None) -> tuple[str | None, Path | None]:
+    """Return the Python that `env` means, and the folder of programs that goes first.
+
+    Raises `BadInput` for what is neither.
+    """
+    if env is None:
+        return None, None
+    path = Path(env).expanduser().absolute()
+    programs = path / "bin"
+    if path.is_file():
+        return str(path), None
+    if not programs.is_dir():
+        raise BadInput(
+            f"{env[:200]!r} is no Python and no environment: give an interpreter, or a folder that "
+            "has a `bin` with the tools that the gates need."
+        )
+    return (str(path) if (programs / "python").exists() else None), programs
+
+
+async def _make_environment(repository: Path, python: str | None, scratch: Path) -> str | None:
+    """Return a new virtual environment of the Python that there is, if there is one."""
+    checkout = (await in_thread(read_checkout, repository)).root
+    user = await in_thread(find_environment, checkout, python)
+    if user.python is None:
+        return None
+    target, log = scratch / "venv", scratch / "venv.log"
+    ended = await run_process(
+        [str(user.base_python), "-I", "-m", "venv", str(target)],
+        cwd=scratch,
+        env=clean_environment(),
+        log=log,
+        timeout=VENV_SECONDS,
+    )
+    if ended.exit_code != 0:
+        said = log.read_text("utf-8", "replace").strip()[-300:]
+        raise EnvironmentUnusable(
+            f"No virtual environment could be made for the set-up commands: {said}. Install what "
+            "`python -m venv` needs, or give an environment that has all with `--env`."
+        )
+    return str(target)
 
 
 def _open(
@@ -190,9 +262,14 @@ async def _rerun(
             raise EnvironmentUnusable(f"Gate {run.gate} cannot be judged here: {result.message}.")
         silent = result.outcome is GateOutcome.ERROR and not result.tests
         if silent and run.stage is GateStage.BASELINE and run.outcome is not GateOutcome.ERROR:
+            first = (
+                "Run the proof's set-up commands first (`--setup`), or give"
+                if proof.setup
+                else "Give"
+            )
             raise EnvironmentUnusable(
                 f"Gate {run.gate} does not answer here, not even on the base: {result.message}. "
-                "Give the Python that has what it needs with `--python`."
+                f"{first} the environment that has what it needs (`--env`)."
             )
         result = expect_unsteady(specs[run.gate], run, result)
         found = compare(run, result)
@@ -261,7 +338,7 @@ def _compare_judgement(
         proving=stages[GateStage.PROVING],
         counterfactual=stages[GateStage.COUNTERFACTUAL],
         original=stages[GateStage.ORIGINAL],
-        protected=find_protected_change(proof.evidence, proof.gates),
+        protected=find_protected_change(proof.evidence, find_runnable(proof, setup=True)),
         reaching=reaching,
         unfinished=proof.unfinished,
     )

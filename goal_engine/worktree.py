@@ -6,21 +6,29 @@ A person's folder is the exception: it lies elsewhere, and goes only once its tr
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import os
+import shlex
 import shutil
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
-from goal_engine.errors import GoalAmbiguous, GoalError, GoalNotFound
+from goal_engine.errors import EnvironmentUnusable, GoalAmbiguous, GoalError, GoalNotFound
 from goal_engine.evidence import GoalGitEvidence
 from goal_engine.runtime.environment import Environment, UserEnvironment, view_environment
+from goal_engine.runtime.process import clean_environment, run_process
 from goal_engine.runtime.repository import EvidenceRepository, has_history
 from goal_engine.runtime.threads import in_thread
 from goal_engine.state.model import GoalState, TaskState
 from goal_engine.state.store import GoalStateStore
 from goal_engine.types import GoalId, Person
 
+SETUP_SECONDS = 1800.0
+"""After which a set-up command is killed."""
+LINES_SHOWN = 12
+"""Lines of a failed one's output that are quoted."""
 DESKS = "desks"
 """The folder of persons' folders, in the state directory of a workspace."""
 
@@ -48,6 +56,10 @@ class Workbench:
     author: Person
     copies: tuple[str, ...] = ()
     """Globs of untracked files that the gates need."""
+    setup: tuple[tuple[str, ...], ...] = ()
+    """Commands that make a workspace ready, in each one anew."""
+    first: Path | None = None
+    """A folder of programs that comes before those of the person's PATH."""
     tracked: frozenset[str] = frozenset()
     """Paths of the base: what is tracked is never copied, or a deleted file would come back."""
 
@@ -76,14 +88,58 @@ class Workbench:
         path = task_folder(self.state_dir, self.goal_id, name)
         await in_thread(remove_workspace, self.repository, path)
 
-    async def environment(self, workspace: Path) -> Environment:
-        """Return a view of the person's environment that judges `workspace`."""
-        return await in_thread(self._view, workspace)
+    async def environment(self, workspace: Path, commit: str) -> Environment:
+        """Return a view of the person's environment that judges `workspace`, which is of `commit`.
+
+        The set-up commands have run there then.  Raises `EnvironmentUnusable` when one of them
+        fails or changes what the commit has.
+        """
+        view = await in_thread(self._view, workspace)
+        return await self._set_up(workspace, commit, view) if self.setup else view
 
     def _view(self, workspace: Path) -> Environment:
         view = view_environment(self.user, self.checkout, workspace)
+        if self.first is not None:
+            own, _, rest = view.variables["PATH"].partition(os.pathsep)
+            path = os.pathsep.join((own, str(self.first), rest))
+            view = replace(view, variables={**view.variables, "PATH": path})
         copied = tuple(self._copy_wanted(workspace))
         return replace(view, exclude=(*view.exclude, *copied)) if copied else view
+
+    async def _set_up(self, workspace: Path, commit: str, view: Environment) -> Environment:
+        """What the commands make beside the commit's files is never part of a result."""
+        before = await in_thread(self.repository.snapshot, workspace, commit, view.exclude)
+        log = workspace.with_name(f"{workspace.name}.set-up.log")
+        for argv in self.setup:
+            ended = await run_process(
+                argv,
+                cwd=workspace,
+                env=clean_environment(view.variables),
+                log=log,
+                timeout=SETUP_SECONDS,
+            )
+            if ended.exit_code != 0:
+                raise EnvironmentUnusable(_say_failed(argv, ended.exit_code, log.read_bytes()))
+        log.unlink(missing_ok=True)
+        after = await in_thread(self.repository.snapshot, workspace, commit, view.exclude)
+        found = await in_thread(self.repository.evidence, before, after)
+        touched = sorted(file.path for file in found.files if file.status not in ("A", "C"))
+        if touched:
+            raise EnvironmentUnusable(
+                f"The set-up commands changed {', '.join(touched[:5])}, which the repository has: then "
+                "gates would judge something else. Take a command that leaves them alone (`npm ci`, "
+                "not `npm install`), in goalproof.toml, `[workspace] setup`."
+            )
+        known = await in_thread(self.repository.list_files, before)
+        made = find_new_places((file.path for file in found.files), known)
+        digest = hashlib.sha256(repr((view.key, self.setup)).encode()).hexdigest()
+        commands = "; ".join(shlex.join(argv) for argv in self.setup)
+        return replace(
+            view,
+            exclude=(*view.exclude, *made),
+            notes=(*view.notes, f"set up with {commands}"),
+            key=digest,
+        )
 
     def _copy_wanted(self, workspace: Path) -> Iterator[str]:
         """Copy the untracked files that the configuration says gates need."""
@@ -135,6 +191,27 @@ class Workbench:
     def _clear(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         remove_workspace(self.repository, path)
+
+
+def _say_failed(argv: Sequence[str], code: int | None, output: bytes) -> str:
+    lines = [line.strip() for line in output.decode("utf-8", "replace").splitlines()]
+    said = " | ".join([line for line in lines if line][-LINES_SHOWN:])[-800:] or "nothing"
+    how = f"was killed after {SETUP_SECONDS:g} s" if code is None else f"ended with {code}"
+    return (
+        f"The set-up command `{shlex.join(argv)}` {how}; its last words: {said}. Repair that, or "
+        "correct `[workspace] setup` in goalproof.toml and make the goal anew."
+    )
+
+
+def find_new_places(made: Iterable[str], known: Iterable[str]) -> tuple[str, ...]:
+    """Return the fewest paths that have all of `made` and none of `known`."""
+    folders = {str(parent) for path in known for parent in PurePosixPath(path).parents}
+    places = set()
+    for path in made:
+        above = [str(parent) for parent in PurePosixPath(path).parents]
+        new = [folder for folder in above if folder not in folders and folder != "."]
+        places.add(new[-1] if new else path)
+    return tuple(sorted(places))
 
 
 def remove_workspace(repository: EvidenceRepository, path: Path) -> None:

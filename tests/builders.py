@@ -106,6 +106,7 @@ EVENTS: tuple[e.GoalEvent, ...] = (
     e.GoalPaused(reason="asked"),
     e.GoalInterrupted(),
     e.GoalCancelled(reason="asked"),
+    e.GateStarted(gate="tests", stage=GateStage.PROVING, tree=TREE),
     e.GateFinished(result=a_gate_result()),
     e.TaskStarted(task="fix", attempt=1, base_commit=BASE),
     e.TaskHandedOver(task="fix", attempt=1, folder="/state/desks/fix"),

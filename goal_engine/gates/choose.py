@@ -34,6 +34,8 @@ class GateChoice:
     copies: tuple[str, ...]
     passed_over: tuple[PassedOver, ...] = ()
     """What is no gate, and why; nothing where the configuration names the gates."""
+    setup: tuple[tuple[str, ...], ...] = ()
+    """Commands that make each workspace ready."""
 
 
 def choose_gates(checkout: Path, files: Iterable[str]) -> GateChoice:
@@ -59,6 +61,7 @@ def choose_gates(checkout: Path, files: Iterable[str]) -> GateChoice:
         path=path if configuration.gates else None,
         python=python,
         copies=configuration.copies,
+        setup=configuration.setup,
         passed_over=(*passed, *found.passed_over),
     )
 

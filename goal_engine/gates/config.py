@@ -12,7 +12,7 @@ from difflib import get_close_matches
 from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, ValidationError
 
 from goal_engine.errors import BadConfiguration
 from goal_engine.gates.contradictions import find_contradiction
@@ -41,6 +41,8 @@ class Configuration(Frozen):
     """A venv or an interpreter, as written: relative to the checkout or absolute."""
     copies: tuple[str, ...] = ()
     """Globs of untracked files that gates need in a workspace (`[workspace] copy`)."""
+    setup: tuple[tuple[str, ...], ...] = ()
+    """Commands that make each workspace ready before anything else runs in it."""
 
 
 @dataclass(frozen=True, order=True, slots=True)
@@ -111,11 +113,18 @@ class _Gate(_Strict):
     quarantine: list[Annotated[str, AfterValidator(_check_quarantine)]] = Field(
         default_factory=list
     )
+    group: Annotated[str, StringConstraints(pattern=r"^([a-z0-9][a-z0-9._-]{0,63})?$")] = ""
+    memory: Annotated[int, Field(ge=1)] | None = None
+    cpu: Annotated[int, Field(ge=1)] | None = None
+    processes: Annotated[int, Field(ge=1)] | None = None
+    files: Annotated[int, Field(ge=16)] | None = None
+    output: Annotated[int, Field(ge=1)] | None = None
 
 
 class _Workspace(_Strict):
     python: Annotated[str, Field(min_length=1), AfterValidator(_check_word)] | None = None
     copy_: list[Inside] = Field(default_factory=list, alias="copy")
+    setup: list[Argv] = Field(default_factory=list)
 
 
 class _File(_Strict):
@@ -126,7 +135,7 @@ class _File(_Strict):
 KEYS = {
     (): ("gate", "workspace"),
     ("gate",): tuple(_Gate.model_fields),
-    ("workspace",): ("python", "copy"),
+    ("workspace",): ("python", "copy", "setup"),
 }
 """Keys that there are, by the table they stand in."""
 
@@ -147,6 +156,7 @@ def parse_configuration(text: str, name: str = NAME) -> Configuration:
         ),
         python=parsed.workspace.python,
         copies=tuple(parsed.workspace.copy_),
+        setup=tuple(tuple(argv) for argv in parsed.workspace.setup),
     )
 
 

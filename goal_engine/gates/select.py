@@ -21,7 +21,7 @@ KNOWN_MODULES = frozenset(
 
 DIGESTED = {
     *("name", "argv", "cwd", "timeout", "required", "parallel", "report", "fix", "tests"),
-    *("reruns", "confirm", "quarantine"),
+    *("reruns", "confirm", "quarantine", "memory", "cpu", "processes", "files", "output"),
 }
 """What a gate does and how it is judged.  What came later is left out where it is as before."""
 

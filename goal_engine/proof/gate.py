@@ -14,6 +14,12 @@ REPORT = "{report}"
 """Stands in `argv` for the report's file; its path is the engine's and outside the workspace."""
 
 
+OUTPUT = 1024
+"""MiB that a gate may print unless it says another number: far more than anybody reads."""
+LIMITS = {"memory": "MiB", "cpu": "s", "processes": "", "files": "", "output": "MiB"}
+"""What a gate can be held to, and in what."""
+
+
 class GateReport(StrEnum):
     """How a gate tells its result: the first two in a file, `exit` not per test, the others on its
     output."""
@@ -57,11 +63,37 @@ class GateSpec(Frozen):
     """How often a green run is repeated when a criterion that flips rests on it."""
     quarantine: tuple[str, ...] = later(())
     """Globs over test ids (`*` and `?` alone): these tests neither fail the gate nor back anything."""
+    group: str = later("")
+    """Gates of one group never run at the same time; of no group when empty."""
+    memory: int | None = later(None)
+    """MiB that all its processes may have resident together."""
+    cpu: int | None = later(None)
+    """Seconds of processor time that all its processes may use together."""
+    processes: int | None = later(None)
+    """How many processes it may have at once."""
+    files: int | None = later(None)
+    """How many files each of its processes may have open."""
+    output: int | None = later(None)
+    """MiB that it may print; `OUTPUT` when it is not said."""
     reason: str = ""
     """Why this gate was chosen: configuration or what detection saw."""
     runs: tuple[str, ...] = later(())
     """Files (from `cwd`) that its command does not name and that decide how it ends: what a script
     or a target starts."""
+
+    @property
+    def limits(self) -> dict[str, int]:
+        """What it is held to beside its timeout, by name."""
+        said = {name: getattr(self, name) for name in LIMITS}
+        return {"output": OUTPUT, **{name: most for name, most in said.items() if most is not None}}
+
+
+def name_setup(commands: tuple[tuple[str, ...], ...]) -> tuple[GateSpec, ...]:
+    """Return set-up commands as what a person approves: they are run like gates, and judge nothing."""
+    return tuple(
+        GateSpec(name=f"set-up-{number}", argv=argv, reason="makes each workspace ready")
+        for number, argv in enumerate(commands, 1)
+    )
 
 
 class TestOutcome(StrEnum):

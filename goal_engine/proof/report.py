@@ -64,6 +64,9 @@ With Goalproof, in a clone that has the base:
 
     goalproof verify-proof BUNDLE --run
 
+(`--setup` runs the set-up commands first, if there are any; `--env PATH` names an environment that has
+what the gates need.)
+
 With nothing but Python and git (read `verify.py` first: it came with the bundle):
 
     python3 verify.py --run --repository CLONE
@@ -188,8 +191,7 @@ def _say_hunks(trials: tuple[HunkTrial, ...]) -> str:
 def _hunks(trials: tuple[HunkTrial, ...]) -> str:
     if not trials:
         return ""
-    rank = list(HunkStanding)
-    shown = sorted(trials, key=lambda trial: -rank.index(trial.standing))
+    shown = sorted(trials, key=lambda trial: trial.standing is HunkStanding.CONSTRAINED)
     rows = [
         (code(trial.hunk.place), f"**{trial.standing}**", cell(trial.reason))
         for trial in shown[:LISTED]
@@ -240,6 +242,8 @@ def _facts(proof: GoalProof, digest: str) -> Iterator[str]:
         f"change: {count} {'file' if count == 1 else 'files'}, "
         f"+{evidence.additions} −{evidence.deletions}"
     )
+    for argv in proof.setup:
+        yield f"set up, in each workspace, with {code(shlex.join(argv))}"
     yield f"workers: {cell(', '.join(proof.workers)) or 'none'}"
     yield (
         f"environment: Python {environment.python or 'none'}, git {environment.git}, "

@@ -104,6 +104,8 @@ class GoalProof(Frozen):
     cause: ProofCause = later(ProofCause.JUDGED)
     supersedes: Sha256 | None = later(None)
     """The proof that the goal had before this one."""
+    setup: tuple[tuple[str, ...], ...] = later(())
+    """Commands that made each workspace ready before a gate ran in it."""
     recovered: bool = later(False)
     """Whether it was made again from the journal: where its gates ran is not known then."""
     hunks: tuple[HunkTrial, ...] = later(())

@@ -14,6 +14,7 @@ from __future__ import annotations
 import ctypes
 import json
 import os
+import resource
 import select
 import signal
 import subprocess
@@ -27,6 +28,9 @@ ROUND = 0.02
 """Seconds between two sweeps for survivors."""
 LONGEST = 3600.0
 """Seconds in one wait: the system refuses very long ones."""
+LOOK = 0.1
+"""Seconds between two looks at what the command's processes use, where that is limited."""
+MIB = 1 << 20
 GLANCE = 0.05
 """Seconds between two looks at a command whose end cannot be waited for together with a pipe."""
 
@@ -147,6 +151,81 @@ def read_ps() -> dict[int, int]:
     }
 
 
+def read_usage() -> dict[int, tuple[int, int, float]]:
+    """Return parent, resident bytes and CPU seconds of every process, with what it waited for."""
+    return read_proc_usage() if os.path.isdir("/proc/self") else read_ps_usage()  # noqa: PTH112
+
+
+def read_proc_usage() -> dict[int, tuple[int, int, float]]:
+    page, tick = os.sysconf("SC_PAGE_SIZE"), os.sysconf("SC_CLK_TCK")
+    usage = {}
+    for name in filter(str.isdigit, os.listdir("/proc")):  # noqa: PTH208
+        try:
+            with open(f"/proc/{name}/stat", "rb") as file:  # noqa: PTH123
+                fields = file.read().rpartition(b")")[2].split()
+        except OSError:
+            continue
+        cpu = sum(map(int, fields[11:15])) / tick
+        usage[int(name)] = (int(fields[1]), int(fields[21]) * page, cpu)
+    return usage
+
+
+def read_ps_usage() -> dict[int, tuple[int, int, float]]:
+    command = ["ps", "-axo", "pid=,ppid=,rss=,time="]
+    with subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, env={"LC_ALL": "C"}
+    ) as table:
+        assert table.stdout is not None
+        rows = [line.split() for line in table.stdout]
+    return {
+        int(pid): (int(parent), int(rss) * 1024, parse_time(cpu.decode()))
+        for pid, parent, rss, cpu in rows
+        if int(pid) != table.pid
+    }
+
+
+def parse_time(text: str) -> float:
+    """Return the seconds in `[[days-]hours:]minutes:seconds`."""
+    days, _, clock = text.rpartition("-")
+    seconds = 0.0
+    for part in clock.split(":"):
+        seconds = seconds * 60 + float(part)
+    return seconds + 86400 * int(days or 0)
+
+
+def find_exceeded(limits: dict[str, int], output: Output, *, look: bool) -> str:
+    """Return the name of a limit that the command and all below it broke together, or nothing."""
+    if output.seen > limits.get("output", sys.maxsize // MIB) * MIB:
+        return "output"
+    if not look or not {"memory", "cpu", "processes"} & limits.keys():
+        return ""
+    usage = read_usage()
+    below: set[int] = set()
+    level = {os.getpid()}
+    while level:
+        level = {pid for pid, (parent, *_) in usage.items() if parent in level and pid not in below}
+        below |= level
+    used = {
+        "memory": sum(usage[pid][1] for pid in below) / MIB,
+        "cpu": sum(usage[pid][2] for pid in below),
+        "processes": len(below),
+    }
+    return next((name for name in used if name in limits and used[name] > limits[name]), "")
+
+
+def restrict(limits: dict[str, int]) -> None:
+    """Set, in the command before it begins, what the system itself holds each process to.
+
+    Memory, time and number are watched instead: the system's own limits are on the address space,
+    which some runtimes reserve and never use, on single processes, and on all that a user runs.
+    """
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    if "files" in limits:
+        hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        most = limits["files"] if hard == resource.RLIM_INFINITY else min(limits["files"], hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
 def find_below(root: int) -> set[int]:
     """Return every living process below `root`."""
     parents = read_processes()
@@ -217,20 +296,33 @@ def open_end(pid: int) -> int | None:
         return None
 
 
-def watch(child: subprocess.Popen[bytes], output: Output, timeout: float | None) -> bool:
-    """Return when the command ended, the owner is gone or wants the end, or (true) time is up."""
+def watch(
+    child: subprocess.Popen[bytes],
+    output: Output,
+    timeout: float | None,
+    limits: dict[str, int],
+) -> str:
+    """Return when the command ended or the owner is gone or wants the end; or a limit's name."""
+    looked = time.monotonic()
     end = open_end(child.pid)
     deadline = None if timeout is None else time.monotonic() + timeout
     while child.poll() is None:
         left = None if deadline is None else min(LONGEST, max(0.0, deadline - time.monotonic()))
         if left == 0:
-            return True
+            return "timeout"
+        look = time.monotonic() - looked >= LOOK
+        if limits:
+            exceeded = find_exceeded(limits, output, look=look)
+            if exceeded:
+                return exceeded
+            looked = time.monotonic() if look else looked
+            left = LOOK if left is None else min(LOOK, left)
         if end is None:
             left = GLANCE if left is None else min(GLANCE, left)
         if ORDER in wait_for([ORDER, output.pipe, end], left):
-            return False
+            return ""
         output.take()
-    return False
+    return ""
 
 
 def main() -> None:
@@ -238,6 +330,7 @@ def main() -> None:
     if not line:
         return
     order = json.loads(line)
+    limits = order["limits"]
     settle()
     begun = time.monotonic()
     reader, writer = os.pipe()
@@ -252,6 +345,7 @@ def main() -> None:
                 stderr=writer,
                 start_new_session=True,
                 restore_signals=True,
+                preexec_fn=lambda: restrict(limits),  # no other thread is there to be forked
             )
     except (OSError, ValueError) as error:
         answer({"error": getattr(error, "strerror", None) or str(error)})
@@ -259,7 +353,7 @@ def main() -> None:
     os.close(writer)
     output = Output(reader, order["cap"])
     try:
-        timed_out = watch(child, output, order["timeout"])
+        broken = watch(child, output, order["timeout"], limits)
         code = child.poll()
         duration = time.monotonic() - begun
     finally:
@@ -268,7 +362,8 @@ def main() -> None:
     answer(
         {
             "exit_code": code,
-            "timed_out": timed_out and code is None,
+            "timed_out": broken == "timeout" and code is None,
+            "exceeded": broken if broken != "timeout" else "",
             "duration_ms": round(duration * 1000),
             "log_bytes": output.seen,
             "truncated": truncated,

@@ -45,6 +45,8 @@ class Finished:
     truncated: bool
     killed: int
     """Processes that were left over beside the command itself and were ended."""
+    exceeded: str = ""
+    """The name of the limit that it was ended for, empty for none."""
 
 
 def clean_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -70,11 +72,14 @@ async def run_process(
     timeout: float | None,
     grace: float = 0.5,
     stdin: Path | None = None,
+    limits: Mapping[str, int] | None = None,
 ) -> Finished:
     """Run `argv` with its output in `log` and return once its whole tree is dead.
 
     `timeout` and `grace` (between asking and killing) are seconds; `stdin` is a file that it reads
-    as its standard input, which is empty otherwise.  Cancelled, it ends the tree
+    as its standard input, which is empty otherwise.  `limits` are on the whole tree: `memory` and
+    `output` in MiB, `cpu` in seconds, `processes`; and `files` that each process may have open.
+    What breaks one is ended, and the result names it.  Cancelled, it ends the tree
     before it lets the cancellation through.  Raises `ToolMissing` when there is no such program,
     `StoreUnwritable` when there can be no log.
     """
@@ -92,6 +97,7 @@ async def run_process(
         "grace": grace,
         "stdin": None if stdin is None else str(stdin),
         "cap": LOG_CAP,
+        "limits": dict(limits or {}),
     }
     with _start_guardian(log) as guardian:  # left only when it has ended
         _give(guardian, json.dumps(order).encode() + b"\n")

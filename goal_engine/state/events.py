@@ -14,7 +14,7 @@ from pydantic import Field
 from goal_engine.budget import GoalBudget, Spend
 from goal_engine.decision import Acceptance, Answer, Criterion, Question
 from goal_engine.evidence import GoalGitEvidence
-from goal_engine.proof.gate import GateResult, GateSpec
+from goal_engine.proof.gate import GateResult, GateSpec, GateStage
 from goal_engine.proof.statement import ProofCause
 from goal_engine.proof.verdict import Judgement
 from goal_engine.stagnation import Round, Stagnation
@@ -59,6 +59,8 @@ class GoalCreated(Frozen):
     """The interpreter that goalproof.toml names for the gates."""
     copies: tuple[str, ...] = ()
     """Globs of untracked files that the gates need in a workspace."""
+    setup: tuple[tuple[str, ...], ...] = later(())
+    """Commands that make each workspace ready before anything else runs in it."""
     budget: GoalBudget
     delivery: GoalDeliveryPolicy = GoalDeliveryPolicy.LOCAL
     notices: tuple[str, ...] = ()
@@ -179,6 +181,15 @@ class GoalCancelled(Frozen):
     spent: Spend = Spend()
     kept: tuple[TaskId, ...] = ()
     """Tasks in whose folders a person's work was left."""
+
+
+class GateStarted(Frozen):
+    """A gate is about to run: written before its process is."""
+
+    type: Literal["gate.started"] = "gate.started"
+    gate: str
+    stage: GateStage
+    tree: GitOid
 
 
 class GateFinished(Frozen):
@@ -436,6 +447,7 @@ GoalEvent = Annotated[
     | GoalPaused
     | GoalInterrupted
     | GoalCancelled
+    | GateStarted
     | GateFinished
     | TaskStarted
     | TaskHandedOver

@@ -175,6 +175,7 @@ def _started(state: GoalState, event: e.GoalStarted) -> Mapping[str, Any]:
         "rounds": (),
         "stopped": None,
         "gates_run": baseline,
+        "gates_running": (),
         "reopened": False,
     }
 
@@ -192,6 +193,7 @@ def _resumed(state: GoalState, event: e.GoalResumed) -> Mapping[str, Any]:
         tasks[name] = _again(tasks[name])
     return {
         "tasks": tasks,
+        "gates_running": (),
         "interrupted": False,
         "blocked": None,
         "pause_reason": "",
@@ -256,7 +258,17 @@ def _gate_finished(state: GoalState, event: e.GateFinished) -> Mapping[str, Any]
         failures=event.failures,
         environment=event.environment,
     )
-    return {"gates_run": {**state.gates_run, key: run}}
+    began = f"{result.stage} {result.gate}"
+    return {
+        "gates_run": {**state.gates_run, key: run},
+        "gates_running": tuple(name for name in state.gates_running if name != began),
+    }
+
+
+def _gate_started(state: GoalState, event: e.GateStarted) -> Mapping[str, Any]:
+    name = f"{event.stage} {event.gate}"
+    others = (other for other in state.gates_running if other != name)
+    return {"gates_running": (*others, name)}
 
 
 def _task_started(state: GoalState, event: e.TaskStarted) -> Mapping[str, Any]:
@@ -374,6 +386,7 @@ CHANGES: Mapping[type[Frozen], Change] = {
     e.GoalPaused: _stopped,
     e.GoalCancelled: _cancelled,
     e.GoalInterrupted: _interrupted,
+    e.GateStarted: _gate_started,
     e.GateFinished: _gate_finished,
     e.TaskStarted: _task_started,
     e.TaskHandedOver: _task_handed_over,

@@ -115,6 +115,8 @@ class GoalState(Frozen):
     """Why this run tries no further repair."""
     gates_run: dict[str, GateRun] = Field(default_factory=dict)
     """By `stage:tree:gate`."""
+    gates_running: tuple[str, ...] = ()
+    """`stage gate` of each that has begun and not ended; of a runner that went away, too."""
     judgement: Judgement | None = None
     acceptances: tuple[Acceptance, ...] = ()
     proof: ProofPointer | None = None

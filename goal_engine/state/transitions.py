@@ -28,6 +28,7 @@ BLOCKED_ON: Mapping[str, GoalStatus] = {
 
 _WORK = (
     e.ControlRequested,
+    e.GateStarted,
     e.GateFinished,
     e.TaskStarted,
     e.TaskHandedOver,

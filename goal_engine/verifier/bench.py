@@ -23,4 +23,5 @@ def open_bench(ports: Ports, state: GoalState) -> Workbench:
         goal_id=state.goal_id,
         author=state.created.author,
         copies=copies,
+        setup=state.created.setup,
     )

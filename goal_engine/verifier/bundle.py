@@ -214,6 +214,7 @@ def make_proof(
         journal_head=made.head,
         files=files,
         page=2,
+        setup=created.setup,
         cause=made.cause,
         recovered=made.cause is ProofCause.RECOVERED,
         supersedes=state.proof.digest if state.proof else None,

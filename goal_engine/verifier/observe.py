@@ -9,7 +9,14 @@ from goal_engine.evidence import GITLINK, SYMLINK, GoalGitEvidence
 from goal_engine.gates.protected import find_protected_change, is_test
 from goal_engine.gates.reaching import find_reaching
 from goal_engine.ports import Ports
-from goal_engine.proof.gate import GateResult, GateSpec, GateStage, TestFailure, TestOutcome
+from goal_engine.proof.gate import (
+    GateResult,
+    GateSpec,
+    GateStage,
+    TestFailure,
+    TestOutcome,
+    name_setup,
+)
 from goal_engine.proof.hunk import HunkTrial
 from goal_engine.proof.verdict import Observations
 from goal_engine.state.model import GateRun, GoalState
@@ -25,13 +32,14 @@ async def observe(
 ) -> Observations:
     """Return everything that the judgement of the goal's tree is made from."""
     tree = state.tree or state.created.base_tree
+    runnable = (*state.gates, *name_setup(state.created.setup))
     return Observations(
         tree=tree,
         baseline=await _read(ports, state, GateStage.BASELINE, state.created.base_tree),
         proving=await _read(ports, state, GateStage.PROVING, tree),
         counterfactual=await _read(ports, state, GateStage.COUNTERFACTUAL, counterfactual_tree),
         original=await _read(ports, state, GateStage.ORIGINAL, original_tree),
-        protected=find_protected_change(state.evidence, state.gates) if state.evidence else (),
+        protected=find_protected_change(state.evidence, runnable) if state.evidence else (),
         reaching=reaching,
         unfinished=find_unfinished(state),
         stopped=state.stopped.reason if state.stopped else "",

@@ -15,6 +15,7 @@ from goal_engine.gates.reports import SUFFIX, BadReport, Report, find_notes, rea
 from goal_engine.gates.traces import find_failures
 from goal_engine.proof.flakes import merge_runs, wants_another
 from goal_engine.proof.gate import (
+    LIMITS,
     REPORT,
     GateOutcome,
     GateReport,
@@ -29,6 +30,7 @@ from goal_engine.runtime.process import Finished, clean_environment, run_process
 from goal_engine.runtime.threads import in_thread
 from goal_engine.worktree import Workbench
 
+TOO_MANY_FILES = b"Too many open files"
 LINES_SHOWN = 12
 """Lines of a red gate's output that its message quotes."""
 
@@ -89,7 +91,7 @@ async def run_gate(
     """
     name = name_run(stage, spec.name)
     async with bench.workspace(name, commit) as workspace:
-        environment = await bench.environment(workspace)
+        environment = await bench.environment(workspace, commit)
         strangers = await probe_origin(environment, workspace)
         if strangers:
             result = GateResult(
@@ -110,6 +112,7 @@ async def run_gate(
             env=clean_environment({**environment.variables, **spec.env}),
             log=log,
             timeout=spec.timeout,
+            limits=spec.limits,
         )
         output = log.read_bytes() if log.exists() else b""
         root = str(workspace.resolve())
@@ -151,7 +154,10 @@ def _read_outcome(
 ) -> tuple[GateOutcome, Report, str]:
     """The exit code and the report must agree: a gate that contradicts itself has not answered."""
     if ended.timed_out:
-        return GateOutcome.TIMEOUT, Report({}), f"it was killed after {spec.timeout:g} s"
+        said = f"it was killed after {spec.timeout:g} s; {quote_last(output)}"
+        return GateOutcome.TIMEOUT, Report({}), said
+    if broken := find_broken_limit(spec, ended, output):
+        return GateOutcome.ERROR, Report({}), f"{broken}; {quote_last(output)}"
     tests = Report({})
     if spec.report is not GateReport.EXIT:
         if ended.truncated and not spec.report.in_file:
@@ -173,6 +179,25 @@ def _read_outcome(
     if ended.exit_code == 0:
         return GateOutcome.PASSED, tests, ""
     return GateOutcome.FAILED, tests, "" if red else quote(output)
+
+
+def find_broken_limit(spec: GateSpec, ended: Finished, output: bytes) -> str:
+    """Return what a gate was ended for, or failed by, beside its time; empty for nothing."""
+    name = ended.exceeded
+    if not name and spec.files is not None and ended.exit_code != 0:
+        name = "files" if TOO_MANY_FILES in output else ""
+    if not name:
+        return ""
+    said = f"`{name} = {spec.limits[name]}`{f' ({LIMITS[name]})' if LIMITS[name] else ''}"
+    ended_how = "it ran into" if name == "files" else "it was killed: it used more than"
+    return f"{ended_how} {said}"
+
+
+def quote_last(output: bytes) -> str:
+    """Return the last line of an output, for a message: what it was at when it was ended."""
+    lines = [line.strip() for line in output[-4096:].decode("utf-8", "replace").splitlines()]
+    told = [line for line in lines if line]
+    return f"it last said: {told[-1][-300:]}" if told else "it had said nothing"
 
 
 def quote(output: bytes) -> str:

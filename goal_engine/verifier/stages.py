@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Iterable
+from contextlib import nullcontext
 
 from goal_engine.decision import Criterion
 from goal_engine.gates.protected import is_test, runs_tests
@@ -27,14 +28,23 @@ async def run_stage(
     commit: str,
     gates: Iterable[GateSpec],
 ) -> GoalState:
-    """Run those of `gates` that have not run on this tree at this stage; the parallel ones together."""
+    """Run those of `gates` that have not run on this tree at this stage; the parallel ones together.
+
+    Not two of one group at a time, no more than there are processors, and the others one by one.
+    """
     tree = await in_thread(bench.repository.tree_of, commit)
     todo = [gate for gate in gates if state.find_run(stage, tree, gate.name) is None]
     bound = {gate.name for gate in find_flipping_gates(state.criteria, state.gates)}
-    slots = asyncio.Semaphore(max(2, os.cpu_count() or 1))
+    slots = asyncio.Semaphore(os.cpu_count() or 1)
+    groups = {gate.group: asyncio.Lock() for gate in todo if gate.group}
+
+    def begun(spec: GateSpec) -> e.GateStarted:
+        return e.GateStarted(gate=spec.name, stage=stage, tree=tree)
 
     async def run(spec: GateSpec) -> None:
-        async with slots:
+        # the group first: who waits for it keeps no processor from the others
+        async with groups.get(spec.group, nullcontext()), slots:
+            await ports.transact(state.goal_id, Record((begun(spec),)))
             confirm = spec.confirm if stage is GateStage.PROVING and spec.name in bound else 0
             ran = await settle_gate(bench, spec, stage, tree, commit, confirm)
             log = await ports.store.write_object(ran.log) if ran.log else None

@@ -2,6 +2,7 @@
 
     python3 verify.py                          what the proof claims, and what would be run
     python3 verify.py --run --repository PATH  runs it, in clean checkouts in a temporary folder
+                      --setup                  runs the set-up commands there first
 
 PATH is a repository (or its URL) that has the base commit; it is cloned, never changed.  The answer is
 the exit code, too: 0 REPRODUCED, 1 NOT REPRODUCED (and which field), 2 NOT REPRODUCIBLE HERE (and what
@@ -50,6 +51,7 @@ UNNAMED = {"statement.json", "statement.sha256", "proof.md", "envelope.dsse.json
 KEPT = {"PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LANGUAGE", "TERM", "TMPDIR", "TZ"}
 OID = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
 REPORT_LIMIT = 64 << 20
+SETUP_SECONDS = 1800.0
 TESTS = (
     *("tests/**", "test/**", "**/tests/**", "**/test/**", "**/tests.py", "**/conftest.py"),
     *("**/test_*", "**/*_test.*", "**/*.test.*", "**/*.spec.*", "**/*_spec.*"),
@@ -74,7 +76,10 @@ def main() -> int:
     parser.add_argument("--run", action="store_true", help="run the gates; they are a stranger's")
     parser.add_argument("--repository", metavar="PATH", help="a repository with the base commit")
     parser.add_argument(
-        "--env", metavar="PYTHON", help="the Python (or virtual environment) with what gates need"
+        "--env", metavar="PATH", help="a Python, a virtual environment, or any folder with a bin"
+    )
+    parser.add_argument(
+        "--setup", action="store_true", help="run the set-up commands first, in a new environment"
     )
     options = parser.parse_args()
     try:
@@ -173,6 +178,12 @@ def print_claims(proof: Json) -> None:
         say("         ", "an unsandboxed worker could have read that key")
     say("files    ", f"{len(proof['files'])}, each with the digest that the statement names")
     gates = {gate["name"]: gate for gate in proof["gates"]}
+    if proof.get("recovered"):
+        say("recovered", "made again from the journal: where the gates ran is not known")
+    if proof.get("setup"):
+        print("\nWith --setup, first in each checkout:")
+        for argv in proof["setup"]:
+            say(" ", shlex.join(argv))
     print("\nWould run, each in a clean checkout:")
     for run in proof["runs"]:
         gate = gates.get(run["gate"])
@@ -322,7 +333,10 @@ def matches(names: list[str], parts: list[str]) -> bool:
 def run_again(proof: Json, options: argparse.Namespace, scratch: Path) -> list[str]:
     """Run each gate on each tree and return the fields that differ."""
     clone, commits, trees = prepare(proof, options.repository, scratch)
-    python = find_python(options.env)
+    python, first = find_python(options.env), find_first(options.env)
+    setup = proof.get("setup", []) if options.setup else []
+    if options.setup:
+        python = make_environment(python, scratch)
     gates = {gate["name"]: gate for gate in proof["gates"]}
     differences: list[str] = []
     seen: set[tuple[str, str]] = set()
@@ -338,12 +352,13 @@ def run_again(proof: Json, options: argparse.Namespace, scratch: Path) -> list[s
             raise Missing(f"gate {name} judged nothing when the proof was made")
         if (run["tree"], name) not in known:
             known[run["tree"], name] = run_gate(
-                gates[name], clone, commits[stage], python, scratch / f"{len(known)}"
+                gates[name], clone, commits[stage], python, scratch / f"{len(known)}", first, setup
             )
         outcome, code, tests, why = known[run["tree"], name]
         if stage == "baseline" and outcome == "error" != run["outcome"] and not tests:
+            hint = "--setup runs the set-up commands, " if proof.get("setup") and not setup else ""
             raise Missing(f"gate {name} does not answer here, not even on the base: {why}"
-                          "; --env names the Python that has what it needs")  # fmt: skip
+                          f"; {hint}--env names the environment that has what it needs")  # fmt: skip
         outcome, code, tests = expect_unsteady(gates[name], run, outcome, code, tests)
         found = [f"{where}.outcome: {run['outcome']} there, {outcome} here"] * (
             outcome != run["outcome"]
@@ -426,6 +441,8 @@ def expect_unsteady(
 def find_python(given: str | None) -> Python:
     """Return the interpreter, what it is below any virtual environment, and its site-packages."""
     path = Path(given or sys.executable or shutil.which("python3") or "").absolute()
+    if path.is_dir() and (path / "bin").is_dir() and not (path / "bin" / "python").exists():
+        path = Path(sys.executable).absolute()
     path = path / "bin" / "python" if path.is_dir() else path
     question = (
         "import json, os, site, sys; base = getattr(sys, '_base_executable', None);"
@@ -439,6 +456,22 @@ def find_python(given: str | None) -> Python:
     except (OSError, subprocess.SubprocessError, ValueError) as error:
         raise Missing(f"a Python at {path} that answers ({error})") from error
     return path, base, version, sites
+
+
+def find_first(given: str | None) -> list[str]:
+    """Return the folder of programs that goes first, if one was given."""
+    programs = Path(given).absolute() / "bin" if given else None
+    return [str(programs)] if programs is not None and programs.is_dir() else []
+
+
+def make_environment(python: Python, scratch: Path) -> Python:
+    """Return a new virtual environment, for the set-up commands to fill."""
+    command = [python[1], "-I", "-m", "venv", str(scratch / "venv")]
+    try:
+        subprocess.run(command, capture_output=True, check=True)
+    except (OSError, subprocess.SubprocessError) as error:
+        raise Missing(f"a Python that can make a virtual environment: {error}") from error
+    return find_python(str(scratch / "venv"))
 
 
 def make_view(python: Python, workspace: Path, view: Path) -> dict[str, str]:
@@ -483,7 +516,15 @@ def find_strangers(workspace: Path, variables: dict[str, str]) -> list[str]:
     return done.stdout.decode().split()
 
 
-def run_gate(gate: Json, clone: Path, commit: str, python: Python, folder: Path) -> Ran:
+def run_gate(
+    gate: Json,
+    clone: Path,
+    commit: str,
+    python: Python,
+    folder: Path,
+    first: list[str],
+    setup: list[list[str]],
+) -> Ran:
     """Run a gate on a clean checkout; return outcome, exit code, tests and a reason."""
     workspace, report, log = folder / "workspace", folder / "report.xml", folder / "log"
     folder.mkdir()
@@ -496,20 +537,17 @@ def run_gate(gate: Json, clone: Path, commit: str, python: Python, folder: Path)
     where = (workspace / gate["cwd"]).resolve()
     if not where.is_relative_to(workspace) or not where.is_dir():
         raise Different(f"gates[{gate['name']}].cwd: there is no such folder in the tree")
+    own, rest = variables["PATH"].split(os.pathsep, 1)
+    variables["PATH"] = os.pathsep.join([own, *first, rest])
+    view = folder / "view" / "bin" / "python"
+    for command in setup:
+        ready = find_command(command, workspace, variables["PATH"], python, view)
+        if run_process(ready, workspace, variables, log, SETUP_SECONDS) != 0:
+            said = plain(log.read_bytes()[-600:].decode(errors="replace").strip())
+            raise Missing(f"what the set-up command {shlex.join(command)} needs; it said: {said}")
     argv = [part.replace("{report}", str(report)) for part in gate["argv"]]
     environment = {**variables, **gate["env"]}
-    program = (
-        str(where / argv[0])
-        if os.sep in argv[0]
-        else shutil.which(argv[0], path=environment["PATH"])
-    )
-    if program is None or not os.access(program, os.X_OK):
-        raise Missing(f"the program {argv[0]} of gate {gate['name']}")
-    argv[0] = program
-    if Path(program).parent == python[0].parent and is_script(Path(program)):
-        argv.insert(
-            0, str(folder / "view" / "bin" / "python")
-        )  # or it runs with that Python's path
+    argv = find_command(argv, where, environment["PATH"], python, view)
     code = run_process(argv, where, environment, log, gate["timeout"])
     said = plain(log.read_bytes()[-2000:].decode(errors="replace").strip())[-600:]
     if code is None:
@@ -530,6 +568,15 @@ def run_gate(gate: Json, clone: Path, commit: str, python: Python, folder: Path)
     except Missing:
         return "error", code, tests, "it changed files that it was to judge"
     return ("passed" if code == 0 else "failed"), code, tests, f"it said: {said}"
+
+
+def find_command(argv: list[str], where: Path, path: str, python: Python, view: Path) -> list[str]:
+    """Return a command with its program found; a script of the Python runs with the view's."""
+    program = str(where / argv[0]) if os.sep in argv[0] else shutil.which(argv[0], path=path)
+    if program is None or not os.access(program, os.X_OK):
+        raise Missing(f"the program {argv[0]}")
+    own = Path(program).parent == python[0].parent and is_script(Path(program))
+    return [*([str(view)] if own else []), program, *argv[1:]]
 
 
 def is_script(program: Path) -> bool:

@@ -37,7 +37,7 @@ from goal_engine.errors import (
 )
 from goal_engine.gates.choose import GateChoice
 from goal_engine.gates.trust import digest_gate
-from goal_engine.proof.gate import GateSpec
+from goal_engine.proof.gate import GateSpec, name_setup
 from goal_engine.state.model import GoalState
 from goal_engine.types import Decision, GoalStatus, WorkerName
 from goal_engine.verifier import review
@@ -157,7 +157,7 @@ async def plan_goal(context: Context, params: p.PlanParams) -> r.GoalView:
 async def execute_goal(context: Context, params: p.ExecuteParams) -> r.GoalView:
     """Work on a goal until a judgement or a stop, with another plan if one is given."""
     state = await _find(context, params.goal)
-    await _check_gates(context, state.created.gates)
+    await _check_gates(context, find_runnable(state))
     plan = await _read_plan(context, params, state.created.worker, state.created.agent)
     if plan is not None:
         state = await _revise(context, state, plan)
@@ -191,7 +191,7 @@ async def _revise(context: Context, state: GoalState, plan: GoalPlan) -> GoalSta
 async def resume_goal(context: Context, params: p.ResumeParams) -> r.GoalView:
     """Let a waiting goal go on and work on it."""
     state = await _find(context, params.goal)
-    await _check_gates(context, state.created.gates)
+    await _check_gates(context, find_runnable(state))
     changes = params.model_dump(exclude={"goal"}, exclude_none=True)
     budget = state.budget.changed(**changes) if changes else None
     return _view(context, await lifecycle.resume_goal(context.engine.ports, state.goal_id, budget))
@@ -369,14 +369,14 @@ async def deliver_goal(context: Context, params: p.GoalParams) -> r.GoalView:
 async def verify_goal(context: Context, params: p.GoalParams) -> r.GoalView:
     """Run the gates again on the tree that was judged."""
     state = await _find(context, params.goal)
-    await _check_gates(context, state.created.gates)
+    await _check_gates(context, find_runnable(state))
     return _view(context, await lifecycle.verify_goal(context.engine.ports, state.goal_id))
 
 
 async def try_hunks(context: Context, params: p.HunksParams) -> r.HunksView:
     """Take away each hunk of a change and run its gates."""
     state = await _find(context, params.goal)
-    await _check_gates(context, state.created.gates)
+    await _check_gates(context, find_runnable(state))
     ports = context.engine.ports
     tried = await hunks.try_hunks(
         ports, state.goal_id, limit=params.limit, seconds=params.seconds, say=context.say
@@ -393,7 +393,7 @@ async def verify_proof(context: Context, params: p.VerifyProofParams) -> r.Rever
     proof, digest = await asyncio.to_thread(reverify.inspect_bundle, bundle)
     newer = await queries.find_successor(context.engine.ports, proof.goal_id, digest)
     superseded_by, because = newer or (None, "")
-    commands = reverify.plan_commands(proof)
+    commands = reverify.plan_commands(proof, setup=params.setup)
     if not params.run:
         return r.ReverificationView(
             bundle=str(bundle),
@@ -405,8 +405,12 @@ async def verify_proof(context: Context, params: p.VerifyProofParams) -> r.Rever
         )
     for command in commands:
         context.say(f"will run {command}")
+    await _check_gates(context, reverify.find_runnable(proof, setup=params.setup))
     repository = Path(params.repository) if params.repository else context.engine.checkout
-    found = await reverify.verify_proof(bundle, repository, python=params.python, say=context.say)
+    env = params.env or params.python
+    found = await reverify.verify_proof(
+        bundle, repository, env=env, setup=params.setup, say=context.say
+    )
     return r.ReverificationView(
         bundle=str(bundle),
         outcome=found.outcome,
@@ -430,6 +434,7 @@ def _show(context: Context, choice: GateChoice) -> r.GatesView:
     trusted = context.engine.trust.is_trusted
     return r.GatesView(
         gates=tuple(r.render_gate(spec, trusted(spec)) for spec in choice.specs),
+        setup=tuple(r.render_gate(spec, trusted(spec)) for spec in name_setup(choice.setup)),
         configuration=str(choice.path) if choice.path else None,
         passed_over=tuple(map(r.render_passed, choice.passed_over)),
         python=choice.python,
@@ -439,11 +444,12 @@ def _show(context: Context, choice: GateChoice) -> r.GatesView:
 async def trust_gates(context: Context, params: p.TrustGateParams) -> r.GatesView:
     """Approve gates by the digest of their content, and show those that there are now."""
     choice = await context.engine.choose_gates()
-    known = {digest_gate(spec): spec for spec in choice.specs}
+    present = (*name_setup(choice.setup), *choice.specs)
+    known = {digest_gate(spec): spec for spec in present}
     wanted = tuple(known) if params.all else params.digests
     if not known.keys() >= set(wanted):  # a goal's gates stay as they were when it was created
         summaries = await queries.list_goals(context.engine.ports)
-        locked = [summary.state.created.gates for summary in summaries if summary.state]
+        locked = [find_runnable(summary.state) for summary in summaries if summary.state]
         known = {digest_gate(spec): spec for specs in locked for spec in specs} | known
     for digest in wanted:
         if digest not in known:
@@ -490,7 +496,7 @@ async def _create(context: Context, params: p.PlanParams) -> GoalState:
     if not text:
         raise BadGoal('Say what is to be true afterwards: goalproof run "Make the linter pass".')
     choice = await context.engine.choose_gates()
-    await _check_gates(context, choice.specs)
+    await _check_gates(context, (*name_setup(choice.setup), *choice.specs))
     limits = params.model_dump(
         include=set(p.Limits.model_fields) | {"max_agents"}, exclude_none=True
     )
@@ -500,6 +506,7 @@ async def _create(context: Context, params: p.PlanParams) -> GoalState:
         gates=choice.specs,
         python=choice.python,
         copies=choice.copies,
+        setup=choice.setup,
         notices=tuple(passed.sentence for passed in choice.passed_over if passed.absent),
         worker=params.worker,
         agent=params.agent or "",
@@ -525,6 +532,11 @@ async def _read_plan(
             return None
         text = await asyncio.to_thread(plan_file.read_plan_text, context.engine.checkout / name)
     return parse_plan(text, name or "The plan", worker, agent)
+
+
+def find_runnable(state: GoalState) -> tuple[GateSpec, ...]:
+    """Return all that working on a goal runs of the workspace, as what a person approves."""
+    return (*name_setup(state.created.setup), *state.created.gates)
 
 
 async def _check_gates(context: Context, gates: tuple[GateSpec, ...]) -> None:

@@ -268,9 +268,16 @@ class VerifyProofParams(Params):
 
     proof: str = _argument("A proof bundle (folder), or a goal's id.", min_length=1)
     run: bool = Field(default=False, description="Re-execute the gates that it prints.")
-    python: str | None = Field(
-        default=None, description="The Python whose packages the gates need."
+    env: str | None = _argument(
+        "What the gates need: a virtual environment, a Python, or any folder with a bin that goes"
+        " first.", default=None, cli="path",
+    )  # fmt: skip
+    setup: bool = Field(
+        default=False,
+        description="Run the proof's set-up commands first, in each clean checkout, with a new"
+        " virtual environment.",
     )
+    python: str | None = _argument("The same as --env.", default=None, cli="path")
     repository: str | None = _argument(
         "The repository that has the proof's base; this one by default.", default=None, cli="path"
     )

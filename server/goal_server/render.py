@@ -196,7 +196,7 @@ def _gates(view: r.GatesView) -> Iterator[str]:
     yield f"from {plain_line(source)}" if source else "detected; goalproof.toml would decide"
     if not view.gates:
         yield "No gates. Write a [[gate]] with name and argv in goalproof.toml."
-    for gate in view.gates:
+    for gate in (*view.setup, *view.gates):
         trust = {True: "approved", False: "not approved", None: ""}[gate.trusted]
         optional = "" if gate.required else "  optional"
         yield f"{click.style(gate.name, bold=True)}  {trust}{optional}"

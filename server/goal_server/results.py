@@ -320,6 +320,8 @@ class GatesView(View):
     """What else was found and why it is no gate; nothing where the configuration decides."""
     python: str | None = None
     """The environment that gates run in, where it is not the one of the root."""
+    setup: tuple[GateView, ...] = ()
+    """The commands that make each workspace ready first; approved like gates, judging nothing."""
 
 
 class WorkerView(View):

@@ -8,7 +8,7 @@ from goal_engine.errors import BadConfiguration
 from goal_engine.gates.config import parse_configuration
 from goal_engine.gates.locate import find_lines
 from goal_engine.gates.select import find_digest
-from goal_engine.proof.gate import GateReport
+from goal_engine.proof.gate import OUTPUT, GateReport
 
 WHOLE = """\
 [[gate]]
@@ -53,6 +53,15 @@ def test_how_a_gate_is_run_can_be_written():
     assert (usual.reruns, usual.confirm, usual.quarantine) == (2, 1, ())
 
 
+def test_what_a_gate_is_held_to_can_be_written():
+    lines = 'group = "db"\nmemory = 512\ncpu = 60\nprocesses = 20\nfiles = 64\noutput = 1'
+    (read,) = parse_configuration(gate(lines)).gates
+    assert read.group == "db"
+    assert read.limits == {"memory": 512, "cpu": 60, "processes": 20, "files": 64, "output": 1}
+    (usual,) = parse_configuration(gate("")).gates
+    assert (usual.group, usual.limits) == ("", {"output": OUTPUT})
+
+
 @pytest.mark.parametrize(
     ("line", "said"),
     [
@@ -63,6 +72,11 @@ def test_how_a_gate_is_run_can_be_written():
         ('quarantine = ["t::x"]', "this gate does not tell its tests apart"),
         ('quarantine = "t::x"', "`gate[0].quarantine` is 't::x'"),
         ("rerun = 1", "did you mean `reruns`?"),
+        ("memory = 0", "line 4, `gate[0].memory` is 0"),
+        ("cpu = 1.5", "`gate[0].cpu` is 1.5"),
+        ("files = 3", "`gate[0].files` is 3; input should be greater than or equal to 16"),
+        ('output = "1"', "`gate[0].output` is '1'"),
+        ('group = "A b"', "`gate[0].group` is 'A b'; use small letters"),
     ],
 )
 def test_how_a_gate_is_run_is_refused_with_its_line(line, said):

@@ -11,6 +11,7 @@ import pytest
 from goal_engine.engine import Engine
 from goal_engine.queries import resolve_goal_proof
 from goal_server import cli
+from goal_server.exit_codes import UNTRUSTED
 from tests.integration.projects import FIX, a_plan, a_project, run
 
 
@@ -43,7 +44,10 @@ def test_a_proof_is_inspected_and_running_it_asks_for_a_repository(
     assert cli.run(["verify-proof", "bundle", "--run"]) == 6
     assert "not in a git repository" in capfd.readouterr().err
     repository = ["--repository", str(tmp_path / "project")]
-    assert cli.run(["verify-proof", "bundle", "--run", *repository]) == 0
+    assert cli.run(["verify-proof", "bundle", "--run", *repository]) == UNTRUSTED
+    said = capfd.readouterr().err
+    assert "will run baseline · tests: python3 run_tests.py" in said and "--trust" in said
+    assert cli.run(["verify-proof", "bundle", "--run", "--trust", *repository]) == 0
     capfd.readouterr()
     assert cli.run(["-C", str(tmp_path / "project"), "proof", "latest"]) == 0
     assert "signed yes: signed by" in " ".join(capfd.readouterr().out.split())

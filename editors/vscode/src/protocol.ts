@@ -500,7 +500,11 @@ export interface VerifyProofParams {
   readonly proof: string;
   /** Re-execute the gates that it prints. */
   readonly run?: boolean;
-  /** The Python whose packages the gates need. */
+  /** What the gates need: a virtual environment, a Python, or any folder with a bin that goes first. */
+  readonly env?: string | null;
+  /** Run the proof's set-up commands first, in each clean checkout, with a new virtual environment. */
+  readonly setup?: boolean;
+  /** The same as --env. */
   readonly python?: string | null;
   /** The repository that has the proof's base; this one by default. */
   readonly repository?: string | null;
@@ -536,6 +540,7 @@ export interface GatesView {
   readonly configuration: string | null;
   readonly passedOver: readonly PassedOverView[];
   readonly python: string | null;
+  readonly setup: readonly GateView[];
 }
 
 /** Gates to approve. */

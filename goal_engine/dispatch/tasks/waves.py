@@ -75,7 +75,7 @@ async def _work(
     workspace: Path,
 ) -> e.TaskFinished | e.TaskFailed:
     log = bench.log_path(task.id)
-    environment = await bench.environment(workspace)
+    environment = await bench.environment(workspace, base)
     earlier = state.tasks[task.id].exclude
     if earlier:
         environment = replace(environment, exclude=tuple({*environment.exclude, *earlier}))

@@ -347,7 +347,9 @@
 ---@class goalproof.VerifyProofParams
 ---@field proof string A proof bundle (folder), or a goal's id.
 ---@field run? boolean Re-execute the gates that it prints.
----@field python? string|nil The Python whose packages the gates need.
+---@field env? string|nil What the gates need: a virtual environment, a Python, or any folder with a bin that goes first.
+---@field setup? boolean Run the proof's set-up commands first, in each clean checkout, with a new virtual environment.
+---@field python? string|nil The same as --env.
 ---@field repository? string|nil The repository that has the proof's base; this one by default.
 
 --- What checking a proof found.  `outcome` is INSPECTED when nothing was run.
@@ -377,6 +379,7 @@
 ---@field configuration string|nil
 ---@field passedOver goalproof.PassedOverView[]
 ---@field python string|nil
+---@field setup goalproof.GateView[]
 
 --- Gates to approve.
 ---@class goalproof.TrustGateParams
