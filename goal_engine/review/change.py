@@ -17,6 +17,7 @@ from goal_engine.decision import Criterion
 from goal_engine.evidence import GITLINK, SYMLINK, ChangedFile, GoalGitEvidence
 from goal_engine.gates.protected import is_test
 from goal_engine.proof.gate import GateSpec
+from goal_engine.proof.review import ReviewPolicy
 
 LIMIT = 1024 * 1024
 """Bytes of a file, before or after, beyond which it is not looked at."""
@@ -136,6 +137,7 @@ class Change:
     """Whether each gate was green on the result."""
     writes: tuple[str, ...] = ()
     """The write sets of the plan."""
+    policy: ReviewPolicy = ReviewPolicy()
     claims: tuple[str, ...] = ()
     """What workers said when they were done."""
     find_word: Callable[[str], tuple[str, ...]] | None = None

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from goal_engine.evidence import GITLINK, SYMLINK
 from goal_engine.proof.review import Finding
 from goal_engine.review.change import Change, FileChange
-from goal_engine.review.rules import find
+from goal_engine.review.found import find
 from goal_engine.review.secrets import PRIVATE_KEY, find_secrets
 
 DIRECTING = re.compile("[\u202a-\u202e\u2066-\u2069]")

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from goal_engine.proof.review import Finding
 from goal_engine.review.change import Change, FileChange, parse
 from goal_engine.review.dangers import dotted
-from goal_engine.review.rules import find
+from goal_engine.review.found import find
 
 PROMISES = re.compile(
     r"\b(?:TODO|FIXME|XXX|HACK)\b"

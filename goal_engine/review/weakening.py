@@ -14,7 +14,7 @@ from goal_engine.proof.review import Finding
 from goal_engine.review.asking import AT_ALL, EXACT, STANDARD, Asked, Assertion, find_tests
 from goal_engine.review.change import Change, FileChange
 from goal_engine.review.dangers import dotted
-from goal_engine.review.rules import find
+from goal_engine.review.found import find
 
 SKIPPED = re.compile(
     r"\b(?:it|test|describe|context|suite|bench)\.(?:skip|todo|failing|fails)\b"
