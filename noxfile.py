@@ -50,6 +50,14 @@ def bet(session: nox.Session) -> None:
 
 
 @nox.session
+def ecosystems(session: nox.Session) -> None:
+    """Whole goals with the real tools of Node, Rust and Go, installed into a cache."""
+    install(session)
+    session.run("python", "-m", "tests.ecosystems.tools")
+    session.run("pytest", *ON_ALL_CORES, "tests/ecosystems", *session.posargs)
+
+
+@nox.session
 def build(session: nox.Session) -> None:
     """Build wheel, source archive and extension as they are published, and try them elsewhere."""
     install(session)

@@ -25,6 +25,7 @@ MANAGERS = (
     ("poetry.lock", ("poetry", "env", "info", "--path")),
     ("pdm.lock", ("pdm", "info", "--python")),
     ("Pipfile.lock", ("pipenv", "--venv")),
+    ("hatch.toml", ("hatch", "env", "find")),
 )
 """Managers that may keep a project's environment elsewhere, and what says where."""
 
@@ -54,7 +55,7 @@ def find_python_elsewhere(
         return places[0], tuple(PassedOver(place, ".", reason) for place in places[1:])
     for lock, argv in MANAGERS:
         said = ask_tool(argv, checkout, clean_environment()) if lock in names else None
-        place = Path((said or b"").decode("utf-8", "replace").strip())
+        place = Path((said or b"").decode("utf-8", "replace").strip().partition("\n")[0])
         if place.is_absolute() and place.exists():
             return str(place), ()
     return None, ()

@@ -3,6 +3,7 @@
 Dependencies are *viewed*: a fresh venv of the user's own interpreter, whose one `.pth` names first
 the workspace and then the user's site-packages.  Nothing of the user's is copied with its scripts,
 hard-linked or written to; `probe_origin` shows that the project is imported from the workspace.
+What npm and its like installed is copied (`node_modules`).
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import hashlib
 import os
 import shutil
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -20,6 +21,7 @@ from goal_engine.runtime.entry_points import read_entry_points, write_scripts
 from goal_engine.runtime.generated_files import view_generated
 from goal_engine.runtime.git import list_ignored
 from goal_engine.runtime.interpreter import UserEnvironment, find_environment
+from goal_engine.runtime.node_modules import find_node_strays, view_node_modules
 from goal_engine.runtime.origin import find_strays
 from goal_engine.runtime.rerooting import PathFiles, Rerooting, read_path_files
 from goal_engine.runtime.threads import in_thread
@@ -48,13 +50,35 @@ class Environment:
     rerooting: Rerooting = field(repr=False)
     packages: Mapping[str, Path] = field(default_factory=dict, repr=False)
     """The project's importable names and where in the workspace each has to come from."""
+    node_modules: tuple[str, ...] = ()
+    """Paths in the workspace of the `node_modules` that were copied."""
 
 
 def view_environment(user: UserEnvironment, checkout: Path, workspace: Path) -> Environment:
-    """Build the view of `user`'s environment for `workspace`, replacing an earlier one.
+    """Build the view of `user`'s environment for `workspace`: its Python, and its `node_modules`.
+
+    Blocking, tens of milliseconds, and the time to copy what is installed of Node.  Raises
+    `EnvironmentUnusable`.
+    """
+    ignored = list_ignored(checkout.absolute())
+    view = _view_python(user, checkout, workspace, ignored)
+    node = view_node_modules(ignored, view.rerooting)
+    return replace(
+        view,
+        notes=(*view.notes, *node.notes),
+        exclude=(*view.exclude, *node.folders),
+        key=_digest([view.key, node.key]) if node.key else view.key,
+        node_modules=tuple(node.folders),
+    )
+
+
+def _view_python(
+    user: UserEnvironment, checkout: Path, workspace: Path, ignored: tuple[str, ...]
+) -> Environment:
+    """Build the view of `user`'s Python, replacing an earlier one.
 
     It lies where the user's venv lies in the checkout, else beside the workspace as
-    `<workspace>.env`.  Blocking, tens of milliseconds.  Raises `EnvironmentUnusable`.
+    `<workspace>.env`.
     """
     checkout, workspace = checkout.absolute(), workspace.resolve()
     rerooting = Rerooting(checkout, workspace, user.prefix)
@@ -66,7 +90,7 @@ def view_environment(user: UserEnvironment, checkout: Path, workspace: Path) -> 
     _remove(view)
     path_files = read_path_files(user.sites, rerooting)
     copied, notes, generated = view_generated(
-        checkout, workspace, list_ignored(checkout), _import_directories(path_files)
+        checkout, workspace, ignored, _import_directories(path_files)
     )
     _write_venv(view, user, path_files)
     scripts = read_entry_points([*user.sites, *path_files.rerooted])
@@ -92,10 +116,16 @@ async def probe_origin(environment: Environment, workspace: Path) -> tuple[str, 
     Each is told with its place, e.g. `toolz (from /…/site-packages/toolz)`.  Nothing of the project
     is imported.  Raises `EnvironmentUnusable` when the view's Python does not start.
     """
+    linked = await in_thread(
+        find_node_strays, environment.rerooting.workspace, environment.node_modules
+    )
     if environment.python is None:
-        return ()
-    return await in_thread(
-        find_strays, environment.python, environment.packages, environment.rerooting
+        return linked
+    return (
+        *linked,
+        *await in_thread(
+            find_strays, environment.python, environment.packages, environment.rerooting
+        ),
     )
 
 

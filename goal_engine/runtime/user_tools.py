@@ -19,6 +19,8 @@ QUIET = {
     "GOPROXY": "off",
     "GOTOOLCHAIN": "local",
     "COREPACK_ENABLE_NETWORK": "0",
+    "PIP_NO_INDEX": "1",
+    "UV_OFFLINE": "1",
 }
 """Nothing is fetched to answer a question."""
 

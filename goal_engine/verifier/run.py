@@ -30,6 +30,8 @@ from goal_engine.runtime.process import Finished, clean_environment, run_process
 from goal_engine.runtime.threads import in_thread
 from goal_engine.worktree import Workbench
 
+FRESH = {"CARGO_NET_OFFLINE": "true", "GOPROXY": "off", "GOFLAGS": "-count=1"}
+"""What a gate may set otherwise: nothing is fetched while it judges, and no result comes from a cache."""
 TOO_MANY_FILES = b"Too many open files"
 LINES_SHOWN = 12
 """Lines of a red gate's output that its message quotes."""
@@ -109,7 +111,7 @@ async def run_gate(
         ended = await run_process(
             [part.replace(REPORT, str(report)) for part in spec.argv],
             cwd=workspace / spec.cwd,
-            env=clean_environment({**environment.variables, **spec.env}),
+            env=clean_environment({**FRESH, **environment.variables, **spec.env}),
             log=log,
             timeout=spec.timeout,
             limits=spec.limits,

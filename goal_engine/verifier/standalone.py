@@ -49,6 +49,9 @@ PAYLOAD_TYPE = "application/vnd.in-toto+json"
 UNNAMED = {"statement.json", "statement.sha256", "proof.md", "envelope.dsse.json", "public-key.pem"}
 """Files that are made of the statement and so cannot be named in it."""
 KEPT = {"PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LANGUAGE", "TERM", "TMPDIR", "TZ"}
+KEPT |= {"CARGO_HOME", "RUSTUP_HOME", "GOPATH", "GOCACHE", "GOMODCACHE", "GOROOT", "PNPM_HOME"}
+FRESH = {"CARGO_NET_OFFLINE": "true", "GOPROXY": "off", "GOFLAGS": "-count=1"}
+NODE, NODE_CACHES = "node_modules", {".cache", ".vite", ".vite-temp", ".vitest", ".nyc_output"}
 OID = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
 REPORT_LIMIT = 64 << 20
 SETUP_SECONDS = 1800.0
@@ -492,6 +495,33 @@ def make_view(python: Python, workspace: Path, view: Path) -> dict[str, str]:
     return {**variables, "PATH": search, "VIRTUAL_ENV": str(view), "PYTHONDONTWRITEBYTECODE": "1"}
 
 
+def copy_node_modules(clone: Path, workspace: Path) -> None:
+    """Copy what the given repository, if it is a checkout, has installed beside each package.json."""
+    source = Path(git("config", "--get", "remote.origin.url", cwd=clone).decode().strip())
+    if not source.is_absolute() or not source.is_dir():
+        return
+    for place, inner, files in os.walk(workspace):
+        inner[:] = [name for name in inner if name not in (NODE, ".git")]
+        beside = Path(place).relative_to(workspace)
+        installed, copy = source / beside / NODE, Path(place) / NODE
+        if "package.json" in files and installed.is_dir() and not os.path.lexists(copy):
+            shutil.copytree(installed, copy, symlinks=True,
+                            ignore=lambda _, names: NODE_CACHES.intersection(names))  # fmt: skip
+            move_links(copy, workspace, source)
+
+
+def move_links(folder: Path, workspace: Path, source: Path) -> None:
+    """Let links that led into the checkout lead into the workspace, and others where they led."""
+    for place, inner, files in os.walk(folder):
+        for link in (Path(place) / name for name in [*inner, *files]):
+            if link.is_symlink():
+                there = source / link.relative_to(workspace)
+                aimed = Path(os.path.normpath(there.parent / link.readlink()))
+                inside = aimed.is_relative_to(source)
+                link.unlink()
+                link.symlink_to(workspace / aimed.relative_to(source) if inside else aimed)
+
+
 def find_strangers(workspace: Path, variables: dict[str, str]) -> list[str]:
     """Return packages of the tree that would be imported from elsewhere: an installed copy, say."""
     found = [*workspace.glob("*/__init__.py"), *workspace.glob("*/*/__init__.py")]
@@ -532,6 +562,8 @@ def run_gate(
         cwd=folder)  # fmt: skip
     git("checkout", "--quiet", "--detach", commit, cwd=workspace)
     variables = make_view(python, workspace, folder / "view")
+    if not setup:  # which would install what is copied otherwise
+        copy_node_modules(clone, workspace)
     if strangers := find_strangers(workspace, variables):
         raise Missing(f"an environment that does not bring its own {', '.join(strangers)}")
     where = (workspace / gate["cwd"]).resolve()
@@ -546,7 +578,7 @@ def run_gate(
             said = plain(log.read_bytes()[-600:].decode(errors="replace").strip())
             raise Missing(f"what the set-up command {shlex.join(command)} needs; it said: {said}")
     argv = [part.replace("{report}", str(report)) for part in gate["argv"]]
-    environment = {**variables, **gate["env"]}
+    environment = {**FRESH, **variables, **gate["env"]}
     argv = find_command(argv, where, environment["PATH"], python, view)
     code = run_process(argv, where, environment, log, gate["timeout"])
     said = plain(log.read_bytes()[-2000:].decode(errors="replace").strip())[-600:]

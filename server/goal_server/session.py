@@ -175,7 +175,7 @@ def settle_trust(engine: Engine, settings: Settings, operation: Operation, param
         return False
     click.echo(
         f"{plain_line(str(engine.checkout))} is not trusted yet. Goalproof will ask its Python"
-        " which tools it has, and run its gates in workspaces of their own, as you.",
+        " and your build tools what there is, and run its gates in workspaces of their own, as you.",
         err=True,
     )
     if not click.confirm("Trust this workspace?", default=False, err=True):

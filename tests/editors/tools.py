@@ -145,7 +145,7 @@ def install_packages(commands: Mapping[str, str]) -> None:
     names = " ".join(missing)
     if os.geteuid() != 0 or not shutil.which("apt-get", path=path):
         raise InstallFailed(
-            f"The editor tests need {names}, which this machine does not have and only root can "
+            f"These tests need {names}, which this machine does not have and only root can "
             f"install with apt-get. Install {names}, then run this again."
         )
     environment = {**ENVIRONMENT, "DEBIAN_FRONTEND": "noninteractive"}
@@ -172,7 +172,7 @@ def piece(cache: Path, name: str, fill: Callable[[Path], None]) -> Path:
 def need(command: str, advice: str) -> None:
     """Refuse to go on without a command."""
     if not shutil.which(command, path=ENVIRONMENT.get("PATH")):
-        raise InstallFailed(f"The editor tests need {command}, which is not on the PATH. {advice}")
+        raise InstallFailed(f"These tests need {command}, which is not on the PATH. {advice}")
 
 
 def with_node(node: Path, base: Mapping[str, str]) -> dict[str, str]:

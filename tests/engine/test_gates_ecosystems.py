@@ -10,7 +10,7 @@ import pytest
 from goal_engine.gates.contradictions import find_contradiction
 from goal_engine.gates.detection.commands import is_vacuous, split_line, unwrap
 from goal_engine.gates.detection.detect import MOST_GATES, Detection, detect
-from goal_engine.gates.detection.project import Tools, is_read
+from goal_engine.gates.detection.project import MOST, Tools, is_read
 from goal_engine.gates.detection.tasks import follow, read_rules
 from goal_engine.gates.protected import find_protected
 from goal_engine.gates.trust import digest_gate
@@ -97,8 +97,15 @@ NODE_GATES = [
      {"bun": f"bun test --reporter=junit --reporter-outfile={REPORT}"}),
     (scripts(test="mocha"),
      {"mocha": f"{BIN}mocha --reporter=xunit --reporter-option=output={REPORT}"}),
+    (scripts(test="vitest run || true"), {}),
+    (scripts(test="vitest run; exit 0"), {}),
+    (scripts(lint="eslint . || echo 'never mind'"), {}),
+    (scripts(test="node --experimental-vm-modules node_modules/jest/bin/jest.js"),
+     {"npm-test": f"npm run --silent test -- --ci --json --outputFile={REPORT}"}),
+    (scripts(test="c8 --check-coverage mocha"),
+     {"npm-test": "npm run --silent test -- --reporter=xunit "
+      f"--reporter-option=output={REPORT}"}),
     (scripts(test="jest"), {"jest": f"{BIN}jest --ci --json --outputFile={REPORT}"}),
-    (scripts(test="c8 jest"), {"npm-test": "npm run --silent test"}),
     (scripts(test="ava"), {"npm-test": "npm run --silent test"}),
     (scripts(test="vitest run --reporter=dot"), {"npm-test": "npm run --silent test"}),
     (scripts(test="vitest bench"), {"npm-test": "npm run --silent test"}),
@@ -305,6 +312,12 @@ TREES = [
     ({"Makefile": "test:\n\tnpm test\n", "package.json": package("node --test")},
      {"node-test": NODE}),
     ({"Makefile": "test:\n\t@echo nothing\n"}, {}),
+    ({"Makefile": "test:\n\t-./run\n"}, {}),
+    ({"Makefile": "test:\n\t./run || true\n"}, {}),
+    ({"Makefile": "test:\n\t-rm -f x\n\t./run\n"}, {"make-test": "make test"}),
+    ({"Makefile": "test:\n\tcd a && $(MAKE) test\n", "test_a.py": ""},
+     {"pytest": PYTEST, "make-test": "make test"}),
+    ({"Makefile": "test:\nifdef X\n\t./run\nendif\n"}, {"make-test": "make test"}),
     ({"Makefile": "check: test lint\ntest:\n\tpytest\nlint:\n\t./lint\n", "test_a.py": ""},
      {"pytest": PYTEST, "make-lint": "make lint"}),
     ({"Makefile": "test := 1\n.PHONY: test\n"}, {}),
@@ -339,13 +352,16 @@ PASSED = [
     ({"tox.ini": "[testenv]\n"}, [("tox", ".", "tox.ini")]),
     ({"a/pyproject.toml": "[tool.tox]\n"}, [("tox", "a", "[tool.tox]")]),
     ({".pre-commit-config.yaml": ""}, [("pre-commit", ".", "write a [[gate]]")]),
+    ({"Makefile": "lint:\n\tuv run mypy .\n\t./x\n", "mypy.ini": ""},
+     [("mypy", ".", "not installed"), ("make lint", ".", "it runs mypy, which is not installed")]),
     ({"Makefile": "check:\n\tcurl x\n"}, [("make check", ".", "fetches")]),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize(("files", "expected"), PASSED)
 def test_what_is_no_gate_is_named_with_the_reason(files, expected):
-    said = [(one.what, one.folder, one.reason) for one in look(files).passed_over]
+    found = look(files, absent=("-m mypy",))
+    said = [(one.what, one.folder, one.reason) for one in found.passed_over]
     assert [one[:2] for one in said] == [one[:2] for one in expected]
     assert all(want[2] in got[2] for got, want in zip(said, expected, strict=True))
 
@@ -360,6 +376,7 @@ ABSENT = [
     ({"go.mod": ""}, "go", "go", "go is not installed"),
     ({"Makefile": "test:\n\t./x\n"}, "make", "make test", "make is not installed"),
     ({"uv.lock": "", "ruff.toml": ""}, "-m ruff", "ruff", "uv sync"),
+    ({"a/b/test_x.py": ""}, "-m pytest", "pytest", "unittest does not find it"),
     ({"pyrightconfig.json": ""}, "-m pyright", "pyright", "pyrightconfig.json"),
 ]
 
@@ -404,6 +421,7 @@ def test_just_is_asked_for_its_recipes():
             "test": recipe("./run {{x}}", needs=("build",)),
             "build": recipe("cc x.c"),
             "lint": recipe("ruff check ."),
+            "check": {**recipe("./x"), "parameters": [{"default": None, "kind": "singular"}]},
         }
     }
     files = {"justfile": "", "ruff.toml": ""}
@@ -417,6 +435,11 @@ def test_there_are_only_so_many_gates_and_the_rest_is_named():
     found = look(files)
     assert len(found.gates) == MOST_GATES
     assert len(found.passed_over) == 3 and "more than" in found.passed_over[0].reason
+
+
+def test_there_are_only_so_many_projects_and_that_is_said():
+    files = {f"p{n:03}/go.mod": "" for n in range(MOST + 1)}
+    assert [one.what for one in look(files).passed_over] == ["more projects"]
 
 
 def test_every_gate_has_a_name_of_its_own_that_a_gate_may_have():
@@ -437,7 +460,9 @@ SCRIPTED = [
       "run.sh": "", "tools/b-c.js": "", "other.js": ""}, ("run.sh", "tools/b-c.js")),
     ({"Makefile": "test: b\n\t@./run.sh --x=$(Y)\nb:\n\tcc c.c\n", "run.sh": "", "c.c": ""},
      ("c.c", "run.sh")),
-    ({"Makefile": "test:\n\t-cc-x --in=a-b.c,c.c -I. -o@x\n", "a-b.c": "", "c.c": "", "x": ""},
+    ({"Makefile": "-include more.inc\ntest:\n\t./x\n", "more.inc": "", "x": ""},
+     ("more.inc", "x")),
+    ({"Makefile": "test:\n\t@cc-x --in=a-b.c,c.c -I. -o@x\n", "a-b.c": "", "c.c": "", "x": ""},
      ("a-b.c", "c.c")),
 ]  # fmt: skip
 

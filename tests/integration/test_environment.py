@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -332,7 +333,12 @@ def test_a_machine_without_python_has_an_environment_all_the_same(
     case: Case, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("VIRTUAL_ENV", raising=False)
-    monkeypatch.setenv("PATH", str(case.workspace))
-    environment = view_environment(find_environment(case.workspace), case.workspace, case.workspace)
+    git = shutil.which("git")
+    assert git is not None
+    (tools := case.workspace.with_name("tools")).mkdir()
+    (tools / "git").symlink_to(git)
+    monkeypatch.setenv("PATH", str(tools))
+    user = find_environment(case.workspace)
+    environment = view_environment(user, case.checkout, case.workspace)
     assert (environment.kind, environment.python) == ("none", None)
     assert asyncio.run(probe_origin(environment, case.workspace)) == ()

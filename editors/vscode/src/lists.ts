@@ -24,14 +24,14 @@ export async function showGates(context: Context, given: Given): Promise<void> {
     return;
   }
   const view = await context.client.request('gates', { root });
-  if (view.gates.length === 0) {
+  if (view.gates.length + view.passedOver.length === 0) {
     void vscode.window.showInformationMessage(
       'No gate was found. Name your checks in goalproof.toml, or install the tools they need.',
     );
     return;
   }
-  const items = view.gates.map((gate) => ({
-    gate,
+  const gates = view.gates.map((gate) => ({
+    gate: gate as GateView | undefined,
     label: `$(${gate.trusted === false ? 'unlock' : 'shield'}) ${plainLabel(gate.name)}`,
     description: plainLabel(showArgv(gate.argv), 120),
     detail: [
@@ -42,12 +42,20 @@ export async function showGates(context: Context, given: Given): Promise<void> {
       .filter(Boolean)
       .join(' · '),
   }));
+  const others = view.passedOver.map((passed) => ({
+    gate: undefined,
+    label: `$(circle-slash) ${plainLabel(passed.what)}`,
+    description: `no gate${passed.folder === '.' ? '' : ` in ${plainLabel(passed.folder)}`}`,
+    detail: plainLabel(passed.reason, 200),
+  }));
+  const items = [...gates, ...others];
   const title = view.configuration
     ? `Gates of ${plainLabel(view.configuration)}`
     : 'Detected gates';
   const chosen = await vscode.window.showQuickPick(items, { title, matchOnDescription: true });
-  if (chosen && chosen.gate.trusted === false && hasDigest(chosen.gate)) {
-    await approve(context, root, [chosen.gate]);
+  const gate = chosen?.gate;
+  if (gate && gate.trusted === false && hasDigest(gate)) {
+    await approve(context, root, [gate]);
   }
 }
 

@@ -13,6 +13,9 @@ MEANT_FOR_A_SHELL = frozenset("$`<>|&;()*?[]{}~#!")
 VACUOUS = frozenset({"echo", "printf", "true", ":", "exit", "false"})
 """Commands that check nothing, whatever they say."""
 
+CANNOT_FAIL = re.compile(r"(?:\|\||;)\s*(?:true|:|exit\s+0|echo\b[^&|;]*)\s*$", re.MULTILINE)
+"""The end of a line that succeeds whatever came before it."""
+
 WRAPPERS: tuple[tuple[str, ...], ...] = (
     *(("uv", "run"), ("poetry", "run"), ("pdm", "run"), ("hatch", "run"), ("pipenv", "run")),
     *(("rye", "run"), ("npx",), ("pnpm", "exec"), ("pnpm", "dlx"), ("yarn", "exec"), ("bunx",)),

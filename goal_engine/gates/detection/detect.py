@@ -9,6 +9,7 @@ from itertools import count
 
 from goal_engine.gates.detection import go, node, python, rust, tasks
 from goal_engine.gates.detection.project import (
+    MOST,
     WRITE_ONE,
     Finding,
     PassedOver,
@@ -21,6 +22,7 @@ from goal_engine.proof.gate import GateSpec
 MOST_GATES = 24
 """Gates that detection chooses; a repository with more has to say which."""
 
+TOO_MANY = PassedOver("more projects", ".", f"{MOST} of a kind are looked at; {WRITE_ONE}")
 UNNAMEABLE = re.compile(r"[^a-z0-9._-]+")
 
 ECOSYSTEMS: tuple[
@@ -45,20 +47,19 @@ class Detection:
 def detect(files: Mapping[str, bytes | None], tools: Tools) -> Detection:
     """Return the gates of a tree, given its paths and the content of those that `is_read` names."""
     tree = Tree.made_of(files)
-    gates: list[GateSpec] = []
-    passed: list[PassedOver] = []
+    found: list[Finding] = []
     for markers, rooted, find in ECOSYSTEMS:
-        for finding in find(tree.projects(markers, rooted=rooted), tools):
-            gates += [finding] if isinstance(finding, GateSpec) else []
-            passed += [finding] if isinstance(finding, PassedOver) else []
-    for finding in tasks.find_tasks(tree.projects(tasks.MARKERS, rooted=True), tools, gates):
-        gates += [finding] if isinstance(finding, GateSpec) else []
-        passed += [finding] if isinstance(finding, PassedOver) else []
+        projects = tree.projects(markers, rooted=rooted)
+        found += find(projects, tools)
+        found += [TOO_MANY] if len(projects) == MOST else []
+    found += tasks.find_tasks(tree.projects(tasks.MARKERS, rooted=True), tools, found)
+    gates = [finding for finding in found if isinstance(finding, GateSpec)]
+    passed = [finding for finding in found if isinstance(finding, PassedOver)]
     left = [
         PassedOver(gate.name, gate.cwd, f"more than {MOST_GATES} gates were found; {WRITE_ONE}")
         for gate in gates[MOST_GATES:]
     ]
-    return Detection(_give_names(gates[:MOST_GATES]), (*passed, *left))
+    return Detection(_give_names(gates[:MOST_GATES]), tuple(dict.fromkeys((*passed, *left))))
 
 
 def _give_names(gates: Iterable[GateSpec]) -> tuple[GateSpec, ...]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from goal_engine.gates.detection.commands import (
+    CANNOT_FAIL,
     INSTALLERS,
     REWRITES,
     Command,
@@ -70,13 +71,17 @@ OFFLINE = {
 """A package manager that would fetch something fails instead."""
 
 HANDS_OUT = re.compile(
-    r"\b(?:turbo|nx|lerna|wireit|moon|rush|ultra)\b|--workspaces?\b|(?:^|\s)-ws\b"
+    r"(?:^|\s)(?:turbo|nx|lerna|wireit|moon|rush|ultra)(?:\s|$)|--workspaces?\b|(?:^|\s)-ws\b"
     r"|\bpnpm\b.*(?:\s-r\b|--recursive|--filter|-F\b)|\byarn\b.*\bworkspaces?\b|\bbun\b.*--filter"
 )
 """Scripts that run a script of each package."""
 WAITS = re.compile(r"--watch(?:All)?\b|(?:^|\s)(?:watch|nodemon|chokidar)\b")
 MOST_PACKAGES = 8
 """Gates of inner packages up to which they are better than the one script that runs them all."""
+COVERAGE = frozenset({"c8", "nyc"})
+"""What runs a runner and looks at how much of the code it runs."""
+STARTED = re.compile(r"/(vitest|jest|mocha)(?:\.m?js)?$")
+"""A runner that node is told to run."""
 MANAGER = re.compile(r"(npm|pnpm|yarn|bun)(?:@|$)")
 
 
@@ -333,6 +338,8 @@ def _refuse(line: str) -> str:
     """Return why a script is no gate, empty when it may be one."""
     if is_vacuous(line):
         return "it runs no test, only prints or ends"
+    if CANNOT_FAIL.search(line):
+        return "it succeeds whatever it finds"
     if INSTALLERS.search(line):
         return f"it fetches or starts something of its own ({line[:80]}); {WRITE_ONE} if it should"
     known = any(re.search(rf"\b{runner}\b", line) for runner in RUNNERS)
@@ -505,6 +512,10 @@ def _gather(package: Package, name: str) -> str:
 def _find_flags(line: str) -> tuple[tuple[str, ...], GateReport]:
     """A manager gives what follows a script's name to its last command."""
     last = unwrap(re.split(r"&&|;|\|\|?", line)[-1].split())
+    while last and (last[0] in COVERAGE or last[0].startswith("-")):
+        last = unwrap(last[1:])
+    started = [match.group(1) for match in map(STARTED.search, last) if match]
+    last = (started[0], *last[1:]) if last[:1] == ("node",) and started else last
     runner = RUNNERS.get(last[0]) if last else None
     if runner is None or runner.last is None or OWN_REPORT.search(line):
         return (), GateReport.EXIT

@@ -31,7 +31,15 @@ READS = (
     *("pyproject.toml", "setup.cfg", "tox.ini", "pytest.ini", ".pytest.ini"),
     *("pytest.toml", ".pytest.toml", "ruff.toml", ".ruff.toml", "mypy.ini", ".mypy.ini"),
     *("package.json", "pnpm-workspace.yaml", "Cargo.toml", "go.mod"),
-    *("Makefile", "makefile", "GNUmakefile", ".pre-commit-config.yaml"),
+    *(
+        "Makefile",
+        "makefile",
+        "GNUmakefile",
+        "justfile",
+        "Justfile",
+        ".justfile",
+        ".pre-commit-config.yaml",
+    ),
     *(".github/workflows/*.yml", ".github/workflows/*.yaml", ".gitlab-ci.yml"),
 )
 """Files whose content is looked at, in whatever folder; of all others only the name is."""

@@ -74,6 +74,9 @@ def _find_tests(project: Project, around: list[Project], tools: Tools) -> Iterat
         yield _absent(project, "pytest", configured)
     elif tools.has("python") and (unittest := _find_unittest(project)):
         yield unittest
+    elif files:
+        said = f"{files[0]} is a test, but pytest is not installed and unittest does not find it"
+        yield project.passed("pytest", said, absent=True)
 
 
 def _make_pytest(

@@ -65,7 +65,9 @@ def _find_gates(project: Project, members: tuple[Project, ...], tools: Tools) ->
         env=OFFLINE,
         report=GateReport.CARGO if tested else GateReport.EXIT,
         timeout=1800,
-        reason="Cargo.toml" if tested else "Cargo.toml; no file has a test in it",
+        reason="Cargo.toml"
+        + (f" and its {len(members)} members" if members else "")
+        + ("" if tested else "; no file has a test in it"),
     )
     clippy = _clippy_reason(project)
     if clippy and tools.has("cargo-clippy"):

@@ -9,9 +9,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from goal_engine.gates.detection.commands import (
+    CANNOT_FAIL,
     ENVIRONMENTS,
     INSTALLERS,
     REWRITES,
@@ -20,7 +22,13 @@ from goal_engine.gates.detection.commands import (
     split_line,
     unwrap,
 )
-from goal_engine.gates.detection.project import WRITE_ONE, Finding, Project, Tools
+from goal_engine.gates.detection.project import (
+    WRITE_ONE,
+    Finding,
+    PassedOver,
+    Project,
+    Tools,
+)
 from goal_engine.proof.gate import GateSpec
 
 TARGETS = ("test", "lint", "check")
@@ -37,7 +45,8 @@ MARKERS = (
 )
 
 RULE = re.compile(r"^([A-Za-z0-9_.% /-]+?)\s*::?(?!=)\s*([^#;]*)(?:;(.*))?")
-VARIABLE = re.compile(r"^(?:export\s+)?([A-Za-z0-9_]+)\s*[:?]{0,3}=\s*(.*?)\s*$")
+INCLUDE = re.compile(r"^(?:-?include|sinclude|import\??|mod\??)\s(.*)$", re.MULTILINE)
+VARIABLE = re.compile(r"^(?:export\s+)?([A-Za-z0-9_]+)\s*[:?+]{0,3}=\s*(.*?)\s*$")
 REFERENCE = re.compile(r"\$[({]([A-Za-z0-9_]+)[)}]")
 DEEPEST = 5
 """Targets that are followed from one to the next, and variables in variables."""
@@ -69,26 +78,50 @@ IF_IT_SHOULD = f"{WRITE_ONE} if it should count"
 OWN_ENVIRONMENTS = "it makes environments of its own and may fetch what is in them"
 
 
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the ecosystems found."""
+
+    names: frozenset[str]
+    absent: frozenset[str]
+    """Tools that would be gates if they were installed."""
+    places: frozenset[str]
+    has_scripts: bool
+    """Whether scripts of a package are among the gates."""
+
+    @classmethod
+    def made_of(cls, found: Iterable[Finding]) -> Known:
+        """Return what a target is held against."""
+        findings = tuple(found)
+        gates = [finding for finding in findings if isinstance(finding, GateSpec)]
+        passed = [finding for finding in findings if isinstance(finding, PassedOver)]
+        return cls(
+            names=frozenset(gate.name for gate in gates),
+            absent=frozenset(one.what for one in passed if one.absent),
+            places=frozenset(gate.cwd for gate in gates),
+            has_scripts=any("package.json" in gate.reason for gate in gates),
+        )
+
+
 def find_tasks(
-    projects: tuple[Project, ...], tools: Tools, gates: Iterable[GateSpec]
+    projects: tuple[Project, ...], tools: Tools, found: Iterable[Finding]
 ) -> Iterator[Finding]:
-    """Yield a gate for each target that judges something no gate of `gates` does."""
-    known = tuple(gates)
-    places = {gate.cwd for gate in known}
+    """Yield a gate for each target that judges something nothing that was `found` does."""
+    known = Known.made_of(found)
     for project in projects:
         yield from _find_nested(project)
-        if project.folder == "." or project.folder in places:
+        if project.folder == "." or project.folder in known.places:
             yield from project.place(_find_make(project, tools, known))
             yield from project.place(_find_just(project, tools, known))
 
 
-def _find_make(project: Project, tools: Tools, known: tuple[GateSpec, ...]) -> Iterator[Finding]:
+def _find_make(project: Project, tools: Tools, known: Known) -> Iterator[Finding]:
     if name := project.first(MAKEFILES):
         rules = read_rules(project.text(name))
         yield from _find_targets(project, ("make", name), rules, known, tools)
 
 
-def _find_just(project: Project, tools: Tools, known: tuple[GateSpec, ...]) -> Iterator[Finding]:
+def _find_just(project: Project, tools: Tools, known: Known) -> Iterator[Finding]:
     name = project.first(JUSTFILES)
     if name and tools.has("just"):
         said = tools.ask(project.folder, ("just", "--dump", "--dump-format", "json"))
@@ -101,7 +134,7 @@ def _find_targets(
     project: Project,
     source: tuple[str, str],
     rules: Rules,
-    known: tuple[GateSpec, ...],
+    known: Known,
     tools: Tools,
 ) -> Iterator[Finding]:
     """What one target runs is not run again for the next."""
@@ -125,15 +158,18 @@ def _find_targets(
                 name=f"{program}-{target}",
                 argv=(program, target),
                 reason=f"`{target}` in {name}",
-                runs=project.find_named(text),
+                runs=project.find_named("\n".join((text, *INCLUDE.findall(project.text(name))))),
             )
 
 
-def _refuse(text: str, fresh: list[str], known: tuple[GateSpec, ...]) -> str:
+def _refuse(text: str, fresh: list[str], known: Known) -> str:
     """Return why a target is no gate, empty when it may be one."""
+    absent = next(filter(None, (_find_absent(line, known) for line in fresh)), "")
     reasons = (
         (is_vacuous(text), "it runs nothing that judges"),
+        (_cannot_fail(text), "it succeeds whatever it finds"),
         (_is_covered(fresh, known), "other gates run all of it"),
+        (absent, f"it runs {absent}, which is not installed"),
         (ENVIRONMENTS.search(text), f"{OWN_ENVIRONMENTS}; {IF_IT_SHOULD}"),
         (INSTALLERS.search(text), f"it fetches or starts what is not here; {IF_IT_SHOULD}"),
         (REWRITES.search(text), "it rewrites files; a gate only looks"),
@@ -141,9 +177,18 @@ def _refuse(text: str, fresh: list[str], known: tuple[GateSpec, ...]) -> str:
     return next((reason for is_so, reason in reasons if is_so), "")
 
 
-def _is_covered(lines: list[str], known: tuple[GateSpec, ...]) -> bool:
-    names = {gate.name for gate in known}
-    has_scripts = any("package.json" in gate.reason for gate in known)
+def _cannot_fail(text: str) -> bool:
+    """Whether every line that judges is one whose failure is passed over."""
+    lines = [line for line in text.split("\n") if not is_vacuous(line)]
+    return all(line.startswith(("-", "@-")) or CANNOT_FAIL.search(line) for line in lines)
+
+
+def _find_absent(line: str, known: Known) -> str:
+    commands = split_line(line.lstrip("@-+ ")) or ()
+    return next((name for name in map(find_gate, commands) if name in known.absent), None) or ""
+
+
+def _is_covered(lines: list[str], known: Known) -> bool:
     for line in lines:
         commands = split_line(line.lstrip("@-+ "))
         if commands is None:
@@ -151,9 +196,9 @@ def _is_covered(lines: list[str], known: tuple[GateSpec, ...]) -> bool:
         for command in commands:
             if command.is_vacuous or command.program in UNIMPORTANT:
                 continue
-            if has_scripts and SCRIPT.match(" ".join(command.words)):
+            if known.has_scripts and SCRIPT.match(" ".join(command.words)):
                 continue
-            if find_gate(command) not in names:
+            if find_gate(command) not in known.names:
                 return False
     return True
 
@@ -170,7 +215,7 @@ Rules = Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]]
 
 def read_rules(text: str) -> Rules:
     """Return the rules of a Makefile, as far as they stand in it."""
-    variables: dict[str, str] = {}
+    variables = {"MAKE": "make"}
     rules: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {}
     current: list[str] = []
     for line in text.replace("\\\n", " ").split("\n"):
@@ -187,23 +232,30 @@ def read_rules(text: str) -> Rules:
                 here = (_fill(found.group(3).strip(), variables),) if found.group(3) else ()
                 needed = _fill(found.group(2), variables).split()
                 rules[target] = ((*lines, *here), (*before, *needed))
-        elif line.strip() and not line.lstrip().startswith("#"):
+        elif line.strip() and not line.lstrip().startswith(("#", "if", "else", "endif")):
             current = []
     return rules
 
 
 def read_recipes(data: bytes) -> Rules:
-    """Return the recipes that `just` tells of."""
+    """Return the recipes that `just` tells of, without those that need to be given something."""
     try:
         recipes = json.loads(data)["recipes"]
-        return {name: _read_recipe(recipe) for name, recipe in recipes.items()}
+        return {
+            name: _read_recipe(recipe)
+            for name, recipe in recipes.items()
+            if all(
+                parameter["default"] is not None or parameter["kind"] == "star"
+                for parameter in recipe.get("parameters", ())
+            )
+        }
     except (ValueError, LookupError, TypeError, AttributeError):
         return {}
 
 
 def _read_recipe(recipe: Any) -> tuple[tuple[str, ...], tuple[str, ...]]:
     lines = tuple(
-        "".join(part if isinstance(part, str) else "$x" for part in line) for line in recipe["body"]
+        "".join(part for part in line if isinstance(part, str)) for line in recipe["body"]
     )
     return lines, tuple(needed["recipe"] for needed in recipe["dependencies"])
 

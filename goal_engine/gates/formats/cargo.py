@@ -30,7 +30,7 @@ SAYS_LAST = re.compile(r".*?(ok|FAILED|ignored)(?: <[\d.]+m?s>)?")
 ENDS = re.compile(
     r"test result: (?:ok|FAILED)\. (\d+) passed; (\d+) failed; (\d+) ignored; (\d+) measured; .*"
 )
-RERUN = re.compile(r"error: (?:doc)?test failed, to rerun pass .*")
+RERUN = re.compile(r"error: (?:doc)?test failed, to rerun pass ")
 LINE_NUMBER = re.compile(r" \(line \d+\)")
 PANICKED = re.compile(r"^thread .* panicked at .*:\d+:\d+:$")
 BROKEN_OFF = "it ended before its result"
@@ -63,21 +63,23 @@ def read_cargo(lines: list[str]) -> Told:
             if header and not quoting:
                 if program is not None:
                     said.extend(break_off(program))
-                    failing.append(Failing(program.group, "", program.group, BROKEN_OFF))
+                    if group not in failed:
+                        failing.append(Failing(program.group, "", program.group, BROKEN_OFF))
                 if line.strip() in headers:
                     raise BadReport(f"it begins twice with {line.strip()[:200]!r}")
                 headers.add(line.strip())
                 group, program, pending = tell_apart(name_program(header), groups), None, ""
                 continue
+        if RERUN.search(line) and not quoting and group and group not in failed:
+            said.append((name_test(group, ""), ERROR))  # whatever end was printed is not libtest's
+            failing.append(Failing(name_test(group, ""), "", group, BROKEN_OFF))
+            failed.add(group)
         begins = BEGINS.fullmatch(line)
         if begins and program is None:
             if not group:
                 raise BadReport("it does not say which program the tests are in; leave out `-q`")
             program, quoting, pending = Program(group, int(begins[1]), []), False, ""
         elif program is None:
-            if RERUN.fullmatch(line) and group not in failed:
-                said.append((name_test(group, ""), ERROR))  # its end was not libtest's
-                failing.append(Failing(name_test(group, ""), "", group, line))
             if ENDS.fullmatch(line) or (group and LIBTEST.fullmatch(line)):
                 raise BadReport(
                     f"{group or 'a program'} says more after its end, or before its start"
@@ -97,7 +99,8 @@ def read_cargo(lines: list[str]) -> Told:
         raise BadReport(f"{program.group} quotes failures that do not fit to its tests")
     if program is not None:
         said.extend(break_off(program))
-        failing.append(Failing(program.group, "", program.group, BROKEN_OFF))
+        if group not in failed:
+            failing.append(Failing(program.group, "", program.group, BROKEN_OFF))
     return Told(settle(said), failing[:TOLD])
 
 

@@ -1,0 +1,82 @@
+"""The toolchains that the tests run: Node with Vitest and Jest, Rust and Go, installed into a cache once.
+
+What cannot be installed fails, as for the editors' tests, whose way of installing this is.
+
+`python -m tests.ecosystems.tools` installs everything and prints where it is.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.editors.tools import (
+    ENVIRONMENT,
+    InstallFailed,
+    install_packages,
+    need,
+    npm_install,
+    open_cache,
+    piece,
+)
+
+PACKAGES = {"vitest": "3.2.7", "jest": "29.7.0"}
+COMMANDS = {"cargo": "cargo", "go": "golang-go"}
+"""Commands, and the Debian packages that have them."""
+
+
+@dataclass(frozen=True)
+class Toolchains:
+    """Where everything is that is not on the PATH."""
+
+    modules: dict[str, Path]
+    """By test runner, the `node_modules` that has it."""
+    go_cache: Path
+    """What Go has compiled of its standard library: half a minute, once."""
+
+    def environment(self, scratch: Path) -> dict[str, str]:
+        """Return what says to the toolchains where the person keeps them; they write to `scratch`."""
+        home = Path(ENVIRONMENT.get("HOME", "~")).expanduser()
+        return {
+            "PATH": ENVIRONMENT["PATH"],
+            "RUSTUP_HOME": ENVIRONMENT.get("RUSTUP_HOME", str(home / ".rustup")),
+            "CARGO_HOME": str(scratch / "cargo"),
+            "GOPATH": str(scratch / "go"),
+            "GOCACHE": str(self.go_cache),
+        }
+
+
+def install_toolchains() -> Toolchains:
+    """Return the toolchains, installing what is missing."""
+    need("npm", "It brings the test runners: install Node.js with npm, any version from 20 on.")
+    with open_cache() as cache:
+        modules = {
+            name: piece(
+                cache,
+                f"{name}-{version}",
+                lambda folder, wanted=f"{name}@{version}": npm_install(folder, wanted, ENVIRONMENT),
+            )
+            / "node_modules"
+            for name, version in PACKAGES.items()
+        }
+        install_packages(COMMANDS)
+        go_cache = cache / "go-build"
+        go_cache.mkdir(exist_ok=True)
+    return Toolchains(modules, go_cache)
+
+
+def main() -> int:
+    """Install everything; say where it is, or why it is not."""
+    try:
+        tools = install_toolchains()
+    except InstallFailed as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    for path in (*tools.modules.values(), tools.go_cache):
+        sys.stdout.write(f"{path}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
