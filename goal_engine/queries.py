@@ -9,8 +9,10 @@ from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 
+from goal_engine.diagnosis import GoalDiagnosis, diagnose
 from goal_engine.errors import GoalAmbiguous, GoalError, GoalNotFound, ProofLost, ProofRefused
 from goal_engine.ports import Ports
+from goal_engine.proof.gate import GateStage
 from goal_engine.proof.statement import say_superseded
 from goal_engine.recovery import recover_proof
 from goal_engine.runtime.threads import in_thread
@@ -18,6 +20,7 @@ from goal_engine.state.model import GoalState
 from goal_engine.state.store import GoalStateStore, Summary
 from goal_engine.types import GoalId
 from goal_engine.verifier.bundle import proofs_folder, read_bundle
+from goal_engine.verifier.observe import read_failures_with_store
 
 LATEST = "latest"
 PREFIX = "goal-"
@@ -87,6 +90,20 @@ def find_goal(names: Sequence[str], wanted: str) -> str:
         )
     listed = ", ".join(found[:SHOWN]) + (", …" if len(found) > SHOWN else "")
     raise GoalAmbiguous(f"{wanted[:80]!r} could be {listed}: give more of the id.")
+
+
+async def diagnose_goal(ports: Ports, name: str) -> GoalDiagnosis:
+    """Return why a goal stands where it stands.  Raises what `resolve_goal` raises."""
+    return await diagnose_goal_with_store(ports.store, name)
+
+
+async def diagnose_goal_with_store(store: GoalStateStore, name: str) -> GoalDiagnosis:
+    """`diagnose_goal` on a store."""
+    state = await resolve_goal_with_store(store, name)
+    tree = state.tree or state.created.base_tree
+    runs = ((gate, state.find_run(GateStage.PROVING, tree, gate)) for gate in state.gate_names)
+    failures = {gate: await read_failures_with_store(store, run) for gate, run in runs if run}
+    return diagnose(state, failures)
 
 
 async def resolve_goal_proof(ports: Ports, name: str) -> Path:

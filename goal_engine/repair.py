@@ -26,6 +26,7 @@ from goal_engine.state.model import GoalState, TaskState
 from goal_engine.task_graph.graph import GoalTask
 from goal_engine.types import TaskStatus
 from goal_engine.verifier.observe import find_unfinished, observe, read_failures
+from goal_engine.verifier.run import name_run
 from goal_engine.workers.prompt import Failed, render_failed, trim_output
 from goal_engine.worktree import Workbench
 
@@ -33,6 +34,8 @@ PATCH = 12_000
 """Characters of a change that did not merge, as its worker is told."""
 SHOWN = 5
 """Names that a sentence repeats."""
+LONGEST = 300
+"""Characters of a test's name that a round keeps."""
 SIDE = re.compile(r"~[0-9a-f]{40}(?:[0-9a-f]{24})?$")
 """How git calls a file that stands where the other side has a folder."""
 
@@ -139,7 +142,8 @@ async def _weigh(ports: Ports, state: GoalState) -> _Weighed:
         *(f"gate {v.gate}: {v.reason}" for v in unmet),
         *(f"criterion {v.criterion.id}: {v.reason}" for v in partial),
     )
-    failed = [await _read_failed(ports, state, spec, seen) for spec in red]
+    why = {v.gate: v.reason for v in judgement.gates}
+    failed = [await _read_failed(ports, state, spec, seen, why[spec.name]) for spec in red]
     return _Weighed(seen, judgement, red, lacks if red else (), tuple(failed))
 
 
@@ -152,19 +156,24 @@ def _has_spoken(spec: GateSpec, seen: Observations) -> bool:
 
 
 async def _read_failed(
-    ports: Ports, state: GoalState, spec: GateSpec, seen: Observations
+    ports: Ports, state: GoalState, spec: GateSpec, seen: Observations, why: str
 ) -> Failed:
-    """What is new comes first: what failed on the base already is nobody's to repair."""
+    """What is new alone: what failed on the base already is nobody's to repair.
+
+    Where the gate ran is gone by now, and is taken out: an agent would go and look there.
+    """
     result = seen.proving[spec.name]
     run = state.find_run(GateStage.PROVING, result.tree, spec.name)
     failures = await read_failures(ports, run) if run else ()
     log = await ports.store.read_object(result.log) if result.log else b""
     wanted = find_failing(state, spec.name, seen)
     told = sorted((f for f in failures if f.test in wanted), key=lambda f: f.path is None)
-    reason = result.message or f"it ended as {result.outcome}"
+    place = ports.find_state_dir() / "workspaces" / state.goal_id
+    ran = place / name_run(GateStage.PROVING, spec.name)
+    output = log.decode("utf-8", "replace").replace(f"{ran.resolve()}/", "").replace(f"{ran}/", "")
     if wanted and not told:
         told = [TestFailure(test=name, message="") for name in sorted(wanted)]
-    return Failed(spec.name, reason, tuple(told), log.decode("utf-8", "replace"))
+    return Failed(spec.name, why, tuple(told), output)
 
 
 def find_failing(state: GoalState, gate: str, seen: Observations) -> frozenset[str]:
@@ -229,7 +238,7 @@ def _make_round(bench: Workbench, state: GoalState, weighed: _Weighed, made: str
     begun = _find_begin(bench, state, made)
     change = evidence(begun, tree)
     failing = {
-        f"{spec.name}: {test}" if test else spec.name
+        f"{spec.name}: {test}"[:LONGEST] if test else spec.name
         for spec in weighed.red
         for test in (find_failing(state, spec.name, weighed.seen) or {""})
     }
@@ -288,12 +297,15 @@ def _find_signs(failed: Iterable[Failed]) -> tuple[str, ...]:
 
 
 def _find_unsteady(weighed: _Weighed) -> Iterator[str]:
-    """What said yes and no to the same files: on the base, where the result is the base itself."""
+    """What said yes and no to the same files: in several runs, or where the result is the base."""
     for spec in weighed.red:
         base, now = weighed.seen.baseline.get(spec.name), weighed.seen.proving[spec.name]
+        yield from (f"{spec.name}: {test}"[:LONGEST] for test in now.flaky)
+        if not now.tests and 0 < now.red < now.runs:
+            yield spec.name
         if base is None or base.tree != now.tree:
             continue
-        yield from (f"{spec.name}: {test}" for test in _find_flips(base, now))
+        yield from (f"{spec.name}: {test}"[:LONGEST] for test in _find_flips(base, now))
         if not now.tests and base.outcome is not now.outcome:
             yield spec.name
 

@@ -13,6 +13,7 @@ from goal_engine.proof.page_text import cell, code, describe_signature
 from goal_engine.proof.review import ReviewSection
 from goal_engine.proof.statement import GoalProof, ProofCause
 from goal_engine.proof.verdict import GateVerdict, Verdict
+from goal_engine.stagnation import Round
 
 __all__ = ["describe_signature", "render_proof_page"]
 
@@ -51,6 +52,7 @@ def _render_page(proof: GoalProof, digest: str) -> str:
         _section("What was asked, and what shows it", _criteria(proof)),
         _section("Gates", _gates(proof)),
         _section("What this does not show", _list(_find_gaps(proof))),
+        _section("What was red on the way", _list(map(_say_round, proof.rounds))),
         _section("Each hunk, taken away", _hunks(proof.hunks)),
         _section("Review", _reviews(proof.judgement.reviews)),
         _section("What it is about", _list(_facts(proof, digest))),
@@ -92,6 +94,13 @@ def _verdict(proof: GoalProof) -> str:
     judgement = proof.judgement
     said = f"**{judgement.verdict}**: {MEANING[judgement.verdict]}."
     return said + "".join(f"\n- {cell(reason)}" for reason in judgement.reasons)
+
+
+def _say_round(one: Round) -> str:
+    """A result that is ready only after repairs says what it was before them."""
+    made = one.task or "the first result"
+    failed = f"{one.failures} failure{'' if one.failures == 1 else 's'}"
+    return f"{made}, tree {code(one.tree[:12])}: {failed}, {', '.join(map(cell, one.failing[:3]))}"
 
 
 def _criteria(proof: GoalProof) -> str:

@@ -21,6 +21,7 @@ from goal_engine.proof.gate import GateResult, GateSpec
 from goal_engine.proof.hunk import HunkTrial
 from goal_engine.proof.review import ReviewPolicy
 from goal_engine.proof.verdict import Judgement
+from goal_engine.stagnation import Round
 from goal_engine.types import Frozen, GitOid, GoalId, GoalKind, Sha256, later
 
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
@@ -90,6 +91,8 @@ class GoalProof(Frozen):
     acceptances: tuple[Acceptance, ...] = ()
     answers: tuple[Answer, ...] = ()
     waived: tuple[str, ...] = ()
+    rounds: tuple[Round, ...] = later(())
+    """The results of this run that gates said no to, repairs too, oldest first."""
     sandbox: Literal["none"] = "none"
     key_id: Sha256
     """The key that has to have signed this."""

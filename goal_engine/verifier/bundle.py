@@ -208,6 +208,7 @@ def make_proof(
         acceptances=state.acceptances,
         answers=state.answers,
         waived=state.waived,
+        rounds=state.rounds,
         key_id=key_id,
         key_exposed=True,  # no worker is sandboxed yet, and each runs as the person
         journal_seq=state.seq,

@@ -20,6 +20,7 @@ from goal_engine.proof.gate import (
 from goal_engine.proof.hunk import HunkTrial
 from goal_engine.proof.verdict import Observations
 from goal_engine.state.model import GateRun, GoalState
+from goal_engine.state.store import GoalStateStore
 from goal_engine.types import TaskStatus
 
 
@@ -107,9 +108,14 @@ def render_report(result: GateResult) -> bytes:
 
 async def read_failures(ports: Ports, run: GateRun) -> tuple[TestFailure, ...]:
     """Return where the tests of a recorded result failed, none where that was not kept."""
+    return await read_failures_with_store(ports.store, run)
+
+
+async def read_failures_with_store(store: GoalStateStore, run: GateRun) -> tuple[TestFailure, ...]:
+    """`read_failures` on a store."""
     if run.failures is None:
         return ()
-    table = json.loads(await ports.store.read_object(run.failures))
+    table = json.loads(await store.read_object(run.failures))
     return tuple(TestFailure.model_validate(item) for item in table)
 
 

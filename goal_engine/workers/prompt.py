@@ -117,7 +117,7 @@ def _say_failed(failed: Failed, room: int) -> Iterator[str]:
 def trim_output(text: str, room: int) -> str:
     """Return at most `room` characters of an output: its newest lines that say what is wrong, each
     with a neighbour, and its end.  What a terminal would obey or hide is not among them."""
-    lines = [_plain_line(line) for line in COLOURS.sub("", text).splitlines()]
+    lines = [_plain_line(line) for line in COLOURS.sub("", text).split("\n")]
     lines = [line for line in lines if line]
     kept: set[int] = set()
     left = room

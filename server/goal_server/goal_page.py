@@ -53,6 +53,27 @@ def _parts(goal: r.GoalView) -> Iterator[str]:
     yield _section("Notes", listed(notes))
 
 
+def render_diagnosis_page(found: r.DiagnosisView) -> str:
+    """Return a diagnosis as a page; everything from outside in it is plain text."""
+    parts = [
+        f"# Why: {plain(found.text)}",
+        f"**{_words(found.status)}** · {code(found.goal)}",
+        plain(found.why),
+        _section("Likely cause", plain(found.cause)),
+        _section("What to do", plain(found.advice)),
+        _section("Seen", listed(map(_say_seen, found.evidence))),
+        _section("Tried", listed(map(plain, found.tried))),
+        _section("Next", listed(map(code, found.next))),
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _say_seen(fact: r.SeenView) -> str:
+    place = f"{code(f'{fact.path}:{fact.line}')} " if fact.path else ""
+    log = f" ({code(fact.log)})" if fact.log else ""
+    return f"{plain(fact.source)}: {place}{plain(fact.text)}{log}"
+
+
 def _section(title: str, text: str) -> str:
     return f"## {title}\n\n{text}" if text else ""
 

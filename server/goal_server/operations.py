@@ -242,6 +242,13 @@ async def show_goal(context: Context, params: p.GoalParams) -> r.GoalView:
     return _view(context, await _find(context, params.goal))
 
 
+async def diagnose_goal(context: Context, params: p.DiagnoseParams) -> r.DiagnosisView:
+    """Say why a goal stands where it stands."""
+    state = await _find(context, params.goal)  # whose runner may have gone away meanwhile
+    found = await queries.diagnose_goal(context.engine.ports, state.goal_id)
+    return r.render_diagnosis(found)
+
+
 async def review_goal(context: Context, params: p.GoalParams) -> r.ReviewView:
     """Look through the change that a goal has now; nothing is written or run."""
     state = await _find(context, params.goal)

@@ -10,11 +10,11 @@ from goal_engine.delivery.local import find_evidence, find_names, read_diff
 from goal_engine.document import render_plan
 from goal_engine.engine import Engine
 from goal_engine.errors import BadInput, GoalNotFound
-from goal_engine.queries import resolve_goal_proof
+from goal_engine.queries import diagnose_goal, resolve_goal_proof
 from goal_engine.state.model import GoalState
 from goal_engine.verifier.bundle import PAGE
 from goal_server import results as r
-from goal_server.goal_page import render_goal_page
+from goal_server.goal_page import render_diagnosis_page, render_goal_page
 from goal_server.marks import is_binary, read_sides
 from goal_server.parameters import RenderParams
 from goal_server.plain import plain_line, plain_text
@@ -35,6 +35,11 @@ async def _render_goal(engine: Engine, state: GoalState, params: RenderParams) -
     proof = await _find_proof(engine, state)
     view = r.render_goal(state, proof)
     return _page(f"Goal: {view.text}", render_goal_page(view), "markdown")
+
+
+async def _render_diagnosis(engine: Engine, state: GoalState, params: RenderParams) -> r.PageView:
+    view = r.render_diagnosis(await diagnose_goal(engine.ports, state.goal_id))
+    return _page(f"Why: {view.text}", render_diagnosis_page(view), "markdown")
 
 
 async def _render_plan(engine: Engine, state: GoalState, params: RenderParams) -> r.PageView:
@@ -107,6 +112,7 @@ def _page(title: str, text: str, language: str, *, exists: bool = True) -> r.Pag
 
 PAGES: dict[str, Callable[[Engine, GoalState, RenderParams], Awaitable[r.PageView]]] = {
     "goal": _render_goal,
+    "diagnosis": _render_diagnosis,
     "plan": _render_plan,
     "proof": _render_proof,
     "diff": _render_diff,

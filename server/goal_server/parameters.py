@@ -60,6 +60,15 @@ class ProofParams(GoalParams):
     )
 
 
+class DiagnoseParams(Params):
+    """A goal to examine."""
+
+    goal: str = _argument(
+        "The goal's id, the beginning of one, or `latest`.",
+        default="latest", min_length=1, max_length=200,
+    )  # fmt: skip
+
+
 class HunksParams(GoalParams):
     """A change to take apart."""
 
@@ -231,7 +240,7 @@ class RenderParams(Params):
     """A page of a goal to read."""
 
     goal: str = _goal()
-    page: Literal["goal", "plan", "proof", "diff", "base", "head"]
+    page: Literal["goal", "plan", "proof", "diff", "base", "head", "diagnosis"]
     task: str | None = None
     path: str | None = None
     """Relative to the repository; for the text before and after, and to narrow a diff."""

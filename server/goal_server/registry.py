@@ -114,6 +114,8 @@ OPERATIONS: tuple[Operation, ...] = (
          ("list_goals", "ListParams", "GoalList")),
     _row("show", "Show a goal: criteria, gates, spend, proof and what to do next.", LOOK, READ,
          ("show_goal", "GoalParams", "GoalView")),
+    _row("diagnose", "Say why a goal stands where it stands, and what to do about it.", LOOK, READ,
+         ("diagnose_goal", "DiagnoseParams", "DiagnosisView")),
     _row("diff", "Print the change of a goal, or of one of its tasks.", LOOK, READ,
          ("show_diff", "DiffParams", "DiffView")),
     _row("review", "Look through the change of a goal without a model: secrets, weaker tests, stubs.",

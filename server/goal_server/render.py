@@ -136,6 +136,29 @@ def _criterion(item: r.CriterionView) -> tuple[str, ...]:
     return (render_word(item.state), item.id, item.evidence, text)
 
 
+def _diagnosis(found: r.DiagnosisView) -> Iterator[str]:
+    yield f"{render_word(found.status)}  {click.style(plain_line(found.text), bold=True)}"
+    yield found.goal
+    yield from _wrap(found.why, "why     ")
+    if found.cause:
+        yield from _wrap(found.cause, "cause   ")
+    if found.advice:
+        yield from _wrap(found.advice, "do      ")
+    if found.evidence:
+        yield from _section("Seen", (_seen(fact) for fact in found.evidence))
+        logs = dict.fromkeys(fact.log for fact in found.evidence if fact.log)
+        yield from (f"  all of it: {plain_line(log)}" for log in logs)
+    if found.tried:
+        yield from ("", "Tried", *(f"  {plain_line(line)}" for line in found.tried))
+    if found.next:
+        yield from ("", "Next:", *(f"  {plain_line(step)}" for step in found.next))
+
+
+def _seen(fact: r.SeenView) -> tuple[str, ...]:
+    place = f"{fact.path}:{fact.line}: " if fact.path else ""
+    return (plain_line(fact.source), plain_line(f"{place}{fact.text}"))
+
+
 def _list(goals: r.GoalList) -> Iterator[str]:
     if not goals.goals:
         yield 'No goals here yet. Begin with: goalproof run "Make the linter pass"'
@@ -297,6 +320,7 @@ def _open(view: r.OpenView) -> Iterator[str]:
 RENDERERS: dict[type[r.View], Callable[[Any], Iterator[str]]] = {
     r.GoalView: _goal,
     r.GoalList: _list,
+    r.DiagnosisView: _diagnosis,
     r.ReviewView: _review,
     r.DiffView: _diff,
     r.LogView: _log,

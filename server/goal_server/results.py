@@ -16,6 +16,7 @@ from pydantic.alias_generators import to_camel
 
 from goal_engine.budget import GoalBudget, Spend
 from goal_engine.decision import describe_evidence
+from goal_engine.diagnosis import GoalDiagnosis
 from goal_engine.gates.detection.project import PassedOver
 from goal_engine.gates.trust import digest_gate
 from goal_engine.progress import find_blocker
@@ -259,6 +260,37 @@ class GoalList(View):
     """Every goal of a workspace, newest first."""
 
     goals: tuple[GoalLine, ...]
+
+
+class SeenView(View):
+    """One thing that was seen and that speaks for a diagnosis."""
+
+    source: str
+    """`gate tests`, `task fix` or `criterion adds`."""
+    text: str
+    path: str | None
+    line: int | None
+    """Where to look, from 1."""
+    log: str
+    """The command that prints all of it; empty where there is none."""
+
+
+class DiagnosisView(View):
+    """Why a goal stands where it stands, and what to do about it."""
+
+    goal: str
+    text: str
+    status: str
+    why: str
+    """What it waits for, or why it is not ready."""
+    cause: str
+    """The likely cause; empty where `why` says it all."""
+    evidence: tuple[SeenView, ...]
+    tried: tuple[str, ...]
+    """What repairs came to."""
+    advice: str
+    next: tuple[str, ...]
+    """What to type, the most likely first."""
 
 
 class DiffView(View):
@@ -543,6 +575,21 @@ def render_proof(
         next=(f"goalproof verify-proof {shlex.quote(str(proof_path))} --run",),
         superseded=superseded,
         recovered=place.recovered,
+    )
+
+
+def render_diagnosis(found: GoalDiagnosis) -> DiagnosisView:
+    """Return the view of a diagnosis."""
+    return DiagnosisView(
+        goal=found.goal_id,
+        text=found.text,
+        status=found.status,
+        why=found.why,
+        cause=found.cause,
+        evidence=tuple(SeenView(**fact.model_dump()) for fact in found.evidence),
+        tried=found.tried,
+        advice=found.advice,
+        next=found.commands,
     )
 
 

@@ -23,12 +23,13 @@ from goal_engine.verifier.bundle import proofs_folder, read_bundle
 from tests.cheats.cases import Case, play, reasons
 from tests.cheats.honest import HONEST
 from tests.cheats.lies import FORGERY, LIES
+from tests.cheats.repairs import REPAIR_HONEST, REPAIR_LIES
 from tests.cheats.shown import SHOWN
 
 READY = GoalStatus.READY
 
 
-@pytest.mark.parametrize("case", LIES, ids=str)
+@pytest.mark.parametrize("case", [*LIES, *REPAIR_LIES], ids=str)
 async def test_a_lie_is_never_ready(case: Case, tmp_path: Path) -> None:
     state, _, _ = await play(case, tmp_path)
     assert state.status is case.status, (state.status, reasons(state))
@@ -47,7 +48,7 @@ async def test_what_no_gate_can_tell_is_shown(case: Case, tmp_path: Path) -> Non
     assert case.says in page + change
 
 
-@pytest.mark.parametrize("case", HONEST, ids=str)
+@pytest.mark.parametrize("case", [*HONEST, *REPAIR_HONEST], ids=str)
 async def test_an_honest_worker_is_believed(case: Case, tmp_path: Path) -> None:
     state, _, _ = await play(case, tmp_path)
     assert state.status is case.status, (state.status, reasons(state))
@@ -94,18 +95,19 @@ async def test_what_depends_on_the_machine_is_not_reproduced_elsewhere(tmp_path:
 
 
 def test_the_corpus_is_large_and_says_why(capsys: pytest.CaptureFixture[str]) -> None:
-    alarms = [case for case in HONEST if case.status is not READY and not case.by_design]
-    assert len(LIES) >= 60 and len(HONEST) >= 40
-    assert not [case.name for case in LIES if case.status is READY], "zero false ready"
-    assert len(alarms) <= 0.02 * len(HONEST)
-    everything = (*LIES, *SHOWN, *HONEST)
+    lies, honest = (*LIES, *REPAIR_LIES), (*HONEST, *REPAIR_HONEST)
+    alarms = [case for case in honest if case.status is not READY and not case.by_design]
+    assert len(lies) >= 60 and len(honest) >= 40
+    assert not [case.name for case in lies if case.status is READY], "zero false ready"
+    assert len(alarms) <= 0.02 * len(honest)
+    everything = (*lies, *SHOWN, *honest)
     assert len({case.name for case in everything}) == len(everything)
     assert all(case.why for case in everything)
-    assert all(case.says for case in (*LIES, *SHOWN)), "a lie is caught for the right reason"
-    ends = Counter(case.status.value for case in LIES)
-    believed = sum(case.status is READY for case in HONEST)
+    assert all(case.says for case in (*lies, *SHOWN)), "a lie is caught for the right reason"
+    ends = Counter(case.status.value for case in lies)
+    believed = sum(case.status is READY for case in honest)
     with capsys.disabled():
         sys.stdout.write(
-            f"\n{len(LIES)} lies: {dict(ends)}; {len(SHOWN)} shown; {len(HONEST)} honest: {believed} "
-            f"ready, {len(HONEST) - believed - len(alarms)} wait by design, {len(alarms)} alarms\n"
+            f"\n{len(lies)} lies: {dict(ends)}; {len(SHOWN)} shown; {len(honest)} honest: {believed} "
+            f"ready, {len(honest) - believed - len(alarms)} wait by design, {len(alarms)} alarms\n"
         )

@@ -8,9 +8,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from goal_engine.decision import Criterion, EvidenceKind
-from goal_engine.proof.gate import GateSpec
+from goal_engine.proof.gate import GateSpec, TestFailure
 from goal_engine.task_graph.graph import GoalTask
-from goal_engine.workers.prompt import OPENING, render_prompt
+from goal_engine.workers.prompt import (
+    LINE,
+    OPENING,
+    ROOM,
+    Failed,
+    render_failed,
+    render_prompt,
+    trim_output,
+)
 
 TASK = GoalTask(
     id="fix",
@@ -123,3 +131,62 @@ def test_no_text_closes_the_fence_that_it_stands_in(goal: str, finding: str) -> 
         "## What you may change",
         "## Why the result so far, which you see, is not enough",
     } - ({"## Your task"} if goal.strip() == "t" else set())
+
+
+PLACED = TestFailure(test="t::test_add", message="1 != 5", path="tests/test_calc.py", line=9)
+
+
+def test_a_repair_is_told_places_first_and_what_was_tried() -> None:
+    noise = "".join(f"collecting {n}\n" for n in range(2000))
+    output = f"{noise}E   AssertionError: 1 != 5\n{noise}1 failed, 1 passed\n"
+    told = render_failed([Failed("tests", "it fails", (PLACED,), output)])
+    lines = told.splitlines()
+    assert lines[:2] == ["gate tests: it fails", "tests/test_calc.py:9: t::test_add: 1 != 5"]
+    assert "E   AssertionError: 1 != 5" in lines and lines[-1] == "1 failed, 1 passed"
+    assert "…" in lines, "what was left out is said"
+    prompt = render_prompt(
+        "g", TASK, (), (), ("gate tests: it fails",), told, ("repair-1 changed nothing",)
+    )
+    assert prompt.index("## What was seen of it") < prompt.index("## What was tried before")
+    assert told in prompt and "repair-1 changed nothing" in prompt
+
+
+def test_many_gates_share_the_room() -> None:
+    failed = [Failed(f"g{n}", "x" * 999, (PLACED,) * 99, "error: no\n" * 9999) for n in range(9)]
+    told = render_failed(failed)
+    assert len(told) < 2 * ROOM
+    assert all(f"gate g{n}: " in told for n in range(9)), "each has its turn"
+    assert "and 79 more" in told
+
+
+@given(st.text(max_size=400), st.integers(0, 300))
+def test_an_output_is_trimmed_and_plain(text: str, room: int) -> None:
+    told = trim_output(text, room)
+    assert len(told) <= room + 3
+    assert all(char.isprintable() or char == "\n" for char in told)
+
+
+def test_what_a_terminal_obeys_is_no_output() -> None:
+    bar = "  0%\r 50%\r100% done"
+    output = f"\x1b[31mE  wrong\x1b[0m\n\x1b]0;title\x07{bar}\n\u202ehidden\u200b\n" + "y" * 5000
+    told = trim_output(output, 1000).splitlines()
+    assert told[:3] == ["E  wrong", "100% done", "hidden"] and len(told[3]) == LINE
+
+
+@given(st.text(alphabet="~\n# ae", max_size=60), st.text(alphabet="~\n# a", max_size=60))
+def test_what_a_gate_printed_cannot_close_its_fence(output: str, tried: str) -> None:
+    told = render_failed([Failed("tests", output, (), f"error {output}\n{output}")])
+    prompt = render_prompt("t", TASK.changed(title="t"), (), (), ("red",), told, (tried,))
+    fence, outside = "", []
+    for line in prompt.removeprefix(OPENING).splitlines():
+        if not fence and re.fullmatch("~{3,}", line):
+            fence = line
+        elif line == fence:
+            fence = ""
+        elif not fence and line:
+            outside.append(line)
+    assert not fence and all(line.startswith("## ") for line in outside)
+    assert outside[-2:] == [
+        "## What was seen of it",
+        "## What was tried before, and was not enough",
+    ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -147,6 +149,10 @@ MUTANTS = {
     "two alike are enough": ("ALIKE", 2),
     "two in a row are enough": ("STREAK", 2),
     "small is large": ("LARGE_FILES", 0.5),
+    "what is missing is outside at once": (
+        "SIGNS",
+        {**stagnation.SIGNS, "missing": replace(stagnation.SIGNS["missing"], rounds=2)},
+    ),
 }
 """Detectors that would cost an honest worker their run."""
 

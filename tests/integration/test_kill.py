@@ -156,3 +156,75 @@ def test_killed_and_resumed_it_ends_with_the_same_tree_and_verdict(
     states = [[c["state"] for c in goal["criteria"]] for goal in (resumed, expected)]  # type: ignore[attr-defined]
     assert states[0] == states[1]
     assert {t["id"]: t["attempts"] for t in resumed["tasks"]} == attempts  # type: ignore[attr-defined]
+
+
+AGENT = """
+import pathlib, sys, time
+folder = pathlib.Path({folder!r})
+prompt = sys.stdin.read()
+calc = pathlib.Path("calc.py")
+if "is not enough" not in prompt:
+    calc.write_text(calc.read_text().replace("a - b", "b - a"))
+else:
+    while (folder / "hold-repair").exists():
+        time.sleep(0.02)
+    calc.write_text(calc.read_text().replace("b - a", "a + b"))
+"""
+
+
+def a_project_to_repair(tmp_path: Path) -> Path:
+    """The held project, worked on by an agent whose first result is red."""
+    project = a_held_project(tmp_path)
+    (tmp_path / "agent.py").write_text(AGENT.format(folder=str(tmp_path)), encoding="utf-8")
+    command = json.dumps([sys.executable, "-IS", str(tmp_path / "agent.py")])
+    (project / "plan.toml").write_text(
+        'goal = "Make sums right in calc.py"\n'
+        f'[[criterion]]\nid = "adds"\ntext = "Sums"\nevidence = "flips"\ngate = "tests"\ntests = ["{ADD}"]\n'
+        '[[task]]\nid = "fix"\ntitle = "Fix the sum"\nwrites = ["calc.py"]\nworker = "cli"\n'
+        f"command = {command}\n",
+        encoding="utf-8",
+    )
+    return project
+
+
+def in_repair(project: Path) -> bool:
+    return journal(project).count('"task.started"') == 2
+
+
+def in_gate_of_repair(project: Path) -> bool:
+    return journal(project).count('"verification.started"') == 2
+
+
+REPAIRS = {
+    "repair": (("hold-repair",), in_repair, {"fix": 1, "repair-1": 2}),
+    "gate of the repair": (
+        ("hold-repair", "hold-gate"),
+        in_gate_of_repair,
+        {"fix": 1, "repair-1": 1},
+    ),
+}
+
+
+@pytest.mark.parametrize("point", REPAIRS)
+def test_killed_while_it_is_repaired_it_repeats_nothing(tmp_path: Path, point: str) -> None:
+    held, reached, attempts = REPAIRS[point]
+    project = a_project_to_repair(tmp_path)
+    (tmp_path / held[0]).touch()
+    runner = start(project)
+    wait_until(lambda: in_repair(project))
+    if len(held) > 1:
+        (tmp_path / held[1]).touch()
+        (tmp_path / held[0]).unlink()
+    wait_until(lambda: reached(project))
+    runner.send_signal(signal.SIGKILL)
+    runner.wait(DEADLINE)
+    wait_until(lambda: survivors(tmp_path) == [])
+    for name in held:
+        (tmp_path / name).unlink(missing_ok=True)
+    why = finish(project, "diagnose")
+    assert why["status"] == "paused" and "went away without a word" in str(why["why"])
+    resumed = finish(project, "resume")
+    assert resumed["status"] == "ready", resumed["reasons"]
+    assert {t["id"]: t["attempts"] for t in resumed["tasks"]} == attempts  # type: ignore[attr-defined]
+    assert journal(project).count('"repair.planned"') == 1
+    assert journal(project).count('"round.weighed"') == 1

@@ -124,6 +124,12 @@ async def test_what_the_first_turn_left_red_the_second_repairs(agent) -> None:
     assert "gate tests is not green for it" in told, "why"
     assert "tests/test_calc.py:9: tests.test_calc.CalcTest::test_add" in told, "where"
     assert "1 != 5" in told, "what it said"
+    assert 'File "tests/test_calc.py", line 9' in told, "and not where the gate's workspace was"
+    bundle = await resolve_goal_proof(one.engine.ports, state.goal_id)
+    assert read_bundle(bundle)[0].rounds == state.rounds
+    assert "What was red on the way\n\n- the first result" in (bundle / PAGE).read_text(), (
+        "the proof hides nothing"
+    )
     (planned,) = one.seen(e.RepairPlanned)
     assert (planned.number, planned.limit) == (1, 2)
     assert planned.task.title == "Repair 1 of 2: gate tests"
@@ -354,3 +360,41 @@ async def test_a_conflict_that_nobody_resolves_is_a_persons(agent, again: str) -
     assert state.tasks["second"].attempts == 2, "on what is there by now"
     assert state.tasks["third"].status is TaskStatus.DONE
     assert state.status is S.READY, (state.blocked, state.judgement)
+
+
+async def test_what_is_flaky_is_said_and_not_repaired(agent, tmp_path: Path) -> None:
+    once = tmp_path / "once"
+    flaky = TESTS + (
+        "\n    def test_now_and_then(self):\n"
+        f"        import pathlib\n        once = pathlib.Path({str(once)!r})\n"
+        "        if calc.add(2, 3) == 5 and not once.exists():\n"
+        "            once.touch()\n            self.fail('now and then')\n"
+    )
+    one = agent("add('a + b')", **{"tests/test_calc.py": flaky})
+    state = await one.run()
+    assert state.status is S.NOT_READY, reasons(state)
+    assert one.turns == 1, "nothing that an agent changes makes it steady"
+    assert state.judgement is not None and state.judgement.stagnation is not None
+    assert state.judgement.stagnation.cause is Cause.FLAKY
+    assert "test_now_and_then" in state.judgement.stagnation.evidence
+
+
+async def test_what_is_not_reached_outside_is_said_after_the_second_time(agent) -> None:
+    refused = "(_ for _ in ()).throw(ConnectionRefusedError(111, 'Connection refused'))"
+    one = agent(f'add("{refused} or " + str(turn))')
+    state = await one.run(limits={"repairs": 9})
+    assert state.status is S.NOT_READY and one.turns == 2
+    assert state.judgement is not None and state.judgement.stagnation is not None
+    assert state.judgement.stagnation.cause is Cause.EXTERNAL
+    assert "network: " in state.judgement.stagnation.evidence
+
+
+async def test_a_module_that_is_missing_may_be_what_the_goal_is_about(agent) -> None:
+    one = agent(
+        "add('__import__(\"sums\").add(a, b)')\nif turn == 3:\n"
+        "    pathlib.Path('sums.py').write_text('def add(a, b):\\n    return a + b\\n')\n"
+        "calc.write_text(calc.read_text() + f'# {turn}\\n')"
+    )
+    state = await one.run()
+    assert state.status is S.READY, reasons(state)
+    assert one.turns == 3

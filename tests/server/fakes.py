@@ -15,6 +15,7 @@ import pytest
 from goal_engine import lifecycle
 from goal_engine.budget import GoalBudget, Spend
 from goal_engine.decision import Criterion, EvidenceKind, Question
+from goal_engine.diagnosis import GoalDiagnosis, diagnose
 from goal_engine.errors import GoalNotFound
 from goal_engine.gates.detection.project import PassedOver
 from goal_engine.proof.gate import GateSpec
@@ -125,7 +126,12 @@ class FakeEngine:
 
     async def choose_gates(self) -> Any:
         return SimpleNamespace(
-            specs=self.gates, path=None, python=None, copies=(), passed_over=self.passed_over
+            specs=self.gates,
+            path=None,
+            python=None,
+            copies=(),
+            setup=(),
+            passed_over=self.passed_over,
         )
 
     def subscribe(self, callback: Callable[[GoalState, e.JournalEntry], None]) -> Any:
@@ -171,6 +177,12 @@ class FakeEngine:
                 return state
         raise GoalNotFound(f"No goal is called {reference}; `goalproof list` shows them.")
 
+    async def diagnose_goal(self, ports: Any, reference: str) -> GoalDiagnosis:
+        return diagnose(await self.resolve_goal(ports, reference), {})
+
+    async def resolve_goal_proof(self, ports: Any, reference: str) -> Path:
+        return self.checkout
+
     async def list_goals(self, ports: Any) -> tuple[Summary, ...]:
         damaged = tuple(Summary(name, None, "line 3 does not verify") for name in self.damaged)
         return (*(Summary(name, state) for name, state in self.goals.items()), *damaged)
@@ -200,7 +212,12 @@ def install(monkeypatch: pytest.MonkeyPatch, engine: FakeEngine) -> FakeEngine:
             "recover_goal": engine.recover_goal,
             "check_possible": lifecycle.check_possible,
         },
-        "queries": {"resolve_goal": engine.resolve_goal, "list_goals": engine.list_goals},
+        "queries": {
+            "resolve_goal": engine.resolve_goal,
+            "list_goals": engine.list_goals,
+            "diagnose_goal": engine.diagnose_goal,
+            "resolve_goal_proof": engine.resolve_goal_proof,
+        },
         "control": {"cancel_goal": engine.stop_goal, "pause_goal": engine.stop_goal},
         "local": {"read_diff": engine.read_diff},
     }

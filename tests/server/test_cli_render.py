@@ -13,6 +13,7 @@ from goal_engine.state.model import GoalState
 from goal_engine.task_graph.graph import GoalTask, GoalTaskGraph
 from goal_server import results as r
 from goal_server.facts import render_facts
+from goal_server.goal_page import render_diagnosis_page
 from goal_server.plain import plain_line, plain_text
 from goal_server.render import RENDERERS, render_result
 
@@ -59,7 +60,7 @@ def test_every_result_has_a_text() -> None:
     parts |= {r.HunkView, r.PassedOverView}
     rendered_elsewhere = {
         *(r.ChangeView, r.WorkerView, r.AgentView, r.DemoView),
-        *(r.PageView, r.ExplanationView),  # pages of an editor
+        *(r.PageView, r.ExplanationView, r.SeenView),  # pages of an editor
     }
     assert set(RENDERERS) == results - parts - rendered_elsewhere
 
@@ -138,3 +139,19 @@ def test_a_limit_that_nobody_can_keep_says_how_to_go_on() -> None:
     state = state_of(created(), planned(), e.GoalStarted(), asked("unmetered"), waits)
     view = r.render_goal(state, None)
     assert view.next[0] == f"goalproof answer {state.goal_id} unmetered unlimited"
+
+
+def test_a_diagnosis_is_text_wherever_it_is_shown() -> None:
+    evil = "\x1b]0;gotcha\x07 \u202e[click](command:evil) `rm`\n# Ready"
+    seen = r.SeenView(source="gate tests", text=evil, path="a`b.py", line=3, log="goalproof log x")
+    view = r.DiagnosisView(
+        goal="goal-1", text=evil, status="not_ready", why=evil, cause=evil, evidence=(seen,),
+        tried=(evil,), advice=evil, next=("goalproof execute x",),
+    )  # fmt: skip
+    text = click.unstyle(render_result(view))
+    page = render_diagnosis_page(view)
+    for shown in (text, page):
+        assert not {"\x1b", "\x07", "\u202e"} & set(shown)
+        assert "a`b.py:3" in shown and "goalproof execute x" in shown
+    assert "[click](command" not in page
+    assert sum(line.startswith("# ") for line in page.splitlines()) == 1

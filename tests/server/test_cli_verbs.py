@@ -388,3 +388,13 @@ def test_what_a_status_rules_out_is_said_before_anybody_is_asked_for_trust(
     code, _, err = run(verb, goal_id(), *more)
     assert code == 4 and "is cancelled" in err
     assert engine.calls == []
+
+
+def test_why_a_goal_stands_still_is_said_in_words(run: Run, engine: FakeEngine) -> None:
+    engine.add(created(), planned(), e.GoalStarted(), *judged(Verdict.NOT_READY, "gate tests: red"))
+    code, out, _ = run("diagnose", goal_id())
+    assert code == 0, "that it is not ready is no failure of asking why"
+    assert out.startswith("not_ready  Fix the login") and "why     gate tests: red" in out
+    assert f"goalproof execute {goal_id()}" in out
+    told = json.loads(run("--json", "diagnose", goal_id())[1])
+    assert told["status"] == "not_ready" and told["cause"] == "nothing was changed"

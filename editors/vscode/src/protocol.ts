@@ -3,7 +3,7 @@
 export const SECTION = "goalproof";
 export const REFUSED = -32803;
 export const INVALID_PARAMS = -32602;
-export const PAGES = ["goal", "plan", "proof", "diff", "base", "head"] as const;
+export const PAGES = ["goal", "plan", "proof", "diff", "base", "head", "diagnosis"] as const;
 export type Page = (typeof PAGES)[number];
 
 /** What is said beside LSP. */
@@ -27,6 +27,7 @@ export const COMMANDS = {
   submit: "goal.submit",
   list: "goal.list",
   show: "goal.show",
+  diagnose: "goal.diagnose",
   diff: "goal.diff",
   review: "goal.review",
   log: "goal.log",
@@ -333,6 +334,34 @@ export interface GoalList {
 export interface GoalParams {
   /** The goal's id, the beginning of one, or `latest`. */
   readonly goal: string;
+}
+
+/** A goal to examine. */
+export interface DiagnoseParams {
+  /** The goal's id, the beginning of one, or `latest`. */
+  readonly goal?: string;
+}
+
+/** One thing that was seen and that speaks for a diagnosis. */
+export interface SeenView {
+  readonly source: string;
+  readonly text: string;
+  readonly path: string | null;
+  readonly line: number | null;
+  readonly log: string;
+}
+
+/** Why a goal stands where it stands, and what to do about it. */
+export interface DiagnosisView {
+  readonly goal: string;
+  readonly text: string;
+  readonly status: string;
+  readonly why: string;
+  readonly cause: string;
+  readonly evidence: readonly SeenView[];
+  readonly tried: readonly string[];
+  readonly advice: string;
+  readonly next: readonly string[];
 }
 
 /** A change to print. */
@@ -718,6 +747,8 @@ export interface Operations {
   readonly "goal.list": { readonly params: ListParams & Rooted; readonly result: GoalList };
   /** Show a goal: criteria, gates, spend, proof and what to do next. */
   readonly "goal.show": { readonly params: GoalParams & Rooted; readonly result: GoalView };
+  /** Say why a goal stands where it stands, and what to do about it. */
+  readonly "goal.diagnose": { readonly params: DiagnoseParams & Rooted; readonly result: DiagnosisView };
   /** Print the change of a goal, or of one of its tasks. */
   readonly "goal.diff": { readonly params: DiffParams & Rooted; readonly result: DiffView };
   /** Look through the change of a goal without a model: secrets, weaker tests, stubs. */

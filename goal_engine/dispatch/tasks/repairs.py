@@ -61,12 +61,12 @@ def find_stop(state: GoalState, spent: Spend) -> RepairsStopped | None:
     if found is not None:
         return RepairsStopped(reason=describe_stagnation(found), stagnation=found)
     repairs, limit = find_repairs(state), state.budget.repairs
-    if len(repairs) >= limit:
-        return RepairsStopped(reason=f"{len(repairs)} of {limit} repairs were tried")
     last = [state.tasks[repair.task.id] for repair in repairs[-FAILED_IN_A_ROW:]]
     ended = [task for task in last if task.status is not TaskStatus.FAILED or task.commit]
     if len(last) == FAILED_IN_A_ROW and not ended:
         return RepairsStopped(reason=f"the last {len(last)} did not end well: {last[-1].reason}")
+    if len(repairs) >= limit:
+        return RepairsStopped(reason=f"{len(repairs)} of {limit} repairs were tried")
     attempts = state.budget.attempts
     if attempts is not None and spent.attempts >= attempts:
         return RepairsStopped(reason=f"attempts: {spent.attempts} of {attempts} are used up")

@@ -224,6 +224,30 @@
 ---@class goalproof.GoalParams
 ---@field goal string The goal's id, the beginning of one, or `latest`.
 
+--- A goal to examine.
+---@class goalproof.DiagnoseParams
+---@field goal? string The goal's id, the beginning of one, or `latest`.
+
+--- One thing that was seen and that speaks for a diagnosis.
+---@class goalproof.SeenView
+---@field source string
+---@field text string
+---@field path string|nil
+---@field line number|nil
+---@field log string
+
+--- Why a goal stands where it stands, and what to do about it.
+---@class goalproof.DiagnosisView
+---@field goal string
+---@field text string
+---@field status string
+---@field why string
+---@field cause string
+---@field evidence goalproof.SeenView[]
+---@field tried string[]
+---@field advice string
+---@field next string[]
+
 --- A change to print.
 ---@class goalproof.DiffParams
 ---@field goal string The goal's id, the beginning of one, or `latest`.
@@ -478,7 +502,7 @@
 ---@field exists boolean
 ---@field binary boolean
 
----@alias goalproof.Page 'goal'|'plan'|'proof'|'diff'|'base'|'head'
+---@alias goalproof.Page 'goal'|'plan'|'proof'|'diff'|'base'|'head'|'diagnosis'
 
 --- The settings that the server acts on.
 ---@class goalproof.Settings
@@ -504,7 +528,7 @@ M.methods = {
   trust = 'goal/didChangeTrust',
 }
 --- What `goal/render` shows.
-M.pages = { 'goal', 'plan', 'proof', 'diff', 'base', 'head' }
+M.pages = { 'goal', 'plan', 'proof', 'diff', 'base', 'head', 'diagnosis' }
 
 --- The commands of the server.
 M.commands = {
@@ -518,6 +542,7 @@ M.commands = {
   submit = 'goal.submit',
   list = 'goal.list',
   show = 'goal.show',
+  diagnose = 'goal.diagnose',
   diff = 'goal.diff',
   review = 'goal.review',
   log = 'goal.log',
