@@ -17,6 +17,7 @@ from goal_engine.budget import Spend
 from goal_engine.decision import Acceptance, Answer
 from goal_engine.errors import ProofRefused
 from goal_engine.evidence import GoalGitEvidence
+from goal_engine.proof.checked import CheckResult
 from goal_engine.proof.gate import GateResult, GateSpec
 from goal_engine.proof.hunk import HunkTrial
 from goal_engine.proof.review import ReviewPolicy
@@ -83,6 +84,8 @@ class GoalProof(Frozen):
     evidence: GoalGitEvidence
     gates: tuple[GateSpec, ...]
     runs: tuple[GateResult, ...]
+    checks: tuple[CheckResult, ...] = later(())
+    """What the engine looked at itself for criteria."""
     protected: tuple[str, ...]
     unfinished: tuple[str, ...]
     environment: ProvenEnvironment

@@ -14,6 +14,7 @@ from pydantic import Field
 from goal_engine.budget import GoalBudget, Spend
 from goal_engine.decision import Acceptance, Answer, Criterion, Question
 from goal_engine.evidence import GoalGitEvidence
+from goal_engine.proof.checked import CheckResult
 from goal_engine.proof.gate import GateResult, GateSpec, GateStage
 from goal_engine.proof.review import ReviewPolicy
 from goal_engine.proof.statement import ProofCause
@@ -207,6 +208,13 @@ class GateFinished(Frozen):
     """The object that says where tests failed, for a person."""
     environment: str = ""
     """The digest of the environment it ran in."""
+
+
+class CheckFinished(Frozen):
+    """The engine looked at what a criterion asks for."""
+
+    type: Literal["check.finished"] = "check.finished"
+    result: CheckResult
 
 
 class TaskStarted(Frozen):
@@ -452,6 +460,7 @@ GoalEvent = Annotated[
     | GoalCancelled
     | GateStarted
     | GateFinished
+    | CheckFinished
     | TaskStarted
     | TaskHandedOver
     | TaskSubmitted
