@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
+from goal_engine.check import Check, describe_check
 from goal_engine.types import Decision, Frozen, GitOid, later
 
 CriterionId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9:._-]{0,79}$")]
@@ -50,13 +51,15 @@ class Criterion(Frozen):
     """Whether a flipping test that the plan does not name convinces by itself, or is shown to a
     person: a test that came with the change shows that the change does something, not that it does
     what was asked."""
+    check: Check | None = later(None)
+    """What the engine itself looks at or runs."""
     why: str = later("")
     """Why the oracle proposed it; empty for what a person wrote."""
 
     @property
     def wants_flip(self) -> bool:
         """Whether what its gate says without the change is asked for."""
-        return self.evidence is EvidenceKind.FLIPS or self.some_test
+        return self.check is None and (self.evidence is EvidenceKind.FLIPS or self.some_test)
 
 
 class Acceptance(Frozen):
@@ -92,6 +95,9 @@ EVIDENCE = {
 def describe_evidence(criterion: Criterion) -> str:
     """Return in words what a criterion asks for."""
     said = EVIDENCE[criterion.evidence]
+    if criterion.check is not None:
+        seen = describe_check(criterion.check)
+        return f"{said}, shown {seen}" if criterion.evidence is EvidenceKind.ACCEPTED else seen
     if criterion.evidence is EvidenceKind.ACCEPTED or not criterion.some_test:
         return said
     which = f"{', '.join(criterion.tests)}" if criterion.tests else "some test"

@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pydantic import Field, ValidationError
 
 from goal_engine.budget import GoalBudget
+from goal_engine.check import (
+    Faster,
+    Gone,
+    GonePattern,
+    Links,
+    OnlyTests,
+    Repeats,
+    SameOutput,
+)
 from goal_engine.decision import Criterion, EvidenceKind
 from goal_engine.errors import BadPlan
 from goal_engine.proof.verdict import EXTRA_CRITERIA
@@ -17,9 +26,23 @@ from goal_engine.task_graph.graph import FixStep, GoalTask, GoalTaskGraph
 from goal_engine.toml import UNREADABLE, render_key, render_rows, render_value
 from goal_engine.types import Frozen, GoalId, GoalKind, WorkerName
 
+CHECK_SHOWS: Mapping[type[Frozen], EvidenceKind] = {
+    Gone: EvidenceKind.FLIPS,
+    GonePattern: EvidenceKind.FLIPS,
+    Links: EvidenceKind.HOLDS,
+    OnlyTests: EvidenceKind.HOLDS,
+    Repeats: EvidenceKind.FLIPS,
+    SameOutput: EvidenceKind.HOLDS,
+    Faster: EvidenceKind.FLIPS,
+}
+"""The evidence that each check can give; a person may be shown any of them."""
 KINDS = """\
 # evidence: "flips" is red before, green now and red again without the change; "holds" is green before and
 # after; "accepted" is a person's word. All but the last name a gate, and tests of it if not all speak for it.
+# `some_test = true`: one test that flips is enough, of those that `tests` names; any other one is shown to you,
+# unless `new_tests = "trust"`. In the place of a gate's tests, the engine can look itself:
+# check = { gone = "old", paths = ["src/**"], instead = "new" }, { gone_pattern = "regex" }, { same_output = ["program"] },
+# { faster = ["program"], ratio = 1.5 }, { runs = 20 } (a flaky test), { links = ["**/*.md"] }, { only_tests = true }.
 """
 STEPS = """\
 # steps, one after the other: { run = ["program", "word"] }, { write = "path", content = "text" },
@@ -194,16 +217,37 @@ def _find_bad_criteria(plan: GoalPlan, gates: tuple[str, ...]) -> Iterator[str]:
         seen.add(criterion.id)
         if criterion.id in EXTRA_CRITERIA:
             yield f"criterion {criterion.id} {RESERVED}"
-        if criterion.some_test and criterion.evidence is EvidenceKind.HOLDS:
-            yield f"criterion {criterion.id} holds, so `some_test` says nothing; it is for `flips`"
-        if criterion.evidence is EvidenceKind.ACCEPTED:
-            continue
-        if criterion.gate is None and criterion.some_test:
-            continue
+        yield from (f"criterion {criterion.id} {said}" for _, said in find_misfits(criterion))
         if criterion.gate is None:
-            yield f"criterion {criterion.id} {criterion.evidence} but names no gate"
-        elif criterion.gate not in gates:
+            if criterion.check is None and not criterion.some_test and not _is_word(criterion):
+                yield f"criterion {criterion.id} {criterion.evidence} but names no gate"
+        elif criterion.gate not in gates and (criterion.check or not _is_word(criterion)):
             yield f"criterion {criterion.id} names the gate {criterion.gate!r}, which there is not"
+
+
+def find_misfits(criterion: Criterion) -> Iterator[tuple[str, str]]:
+    """Yield the key and what is wrong for fields of a criterion that do not go together."""
+    word, check = _is_word(criterion), criterion.check
+    if criterion.some_test and (criterion.evidence is EvidenceKind.HOLDS or check):
+        yield "some_test", "has `some_test`, which is for `flips` and `accepted` without a check"
+    if criterion.new_tests == "trust" and not criterion.some_test:
+        yield "new_tests", "trusts new tests, which says nothing without `some_test = true`"
+    if check is None:
+        return
+    wanted = CHECK_SHOWS[type(check)]
+    if not word and criterion.evidence is not wanted:
+        yield "evidence", f"has a check that shows what {wanted}, so its evidence is `{wanted}`"
+    if isinstance(check, Faster) and check.ratio is None and not word:
+        yield "check", "names no `ratio`, so only a person can judge it: its evidence is `accepted`"
+    needs_gate = isinstance(check, Repeats | OnlyTests)
+    if needs_gate and criterion.gate is None:
+        yield "check", "has a check of a gate's tests, and names no `gate`"
+    if not needs_gate and criterion.gate is not None:
+        yield "gate", "has a check that no gate does, so it names none"
+
+
+def _is_word(criterion: Criterion) -> bool:
+    return criterion.evidence is EvidenceKind.ACCEPTED
 
 
 def _find_bad_fixes(plan: GoalPlan, fixes: tuple[str, ...]) -> Iterator[str]:

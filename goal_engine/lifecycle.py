@@ -37,6 +37,7 @@ from goal_engine.state.transitions import POSSIBLE
 from goal_engine.types import GoalId, GoalStatus, TaskStatus
 from goal_engine.verifier.bench import open_bench
 from goal_engine.verifier.bundle import write_bundle
+from goal_engine.verifier.checks import run_checks
 from goal_engine.verifier.observe import find_reaching_change, observe
 from goal_engine.verifier.review import review_seen
 from goal_engine.verifier.stages import run_counterfactual, run_original, run_stage
@@ -294,6 +295,7 @@ async def _judge(ports: Ports, bench: Workbench, state: GoalState, meter: _Meter
     goal_id, lines = state.goal_id, _count_lines(state)
     state, without = await run_counterfactual(ports, bench, state)
     state, original = await run_original(ports, bench, state)
+    state = await run_checks(ports, bench, state)
     read = bench.repository.read_blob
     reaching = await in_thread(find_reaching_change, read, state.evidence, state.gates)
     seen = await observe(ports, state, without, original, reaching)

@@ -48,7 +48,7 @@ RULES: dict[GoalKind, dict[str, int]] = {
     },
     K.PERFORMANCE: {
         r"performance|perf|speed(ing)? up|n\+1": 4,
-        r"faster|optimi[sz]\w+|latency|throughput|slow(er|ly|s|ness)?": 3,
+        r"as fast|faster|optimi[sz]\w+|latency|throughput|slow(er|ly|s|ness)?": 3,
         r"memory (use|usage|footprint)|benchmark\w*|profil(e|ing)|cach(e|es|ing)": 2,
     },
     K.SECURITY: {

@@ -27,6 +27,7 @@ from goal_engine.oracle import find_kind, find_questions, parse_goal_text
 from goal_engine.ports import Ports
 from goal_engine.proof.flakes import is_quarantined
 from goal_engine.proof.gate import GateSpec, name_setup
+from goal_engine.proof.review import ReviewPolicy
 from goal_engine.runtime.repository import CheckoutStatus, read_checkout
 from goal_engine.runtime.threads import in_thread
 from goal_engine.state import events as e
@@ -69,6 +70,7 @@ class CreateGoalOptions:
     """What sort of goal it is, as the person says; over the plan and the words."""
     python: str | None = None
     copies: tuple[str, ...] = ()
+    review: ReviewPolicy = ReviewPolicy()
     setup: tuple[tuple[str, ...], ...] = ()
     """Commands that make each workspace ready, locked and approved like the gates."""
     notices: tuple[str, ...] = ()
@@ -139,7 +141,7 @@ def plan_revision(state: GoalState, plan: GoalPlan) -> RevisePlan | None:
     plan = assign_workers(plan, state.created.worker, state.created.agent)
     created, text = state.created, parse_goal_text(plan.goal)
     kind, budget = plan.kind or created.kind, plan.budget if plan.has_budget else state.budget
-    planned = _from_plan(created.gates, plan)
+    planned = _from_plan(created.gates, plan, text, kind)
     restated = e.GoalRestated(
         text=text,
         kind=kind,
@@ -186,6 +188,7 @@ def _created(
         agent=options.agent,
         python=options.python,
         copies=options.copies,
+        review=options.review,
         setup=options.setup,
         budget=options.budget or (plan.budget if plan else GoalBudget()),
         delivery=options.delivery,
@@ -244,7 +247,7 @@ def _say_installed(installed: tuple[str, ...]) -> str:
 def _plan(created: e.GoalCreated, plan: GoalPlan | None, installed: tuple[str, ...]) -> CreateGoal:
     if plan is not None and plan.tasks:
         assigned = assign_workers(plan, created.worker, created.agent)
-        return CreateGoal(created, _from_plan(created.gates, assigned))
+        return CreateGoal(created, _from_plan(created.gates, assigned, created.text, created.kind))
     questions = find_questions(created.text)
     if questions:
         return CreateGoal(created, None, questions, _ask(questions))
@@ -280,12 +283,18 @@ def plan_whole(
     return e.GoalPlanned(planner="scaffold", criteria=criteria, graph=GoalTaskGraph(tasks=(task,)))
 
 
-def _from_plan(gates: tuple[GateSpec, ...], plan: GoalPlan) -> e.GoalPlanned:
+def _from_plan(
+    gates: tuple[GateSpec, ...], plan: GoalPlan, text: str, kind: GoalKind
+) -> e.GoalPlanned:
+    """A plan that does not say what the goal must show has it said by the goal's words."""
     names = tuple(gate.name for gate in gates)
     check_against_gates(plan, names, tuple(gate.name for gate in gates if gate.fix))
     check_graph(plan.graph, "The plan")
+    worker: WorkerName | None = (
+        "manual" if all(task.worker == "manual" for task in plan.tasks) else None
+    )
+    criteria = plan.criteria or propose(text, kind, gates, worker)
     check_quarantine(gates, plan.criteria)
-    criteria = plan.criteria or propose_holds(gates)
     return e.GoalPlanned(planner="plan", criteria=criteria, graph=plan.graph)
 
 

@@ -11,6 +11,8 @@ from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 
+from goal_engine.check import Faster, Repeats, SameOutput, describe_check
+from goal_engine.decision import Criterion
 from goal_engine.errors import (
     BadInput,
     EnvironmentUnusable,
@@ -19,6 +21,7 @@ from goal_engine.errors import (
     ToolMissing,
 )
 from goal_engine.gates.protected import find_protected_change, runs_tests
+from goal_engine.proof.checked import CheckResult, find_differences, judge_check
 from goal_engine.proof.flakes import expect_unsteady
 from goal_engine.proof.gate import (
     GateOutcome,
@@ -37,7 +40,8 @@ from goal_engine.runtime.repository import EvidenceRepository, read_checkout
 from goal_engine.runtime.threads import in_thread
 from goal_engine.types import Frozen, Person, Sha256
 from goal_engine.verifier.bundle import CHANGE, VERIFIER, has_own_verifier, read_bundle
-from goal_engine.verifier.observe import find_reaching_change
+from goal_engine.verifier.checks import Ground, run_check
+from goal_engine.verifier.observe import find_reaching_change, find_watched
 from goal_engine.verifier.review import review_tree
 from goal_engine.verifier.run import settle_gate
 from goal_engine.verifier.stages import overlay_tests
@@ -105,13 +109,37 @@ def plan_commands(proof: GoalProof, *, setup: bool = False) -> tuple[str, ...]:
     first = tuple(
         f"set-up · in each checkout: {' '.join(argv)}" for argv in (proof.setup if setup else ())
     )
-    return first + tuple(
+    asked = find_asked(proof)
+    checks = (
+        f"check {run.criterion}: {describe_check(asked[run.criterion].check)}{_say_how(asked[run.criterion])}"
+        for run in proof.checks
+        if run.criterion in asked
+    )
+    gates = (
         f"{run.stage} · {run.gate}: {' '.join(specs[run.gate].argv)}"
         f" (in {specs[run.gate].cwd}, at most {specs[run.gate].timeout:g} s"
         f"{', sets ' + ', '.join(specs[run.gate].env) if specs[run.gate].env else ''})"
         for run in proof.runs
         if run.gate in specs
     )
+    return (*first, *gates, *checks)
+
+
+def find_asked(proof: GoalProof) -> dict[str, Criterion]:
+    """Return the criteria of a proof that ask the engine to look itself."""
+    criteria = (item.criterion for item in proof.judgement.criteria)
+    return {criterion.id: criterion for criterion in criteria if criterion.check is not None}
+
+
+def _say_how(criterion: Criterion) -> str:
+    """Say how often something is run for a check."""
+    match criterion.check:
+        case Repeats() as check:
+            return f" (gate {criterion.gate}, {check.runs} times on each tree)"
+        case SameOutput() | Faster() as check:
+            return f" (in {check.cwd}, at most {check.timeout:g} s each time)"
+        case _:
+            return ""
 
 
 async def verify_proof(
@@ -285,8 +313,52 @@ async def _rerun(
         ]
     read = bench.repository.read_blob
     reaching = await in_thread(find_reaching_change, read, proof.evidence, proof.gates)
-    differences += await in_thread(_compare_judgement, proof, stages, reaching, bench.repository)
+    checks, unlike = await _recheck(proof, bench, commits, trees, say)
+    differences += unlike
+    differences += await in_thread(
+        _compare_judgement, proof, stages, checks, reaching, bench.repository
+    )
     return tuple(differences)
+
+
+async def _recheck(
+    proof: GoalProof,
+    bench: Workbench,
+    commits: dict[str, str],
+    trees: dict[GateStage, str],
+    say: Say,
+) -> tuple[dict[str, CheckResult], list[str]]:
+    """Do each check again: what it says here, or what the proof says where that is no contradiction.
+
+    Times and the luck of a flaky test are never the same twice, and need not be.
+    """
+    asked = find_asked(proof)
+    needless = (
+        {GateStage.ORIGINAL}
+        if trees[GateStage.ORIGINAL] in (proof.base_tree, proof.tree)
+        else set()
+    )
+    if proof.tree == proof.base_tree:
+        needless.add(GateStage.COUNTERFACTUAL)
+    kept = {stage: tree for stage, tree in trees.items() if stage not in needless}
+    ground = Ground(kept, commits, proof.evidence, proof.gates)
+    results: dict[str, CheckResult] = {}
+    differences: list[str] = []
+    for said in proof.checks:
+        if said.criterion not in asked or said.criterion in results:
+            differences.append(f"checks[{said.criterion}]: no criterion asks for it")
+            continue
+        criterion = asked[said.criterion]
+        found, _ = await run_check(bench, criterion, ground)
+        if found.error and not said.error:
+            raise EnvironmentUnusable(f"Check {said.criterion} cannot be done here: {found.error}")
+        unlike = find_differences(criterion, said, found)
+        say(
+            f"check {said.criterion}: {judge_check(criterion, found)[1]}{' — differs' if unlike else ''}"
+        )
+        results[said.criterion] = found if unlike else said
+        differences += unlike
+    return results, differences
 
 
 def find_false_flakes(proof: GoalProof, fresh: dict[tuple[str, str], GateResult]) -> list[str]:
@@ -323,6 +395,7 @@ def compare(said: GateResult, found: GateResult) -> list[str]:
 def _compare_judgement(
     proof: GoalProof,
     stages: dict[GateStage, dict[str, GateResult]],
+    checks: dict[str, CheckResult],
     reaching: tuple[str, ...],
     repository: EvidenceRepository,
 ) -> list[str]:
@@ -338,11 +411,16 @@ def _compare_judgement(
         proving=stages[GateStage.PROVING],
         counterfactual=stages[GateStage.COUNTERFACTUAL],
         original=stages[GateStage.ORIGINAL],
-        protected=find_protected_change(proof.evidence, find_runnable(proof, setup=True)),
+        checks=checks,
+        protected=find_protected_change(
+            proof.evidence, find_watched(find_runnable(proof, setup=True), criteria)
+        ),
         reaching=reaching,
         unfinished=proof.unfinished,
     )
-    reviews = review_tree(repository, proof.evidence, seen, proof.text, criteria, proof.gates)
+    reviews = review_tree(
+        repository, proof.evidence, seen, proof.text, criteria, proof.gates, proof.review
+    )
     judgement = judge(proof.gates, criteria, proof.acceptances, seen.changed(reviews=reviews))
     differences = []
     if judgement.verdict is not proof.judgement.verdict:

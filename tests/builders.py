@@ -9,6 +9,7 @@ from typing import Any
 from goal_engine.budget import GoalBudget, Spend
 from goal_engine.decision import Acceptance, Answer, Criterion, EvidenceKind, Question
 from goal_engine.evidence import GoalGitEvidence
+from goal_engine.proof.checked import CheckResult
 from goal_engine.proof.gate import GateOutcome, GateResult, GateSpec, GateStage
 from goal_engine.proof.verdict import Judgement, Verdict
 from goal_engine.stagnation import Round
@@ -108,6 +109,7 @@ EVENTS: tuple[e.GoalEvent, ...] = (
     e.GoalCancelled(reason="asked"),
     e.GateStarted(gate="tests", stage=GateStage.PROVING, tree=TREE),
     e.GateFinished(result=a_gate_result()),
+    e.CheckFinished(result=CheckResult(criterion="adds", tree=TREE)),
     e.TaskStarted(task="fix", attempt=1, base_commit=BASE),
     e.TaskHandedOver(task="fix", attempt=1, folder="/state/desks/fix"),
     e.TaskSubmitted(task="fix", attempt=1, decision=ME),

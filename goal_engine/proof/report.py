@@ -6,6 +6,7 @@ import shlex
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 
+from goal_engine.decision import Criterion, EvidenceKind, describe_evidence
 from goal_engine.proof.first_page import render_first_page
 from goal_engine.proof.gate import GateResult, GateStage
 from goal_engine.proof.hunk import HunkStanding, HunkTrial, count_standings
@@ -109,14 +110,28 @@ def _criteria(proof: GoalProof) -> str:
     rows = (
         (
             cell(item.criterion.text),
-            item.criterion.evidence,
+            _say_asked(item.criterion),
             f"**{item.state}**".replace("_", " "),
             cell(item.reason),
-            ", ".join((item.criterion.gate or "a person", *map(code, item.criterion.tests[:5]))),
+            ", ".join((_say_who(item.criterion), *map(code, item.criterion.tests[:5]))),
         )
         for item in items
     )
     return _table(head, rows) if items else ""
+
+
+def _say_asked(criterion: Criterion) -> str:
+    """What was asked for beyond the kind of evidence is told as well."""
+    if criterion.check is None and not criterion.some_test:
+        return criterion.evidence.value
+    return f"{criterion.evidence}: {cell(describe_evidence(criterion))}"
+
+
+def _say_who(criterion: Criterion) -> str:
+    if criterion.gate:
+        return criterion.gate
+    looked = criterion.check is not None and criterion.evidence is not EvidenceKind.ACCEPTED
+    return "the engine's own look" if looked else "any test" if criterion.some_test else "a person"
 
 
 def _gates(proof: GoalProof) -> str:
@@ -146,7 +161,9 @@ def _say_met(proof: GoalProof, gate: GateVerdict) -> str:
 def _runs(proof: GoalProof, gate: str) -> Iterator[str]:
     for run in proof.runs:
         if run.gate == gate:
-            yield f"{STAGES[run.stage]}: {run.outcome}{_count(run)}"
+            often = f", {run.runs} runs" if run.runs > 1 else ""
+            known = f", cached: seen at {cell(run.cached)}" if run.cached else ""
+            yield f"{STAGES[run.stage]}: {run.outcome}{_count(run)}{often}{known}"
 
 
 def _count(run: GateResult) -> str:

@@ -17,8 +17,10 @@ from goal_engine.budget import Spend
 from goal_engine.decision import Acceptance, Answer
 from goal_engine.errors import ProofRefused
 from goal_engine.evidence import GoalGitEvidence
+from goal_engine.proof.checked import CheckResult
 from goal_engine.proof.gate import GateResult, GateSpec
 from goal_engine.proof.hunk import HunkTrial
+from goal_engine.proof.review import ReviewPolicy
 from goal_engine.proof.verdict import Judgement
 from goal_engine.stagnation import Round
 from goal_engine.types import Frozen, GitOid, GoalId, GoalKind, Sha256, later
@@ -82,6 +84,8 @@ class GoalProof(Frozen):
     evidence: GoalGitEvidence
     gates: tuple[GateSpec, ...]
     runs: tuple[GateResult, ...]
+    checks: tuple[CheckResult, ...] = later(())
+    """What the engine looked at itself for criteria."""
     protected: tuple[str, ...]
     unfinished: tuple[str, ...]
     environment: ProvenEnvironment
@@ -107,6 +111,8 @@ class GoalProof(Frozen):
     cause: ProofCause = later(ProofCause.JUDGED)
     supersedes: Sha256 | None = later(None)
     """The proof that the goal had before this one."""
+    review: ReviewPolicy = later(ReviewPolicy())
+    """What the person wanted of the review."""
     setup: tuple[tuple[str, ...], ...] = later(())
     """Commands that made each workspace ready before a gate ran in it."""
     recovered: bool = later(False)

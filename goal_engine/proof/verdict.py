@@ -11,7 +11,9 @@ from enum import StrEnum
 
 from pydantic import Field
 
+from goal_engine.check import OnlyTests
 from goal_engine.decision import Acceptance, Criterion, CriterionState, EvidenceKind
+from goal_engine.proof.checked import CheckResult, judge_check
 from goal_engine.proof.confidence import say_bound
 from goal_engine.proof.flakes import (
     find_quarantined,
@@ -127,6 +129,8 @@ class Observations(Frozen):
     """The tree without its non-test changes."""
     original: dict[str, GateResult] = Field(default_factory=dict)
     """The tree with the tests of the base, for the gates that run tests, where tests were changed."""
+    checks: dict[str, CheckResult] = Field(default_factory=dict)
+    """What the engine looked at itself, by criterion."""
     protected: tuple[str, ...] = ()
     """Changed paths that can change what a gate means."""
     reaching: tuple[str, ...] = ()
@@ -353,6 +357,8 @@ def _judge_criterion(
         state, reason = CriterionState.VERIFIED, f"accepted by {decision.actor}: {decision.reason}"
     elif criterion.evidence is EvidenceKind.ACCEPTED:
         state, reason = CriterionState.IMPLEMENTED_UNVERIFIED, _say_waiting(criterion, seen)
+    elif criterion.check is not None:
+        state, reason = _judge_check(criterion, seen)
     elif criterion.some_test:
         state, reason = _judge_some_test(criterion, seen)
     elif criterion.gate is None or criterion.gate not in seen.proving:
@@ -379,8 +385,8 @@ def _find_doubt(
     if barred:
         return CriterionState.PARTIAL, f"quarantined, so it backs nothing: {_list(barred)}"
     now = seen.proving.get(spec.name)
-    if now is not None and (flaky := say_flaky(now, criterion.tests)) and criterion.tests:
-        return CriterionState.PARTIAL, f"flaky: {flaky}"
+    if now is not None and _rests_on_flaky(criterion, now):
+        return CriterionState.PARTIAL, f"flaky: {say_flaky(now, criterion.tests or now.flaky)}"
     stages = {"on the base": seen.baseline, "without the change": seen.counterfactual}
     for where, stage in stages.items():
         run = stage.get(spec.name)
@@ -404,7 +410,27 @@ def _rests_on_flaky(criterion: Criterion, run: GateResult) -> bool:
 def _say_waiting(criterion: Criterion, seen: Observations) -> str:
     """Who is to accept is told what was seen, which decides nothing."""
     said = "a person has to accept it"
+    if criterion.check is not None:
+        return f"{said}; seen: {_judge_check(criterion, seen)[1]}"
     return f"{said}; seen: {_judge_some_test(criterion, seen)[1]}" if criterion.some_test else said
+
+
+def _judge_check(criterion: Criterion, seen: Observations) -> tuple[CriterionState, str]:
+    state, reason = judge_check(criterion, seen.checks.get(criterion.id))
+    if state is not CriterionState.VERIFIED or not isinstance(criterion.check, OnlyTests):
+        return state, reason
+    new = _find_new_tests(criterion.gate or "", seen)
+    if not new:
+        return CriterionState.NOT_ADDRESSED, f"{reason}, but no test passes that was not there"
+    return state, f"{reason}; new and green: {_list(new)}"
+
+
+def _find_new_tests(gate: str, seen: Observations) -> list[str]:
+    base, now = seen.baseline.get(gate), seen.proving.get(gate)
+    if base is None or now is None or now.outcome not in (GateOutcome.PASSED, GateOutcome.FAILED):
+        return []
+    passed = [test for test, said in now.tests.items() if said is TestOutcome.PASSED]
+    return sorted(test for test in passed if test not in base.tests)
 
 
 def _judge_some_test(criterion: Criterion, seen: Observations) -> tuple[CriterionState, str]:

@@ -175,6 +175,7 @@ def _started(state: GoalState, event: e.GoalStarted) -> Mapping[str, Any]:
         "rounds": (),
         "stopped": None,
         "gates_run": baseline,
+        "checks_run": {},
         "gates_running": (),
         "reopened": False,
     }
@@ -231,6 +232,7 @@ def _reopened(state: GoalState, event: e.VerificationReopened) -> Mapping[str, A
         "reopened": True,
         "blocked": None,
         "gates_run": {},
+        "checks_run": {},
     }
 
 
@@ -269,6 +271,11 @@ def _gate_started(state: GoalState, event: e.GateStarted) -> Mapping[str, Any]:
     name = f"{event.stage} {event.gate}"
     others = (other for other in state.gates_running if other != name)
     return {"gates_running": (*others, name)}
+
+
+def _check_finished(state: GoalState, event: e.CheckFinished) -> Mapping[str, Any]:
+    key = f"{event.result.tree}:{event.result.criterion}"
+    return {"checks_run": {**state.checks_run, key: event.result}}
 
 
 def _task_started(state: GoalState, event: e.TaskStarted) -> Mapping[str, Any]:
@@ -388,6 +395,7 @@ CHANGES: Mapping[type[Frozen], Change] = {
     e.GoalInterrupted: _interrupted,
     e.GateStarted: _gate_started,
     e.GateFinished: _gate_finished,
+    e.CheckFinished: _check_finished,
     e.TaskStarted: _task_started,
     e.TaskHandedOver: _task_handed_over,
     e.TaskSubmitted: lambda s, v: _with_task(s, v.task, submitted=v.decision),

@@ -9,6 +9,7 @@ from pydantic import Field
 from goal_engine.budget import GoalBudget, Spend
 from goal_engine.decision import Acceptance, Answer, Criterion, EvidenceKind, Question
 from goal_engine.evidence import GoalGitEvidence
+from goal_engine.proof.checked import CheckResult
 from goal_engine.proof.gate import GateResult, GateSpec
 from goal_engine.proof.statement import ProofCause
 from goal_engine.proof.verdict import Judgement
@@ -115,6 +116,8 @@ class GoalState(Frozen):
     """Why this run tries no further repair."""
     gates_run: dict[str, GateRun] = Field(default_factory=dict)
     """By `stage:tree:gate`."""
+    checks_run: dict[str, CheckResult] = Field(default_factory=dict)
+    """By `tree:criterion`."""
     gates_running: tuple[str, ...] = ()
     """`stage gate` of each that has begun and not ended; of a runner that went away, too."""
     judgement: Judgement | None = None
@@ -220,3 +223,7 @@ class GoalState(Frozen):
     def find_run(self, stage: str, tree: str, gate: str) -> GateRun | None:
         """Return what a gate said on a tree, if it ran there."""
         return self.gates_run.get(f"{stage}:{tree}:{gate}")
+
+    def find_check(self, criterion: str, tree: str) -> CheckResult | None:
+        """Return what the check of a criterion saw on a result, if it was done there."""
+        return self.checks_run.get(f"{tree}:{criterion}")

@@ -30,6 +30,7 @@ _WORK = (
     e.ControlRequested,
     e.GateStarted,
     e.GateFinished,
+    e.CheckFinished,
     e.TaskStarted,
     e.TaskHandedOver,
     e.TaskSubmitted,

@@ -111,9 +111,10 @@ async def _write(
     ports: Ports, repository: EvidenceRepository, state: GoalState, made: Making
 ) -> str:
     logs = {}
-    for run in state.gates_run.values():
-        if run.result.log:
-            logs[f"logs/{run.result.log}"] = await ports.store.read_object(run.result.log)
+    named = [run.result.log for run in state.gates_run.values()]
+    for log in (*named, *(check.log for check in state.checks_run.values())):
+        if log:
+            logs[f"logs/{log}"] = await ports.store.read_object(log)
     trials = await read_trials(ports, state)
     return await in_thread(_put_bundle, ports.checkout, repository, state, made, logs, trials)
 
@@ -198,6 +199,7 @@ def make_proof(
         evidence=evidence,
         gates=state.gates,
         runs=runs,
+        checks=tuple(seen.checks.values()),
         protected=seen.protected,
         unfinished=seen.unfinished,
         environment=made.where.changed(
@@ -215,6 +217,7 @@ def make_proof(
         journal_head=made.head,
         files=files,
         page=2,
+        review=created.review,
         setup=created.setup,
         cause=made.cause,
         recovered=made.cause is ProofCause.RECOVERED,

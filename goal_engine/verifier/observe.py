@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable
 
+from goal_engine.check import find_command
+from goal_engine.decision import Criterion
 from goal_engine.evidence import GITLINK, SYMLINK, GoalGitEvidence
 from goal_engine.gates.protected import find_protected_change, is_test
 from goal_engine.gates.reaching import find_reaching
@@ -40,11 +42,30 @@ async def observe(
         proving=await _read(ports, state, GateStage.PROVING, tree),
         counterfactual=await _read(ports, state, GateStage.COUNTERFACTUAL, counterfactual_tree),
         original=await _read(ports, state, GateStage.ORIGINAL, original_tree),
-        protected=find_protected_change(state.evidence, runnable) if state.evidence else (),
+        checks={run.criterion: run for run in state.checks_run.values() if run.tree == tree},
+        protected=find_protected_change(state.evidence, find_watched(runnable, state.asked))
+        if state.evidence
+        else (),
         reaching=reaching,
         unfinished=find_unfinished(state),
         stopped=state.stopped.reason if state.stopped else "",
         stagnation=state.stopped.stagnation if state.stopped else None,
+    )
+
+
+def find_watched(gates: Iterable[GateSpec], criteria: Iterable[Criterion]) -> tuple[GateSpec, ...]:
+    """Return everything that is run to judge: what it names must not be changed unseen.
+
+    The commands of checks stand among the gates here, and nowhere else.
+    """
+    checks = [criterion.check for criterion in criteria if criterion.check is not None]
+    return (
+        *gates,
+        *(
+            GateSpec(name="check", argv=argv, cwd=getattr(check, "cwd", "."))
+            for check in checks
+            if (argv := find_command(check))
+        ),
     )
 
 

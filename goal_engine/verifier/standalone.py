@@ -6,7 +6,8 @@
 
 PATH is a repository (or its URL) that has the base commit; it is cloned, never changed.  The answer is
 the exit code, too: 0 REPRODUCED, 1 NOT REPRODUCED (and which field), 2 NOT REPRODUCIBLE HERE (and what
-is missing).  Compared are how each gate ended and what each of its tests said.
+is missing).  Compared are how each gate ended, what each of its tests said, and what was looked at besides:
+by what follows where times or chance decide.
 
 What this cannot do: check the ed25519 signature, for which the standard library has nothing (`goalproof
 verify-proof` does, or any DSSE verifier); and judge: that the verdict follows from the gates is checked
@@ -29,18 +30,24 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
+from statistics import median
 from typing import Any, Optional
 from xml.parsers import expat
 
-# What stands in place of this import in a bundle: the text of these modules.
+# What stands in place of these imports in a bundle: the text of these modules.
 from goal_engine.gates.formats.readers import IN_FILE, read_told
+from goal_engine.looking import find_dead_links, find_places, whole_word
 
 Json = dict[str, Any]
 Ran = tuple[str, Optional[int], dict[str, str], str]  # noqa: UP045 - Python 3.9 runs this, too
 """Outcome, exit code, what each test said, and a reason for people."""
 Python = tuple[Path, str, tuple[int, int], list[str]]
 """An interpreter, the one below it, its version, and its folders of packages."""
+
+Means = tuple[Python, list[str], list[list[str]]]
+"""The interpreter, folders of programs that go first, and commands that set a checkout up."""
 
 HERE = Path(__file__).resolve().parent
 REPRODUCED, NOT_REPRODUCED, NOT_HERE = "REPRODUCED", "NOT REPRODUCED", "NOT REPRODUCIBLE HERE"
@@ -54,6 +61,7 @@ FRESH = {"CARGO_NET_OFFLINE": "true", "GOPROXY": "off", "GOFLAGS": "-count=1"}
 NODE, NODE_CACHES = "node_modules", {".cache", ".vite", ".vite-temp", ".vitest", ".nyc_output"}
 OID = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
 REPORT_LIMIT = 64 << 20
+SCRIPTS = (".js", ".mjs", ".cjs", ".ts", ".mts", ".cts", ".jsx", ".tsx")
 SETUP_SECONDS = 1800.0
 TESTS = (
     *("tests/**", "test/**", "**/tests/**", "**/test/**", "**/tests.py", "**/conftest.py"),
@@ -103,7 +111,7 @@ def main() -> int:
         return answer(NOT_HERE, error)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         return answer(NOT_REPRODUCED, f"statement.json: it is formed unlike a proof: {error!r}")
-    return answer(REPRODUCED, "each gate ended, and each test said, what the proof says")
+    return answer(REPRODUCED, "each gate ended, and each test and check said, what the proof says")
 
 
 def answer(outcome: str, why: object) -> int:
@@ -196,6 +204,30 @@ def print_claims(proof: Json) -> None:
         say(f"  {run['stage']:14} {gate['name']}:{sets} {shlex.join(gate['argv'])}")
         say(" " * 16, f"in {gate['cwd']}, at most {gate['timeout']:g} s; said: {run['outcome']},"
             f" {len(run['tests'])} tests")  # fmt: skip
+    for criterion, _ in find_checks(proof):
+        check = criterion["check"]
+        words = check.get("same_output") or check.get("faster")
+        what = shlex.join(words) if words else json.dumps(check, sort_keys=True)
+        say(f"  {'check':14} {criterion['id']}:", what)
+        if "runs" in check:
+            say(" " * 16, f"gate {criterion['gate']}, {check['runs']} times on each tree")
+        elif words:
+            say(" " * 16, f"in {check['cwd']}, at most {check['timeout']:g} s, again and again")
+
+
+def find_checks(proof: Json) -> list[tuple[Json, Json]]:
+    """Return each criterion that has something looked at, with what was seen."""
+    asked = {item["criterion"]["id"]: item["criterion"] for item in proof["judgement"]["criteria"]}
+    found = []
+    for seen in proof.get("checks", []):
+        if "check" not in asked.get(seen["criterion"], {}):
+            raise Different(f"checks[{seen['criterion']}]: no criterion asks for it")
+        found.append((asked[seen["criterion"]], seen))
+    names = [seen["criterion"] for _, seen in found]
+    for name, criterion in asked.items():
+        if "check" in criterion and names.count(name) != 1:
+            raise Different(f"checks[{name}]: there is not one result of it")
+    return found
 
 
 # The trees
@@ -384,7 +416,224 @@ def run_again(proof: Json, options: argparse.Namespace, scratch: Path) -> list[s
         for stage in needed:
             if (stage, name) not in seen:
                 differences.append(f"runs[{stage} {name}]: absent")
+    means = (python, first, setup)
+    return differences + check_again(proof, clone, commits, trees, means, scratch)
+
+
+def check_again(
+    proof: Json,
+    clone: Path,
+    commits: dict[str, str],
+    trees: dict[str, str],
+    means: Means,
+    scratch: Path,
+) -> list[str]:
+    """Look at what criteria have looked at, and return what differs."""
+    differences = []
+    for number, (criterion, said) in enumerate(find_checks(proof)):
+        where = f"checks[{criterion['id']}]"
+        if said["error"]:
+            raise Missing(f"check {criterion['id']} could not be done when the proof was made")
+        for stage, seen in said["seen"].items():
+            if seen["tree"] != trees.get(stage):
+                raise Different(f"{where}.{stage}.tree: it is not the tree that it is about")
+        look = LOOKS[next(key for key in LOOKS if key in criterion["check"])]
+        found = look(
+            criterion, said["seen"], proof, clone, commits, means, scratch / f"check-{number}"
+        )
+        print(plain(f"  {'check':14} {criterion['id']}:{' differs' if found else ' as it says'}"))
+        differences += [f"{where}.{what}" for what in found]
     return differences
+
+
+def look_for_old(criterion: Json, seen: Json, proof: Json, clone: Path, *_: Any) -> list[str]:
+    """Count where the old stands, and the new, in each tree."""
+    check = criterion["check"]
+    old = (
+        re.compile(check["gone_pattern"]) if "gone_pattern" in check else whole_word(check["gone"])
+    )
+    new = whole_word(check["instead"]) if check.get("instead") else None
+    found = []
+    for stage, said in seen.items():
+        contents = read_tree(clone, said["tree"])
+        files = [
+            p for p in contents if in_globs(p, check["paths"]) and not in_globs(p, check["but"])
+        ]
+        counted = len(find_places(old, files, contents.__getitem__))
+        came = len(find_places(new, files, contents.__getitem__)) if new else 0
+        if (counted, came) != (said["count"], said["instead"]):
+            found.append(f"{stage}: {said['count']}/{said['instead']} there, {counted}/{came} here")
+    return found
+
+
+def look_at_links(criterion: Json, seen: Json, proof: Json, clone: Path, *_: Any) -> list[str]:
+    """Count the links of changed documents that lead nowhere and did not before either."""
+    globs = criterion["check"]["links"]
+    changed = [f["path"] for f in proof["evidence"]["files"]
+               if f["status"] != "D" and f["mode"] not in ("120000", "160000")]  # fmt: skip
+    documents = [path for path in changed if in_globs(path, globs)]
+    dead = {}
+    for stage in ("baseline", "proving"):
+        contents = read_tree(clone, seen[stage]["tree"])
+        dead[stage] = {link for path in documents
+                       for link in find_dead_links(path, contents.get(path, b""), contents)}  # fmt: skip
+    count, said = len(dead["proving"] - dead["baseline"]), seen["proving"]
+    if (count, len(documents)) == (said["count"], said["runs"]):
+        return []
+    return [f"proving: {said['count']} of {said['runs']} there, {count} of {len(documents)} here"]
+
+
+def look_at_paths(criterion: Json, seen: Json, proof: Json, *_: Any) -> list[str]:
+    """Count the changed paths that are no tests."""
+    globs = [glob for gate in proof["gates"] for glob in gate["tests"]]
+    files = proof["evidence"]["files"]
+    paths = {name for file in files for name in (file["path"], file["old_path"]) if name}
+    count = sum(not is_test(path, globs) for path in paths)
+    said = seen["proving"]["count"]
+    return [] if count == said else [f"proving: {said} there, {count} here"]
+
+
+def run_repeatedly(
+    criterion: Json, seen: Json, proof: Json, clone: Path, commits: dict[str, str], means: Means,
+    folder: Path,
+) -> list[str]:  # fmt: skip
+    """Run a gate's tests again and again; that they are red now and then has to be true of the same trees."""
+    gate = next(gate for gate in proof["gates"] if gate["name"] == criterion["gate"])
+    python, first, setup = means
+    folder.mkdir()
+    found = []
+    for stage, said in seen.items():
+        red = 0
+        for number in range(criterion["check"]["runs"]):
+            place = folder / f"{stage}-{number}"
+            outcome, _, tests, _ = run_gate(
+                gate, clone, commits[stage], python, place, first, setup
+            )
+            red += is_red(outcome, tests, criterion["tests"], stage == "proving")
+            shutil.rmtree(place)
+        if bool(red) != bool(said["count"]) or said["runs"] != criterion["check"]["runs"]:
+            found.append(
+                f"{stage}: red in {said['count']} of {said['runs']} runs there, in {red} here"
+            )
+    return found
+
+
+def is_red(outcome: str, tests: dict[str, str], names: list[str], strict: bool) -> bool:
+    """Whether one run was red: strictly, whether anything of what counts was not green."""
+    said = [how for test, how in tests.items() if not names or has_name(test, names)]
+    bad = any(how in ("failed", "error") for how in said)
+    if not strict:
+        return outcome == "failed" and (bad or not tests)
+    others = bool(names) and any(how != "passed" for how in said)
+    return bad or others or outcome != "passed" or (bool(names) and not said)
+
+
+def has_name(test: str, names: list[str]) -> bool:
+    """Whether a test's id has one of the names in it, as whole words; a path is a module's name."""
+
+    def dotted(name: str) -> str:
+        stem = re.sub(r"\.py(?=$|::)", "", name) if "/" in name else name
+        return stem.replace("::", ".").replace("/", ".")
+
+    ways = (rf"(?<!\w){re.escape(dotted(name))}(?!\w)" for name in names)
+    return any(re.search(way, dotted(test)) for way in ways)
+
+
+def run_in_turns(
+    criterion: Json, seen: Json, proof: Json, clone: Path, commits: dict[str, str], means: Means,
+    folder: Path,
+) -> list[str]:  # fmt: skip
+    """Run a command before and after, and compare what it says, or how long it takes."""
+    check = criterion["check"]
+    measured = "faster" in check
+    said: dict[str, list[tuple[int | None, bytes, float]]] = {"baseline": [], "proving": []}
+    folder.mkdir()
+    for number in range(check["rounds"] + 1 if measured else 2):
+        for stage in ("baseline", "proving") if number % 2 else ("proving", "baseline"):
+            if measured or number == 0 or stage == "baseline":
+                ran = run_command(check, clone, commits[stage], means, folder)
+                said[stage].append(ran)
+    before, now = said["baseline"], said["proving"]
+    found = []
+    for stage, runs in said.items():
+        ends, told = {ran[0] for ran in runs}, set(seen[stage]["ends"])
+        if ends != told:
+            found.append(
+                f"{stage}.ends: {sorted(map(str, told))} there, {sorted(map(str, ends))} here"
+            )
+    same = {ran[1] for ran in before} == {ran[1] for ran in now}
+    if not measured and same != (seen["baseline"]["outputs"] == seen["proving"]["outputs"]):
+        found.append(f"outputs: they are {'the same' if same else 'different'} here")
+    if measured and check["ratio"] is not None:
+        there = median(seen["baseline"]["millis"]) / max(median(seen["proving"]["millis"]), 1)
+        here = median([ran[2] for ran in before[1:]]) / max(median([ran[2] for ran in now[1:]]), 1)
+        if (there >= check["ratio"]) != (here >= check["ratio"]):
+            found.append(f"millis: {there:.2f} times as fast there, {here:.2f} here")
+    return found
+
+
+def run_command(
+    check: Json, clone: Path, commit: str, means: Means, folder: Path
+) -> tuple[int | None, bytes, float]:
+    """Return how a command ended in a clean checkout, what it said and wrote, and its milliseconds."""
+    place = folder / "place"
+    workspace, own, log = place / "workspace", place / "tmp", place / "log"
+    own.mkdir(parents=True)
+    where, variables = make_workspace(clone, commit, means, place, check["cwd"])
+    command = list(check.get("same_output") or check["faster"])
+    argv = find_command(
+        command, where, variables["PATH"], means[0], place / "view" / "bin" / "python"
+    )
+    environment = {**FRESH, **variables, "TMPDIR": str(own), "XDG_CACHE_HOME": str(own / "cache")}
+    begun = time.monotonic()
+    code = run_process(argv, where, environment, log, check["timeout"])
+    took = (time.monotonic() - begun) * 1000
+    said = log.read_bytes()
+    for name in check.get("files", []):
+        file = (workspace / name).resolve()
+        inside = file.is_relative_to(workspace) and file.is_file()
+        said += b"\n" + name.encode() + (b":\n" + file.read_bytes() if inside else b": absent\n")
+    said = said.replace(str(place).encode(), b"<here>")
+    shutil.rmtree(place)
+    return code, said, took
+
+
+LOOKS = {
+    "gone": look_for_old,
+    "gone_pattern": look_for_old,
+    "links": look_at_links,
+    "only_tests": look_at_paths,
+    "runs": run_repeatedly,
+    "same_output": run_in_turns,
+    "faster": run_in_turns,
+}
+"""By the key that tells one check from the others."""
+
+
+def in_globs(path: str, globs: list[str]) -> bool:
+    """Whether one of the globs names a path."""
+    return any(path == glob or matches(path.split("/"), split_glob(glob)) for glob in globs)
+
+
+def read_tree(clone: Path, tree: str) -> dict[str, bytes]:
+    """Return the content of each file of a tree; of a submodule, nothing."""
+    names, asked = [], []
+    for line in git("ls-tree", "-r", "-z", "--full-tree", tree, cwd=clone).split(b"\0"):
+        if line:
+            about, _, name = line.partition(b"\t")
+            _, kind, oid_ = about.split(b" ")
+            names.append((os.fsdecode(name), kind == b"blob"))
+            asked += [oid_] if kind == b"blob" else []
+    data = git("cat-file", "--batch", cwd=clone, stdin=b"".join(oid_ + b"\n" for oid_ in asked))
+    found, at = {}, 0
+    for path, is_file in names:
+        found[path] = b""
+        if is_file:
+            end = data.index(b"\n", at)
+            size = int(data[at:end].split(b" ")[2])
+            found[path] = data[end + 1 : end + 1 + size]
+            at = end + 2 + size
+    return found
 
 
 def find_false_flakes(proof: Json, known: dict[tuple[str, str], Ran]) -> list[str]:
@@ -546,6 +795,34 @@ def find_strangers(workspace: Path, variables: dict[str, str]) -> list[str]:
     return done.stdout.decode().split()
 
 
+def make_workspace(
+    clone: Path, commit: str, means: Means, folder: Path, cwd: str
+) -> tuple[Path, dict[str, str]]:
+    """Make a clean checkout in a folder, set up; return the place in it to run in, and the variables."""
+    python, first, setup = means
+    workspace, log = folder / "workspace", folder / "log"
+    git("clone", "--quiet", "--shared", "--no-checkout", "--template=", str(clone), str(workspace),
+        cwd=folder)  # fmt: skip
+    git("checkout", "--quiet", "--detach", commit, cwd=workspace)
+    variables = make_view(python, workspace, folder / "view")
+    if not setup:  # which would install what is copied otherwise
+        copy_node_modules(clone, workspace)
+    if strangers := find_strangers(workspace, variables):
+        raise Missing(f"an environment that does not bring its own {', '.join(strangers)}")
+    where = (workspace / cwd).resolve()
+    if not where.is_relative_to(workspace) or not where.is_dir():
+        raise Different(f"cwd: there is no folder {cwd} in the tree")
+    own, rest = variables["PATH"].split(os.pathsep, 1)
+    variables["PATH"] = os.pathsep.join([own, *first, rest])
+    view = folder / "view" / "bin" / "python"
+    for command in setup:
+        ready = find_command(command, workspace, variables["PATH"], python, view)
+        if run_process(ready, workspace, variables, log, SETUP_SECONDS) != 0:
+            said = plain(log.read_bytes()[-600:].decode(errors="replace").strip())
+            raise Missing(f"what the set-up command {shlex.join(command)} needs; it said: {said}")
+    return where, variables
+
+
 def run_gate(
     gate: Json,
     clone: Path,
@@ -558,25 +835,8 @@ def run_gate(
     """Run a gate on a clean checkout; return outcome, exit code, tests and a reason."""
     workspace, report, log = folder / "workspace", folder / "report.xml", folder / "log"
     folder.mkdir()
-    git("clone", "--quiet", "--shared", "--no-checkout", "--template=", str(clone), str(workspace),
-        cwd=folder)  # fmt: skip
-    git("checkout", "--quiet", "--detach", commit, cwd=workspace)
-    variables = make_view(python, workspace, folder / "view")
-    if not setup:  # which would install what is copied otherwise
-        copy_node_modules(clone, workspace)
-    if strangers := find_strangers(workspace, variables):
-        raise Missing(f"an environment that does not bring its own {', '.join(strangers)}")
-    where = (workspace / gate["cwd"]).resolve()
-    if not where.is_relative_to(workspace) or not where.is_dir():
-        raise Different(f"gates[{gate['name']}].cwd: there is no such folder in the tree")
-    own, rest = variables["PATH"].split(os.pathsep, 1)
-    variables["PATH"] = os.pathsep.join([own, *first, rest])
+    where, variables = make_workspace(clone, commit, (python, first, setup), folder, gate["cwd"])
     view = folder / "view" / "bin" / "python"
-    for command in setup:
-        ready = find_command(command, workspace, variables["PATH"], python, view)
-        if run_process(ready, workspace, variables, log, SETUP_SECONDS) != 0:
-            said = plain(log.read_bytes()[-600:].decode(errors="replace").strip())
-            raise Missing(f"what the set-up command {shlex.join(command)} needs; it said: {said}")
     argv = [part.replace("{report}", str(report)) for part in gate["argv"]]
     environment = {**FRESH, **variables, **gate["env"]}
     argv = find_command(argv, where, environment["PATH"], python, view)
@@ -647,7 +907,7 @@ def parse_junit(data: bytes, root: str = "") -> dict[str, str]:
     """Return what each test said, by `classname::name`; a second one of a name gets `#2`."""
     if len(data) > REPORT_LIMIT:
         raise ValueError("it is too large")
-    cases: list[tuple[str | None, str, set[str]]] = []
+    cases: list[tuple[str | None, str, str, set[str]]] = []
     stack: list[str] = []
 
     def refuse(*_: object) -> None:
@@ -656,11 +916,18 @@ def parse_junit(data: bytes, root: str = "") -> dict[str, str]:
     def start(tag: str, attributes: dict[str, str]) -> None:
         stack.append(tag)
         if tag == "testcase":
+            file = attributes.get("file", "")
+            inside = bool(root) and file.startswith(f"{root}/") and file.endswith(SCRIPTS)
             cases.append(
-                (attributes.get("classname"), attributes.get("name") or "(unnamed)", set())
+                (
+                    attributes.get("classname"),
+                    attributes.get("name") or "(unnamed)",
+                    file[len(root) + 1 :] if inside else "",
+                    set(),
+                )
             )
         elif len(stack) > 1 and stack[-2] == "testcase":
-            cases[-1][2].add(tag)
+            cases[-1][3].add(tag)
 
     parser = expat.ParserCreate()
     parser.StartDoctypeDeclHandler = refuse
@@ -670,9 +937,19 @@ def parse_junit(data: bytes, root: str = "") -> dict[str, str]:
     words = {"error": "error", "failure": "failed", "skipped": "skipped"}
     found: dict[str, str] = {}
     count: dict[str, int] = {}
-    for group, name, tags in cases:
-        plain_name = f"{group}::{name}" if group else name
+    for group, name, file, tags in cases:
+        unloaded = name in (group, file) or bool(root and name.startswith(f"{root}/"))
+        if unloaded:  # it stands for a file
+            plain_name = file or name
+        elif file:
+            plain_name = (
+                f"{file}::{name}" if group in (None, "test") else f"{file}::{group} > {name}"
+            )
+        else:
+            plain_name = f"{group}::{name}" if group else name
         unique = plain_name = plain_name.replace(f"{root}/", "") if root else plain_name
+        if unloaded and "failure" in tags:
+            tags.add("error")
         while unique in found:
             count[plain_name] = count.get(plain_name, 1) + 1
             unique = f"{plain_name}#{count[plain_name]}"

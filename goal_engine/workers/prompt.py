@@ -10,7 +10,7 @@ import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from goal_engine.decision import Criterion
+from goal_engine.decision import Criterion, describe_evidence
 from goal_engine.proof.gate import REPORT, GateSpec, TestFailure
 from goal_engine.task_graph.graph import GoalTask
 
@@ -175,6 +175,8 @@ def _say_writes(task: GoalTask) -> Iterator[str]:
 
 
 def _say_evidence(criterion: Criterion) -> str:
+    if criterion.check is not None:
+        return f" ({describe_evidence(criterion)})"
     if criterion.some_test:
         return f" ({_say_some_test(criterion)})"
     if criterion.gate is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from goal_engine.proof.checked import judge_check
 from goal_engine.state import events as e
 from goal_engine.state.model import GoalState
 from goal_engine.task_graph.graph import GoalTask
@@ -33,7 +34,16 @@ def _gate(state: GoalState, event: e.GateFinished) -> str:
     seconds = result.duration_ms / 1000
     message = f": {result.message}" if result.message and not result.green else ""
     runs = f", {result.runs} runs" if result.runs > 1 else ""
+    runs += f" (cached: seen at {result.cached})" if result.cached else ""
     return f"gate {result.gate} ({result.stage}) {result.outcome} in {seconds:.1f} s{runs}{message}"
+
+
+def _check(state: GoalState, event: e.CheckFinished) -> str:
+    asked = next((c for c in state.criteria if c.id == event.result.criterion), None)
+    if asked is None:
+        return ""
+    standing, reason = judge_check(asked, event.result)
+    return f"check {asked.id} {standing.replace('_', ' ')}: {reason}"
 
 
 def _task(state: GoalState, task_id: str) -> GoalTask | None:
@@ -95,6 +105,7 @@ FACTS: Mapping[type, Say] = {
     e.GoalInterrupted: lambda _, event: "the run before was interrupted",
     e.GoalCancelled: _cancelled,
     e.GateFinished: _gate,
+    e.CheckFinished: _check,
     e.TaskStarted: _task_started,
     e.TaskHandedOver: _task_handed_over,
     e.TaskSubmitted: lambda _, event: f"task {event.task} submitted by {event.decision.actor}",

@@ -11,7 +11,7 @@ from typing import Any
 
 from lsprotocol import types
 
-from goal_engine.decision import CriterionState
+from goal_engine.decision import Criterion, CriterionState, EvidenceKind
 from goal_engine.engine import Engine
 from goal_engine.proof.hunk import HunkStanding
 from goal_engine.state.model import GoalState
@@ -97,11 +97,20 @@ def render_chain(state: GoalState, task: GoalTask | None) -> str:
     shown = False
     if criterion is not None:
         parts.append(shorten(criterion.text))
-        parts.append(f"gate {criterion.gate}" if criterion.gate else "accepted by a person")
+        parts.append(_say_who(criterion))
         shown = find_standing(state, criterion)[0] is CriterionState.VERIFIED
     done = shown and state.status in APPLICABLE
     chain = " → ".join(parts)
     return f"✓ {chain}" if done else f"· {chain} · {render_status(state)}"
+
+
+def _say_who(criterion: Criterion) -> str:
+    """Who or what speaks for a criterion."""
+    if criterion.gate:
+        return f"gate {criterion.gate}"
+    if criterion.evidence is EvidenceKind.ACCEPTED:
+        return "accepted by a person"
+    return "any test" if criterion.some_test else "looked at"
 
 
 def _render_summary(mark: Mark, root: str) -> types.CodeLens:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 
 from pydantic import ValidationError
 
-from goal_engine.document import RESERVED, GoalPlan
+from goal_engine.document import RESERVED, GoalPlan, find_misfits
 from goal_engine.gates.config import LIMIT, Mistake
 from goal_engine.gates.locate import Location, find_lines, find_unfinished
 from goal_engine.proof.verdict import EXTRA_CRITERIA
@@ -64,6 +64,9 @@ def _find_in_criteria(plan: GoalPlan, lines: dict[Location, int]) -> Iterator[Mi
             yield Mistake(where, f"criterion {criterion.id} is there more than once")
         if criterion.id in EXTRA_CRITERIA:
             yield Mistake(where, f"criterion {criterion.id} {RESERVED}")
+        for key, said in find_misfits(criterion):
+            at = _line_of(("criterion", number, key), lines)
+            yield Mistake(at, f"criterion {criterion.id} {said}")
         seen.add(criterion.id)
 
 
@@ -85,10 +88,10 @@ def _say(location: tuple[int | str, ...], message: str) -> str:
 
 def _clean(location: tuple[int | str, ...]) -> Location:
     """The location without the names that pydantic gives to members of a union."""
-    steps = [place for place, part in enumerate(location) if part == "steps"]
-    if steps and len(location) > steps[0] + 2:
-        cut = steps[0] + 2
-        return (*location[:cut], *location[cut + 1 :])
+    for union, names in (("steps", 2), ("check", 1)):  # `steps` is a list, so its number stays
+        if union in location:
+            cut = location.index(union) + names
+            return (*location[:cut], *location[cut + 1 :])
     return location
 
 

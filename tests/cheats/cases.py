@@ -64,6 +64,9 @@ class Case:
     files: Mapping[str, str] = field(default_factory=dict)
     """Files of the project that differ from the usual ones."""
     criteria: str = CRITERIA
+    """None, and the goal's words ask."""
+    goal: str = ""
+    """Words in the place of the usual ones."""
     writes: str = '"**"'
     worker: str = "recipe"
     by_design: bool = False
@@ -97,6 +100,10 @@ def _plan(case: Case, argv: list[str]) -> GoalPlan:
     command = json.dumps(argv)
     steps = f"{{ run = {command} }}" if case.worker == "recipe" else ""
     text = plan_text(steps, writes=case.writes, criteria=case.criteria)
+    if case.goal:
+        usual = 'goal = "Make sums right in calc.py"\nkind = "fix"'
+        assert usual in text
+        text = text.replace(usual, f"goal = {json.dumps(case.goal)}")
     if case.worker == "cli":
         text = text.replace("steps = []", f'worker = "cli"\ncommand = {command}')
     return parse_plan(text, "plan.toml")

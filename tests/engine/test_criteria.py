@@ -73,8 +73,9 @@ def test_names_that_only_tests_have(text, names):
 )
 def test_a_goal_that_is_nothing_but_its_red_tests(text, all_of_them):
     assert means_all_tests(text) is all_of_them
-    said = proposed(text, K.FIX)
-    assert said.some_test is not all_of_them
+    for kind in (K.FIX, K.TEST, K.MIXED):
+        said = proposed(text, kind)
+        assert ((said.id, said.some_test) == (SHOWN, False)) is all_of_them
 
 
 def test_several_gates_with_tests_may_each_speak():

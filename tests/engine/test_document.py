@@ -10,6 +10,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from goal_engine.budget import GoalBudget
+from goal_engine.check import (
+    Faster,
+    Gone,
+    GonePattern,
+    Links,
+    OnlyTests,
+    Repeats,
+    SameOutput,
+)
 from goal_engine.decision import Criterion, EvidenceKind
 from goal_engine.document import check_against_gates, parse_plan, plan_of, render_plan
 from goal_engine.errors import BadPlan
@@ -44,6 +53,19 @@ WHO = st.one_of(
     st.just({"worker": "cli", "agent": "claude", "timeout": 60.5}),
     st.just({"worker": "cli", "command": ("sh", "-c", 'x "{prompt}"')}),
 )
+COMMANDS = st.lists(TEXT, min_size=1, max_size=3).map(tuple)
+CHECKS = st.one_of(
+    st.builds(Gone, gone=TEXT.filter(bool), paths=st.just(("src/**",)), instead=TEXT),
+    st.builds(GonePattern, gone_pattern=st.sampled_from(["a+", r"\bx\b", '"']), but=COMMANDS),
+    st.builds(Links, links=COMMANDS),
+    st.builds(OnlyTests, only_tests=st.just(True)),
+    st.builds(Repeats, runs=st.integers(2, 1000)),
+    st.builds(SameOutput, same_output=COMMANDS, files=st.sampled_from([(), ("a b.txt", "out/ü")])),
+    st.builds(
+        Faster, faster=COMMANDS, rounds=st.integers(1, 100),
+        ratio=st.none() | st.floats(1, 1e6, exclude_min=True),
+    ),
+)  # fmt: skip
 CRITERIA = st.builds(
     Criterion,
     id=st.sampled_from(["one", "two:b"]),
@@ -54,6 +76,7 @@ CRITERIA = st.builds(
     some_test=st.booleans(),
     new_tests=st.sampled_from(["show", "trust"]),
     why=TEXT,
+    check=st.none() | CHECKS,
 )
 BUDGETS = st.builds(
     GoalBudget,

@@ -47,6 +47,51 @@ BAD = {
     "a bad step": (PLAN.replace("write =", "wriet ="), 13, "a step has one of the keys"),
     "a bad field of a step": (PLAN.replace("content =", "contents ="), 13, "`content"),
     "no such dependency": (PLAN.replace('id = "do"', 'id = "do"\ndeps = ["x"]'), 10, "depends on"),
+    "a check that there is not": (
+        PLAN.replace('gate = "tests"', "check = { gome = 1 }"),
+        7,
+        "a check has one of the keys gone",
+    ),
+    "a bad field of a check": (
+        PLAN.replace('gate = "tests"', 'check = { gone = "x", path = ["a"] }'),
+        7,
+        "`path`",
+    ),
+    "a pattern that is none": (
+        PLAN.replace('gate = "tests"', 'check = { gone_pattern = "(" }'),
+        7,
+        "is no pattern",
+    ),
+    "a path that leads out": (
+        PLAN.replace('gate = "tests"', 'check = { same_output = ["x"], cwd = "../y" }'),
+        7,
+        "no plain path",
+    ),
+    "evidence that a check cannot give": (
+        PLAN.replace('gate = "tests"', 'check = { links = ["*.md"] }'),
+        6,
+        "its evidence is `holds`",
+    ),
+    "a check that no gate does": (
+        PLAN.replace('"tests"', '"tests"\ncheck = { gone = "x" }'),
+        7,
+        "names none",
+    ),
+    "a check of a gate without one": (
+        PLAN.replace('gate = "tests"', "check = { runs = 9 }"),
+        7,
+        "names no `gate`",
+    ),
+    "a ratio that nobody named": (
+        PLAN.replace('gate = "tests"', 'check = { faster = ["x"] }'),
+        7,
+        "names no `ratio`",
+    ),
+    "trust in nothing": (
+        PLAN.replace('"tests"', '"tests"\nnew_tests = "trust"'),
+        8,
+        "says nothing without",
+    ),
     "no goal": (PLAN.replace('goal = "Make it so"', ""), 1, "`goal`"),
     "an unsafe path": (PLAN.replace('["a.py"]', '["../a.py"]'), 10, "'../a.py'"),
 }
