@@ -27,6 +27,7 @@ from goal_engine.oracle import find_kind, find_questions, parse_goal_text
 from goal_engine.ports import Ports
 from goal_engine.proof.flakes import is_quarantined
 from goal_engine.proof.gate import GateSpec, name_setup
+from goal_engine.proof.review import ReviewPolicy
 from goal_engine.runtime.repository import CheckoutStatus, read_checkout
 from goal_engine.runtime.threads import in_thread
 from goal_engine.state import events as e
@@ -69,6 +70,7 @@ class CreateGoalOptions:
     """What sort of goal it is, as the person says; over the plan and the words."""
     python: str | None = None
     copies: tuple[str, ...] = ()
+    review: ReviewPolicy = ReviewPolicy()
     setup: tuple[tuple[str, ...], ...] = ()
     """Commands that make each workspace ready, locked and approved like the gates."""
     notices: tuple[str, ...] = ()
@@ -186,6 +188,7 @@ def _created(
         agent=options.agent,
         python=options.python,
         copies=options.copies,
+        review=options.review,
         setup=options.setup,
         budget=options.budget or (plan.budget if plan else GoalBudget()),
         delivery=options.delivery,

@@ -418,7 +418,9 @@ def _compare_judgement(
         reaching=reaching,
         unfinished=proof.unfinished,
     )
-    reviews = review_tree(repository, proof.evidence, seen, proof.text, criteria, proof.gates)
+    reviews = review_tree(
+        repository, proof.evidence, seen, proof.text, criteria, proof.gates, proof.review
+    )
     judgement = judge(proof.gates, criteria, proof.acceptances, seen.changed(reviews=reviews))
     differences = []
     if judgement.verdict is not proof.judgement.verdict:

@@ -15,6 +15,7 @@ from goal_engine.gates.detection.project import PassedOver, Tools, is_read
 from goal_engine.gates.look import ask_in, find_python_elsewhere, look_in
 from goal_engine.gates.select import check_tools, select_gates
 from goal_engine.proof.gate import GateSpec
+from goal_engine.proof.review import ReviewPolicy
 from goal_engine.runtime.environment import find_environment
 
 MOST = 2000
@@ -34,6 +35,7 @@ class GateChoice:
     copies: tuple[str, ...]
     passed_over: tuple[PassedOver, ...] = ()
     """What is no gate, and why; nothing where the configuration names the gates."""
+    review: ReviewPolicy = ReviewPolicy()
     setup: tuple[tuple[str, ...], ...] = ()
     """Commands that make each workspace ready."""
 
@@ -61,6 +63,7 @@ def choose_gates(checkout: Path, files: Iterable[str]) -> GateChoice:
         path=path if configuration.gates else None,
         python=python,
         copies=configuration.copies,
+        review=configuration.review,
         setup=configuration.setup,
         passed_over=(*passed, *found.passed_over),
     )

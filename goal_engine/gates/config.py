@@ -18,6 +18,8 @@ from goal_engine.errors import BadConfiguration
 from goal_engine.gates.contradictions import find_contradiction
 from goal_engine.gates.locate import Location, find_lines, find_unfinished
 from goal_engine.proof.gate import GateName, GateReport, GateSpec
+from goal_engine.proof.review import ReviewPolicy
+from goal_engine.proof.rules import OF_THIS_MACHINE, RULES
 from goal_engine.toml import UNREADABLE
 from goal_engine.types import Frozen
 
@@ -41,6 +43,7 @@ class Configuration(Frozen):
     """A venv or an interpreter, as written: relative to the checkout or absolute."""
     copies: tuple[str, ...] = ()
     """Globs of untracked files that gates need in a workspace (`[workspace] copy`)."""
+    review: ReviewPolicy = ReviewPolicy()
     setup: tuple[tuple[str, ...], ...] = ()
     """Commands that make each workspace ready before anything else runs in it."""
 
@@ -87,6 +90,22 @@ def _check_quarantine(glob: str) -> str:
     return glob
 
 
+def _check_rule(rule: str) -> str:
+    if rule not in RULES:
+        close = get_close_matches(rule, RULES, n=1)
+        meant = f"did you mean `{close[0]}`?" if close else f"there are {', '.join(RULES)}"
+        raise ValueError(f"has {rule[:60]!r}, which is no rule of the review; {meant}")
+    return rule
+
+
+def _check_blocking(rule: str) -> str:
+    if rule in OF_THIS_MACHINE:
+        raise ValueError(
+            f"has {rule!r}, which looks at what a proof does not have and so can only be told"
+        )
+    return _check_rule(rule)
+
+
 Inside = Annotated[str, AfterValidator(_check_inside)]
 Word = Annotated[str, AfterValidator(_check_word)]
 Argv = Annotated[list[Word], Field(min_length=1), AfterValidator(_check_argv)]
@@ -113,6 +132,7 @@ class _Gate(_Strict):
     quarantine: list[Annotated[str, AfterValidator(_check_quarantine)]] = Field(
         default_factory=list
     )
+    cache: bool = True
     group: Annotated[str, StringConstraints(pattern=r"^([a-z0-9][a-z0-9._-]{0,63})?$")] = ""
     memory: Annotated[int, Field(ge=1)] | None = None
     cpu: Annotated[int, Field(ge=1)] | None = None
@@ -127,15 +147,22 @@ class _Workspace(_Strict):
     setup: list[Argv] = Field(default_factory=list)
 
 
+class _Review(_Strict):
+    block: list[Annotated[str, AfterValidator(_check_blocking)]] = Field(default_factory=list)
+    ignore: list[Annotated[str, AfterValidator(_check_rule)]] = Field(default_factory=list)
+
+
 class _File(_Strict):
     gate: list[_Gate] = Field(default_factory=list)
     workspace: _Workspace = _Workspace()
+    review: _Review = _Review()
 
 
 KEYS = {
-    (): ("gate", "workspace"),
+    (): ("gate", "workspace", "review"),
     ("gate",): tuple(_Gate.model_fields),
     ("workspace",): ("python", "copy", "setup"),
+    ("review",): ("block", "ignore"),
 }
 """Keys that there are, by the table they stand in."""
 
@@ -156,6 +183,7 @@ def parse_configuration(text: str, name: str = NAME) -> Configuration:
         ),
         python=parsed.workspace.python,
         copies=tuple(parsed.workspace.copy_),
+        review=ReviewPolicy(block=tuple(parsed.review.block), ignore=tuple(parsed.review.ignore)),
         setup=tuple(tuple(argv) for argv in parsed.workspace.setup),
     )
 

@@ -77,6 +77,15 @@ class ReviewSection(Frozen):
     """What to do about it."""
 
 
+class ReviewPolicy(Frozen):
+    """What a person wants of reviews, as written when the goal was created (`[review]`)."""
+
+    block: tuple[str, ...] = ()
+    """Rules whose findings a person has to accept, which else are only told."""
+    ignore: tuple[str, ...] = ()
+    """Rules whose findings are left out; each section says so."""
+
+
 def find_blocking(reviews: Iterable[ReviewSection]) -> tuple[Finding, ...]:
     """Return the findings that a person has to accept."""
     findings = (finding for section in reviews for finding in section.findings)

@@ -20,6 +20,7 @@ from goal_engine.evidence import GoalGitEvidence
 from goal_engine.proof.checked import CheckResult
 from goal_engine.proof.gate import GateResult, GateSpec
 from goal_engine.proof.hunk import HunkTrial
+from goal_engine.proof.review import ReviewPolicy
 from goal_engine.proof.verdict import Judgement
 from goal_engine.stagnation import Round
 from goal_engine.types import Frozen, GitOid, GoalId, GoalKind, Sha256, later
@@ -110,6 +111,8 @@ class GoalProof(Frozen):
     cause: ProofCause = later(ProofCause.JUDGED)
     supersedes: Sha256 | None = later(None)
     """The proof that the goal had before this one."""
+    review: ReviewPolicy = later(ReviewPolicy())
+    """What the person wanted of the review."""
     setup: tuple[tuple[str, ...], ...] = later(())
     """Commands that made each workspace ready before a gate ran in it."""
     recovered: bool = later(False)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from goal_engine.proof.review import Finding
 from goal_engine.review.change import Change, FileChange
-from goal_engine.review.rules import find
+from goal_engine.review.found import find
 from goal_engine.task_graph.globs import match_any
 
 LINES, MANY = 3000, 60

@@ -17,6 +17,7 @@ from goal_engine.decision import Criterion
 from goal_engine.evidence import GITLINK, SYMLINK, ChangedFile, GoalGitEvidence
 from goal_engine.gates.protected import is_test
 from goal_engine.proof.gate import GateSpec
+from goal_engine.proof.review import ReviewPolicy
 
 LIMIT = 1024 * 1024
 """Bytes of a file, before or after, beyond which it is not looked at."""
@@ -77,7 +78,8 @@ class FileChange:
     @property
     def is_text(self) -> bool:
         """Whether it has lines that can be looked at."""
-        return not (self.file.binary or self.is_large or self.file.mode in (SYMLINK, GITLINK))
+        readable = self.file.mode not in (SYMLINK, GITLINK) and not self.is_large
+        return readable and b"\0" not in self.old and b"\0" not in self.new
 
     @property
     def is_large(self) -> bool:
@@ -135,6 +137,7 @@ class Change:
     """Whether each gate was green on the result."""
     writes: tuple[str, ...] = ()
     """The write sets of the plan."""
+    policy: ReviewPolicy = ReviewPolicy()
     claims: tuple[str, ...] = ()
     """What workers said when they were done."""
     find_word: Callable[[str], tuple[str, ...]] | None = None
@@ -198,7 +201,9 @@ def parse(text: bytes | str) -> ast.Module | None:
 
 
 def _split(data: bytes) -> list[str]:
-    return data.decode("utf-8", "replace").replace("\r\n", "\n").split("\n")
+    """Lines as Python counts them, which ends one at a lone carriage return as well."""
+    text = data.decode("utf-8", "replace")
+    return text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
 
 
 def _find_new(old: list[str], new: list[str]) -> Iterator[Line]:

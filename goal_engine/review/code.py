@@ -13,7 +13,7 @@ from goal_engine.gates.protected import runs_tests
 from goal_engine.proof.review import Finding
 from goal_engine.review.change import PYTHON, Change, FileChange
 from goal_engine.review.dangers import dotted
-from goal_engine.review.rules import find
+from goal_engine.review.found import find
 
 BEGIN, MIDDLE, END = re.compile(r"<{7} \S"), re.compile(r"={7}$"), re.compile(r">{7} \S")
 WITH_COMMENTS = (

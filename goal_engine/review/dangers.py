@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 from goal_engine.proof.review import Finding
 from goal_engine.review.change import SCRIPT, SHELL, Change, FileChange
-from goal_engine.review.rules import find
+from goal_engine.review.found import find
 
 LINES: tuple[tuple[str, tuple[str, ...], str, str], ...] = (
     ("piped-to-shell", (), r"\b(?:curl|wget)\b[^|\n]{0,300}\|\s{0,4}(?:sudo\s)?(?:ba|z|da)?sh\b", "runs what is downloaded"),

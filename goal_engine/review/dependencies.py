@@ -13,7 +13,7 @@ from typing import Any
 
 from goal_engine.proof.review import Finding
 from goal_engine.review.change import Change, FileChange
-from goal_engine.review.rules import find
+from goal_engine.review.found import find
 
 Names = dict[str, str]
 """What each dependency is asked to be: a version, or where it comes from."""

@@ -7,13 +7,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 
-from goal_engine.proof.review import Finding, ReviewPass, ReviewSection, ReviewStatus, Severity
+from goal_engine.proof.review import (
+    Finding,
+    ReviewPass,
+    ReviewPolicy,
+    ReviewSection,
+    ReviewStatus,
+    Severity,
+)
+from goal_engine.proof.rules import RULES
 from goal_engine.review.architect import find_scope
 from goal_engine.review.change import Change
 from goal_engine.review.code import find_mistakes
 from goal_engine.review.dangers import find_dangers
 from goal_engine.review.dependencies import find_dependencies
-from goal_engine.review.rules import RULES, find
+from goal_engine.review.found import find
 from goal_engine.review.security import find_bytes, find_hidden, find_leaks, find_protected_files
 from goal_engine.review.slop import find_slop
 from goal_engine.review.weakening import find_weakening
@@ -53,7 +61,13 @@ def review_change(change: Change) -> tuple[ReviewSection, ...]:
             gaps.append(f"the look for {name} gave up: {type(error).__name__}")
     if gaps and change.files:
         found.append(find("not-looked-at", change.files[0], None, "; ".join(gaps)))
-    return tuple(_make_section(name, found, change, gaps) for name in ReviewPass)
+    found = [_weigh(finding, change.policy) for finding in found]
+    kept = [finding for finding in found if finding.rule not in change.policy.ignore]
+    return tuple(_make_section(name, kept, change, gaps) for name in ReviewPass)
+
+
+def _weigh(finding: Finding, policy: ReviewPolicy) -> Finding:
+    return finding.changed(severity=Severity.BLOCKS) if finding.rule in policy.block else finding
 
 
 def _make_section(
@@ -106,6 +120,9 @@ def _measures(gate: str) -> bool:
 
 def _find_gaps(name: ReviewPass, change: Change) -> Iterator[str]:
     """What a section did not look at, so that nobody takes silence for an all-clear."""
+    ignored = [rule for rule in change.policy.ignore if RULES[rule].section is name]
+    if ignored:
+        yield f"ignored, as goalproof.toml says: {', '.join(ignored)}"
     if name is ReviewPass.PERFORMANCE and not any(map(_measures, change.met)):
         yield "no gate measures speed"
     if name is ReviewPass.TEST:

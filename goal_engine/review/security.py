@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from goal_engine.evidence import GITLINK, SYMLINK
 from goal_engine.proof.review import Finding
 from goal_engine.review.change import Change, FileChange
-from goal_engine.review.rules import find
+from goal_engine.review.found import find
 from goal_engine.review.secrets import PRIVATE_KEY, find_secrets
 
 DIRECTING = re.compile("[\u202a-\u202e\u2066-\u2069]")
@@ -22,6 +22,10 @@ UNSEEN = re.compile(
 FLAG = "\U0001f3f4"
 """The flags of regions are made of unseen characters."""
 WORD = re.compile(r"[^\W\d]\w*")
+ENCODING = re.compile(r"[ \t\f]{0,80}#[^\n]{0,80}?coding[:=][ \t]{0,4}([-\w.]{1,40})")
+"""How Python is told of an encoding, on its first two lines (PEP 263)."""
+PLAIN = ("utf-8", "utf8", "ascii", "us-ascii", "latin", "iso-8859", "cp1252", "iso-latin")
+"""Encodings in which what is shown as ASCII is that."""
 KEY_BODY = re.compile(r"[A-Za-z0-9+/]{40}")
 PROGRAMS = (
     ".exe", ".dll", ".so", ".dylib", ".jar", ".class", ".pyc", ".pyo", ".pyd", ".o", ".a", ".wasm",
@@ -73,6 +77,15 @@ def find_hidden(change: Change) -> Iterator[Finding]:
             elif FLAG not in line and UNSEEN.search(line[1:] if number == 1 else line):
                 yield find("hidden-character", file, number, "a character that cannot be seen")
         yield from _find_mixed(file)
+        yield from _find_encoding(file)
+
+
+def _find_encoding(file: FileChange) -> Iterator[Finding]:
+    """Python that is read in another encoding than it is shown in, such as UTF-7."""
+    for number, line in file.added if file.is_python else ():
+        named = ENCODING.match(line) if number <= 2 else None
+        if named and not named.group(1).lower().replace("_", "-").startswith(PLAIN):
+            yield find("trojan-source", file, number, f"is read as {named.group(1)[:20]}")
 
 
 def _find_mixed(file: FileChange) -> Iterator[Finding]:
@@ -110,7 +123,7 @@ def find_bytes(change: Change) -> Iterator[Finding]:
             continue
         if file.path.lower().endswith(PROGRAMS):
             yield find("program-added", file, None, "a program, not its source")
-        elif file.file.binary:
+        elif not file.is_text and not file.is_large:
             yield find("binary-changed", file, None, "bytes that are no text")
         if file.file.mode == "100755" and file.file.old_mode != "100755":
             yield find("executable-bit", file, None, "can be run now")

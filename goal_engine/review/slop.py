@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from goal_engine.proof.review import Finding
 from goal_engine.review.change import Change, FileChange, parse
 from goal_engine.review.dangers import dotted
-from goal_engine.review.rules import find
+from goal_engine.review.found import find
 
 PROMISES = re.compile(
     r"\b(?:TODO|FIXME|XXX|HACK)\b"
@@ -166,7 +166,7 @@ def _find_promises(file: FileChange) -> Iterator[Finding]:
         comment = COMMENT.search(line)
         said = PROMISES.search(comment.group(1)) if comment else None
         if said:
-            yield find("to-do-left", file, number, f"`{said.group()}`")
+            yield find("to-do-left", file, number, f"it says `{said.group()}`")
 
 
 def _find_commented_out(file: FileChange) -> Iterator[Finding]:

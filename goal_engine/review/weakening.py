@@ -14,7 +14,7 @@ from goal_engine.proof.review import Finding
 from goal_engine.review.asking import AT_ALL, EXACT, STANDARD, Asked, Assertion, find_tests
 from goal_engine.review.change import Change, FileChange
 from goal_engine.review.dangers import dotted
-from goal_engine.review.rules import find
+from goal_engine.review.found import find
 
 SKIPPED = re.compile(
     r"\b(?:it|test|describe|context|suite|bench)\.(?:skip|todo|failing|fails)\b"
@@ -55,7 +55,7 @@ def find_weakening(change: Change) -> Iterator[Finding]:
     tested = any(file.test for file in change.files)
     untested = [file for file in change.code if file.is_code and not file.is_gone and file.added]
     if untested and not tested:
-        yield find("nothing-tested", untested[0], None, "and nothing that tests it")
+        yield find("nothing-tested", untested[0], None, "it changed, and nothing that tests it")
 
 
 def _find_names(change: Change) -> frozenset[str]:

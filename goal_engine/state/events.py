@@ -16,6 +16,7 @@ from goal_engine.decision import Acceptance, Answer, Criterion, Question
 from goal_engine.evidence import GoalGitEvidence
 from goal_engine.proof.checked import CheckResult
 from goal_engine.proof.gate import GateResult, GateSpec, GateStage
+from goal_engine.proof.review import ReviewPolicy
 from goal_engine.proof.statement import ProofCause
 from goal_engine.proof.verdict import Judgement
 from goal_engine.stagnation import Round, Stagnation
@@ -60,6 +61,8 @@ class GoalCreated(Frozen):
     """The interpreter that goalproof.toml names for the gates."""
     copies: tuple[str, ...] = ()
     """Globs of untracked files that the gates need in a workspace."""
+    review: ReviewPolicy = later(ReviewPolicy())
+    """What the person wants of reviews, locked like the gates."""
     setup: tuple[tuple[str, ...], ...] = later(())
     """Commands that make each workspace ready before anything else runs in it."""
     budget: GoalBudget

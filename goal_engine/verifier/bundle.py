@@ -222,6 +222,7 @@ def make_proof(
         journal_head=made.head,
         files=files,
         page=2,
+        review=created.review,
         setup=created.setup,
         cause=made.cause,
         recovered=made.cause is ProofCause.RECOVERED,

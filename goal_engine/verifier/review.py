@@ -9,7 +9,7 @@ from goal_engine.errors import GoalError, NotPossibleNow
 from goal_engine.evidence import GoalGitEvidence
 from goal_engine.ports import Ports
 from goal_engine.proof.gate import GateSpec, GateStage
-from goal_engine.proof.review import ReviewSection
+from goal_engine.proof.review import ReviewPolicy, ReviewSection
 from goal_engine.proof.verdict import Observations
 from goal_engine.review.change import FILES, Change, read_files
 from goal_engine.review.sections import review_change
@@ -38,6 +38,7 @@ async def review_seen(
         state.created.text,
         state.asked,
         state.gates,
+        state.created.review,
         writes,
         claims,
     )
@@ -51,6 +52,7 @@ def review_tree(
     text: str,
     criteria: tuple[Criterion, ...],
     gates: tuple[GateSpec, ...],
+    policy: ReviewPolicy,
     writes: Iterable[str] = (),
     claims: Iterable[str] = (),
 ) -> tuple[ReviewSection, ...]:
@@ -71,6 +73,7 @@ def review_tree(
         gates=gates,
         ran=frozenset(test for result in base for test in result.tests),
         met={gate: result.green for gate, result in seen.proving.items()},
+        policy=policy,
         writes=tuple(writes),
         claims=tuple(claims),
         find_word=lambda word: repository.find_word(evidence.tree, word),

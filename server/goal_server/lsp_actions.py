@@ -60,6 +60,17 @@ def find_goals(params: types.CodeActionParams, source: str) -> dict[str, types.D
     return found
 
 
+def find_accepts(params: types.CodeActionParams, source: str) -> Iterator[Offer]:
+    """Yield the acceptance of each criterion that a diagnostic of ours says a person may accept."""
+    for diagnostic in params.context.diagnostics:
+        data = diagnostic.data if isinstance(diagnostic.data, dict) else {}
+        goal, criterion = data.get("goal"), data.get("criterion")
+        if diagnostic.source == source and isinstance(goal, str) and isinstance(criterion, str):
+            argument = {"goal": goal, "criterion": criterion}
+            title, kind = f"Accept criterion {criterion}…", types.CodeActionKind.QuickFix
+            yield Offer(title, kind, ACCEPT, argument, diagnostic)
+
+
 def offer_repair(repair: Repair, diagnostic: types.Diagnostic | None = None) -> Offer:
     """Return what can be done about a goal as an offer."""
     kind = types.CodeActionKind.QuickFix

@@ -20,6 +20,7 @@ from goal_server.lsp_actions import (
     KINDS,
     NEW_GOAL,
     Offer,
+    find_accepts,
     find_goals,
     find_new_goals,
     offer_repair,
@@ -36,11 +37,14 @@ from goal_server.plain import plain_line
 
 if TYPE_CHECKING:  # costs as much to import as pygls; see `lsp`
     from goal_server.lsp_desk import Ask
-    from goal_server.lsp_reading import Failure, Keys, Reading, Repair
+    from goal_server.lsp_reading import Failure, Found, Keys, Reading, Repair
 
 SOURCE = "goalproof"
 """Who says a diagnostic."""
 FAILURES = "failures"
+FINDINGS = "findings"
+REVIEWED = "review-findings"
+"""The criterion that stands for the findings which block, as the engine calls it."""
 SOON = 0.2
 """Seconds after which lenses and problems are renewed."""
 LARGEST = 4 * 1024 * 1024
@@ -241,6 +245,7 @@ class Features:
             line = params.range.start.line
             waiting = await self._host.ask(lambda r: r.find_acceptable(path, text, line))
             offers += [offer_repair(repair) for repair in waiting]
+            offers += find_accepts(params, SOURCE)
         if NEW_GOAL in self._client_commands:
             offers += find_new_goals(uri, text, params, SOURCE)
         return render_actions(offers, params.context.only, literals=self._takes_literals())
@@ -314,6 +319,7 @@ class Features:
         self._unread.clear()
         if not self._host.trusted:
             self._board.put(FAILURES, {})
+            self._board.put(FINDINGS, {})
             return
         failures = await self._host.ask(lambda r: r.find_failures(folders))
         found: dict[str, list[types.Diagnostic]] = {}
@@ -324,6 +330,33 @@ class Features:
                 uri = uri or self._host.folders.spell(failure.path)
                 found.setdefault(uri, []).append(self._render_failure(uri, failure))
         self._board.put(FAILURES, found)
+        await self._find_findings()
+
+    async def _find_findings(self) -> None:
+        found: dict[str, list[types.Diagnostic]] = {}
+        findings = await self._host.ask(lambda r: r.find_findings())
+        self._failing |= {resolve(item.path) for item in findings}
+        for item in findings:
+            if self._host.configuration.find(item.path).diagnostics:
+                uri = self._uris.get(resolve(item.path)) or self._host.folders.spell(item.path)
+                found.setdefault(uri, []).append(self._render_finding(uri, item))
+        self._board.put(FINDINGS, found)
+
+    def _render_finding(self, uri: str, item: Found) -> types.Diagnostic:
+        """A finding is about the change: the line is the result's, which may not be here yet."""
+        known = resolve(item.path) in self._uris
+        finding, severity = item.finding, types.DiagnosticSeverity
+        blocks = finding.severity == "blocks"
+        about = f"in the change of {item.text[:60]!r}"
+        data = {"goal": item.goal, "root": item.root, "rule": finding.rule}
+        return types.Diagnostic(
+            range=line_range(self._read(uri) if known else None, max(0, (finding.line or 1) - 1)),
+            message=plain_line(f"{finding.message} ({finding.section} review {about})"),
+            severity=severity.Warning if blocks else severity.Information,
+            source=SOURCE,
+            code=finding.rule,
+            data=data | ({"criterion": REVIEWED} if blocks else {}),
+        )
 
     def _render_failure(self, uri: str, failure: Failure) -> types.Diagnostic:
         known = resolve(failure.path) in self._uris

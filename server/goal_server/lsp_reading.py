@@ -18,6 +18,7 @@ from goal_engine.engine import Engine
 from goal_engine.errors import GoalError
 from goal_engine.gates.config import NAME, Mistake, find_mistakes
 from goal_engine.proof.gate import GateStage, TestFailure
+from goal_engine.proof.review import Finding, Severity
 from goal_engine.queries import list_goals, resolve_goal
 from goal_engine.state.model import GateRun, GoalState
 from goal_engine.state.transitions import POSSIBLE
@@ -58,6 +59,17 @@ class Failure:
     gate: str
     failed_before: bool
     test: TestFailure
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What the review found in a file that the person has."""
+
+    path: Path
+    root: str
+    goal: str
+    text: str
+    finding: Finding
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,6 +229,26 @@ class Reading:
                         found[key] = failure
         return list(found.values())
 
+    async def find_findings(self) -> tuple[Found, ...]:
+        """Return what the reviews of these goals found, of every engine that is open."""
+        found: list[Found] = []
+        for engine in self._host.engines:
+            try:
+                summaries = await list_goals(engine.ports)
+            except GoalError:
+                continue
+            states = [s.state for s in reversed(summaries) if s.state]
+            for state in [state for state in states if state.status in UNDECIDED][:GOALS]:
+                places = ((_find_place(engine, f.path), f) for f in find_told(state))
+                found += [
+                    Found(
+                        path, engine.checkout.as_uri(), state.goal_id, state.created.text, finding
+                    )
+                    for path, finding in places
+                    if path is not None
+                ]
+        return tuple(found)
+
     async def _read_failures(self, engine: Engine, run: GateRun) -> tuple[TestFailure, ...]:
         try:
             return await read_failures(engine.ports, run)
@@ -244,7 +276,8 @@ def find_keys(state: GoalState) -> Keys:
     runs = [run.failures for run in _find_latest(state)] if state.status in UNDECIDED else []
     told = [run for run in runs if run is not None]
     gaps = [gate.gaps for gate in state.judgement.gates] if state.judgement else []
-    return Keys(_find_lens_key(state), (told, gaps) if told else None)
+    found = find_told(state) if state.status in UNDECIDED else ()
+    return Keys(_find_lens_key(state), (told, gaps, found) if told or found else None)
 
 
 def _find_lens_key(state: GoalState) -> object:
@@ -272,14 +305,10 @@ def _place_failure(
     """Only a file that really is in the checkout can be pointed at."""
     if test.path is None:
         return None
-    path = engine.checkout / test.path
-    try:
-        inside = path.resolve().is_relative_to(engine.checkout.resolve()) and path.is_file()
-    except (OSError, ValueError, RuntimeError):
-        return None
+    path = _find_place(engine, test.path)
     verdicts = state.judgement.gates if state.judgement else ()
     gaps = [gap for verdict in verdicts if verdict.gate == run.result.gate for gap in verdict.gaps]
-    if not inside:
+    if path is None:
         return None
     return Failure(
         path=path,
@@ -290,3 +319,22 @@ def _place_failure(
         failed_before=test.test in gaps,
         test=test,
     )
+
+
+def find_told(state: GoalState) -> tuple[Finding, ...]:
+    """Return the findings about the tree that a goal has, without those that only note."""
+    judgement = state.judgement
+    if judgement is None or judgement.tree != state.tree:
+        return ()
+    found = (finding for section in judgement.reviews for finding in section.findings)
+    return tuple(finding for finding in found if finding.severity is not Severity.NOTES)
+
+
+def _find_place(engine: Engine, name: str) -> Path | None:
+    """Return a file of the checkout, `None` for one that is not there or not in it."""
+    path = engine.checkout / name
+    try:
+        inside = path.resolve().is_relative_to(engine.checkout.resolve()) and path.is_file()
+    except (OSError, ValueError, RuntimeError):
+        return None
+    return path if inside else None

@@ -513,6 +513,7 @@ async def _create(context: Context, params: p.PlanParams) -> GoalState:
         gates=choice.specs,
         python=choice.python,
         copies=choice.copies,
+        review=choice.review,
         setup=choice.setup,
         notices=tuple(passed.sentence for passed in choice.passed_over if passed.absent),
         worker=params.worker,

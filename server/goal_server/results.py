@@ -606,7 +606,7 @@ def render_review(state: GoalState, reviews: tuple[ReviewSection, ...]) -> Revie
         sections=_render_reviews(reviews),
         next=(
             f"goalproof diff {state.goal_id}",
-            *((f"goalproof accept {state.goal_id} {REVIEWED} REASON",) if waits else ()),
+            *((f"goalproof accept {state.goal_id} {REVIEWED} --reason TEXT",) if waits else ()),
         ),
     )
 

@@ -337,6 +337,34 @@ async def test_a_failing_test_is_a_problem_until_its_goal_is_over(
     await screen.see(lambda: not screen.problems(uri))
 
 
+async def test_what_the_review_finds_is_a_problem_until_a_person_accepts_it(
+    screen: Screen, project: Path
+) -> None:
+    await begin(screen, project, clientCommands=["goalproof.accept"])
+    stub = (
+        '{ replace = "calc.py", old = "return 2 * a", '
+        'new = "return 2 * a\\n\\n\\ndef sums(a):\\n    raise NotImplementedError" }'
+    )
+    ended = await run(screen, f"{FIX}, {stub}", project)
+    assert ended.status == "blocked_on_human"
+    uri = (project / "calc.py").as_uri()
+    await screen.see(lambda: bool(screen.problems(uri)))
+    problem, told = sorted(screen.problems(uri), key=lambda item: str(item.code))
+    assert (problem.source, problem.code) == ("goalproof", "goal-is-a-stub")
+    assert told.code == "nothing-calls-it"
+    assert told.severity is types.DiagnosticSeverity.Information
+    assert problem.severity is types.DiagnosticSeverity.Warning
+    assert "sums, which the goal names, does nothing" in problem.message
+    offered = await screen.actions(uri, problem.range, problem)
+    accept = offered["Accept criterion review-findings…"]
+    assert accept.arguments == [{"goal": ended.id, "criterion": "review-findings"}]
+    accepted = await screen.command(
+        "goal.accept", goal=ended.id, criterion="review-findings", reason="comes next"
+    )
+    assert accepted.status == "ready"
+    await screen.see(lambda: not screen.problems(uri))
+
+
 async def test_a_problem_is_told_where_the_editor_has_its_file_and_goes_with_it(
     screen: Screen, project: Path, tmp_path: Path
 ) -> None:

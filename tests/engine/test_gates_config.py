@@ -154,7 +154,7 @@ SCHEMA = [
     ('[[gate]]\nname = "a"\nargv = ["x\\u0000"]\n', "line 3, `gate[0].argv[0]` has a NUL"),
     ('[[gate]]\nname = "a"\nargv = ["x={report}"]\n', 'set `report = "junit"`'),
     ('[gate]\nname = "a"\n', "line 1, `gate` is no list of tables; write `[[gate]]`"),
-    ('\n[workspace]\nsetup = ["make"]\n', "line 3, `workspace.setup` is not a key here"),
+    ('\n[workspace]\ninstall = ["make"]\n', "line 3, `workspace.install` is not a key here"),
     ('[workspace]\ncopy = ["/etc/*"]\n', "line 2, `workspace.copy[0]` is not a path inside"),
     ("gates = 1\n", "line 1, `gates` is not a key here; did you mean `gate`?"),
     ('gate = [\n  {name = "a", argv = ["x"], cwd = "/"},\n]\n', "line 1, `gate[0].cwd`"),

@@ -10,12 +10,20 @@ from hypothesis import strategies as st
 
 from goal_engine.decision import Criterion, EvidenceKind
 from goal_engine.evidence import ChangedFile
+from goal_engine.gates.config import find_mistakes, parse_configuration
 from goal_engine.gates.protected import is_test
 from goal_engine.proof.gate import GateSpec
-from goal_engine.proof.review import Finding, ReviewPass, ReviewStatus, Severity, find_blocking
+from goal_engine.proof.review import (
+    Finding,
+    ReviewPass,
+    ReviewPolicy,
+    ReviewStatus,
+    Severity,
+    find_blocking,
+)
+from goal_engine.proof.rules import RULES
 from goal_engine.review import sections
 from goal_engine.review.change import LIMIT, Change, FileChange
-from goal_engine.review.rules import RULES
 from goal_engine.review.sections import PASSES, review_change
 
 CODE = "def add(a, b):\n    return a - b\n"
@@ -154,6 +162,8 @@ def test_tests_of_other_languages_are_read_by_lines(
         ("a.pem", "-----BEGIN RSA PRIVATE KEY-----\n" + "M" * 64, "secret"),
         ("a.py", "if access != 'user\u202e \u2066# admin\u2069 \u2066':\n    pass", "trojan-source"),
         ("a.js", "/*\u202e } \u2066if (isAdmin)\u2069 \u2066 begin */", "trojan-source"),
+        ("a.py", "# -*- coding: utf-7 -*-\nx = 1", "trojan-source"),
+        ("a.py", "x = 1\ry = eval(text)\rz = 2", "runs-text"),
         ("a.py", "p\u0430ssword = 1", "mixed-script-name"),
         ("a.py", "x = 'a\u200bb'", "hidden-character"),
         ("a.py", "eval(text)", "runs-text"),
@@ -209,6 +219,7 @@ def test_what_a_reader_should_see_is_found(path: str, line: str, rule: str) -> N
         ("a.py", "yaml.load(text, Loader=yaml.SafeLoader)"),
         ("a.py", "cursor.execute('SELECT * FROM users WHERE name = %s', (name,))"),
         ("a.py", "model.eval()"),
+        ("a.py", "# -*- coding: utf-8 -*-"),
         ("a.py", "TEXT = 'write # noqa behind it'"),
         ("a.py", "Δx = 1"),
         ("a.py", "x = '👨\u200d👩\u200d👧 ❤\ufe0f'"),
@@ -309,6 +320,34 @@ def test_speed_is_judged_by_a_gate_that_measures_it() -> None:
     assert statuses == {True: ReviewStatus.PASSED, False: ReviewStatus.WARNED}
 
 
+def test_a_person_chooses_what_blocks_and_what_is_left_out() -> None:
+    file = a_file("a.py", "", f"x = '{KEY}'\neval(x)\n")
+    policy = ReviewPolicy(block=("runs-text",), ignore=("secret",))
+    security = review_change(Change(files=(file,), policy=policy))[3]
+    assert [(f.rule, f.severity) for f in security.findings] == [("runs-text", Severity.BLOCKS)]
+    assert security.gaps == ("ignored, as goalproof.toml says: secret",)
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ('block = ["run-text"]', "did you mean `runs-text`?"),
+        ('ignore = ["x"]', "which is no rule of the review"),
+        ('block = ["outside-the-plan"]', "looks at what a proof does not have"),
+        ("blocks = []", "did you mean `block`?"),
+    ],
+)
+def test_a_rule_that_is_not_there_is_a_mistake(line: str, says: str) -> None:
+    (mistake,) = find_mistakes(f"[review]\n{line}\n")
+    assert mistake.line == 2 and says in mistake.text
+
+
+def test_what_is_written_is_what_counts() -> None:
+    text = '[review]\nblock = ["stub"]\nignore = ["to-do-left"]\n'
+    wanted = ReviewPolicy(block=("stub",), ignore=("to-do-left",))
+    assert parse_configuration(text).review == wanted
+
+
 def test_what_is_too_large_is_said_and_not_read() -> None:
     found = look(a_file("a.py", "", "x = 1\n" * LIMIT))
     assert [f.rule for f in found if f.severity is not Severity.NOTES] == ["not-looked-at"]
@@ -332,8 +371,7 @@ def test_every_rule_is_used_and_every_finding_has_a_rule() -> None:
     import pathlib
 
     source = "".join(p.read_text() for p in pathlib.Path(sections.__file__).parent.glob("*.py"))
-    later = source.replace(f'"{"x"}": Rule(', "")
-    assert [name for name in RULES if later.count(f'"{name}"') < 2] == []
+    assert [name for name in RULES if f'"{name}"' not in source] == []
 
 
 HOSTILE = ("(" * 3000, "x = " + "-" * 50_000 + "1", "\0", "\ud800", "{" * 5000, "a" * 300_000, "'" * 99_999, "# " * 99_999, "assert " * 2000)  # fmt: skip

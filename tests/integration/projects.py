@@ -97,7 +97,7 @@ def a_plan(steps: str, *, writes: str = '"**"', criteria: str = CRITERIA) -> Goa
 async def create(engine: Engine, plan: GoalPlan) -> GoalState:
     """Create a goal with the project's own gates."""
     choice = await engine.choose_gates()
-    options = CreateGoalOptions(gates=choice.specs, plan=plan)
+    options = CreateGoalOptions(gates=choice.specs, plan=plan, review=choice.review)
     return await create_goal(engine.ports, plan.goal, options)
 
 

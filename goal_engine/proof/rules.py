@@ -8,12 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from goal_engine.proof.review import Finding, ReviewPass, Severity
-from goal_engine.review.change import FileChange
-from goal_engine.review.secrets import redact
-
-EXCERPT = 160
-"""Characters of a line that a finding shows."""
+from goal_engine.proof.review import ReviewPass, Severity
 
 BLOCKS, WARNS, NOTES = Severity.BLOCKS, Severity.WARNS, Severity.NOTES
 ARCHITECT, CODE, TEST = ReviewPass.ARCHITECT, ReviewPass.CODE, ReviewPass.TEST
@@ -96,21 +91,5 @@ RULES: dict[str, Rule] = {
     "commented-out": Rule(SLOP, WARNS, "Code that does not run."),
 }
 
-
-def find(
-    rule: str, file: FileChange, line: int | None, message: str, *, asked: bool = False
-) -> Finding:
-    """Return a finding of `rule`; `asked` says that another criterion asks about it already."""
-    row = RULES[rule]
-    shown = ""
-    if line is not None and 0 < line <= len(file.lines):
-        shown = redact(file.lines[line - 1].strip()[: 4 * EXCERPT])[:EXCERPT]
-    return Finding(
-        rule=rule,
-        section=row.section,
-        severity=row.lowered if asked and row.lowered else row.severity,
-        path=file.path,
-        line=line,
-        message=message,
-        excerpt="".join(char if char.isprintable() else "\ufffd" for char in shown),
-    )
+OF_THIS_MACHINE = frozenset({"outside-the-plan", "claimed-not-changed"})
+"""Rules that look at what a proof does not have: they can be ignored and cannot be made to block."""

@@ -1,0 +1,30 @@
+"""A finding is made here: by its rule, with its place, and without the secrets of its line."""
+
+from __future__ import annotations
+
+from goal_engine.proof.review import Finding
+from goal_engine.proof.rules import RULES
+from goal_engine.review.change import FileChange
+from goal_engine.review.secrets import redact
+
+EXCERPT = 160
+"""Characters of a line that a finding shows."""
+
+
+def find(
+    rule: str, file: FileChange, line: int | None, message: str, *, asked: bool = False
+) -> Finding:
+    """Return a finding of `rule`; `asked` says that another criterion asks about it already."""
+    row = RULES[rule]
+    shown = ""
+    if line is not None and 0 < line <= len(file.lines):
+        shown = redact(file.lines[line - 1].strip()[: 4 * EXCERPT])[:EXCERPT]
+    return Finding(
+        rule=rule,
+        section=row.section,
+        severity=row.lowered if asked and row.lowered else row.severity,
+        path=file.path,
+        line=line,
+        message=message,
+        excerpt="".join(char if char.isprintable() else "\ufffd" for char in shown),
+    )
