@@ -237,6 +237,21 @@ def test_what_is_fine_is_left_alone(path: str, line: str) -> None:
     assert rules(a_file(path, "", f"{line}\n")) == set()
 
 
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        ("package.json", '{"dependencies": {"\\ud800": "1"}}'),
+        ("package.json", '{"dependencies": {"' + "x" * 9999 + '": "1"}}'),
+        ("requirements.txt", f"git+https://me:{KEY}@example.org/x.git"),
+        ("requirements.txt", "git+https://me:Zq3vN8sKd0LmXw2R@example.org/x.git"),
+    ],
+)
+def test_a_name_in_the_change_is_shown_as_carefully_as_a_line(path: str, text: str) -> None:
+    found = look(a_file(path, "", text))
+    said = "".join(f.model_dump_json() for f in found)
+    assert found and "Zq3vN8sKd0" not in said and len(said) < 2000
+
+
 def test_what_was_there_is_not_new_wherever_it_stands() -> None:
     old = f"eval(text)\nTOKEN = '{KEY}'\n"
     assert rules(a_file("a.py", old, f"import os\n\nTOKEN = '{KEY}'\nx = 1\neval(text)\n")) == set()
