@@ -50,6 +50,7 @@ def look(*files: FileChange, **more) -> tuple[Finding, ...]:
     """All findings about these files."""
     reviews = review_change(Change(files=files, **more))
     assert [section.name for section in reviews] == list(ReviewPass)
+    assert all(section.model_dump_json() for section in reviews), "it can be written to a journal"
     return tuple(finding for section in reviews for finding in section.findings)
 
 
