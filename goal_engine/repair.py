@@ -18,6 +18,7 @@ from goal_engine.evidence import GoalGitEvidence
 from goal_engine.ports import Ports
 from goal_engine.proof.gate import GateOutcome, GateResult, GateSpec, GateStage, TestFailure
 from goal_engine.proof.verdict import Judgement, Observations, judge
+from goal_engine.review.secrets import redact
 from goal_engine.runtime.threads import in_thread
 from goal_engine.stagnation import NAMED, Round, find_signs, steady_words
 from goal_engine.state import events as e
@@ -109,13 +110,14 @@ async def _plan(
     resolves: str | None = None,
 ) -> GoalState:
     repairs = find_repairs(state)
+    told = redact(said).encode("utf-8", "replace")  # it leaves the machine with the prompt
     planned = e.RepairPlanned(
         task=task,
         number=len(repairs) + 1,
         limit=state.budget.repairs,
         reasons=reasons,
         tried=tuple(_say_ended(state, repair.task.id) for repair in repairs),
-        failures=await ports.store.write_object(said.encode("utf-8", "replace")) if said else None,
+        failures=await ports.store.write_object(told) if told else None,
         resolves=resolves,
     )
     return await ports.transact(state.goal_id, Record((planned,)))
@@ -137,7 +139,7 @@ async def _weigh(ports: Ports, state: GoalState) -> _Weighed:
     partial = [v for v in judgement.criteria if v.state is CriterionState.PARTIAL]
     unmet = [v for v in judgement.gates if v.required and not v.met]
     named = {v.gate for v in unmet} | {v.criterion.gate for v in partial}
-    red = tuple(spec for spec in state.gates if spec.name in named and _has_spoken(spec, seen))
+    red = tuple(spec for spec in state.gates if spec.name in named and _is_red(state, spec, seen))
     lacks = (
         *(f"gate {v.gate}: {v.reason}" for v in unmet),
         *(f"criterion {v.criterion.id}: {v.reason}" for v in partial),
@@ -147,12 +149,16 @@ async def _weigh(ports: Ports, state: GoalState) -> _Weighed:
     return _Weighed(seen, judgement, red, lacks if red else (), tuple(failed))
 
 
-def _has_spoken(spec: GateSpec, seen: Observations) -> bool:
-    """A gate that would have judged other files says nothing that a change could repair."""
+def _is_red(state: GoalState, spec: GateSpec, seen: Observations) -> bool:
+    """Whether a gate says something that a change could repair.
+
+    One that would have judged other files does not, and neither does one that is green: then what
+    a criterion lacks is not in the files, such as a test that was red before as well.
+    """
     result = seen.proving.get(spec.name)
     if result is None or result.outcome is GateOutcome.WRONG_TREE:
         return False
-    return not result.green or bool(result.tests)
+    return not result.green or bool(find_failing(state, spec.name, seen))
 
 
 async def _read_failed(

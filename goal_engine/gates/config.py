@@ -132,6 +132,7 @@ class _Gate(_Strict):
     quarantine: list[Annotated[str, AfterValidator(_check_quarantine)]] = Field(
         default_factory=list
     )
+    cache: bool = True
     group: Annotated[str, StringConstraints(pattern=r"^([a-z0-9][a-z0-9._-]{0,63})?$")] = ""
     memory: Annotated[int, Field(ge=1)] | None = None
     cpu: Annotated[int, Field(ge=1)] | None = None

@@ -13,6 +13,7 @@ from goal_engine.proof.gate import TestOutcome
 
 LIMIT = BYTES
 CHUNK = 64 * 1024
+SCRIPTS = (".js", ".mjs", ".cjs", ".ts", ".mts", ".cts", ".jsx", ".tsx")
 WORST_FIRST = (
     (Error, TestOutcome.ERROR),
     (Failure, TestOutcome.FAILED),
@@ -59,7 +60,8 @@ def parse_report(data: bytes, root: str = "") -> Report:
     try:
         suites = JUnitXml.fromstring(data)
         cases = [
-            (_find_id(case, f"{root}/"), _find_outcome(case), case) for case in _find_cases(suites)
+            (_find_id(case, f"{root}/"), _find_outcome(case, f"{root}/"), case)
+            for case in _find_cases(suites)
         ]
     except (SyntaxError, JUnitXmlError, ValueError, RecursionError) as error:
         raise BadReport(f"it is no JUnit XML: {error}") from error
@@ -127,10 +129,32 @@ def _find_cases(root: JUnitXml) -> Iterator[TestCase]:
 
 def _find_id(case: TestCase, root: str) -> str:
     name = case.name or "(unnamed)"
-    whole = f"{case.classname}::{name}" if case.classname else name
+    group, file = case.classname, _find_script(case, root)
+    if _is_file(case, root):
+        whole = file or name
+    elif file:
+        whole = f"{file}::{name}" if group in (None, "test") else f"{file}::{group} > {name}"
+    else:
+        whole = f"{group}::{name}" if group else name
     return whole.replace(root, "") if root != "/" else whole
 
 
-def _find_outcome(case: TestCase) -> TestOutcome:
+def _find_script(case: TestCase, root: str) -> str:
+    """Return the file that node:test says a test is in, as the repository names it; else nothing."""
+    file = case._elem.attrib.get("file", "")
+    inside = root != "/" and file.startswith(root) and file.endswith(SCRIPTS)
+    return str(file[len(root) :]) if inside else ""
+
+
+def _is_file(case: TestCase, root: str) -> bool:
+    """Whether it stands for a file that did not load: by its path (node:test), or named twice (Vitest)."""
+    name = case.name or "(unnamed)"
+    by_path = root != "/" and name.startswith(root)
+    return by_path or name in (case.classname, _find_script(case, root))
+
+
+def _find_outcome(case: TestCase, root: str) -> TestOutcome:
     found = {type(result) for result in case.result}
-    return next((said for kind, said in WORST_FIRST if kind in found), TestOutcome.PASSED)
+    outcome = next((said for kind, said in WORST_FIRST if kind in found), TestOutcome.PASSED)
+    unloaded = outcome is TestOutcome.FAILED and _is_file(case, root)
+    return TestOutcome.ERROR if unloaded else outcome

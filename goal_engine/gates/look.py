@@ -20,6 +20,8 @@ FIND_MODULES = """
 import importlib.util, json, sys
 print(json.dumps({name: importlib.util.find_spec(name) is not None for name in sys.argv[1:]}))
 """
+VIEWED = ("python", "python3")
+"""Names that every view of an environment has, whatever the person's Python is called."""
 VENVS = (".venv", "venv")
 MANAGERS = (
     ("poetry.lock", ("poetry", "env", "info", "--path")),
@@ -76,6 +78,8 @@ def look_in(user: UserEnvironment, checkout: Path) -> Available:
             return user.python is not None and _find_modules(user.python, [module])[module]
         if module != tool:
             return modules().get(module, False)
+        if tool in VIEWED and user.python is not None:
+            return True
         if "/" in tool:
             return (checkout / tool).exists()
         return find_program(tool, env, Path("/")) is not None

@@ -20,7 +20,7 @@ LARGEST = 1024 * 1024
 """Bytes of a test file that is looked into."""
 PLACE = re.compile(
     r"""File "(?P<path>[^"\n]{1,300})", line (?P<line>\d{1,7})"""
-    r"""|(?<![^\s:()"'<>|])(?P<where>[^\s:()"'<>|]{1,300}):(?P<number>\d{1,7})\b"""
+    r"""|(?<![^\s:()"'<>|])(?P<where>(?:file://)?[^\s:()"'<>|]{1,300}):(?P<number>\d{1,7})\b"""
 )
 """How tracebacks name places: Python's own, and `path:line` of nearly everybody else."""
 
@@ -42,6 +42,11 @@ def find_failures(
     return tuple(found)
 
 
+def _find_innermost(places: list[Place]) -> Place:
+    """Return where it failed: Python names the innermost place last, everybody else first."""
+    return places[-1] if places[-1][0].endswith(".py") else places[0]
+
+
 class _Workspace:
     """The files of one workspace, read once each."""
 
@@ -57,34 +62,44 @@ class _Workspace:
         return text
 
     def find_place(self, failure: ToldFailure) -> Place | None:
-        """Return the test's own line in a traceback, its definition, or the traceback's last line."""
+        """Return the test's own line in a traceback, its definition, or the innermost other line."""
         own = self._find_file(failure)
         places = [place for place in self._find_places(failure) if self._has(*place)]
         inside = [place for place in places if place[0] == own]
         if inside:
-            return inside[-1]
+            return _find_innermost(inside)
         if own is not None:
             return self._find_definition(own, failure) or (own, 1)
-        return places[-1] if places else None
+        return _find_innermost(places) if places else None
 
     def _find_file(self, failure: ToldFailure) -> str | None:
         """Return the file that the test is written in: by its attribute, else by its class's name."""
-        named = [failure.file] if failure.file else []
+        named = [failure.file, failure.classname, failure.classname.rpartition(" ")[2]]
         parts = (failure.classname or failure.name).split(".")
         dotted = ["/".join(parts[:end]) + ".py" for end in range(min(len(parts), 20), 0, -1)]
         return next(
-            (path for name in (*named, *dotted) if (path := self._settle(name)) is not None), None
+            (path for name in (*named, *dotted) if name and (path := self._settle(name))), None
         )
 
     def _find_places(self, failure: ToldFailure) -> Iterator[Place]:
         for found in PLACE.finditer(f"{failure.text}\n{failure.message}"):
-            path = self._settle(found["path"] or found["where"])
+            name = found["path"] or found["where"]
+            path = self._find_in_package(name, failure.classname) or self._settle(name)
             if path is not None:
                 yield path, int(found["line"] or found["number"])
 
+    def _find_in_package(self, name: str, package: str) -> str | None:
+        """Go names a file without its folder, which is the end of the package's name."""
+        parts = package.split("/")
+        if "/" in name or len(parts) < 2:
+            return None
+        folders = ("/".join(parts[start:]) for start in range(min(len(parts), 20)))
+        return next((path for f in folders if (path := self._settle(f"{f}/{name}"))), None)
+
     def _find_definition(self, path: str, failure: ToldFailure) -> Place | None:
-        name = re.escape(failure.name.partition("[")[0].rpartition(".")[2])
-        wanted = re.compile(rf"\s*(async\s+)?(def|class|func|function)\s+{name}\b")
+        plain = failure.name.partition("[")[0].partition("/")[0]
+        name = re.escape(re.split(r"\.|::", plain)[-1])
+        wanted = re.compile(rf"\s*(async\s+)?(def|class|func|function|fn)\s+{name}\b")
         lines = self._read(path) or ()
         if failure.line is not None and failure.file and 0 < failure.line <= len(lines):
             return path, failure.line

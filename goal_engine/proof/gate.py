@@ -63,6 +63,8 @@ class GateSpec(Frozen):
     """How often a green run is repeated when a criterion that flips rests on it."""
     quarantine: tuple[str, ...] = later(())
     """Globs over test ids (`*` and `?` alone): these tests neither fail the gate nor back anything."""
+    cache: bool = later(True)
+    """Whether what it said of a base may be remembered for the next goal on that base."""
     group: str = later("")
     """Gates of one group never run at the same time; of no group when empty."""
     memory: int | None = later(None)
@@ -184,6 +186,8 @@ class GateResult(Frozen):
     """How many of several runs were red."""
     counts: dict[str, TestCounts] = later({})
     """Of several runs, the tests that did not say the same in each."""
+    cached: str = later("")
+    """When it was seen, for an earlier goal on the same base; empty where it ran for this one."""
 
     @property
     def green(self) -> bool:

@@ -161,7 +161,9 @@ def _say_met(proof: GoalProof, gate: GateVerdict) -> str:
 def _runs(proof: GoalProof, gate: str) -> Iterator[str]:
     for run in proof.runs:
         if run.gate == gate:
-            yield f"{STAGES[run.stage]}: {run.outcome}{_count(run)}"
+            often = f", {run.runs} runs" if run.runs > 1 else ""
+            known = f", cached: seen at {cell(run.cached)}" if run.cached else ""
+            yield f"{STAGES[run.stage]}: {run.outcome}{_count(run)}{often}{known}"
 
 
 def _count(run: GateResult) -> str:

@@ -385,8 +385,8 @@ def _find_doubt(
     if barred:
         return CriterionState.PARTIAL, f"quarantined, so it backs nothing: {_list(barred)}"
     now = seen.proving.get(spec.name)
-    if now is not None and (flaky := say_flaky(now, criterion.tests)) and criterion.tests:
-        return CriterionState.PARTIAL, f"flaky: {flaky}"
+    if now is not None and _rests_on_flaky(criterion, now):
+        return CriterionState.PARTIAL, f"flaky: {say_flaky(now, criterion.tests or now.flaky)}"
     stages = {"on the base": seen.baseline, "without the change": seen.counterfactual}
     for where, stage in stages.items():
         run = stage.get(spec.name)

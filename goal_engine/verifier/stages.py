@@ -6,17 +6,23 @@ import asyncio
 import os
 from collections.abc import Iterable
 from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
 
 from goal_engine.decision import Criterion
+from goal_engine.errors import StoreUnwritable
 from goal_engine.gates.protected import is_test, runs_tests
 from goal_engine.ports import Ports
 from goal_engine.proof.gate import GateReport, GateResult, GateSpec, GateStage, TestFailure
+from goal_engine.runtime.environment import Environment
+from goal_engine.runtime.signing_key import read_signing_seed
 from goal_engine.runtime.threads import in_thread
 from goal_engine.state import events as e
 from goal_engine.state.commands import Record
 from goal_engine.state.model import GoalState
+from goal_engine.verifier.cache import STAGES, GateCache, Remembered, find_key, is_worth_keeping
 from goal_engine.verifier.observe import read_run, render_failures, render_report
-from goal_engine.verifier.run import name_run, settle_gate
+from goal_engine.verifier.run import GateRunOutput, name_run, settle_gate
 from goal_engine.worktree import Workbench
 
 
@@ -46,7 +52,12 @@ async def run_stage(
         async with groups.get(spec.group, nullcontext()), slots:
             await ports.transact(state.goal_id, Record((begun(spec),)))
             confirm = spec.confirm if stage is GateStage.PROVING and spec.name in bound else 0
-            ran = await settle_gate(bench, spec, stage, tree, commit, confirm)
+            memory = await in_thread(open_memory, ports, spec, stage, tree)
+            ran = await settle_gate(
+                bench, spec, stage, tree, commit, confirm, memory.recall if memory else None
+            )
+            if memory:
+                await in_thread(memory.keep, ran)
             log = await ports.store.write_object(ran.log) if ran.log else None
             result = ran.result.changed(log=log)
             await record(ports, state, result, ran.environment.key, ran.failures)
@@ -60,6 +71,44 @@ async def run_stage(
         if not spec.parallel:
             await run(spec)
     return await ports.read(state.goal_id)
+
+
+@dataclass
+class Memory:
+    """What is remembered of one gate on one tree."""
+
+    cache: GateCache
+    spec: GateSpec
+    tree: str
+    key: str = ""
+
+    def recall(self, environment: Environment, workspace: Path) -> GateRunOutput | None:
+        """Return an answer for this environment that was seen before; blocking."""
+        self.key = find_key(self.spec, self.tree, environment, workspace)
+        known = self.cache.read(self.key)
+        if known is None or (known.result.gate, known.result.tree) != (self.spec.name, self.tree):
+            return None
+        result = known.result.changed(cached=known.at.isoformat(timespec="seconds"))
+        return GateRunOutput(result, known.log.encode("latin-1"), environment, known.failures)
+
+    def keep(self, ran: GateRunOutput) -> None:
+        """Remember an answer, if it is one for others as well; blocking."""
+        if self.key and not ran.result.cached and is_worth_keeping(ran.result):
+            log = ran.log.decode("latin-1")
+            kept = Remembered(result=ran.result, failures=ran.failures, log=log, at=self.cache.now)
+            self.cache.write(self.key, kept)
+
+
+def open_memory(ports: Ports, spec: GateSpec, stage: GateStage, tree: str) -> Memory | None:
+    """Return the memory of a gate, `None` where it may not answer from there; blocking."""
+    if stage not in STAGES or not spec.cache:
+        return None
+    try:
+        seed = read_signing_seed()
+    except StoreUnwritable:
+        return None
+    cache = GateCache(ports.find_state_dir() / "gates", seed, ports.clock.now())
+    return Memory(cache, spec, tree)
 
 
 async def record(
@@ -85,7 +134,8 @@ async def run_counterfactual(
 ) -> tuple[GoalState, str | None]:
     """Run the gates that must flip on the tree without its non-test changes, and return that tree.
 
-    Where that tree is the base or the result itself, what was seen there is what is recorded.
+    Where that tree is the base or the result itself, what was seen there is what is recorded; but
+    what was only remembered of the base is seen now, since a criterion rests on it.
     """
     gates = find_flipping_gates(state.criteria, state.gates)
     base, tree = state.created.base_tree, state.tree
@@ -93,14 +143,19 @@ async def run_counterfactual(
         return state, None
     without = await in_thread(find_counterfactual, bench, state)
     same = {base: GateStage.BASELINE, tree: GateStage.PROVING}.get(without)
-    if same is None:
+    known = {
+        gate.name: state.find_run(same, without, gate.name) if same else None for gate in gates
+    }
+    fresh = [
+        gate for gate in gates if same is None or (run := known[gate.name]) and run.result.cached
+    ]
+    if fresh:
         commit = await in_thread(
             bench.commit, without, state.created.base_commit, "without the non-test changes"
         )
-        stage = GateStage.COUNTERFACTUAL
-        return await run_stage(ports, bench, state, stage, commit, gates), without
+        state = await run_stage(ports, bench, state, GateStage.COUNTERFACTUAL, commit, fresh)
     for gate in gates:
-        run = state.find_run(same, without, gate.name)
+        run = known[gate.name]
         if run is not None and state.find_run("counterfactual", without, gate.name) is None:
             seen = await read_run(ports, run)
             said = seen.changed(

@@ -61,6 +61,7 @@ FRESH = {"CARGO_NET_OFFLINE": "true", "GOPROXY": "off", "GOFLAGS": "-count=1"}
 NODE, NODE_CACHES = "node_modules", {".cache", ".vite", ".vite-temp", ".vitest", ".nyc_output"}
 OID = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
 REPORT_LIMIT = 64 << 20
+SCRIPTS = (".js", ".mjs", ".cjs", ".ts", ".mts", ".cts", ".jsx", ".tsx")
 SETUP_SECONDS = 1800.0
 TESTS = (
     *("tests/**", "test/**", "**/tests/**", "**/test/**", "**/tests.py", "**/conftest.py"),
@@ -906,7 +907,7 @@ def parse_junit(data: bytes, root: str = "") -> dict[str, str]:
     """Return what each test said, by `classname::name`; a second one of a name gets `#2`."""
     if len(data) > REPORT_LIMIT:
         raise ValueError("it is too large")
-    cases: list[tuple[str | None, str, set[str]]] = []
+    cases: list[tuple[str | None, str, str, set[str]]] = []
     stack: list[str] = []
 
     def refuse(*_: object) -> None:
@@ -915,11 +916,18 @@ def parse_junit(data: bytes, root: str = "") -> dict[str, str]:
     def start(tag: str, attributes: dict[str, str]) -> None:
         stack.append(tag)
         if tag == "testcase":
+            file = attributes.get("file", "")
+            inside = bool(root) and file.startswith(f"{root}/") and file.endswith(SCRIPTS)
             cases.append(
-                (attributes.get("classname"), attributes.get("name") or "(unnamed)", set())
+                (
+                    attributes.get("classname"),
+                    attributes.get("name") or "(unnamed)",
+                    file[len(root) + 1 :] if inside else "",
+                    set(),
+                )
             )
         elif len(stack) > 1 and stack[-2] == "testcase":
-            cases[-1][2].add(tag)
+            cases[-1][3].add(tag)
 
     parser = expat.ParserCreate()
     parser.StartDoctypeDeclHandler = refuse
@@ -929,9 +937,19 @@ def parse_junit(data: bytes, root: str = "") -> dict[str, str]:
     words = {"error": "error", "failure": "failed", "skipped": "skipped"}
     found: dict[str, str] = {}
     count: dict[str, int] = {}
-    for group, name, tags in cases:
-        plain_name = f"{group}::{name}" if group else name
+    for group, name, file, tags in cases:
+        unloaded = name in (group, file) or bool(root and name.startswith(f"{root}/"))
+        if unloaded:  # it stands for a file
+            plain_name = file or name
+        elif file:
+            plain_name = (
+                f"{file}::{name}" if group in (None, "test") else f"{file}::{group} > {name}"
+            )
+        else:
+            plain_name = f"{group}::{name}" if group else name
         unique = plain_name = plain_name.replace(f"{root}/", "") if root else plain_name
+        if unloaded and "failure" in tags:
+            tags.add("error")
         while unique in found:
             count[plain_name] = count.get(plain_name, 1) + 1
             unique = f"{plain_name}#{count[plain_name]}"

@@ -38,6 +38,8 @@ SPECIFIC = re.compile(
 """Lines that say what is wrong."""
 ROOM, ROOM_OF_GATE = 16_000, 6_000
 """Characters of what the gates said, in all and for each gate."""
+LOOKED = 256 * 1024
+"""Characters at the end of an output that are looked at: the newest."""
 LINE = 400
 """Characters of one line."""
 LOCATED = 20
@@ -117,7 +119,7 @@ def _say_failed(failed: Failed, room: int) -> Iterator[str]:
 def trim_output(text: str, room: int) -> str:
     """Return at most `room` characters of an output: its newest lines that say what is wrong, each
     with a neighbour, and its end.  What a terminal would obey or hide is not among them."""
-    lines = [_plain_line(line) for line in COLOURS.sub("", text).split("\n")]
+    lines = [_plain_line(line) for line in COLOURS.sub("", text[-LOOKED:]).split("\n")]
     lines = [line for line in lines if line]
     kept: set[int] = set()
     left = room

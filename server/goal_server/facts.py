@@ -34,6 +34,7 @@ def _gate(state: GoalState, event: e.GateFinished) -> str:
     seconds = result.duration_ms / 1000
     message = f": {result.message}" if result.message and not result.green else ""
     runs = f", {result.runs} runs" if result.runs > 1 else ""
+    runs += f" (cached: seen at {result.cached})" if result.cached else ""
     return f"gate {result.gate} ({result.stage}) {result.outcome} in {seconds:.1f} s{runs}{message}"
 
 

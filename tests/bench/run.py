@@ -7,6 +7,7 @@ import traceback
 
 from tests.bench.detection import measure_detection
 from tests.bench.engine import measure_engine
+from tests.bench.gates import measure_gates
 from tests.bench.graph import measure_graph
 from tests.bench.journal import measure_append, measure_reading
 from tests.bench.lenses import measure_lenses
@@ -19,6 +20,7 @@ MEASURES = {
     "start": measure_initialize,
     "append": measure_append,
     "engine": measure_engine,
+    "gates": measure_gates,
     "demo": measure_demo,
     "proof": measure_proof,
     "help": measure_help,

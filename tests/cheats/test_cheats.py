@@ -20,15 +20,15 @@ from goal_engine.reverify import ReverifyOutcome, verify_proof
 from goal_engine.types import GoalStatus
 from goal_engine.verifier import observe
 from goal_engine.verifier.bundle import proofs_folder, read_bundle
-from tests.cheats import honest, lies, oracles
+from tests.cheats import flakes, honest, lies, oracles, shown
 from tests.cheats.cases import Case, play, reasons
 from tests.cheats.lies import FORGERY
 from tests.cheats.repairs import REPAIR_HONEST, REPAIR_LIES
-from tests.cheats.shown import SHOWN
 
 READY = GoalStatus.READY
-LIES = (*lies.LIES, *oracles.LIES)
-HONEST = (*honest.HONEST, *oracles.HONEST)
+LIES = (*lies.LIES, *oracles.LIES, *flakes.LIES)
+SHOWN = (*shown.SHOWN, *flakes.SHOWN)
+HONEST = (*honest.HONEST, *oracles.HONEST, *flakes.HONEST)
 
 
 @pytest.mark.parametrize("case", [*LIES, *REPAIR_LIES], ids=str)

@@ -69,7 +69,7 @@ ECOSYSTEMS = {
         },
         argv='["node", "--test", "--test-reporter=junit", "--test-reporter-destination={report}"]',
         report="junit",
-        test="test::adds",
+        test="test/shop.test.js::adds",
         source="shop.js",
         wrong="a - b",
         right="a + b",

@@ -14,11 +14,12 @@ from pathlib import Path
 from tests.editors.tools import (
     ENVIRONMENT,
     InstallFailed,
+    install_node,
     install_packages,
-    need,
     npm_install,
     open_cache,
     piece,
+    with_node,
 )
 
 PACKAGES = {"vitest": "3.2.7", "jest": "29.7.0"}
@@ -30,6 +31,8 @@ COMMANDS = {"cargo": "cargo", "go": "golang-go"}
 class Toolchains:
     """Where everything is that is not on the PATH."""
 
+    node: Path
+    """The folder of Node's package."""
     modules: dict[str, Path]
     """By test runner, the `node_modules` that has it."""
     go_cache: Path
@@ -39,7 +42,7 @@ class Toolchains:
         """Return what says to the toolchains where the person keeps them; they write to `scratch`."""
         home = Path(ENVIRONMENT.get("HOME", "~")).expanduser()
         return {
-            "PATH": ENVIRONMENT["PATH"],
+            "PATH": with_node(self.node, ENVIRONMENT)["PATH"],
             "RUSTUP_HOME": ENVIRONMENT.get("RUSTUP_HOME", str(home / ".rustup")),
             "CARGO_HOME": str(scratch / "cargo"),
             "GOPATH": str(scratch / "go"),
@@ -49,8 +52,8 @@ class Toolchains:
 
 def install_toolchains() -> Toolchains:
     """Return the toolchains, installing what is missing."""
-    need("npm", "It brings the test runners: install Node.js with npm, any version from 20 on.")
     with open_cache() as cache:
+        node = install_node(cache)
         modules = {
             name: piece(
                 cache,
@@ -63,7 +66,7 @@ def install_toolchains() -> Toolchains:
         install_packages(COMMANDS)
         go_cache = cache / "go-build"
         go_cache.mkdir(exist_ok=True)
-    return Toolchains(modules, go_cache)
+    return Toolchains(node, modules, go_cache)
 
 
 def main() -> int:
@@ -73,7 +76,7 @@ def main() -> int:
     except InstallFailed as error:
         sys.stderr.write(f"{error}\n")
         return 1
-    for path in (*tools.modules.values(), tools.go_cache):
+    for path in (tools.node, *tools.modules.values(), tools.go_cache):
         sys.stdout.write(f"{path}\n")
     return 0
 

@@ -105,6 +105,13 @@ def test_one_run_is_itself() -> None:
     assert "runs" not in one.model_dump() and "counts" not in one.model_dump(mode="json")
 
 
+def test_what_came_later_is_not_in_the_bytes_of_before() -> None:
+    later = {"runs", "red", "counts", "cached"}
+    assert not later & ran({"a": P}).model_dump(mode="json").keys()
+    keys = a_gate().model_dump(mode="json").keys()
+    assert not {"reruns", "confirm", "quarantine", "cache", "group", "memory", "output"} & keys
+
+
 def test_no_lucky_run_makes_red_green() -> None:
     result = merged("FP", "PP", "PP")
     assert result.outcome is RED and result.tests == {"a": F, "b": P}

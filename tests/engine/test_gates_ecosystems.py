@@ -130,8 +130,14 @@ NODE_GATES = [
     (scripts(test='echo "no test specified" && exit 0'), {}),
     (scripts(test="npm ci && vitest"), {}),
     (scripts(test="docker compose up"), {}),
+    (scripts(test="npm run a", a="run-s b", b="curl example.org"), {}),
+    (scripts(test="vitest", pretest="npm install"), {}),
+    (scripts(test="node --test", other="npm ci"), {"node-test": NODE}),
     (scripts(test="nodemon test.js"), {}),
+    (scripts(test="nodemon --exec jest"), {}),
     (scripts(format="prettier --write ."), {}),
+    (scripts(format="prettier '**/*' --ignore-unknown"), {}),
+    (scripts(format="biome format ."), {"biome": f"{BIN}biome format ."}),
     (scripts(test="npm test"), {"npm-test": "npm run --silent test"}),
     (scripts(a="npm run b", b="npm run a", test="npm run a"),
      {"npm-test": "npm run --silent test"}),
@@ -387,6 +393,12 @@ def test_a_tool_that_is_configured_and_not_installed_is_said_and_no_gate(files, 
     assert [one.what for one in found.passed_over if one.absent] == [what]
     assert reason in found.passed_over[-1].reason
     assert what not in commands(found)
+
+
+def test_a_tool_that_an_outer_package_lacks_covers_no_inner_one():
+    files = {"package.json": package("vitest"), "packages/a/package.json": package("vitest")}
+    found = look(files, absent=("node_modules/.bin/vitest",))
+    assert list(commands(found)) == ["a-vitest"]
 
 
 def test_cargo_is_asked_which_crates_are_members_of_its_workspace():

@@ -9,7 +9,9 @@ from __future__ import annotations
 import importlib.util
 import json
 import random
+import time
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 from types import ModuleType
 
@@ -120,11 +122,11 @@ EXPECTED = {
     | {
         "sum.test.mjs::hooks > never": T.SKIPPED,
         "sum.test.mjs::hooks": T.FAILED,
-        "broken.test.mjs::broken.test.mjs": T.FAILED,
+        "broken.test.mjs": T.ERROR,
     },
     "node-20.xml": {
         "test::adds": T.PASSED,
-        "test::broken.test.mjs": T.FAILED,
+        "broken.test.mjs": T.ERROR,
         "test::adds#2": T.PASSED,
         "test::is wrong": T.FAILED,
         "test::left out": T.SKIPPED,
@@ -132,6 +134,17 @@ EXPECTED = {
         "test::adds#3": T.PASSED,
         "test::is wrong#2": T.FAILED,
         "test::child": T.PASSED,
+    },
+    "node-24.xml": {
+        "b.test.mjs::adds": T.PASSED,
+        "broken.test.mjs": T.ERROR,
+        "sum.test.mjs::adds": T.PASSED,
+        "sum.test.mjs::is wrong": T.FAILED,
+        "sum.test.mjs::left out": T.SKIPPED,
+        "sum.test.mjs::later": T.SKIPPED,
+        "sum.test.mjs::outer > adds": T.PASSED,
+        "sum.test.mjs::outer.inner > is wrong": T.FAILED,
+        "sum.test.mjs::parent > child": T.PASSED,
     },
     "unittest-3.9.txt": BEFORE_3_11,
     "unittest-3.10.txt": BEFORE_3_11,
@@ -376,6 +389,35 @@ def test_a_damaged_report_is_one_or_a_bad_one(name, seed):
     except BadReport:
         return
     assert all(test.encode() for test in found)
+
+
+ENDLESS = {
+    R.UNITTEST: [
+        "test_a (m.T.test_a) ... " + "skipped 'x" * 100_000,
+        "test_a (m.T.test_a) ... \n  test_a (m.T.test_a) (i=1) ... ok\n"
+        + "test_a (m.T.test_a) ... ok\n" * 100_000,
+        "=" * 70 + "\n" + "FAIL: a (b)\n" * 50_000,
+    ],
+    R.CARGO: [
+        "     Running " + "x (" * 200_000,
+        "     Running a.rs (a)\n\nrunning 1 test\n" + "test a ... " * 50_000,
+        "     Running a.rs (a)\n\nrunning 0 tests\nfailures:\n"
+        + "failures:\n\ntest result: ok. 0 passed; "
+        "0 failed; 0 ignored; 0 measured; 0 x\n" * 30_000,
+        "     Running a.rs (a)\n\nrunning 0 tests\n" + "thread panicked at " * 100_000,
+    ],
+    R.GO: ['{"a":' * 100_000, ("{}\n" * 100_000), "FAIL\t" * 100_000],
+    R.JEST: ["[" * 1_000_000, '{"testResults": [' * 50_000],
+}
+
+
+@pytest.mark.parametrize("kind", ENDLESS)
+def test_what_is_made_to_be_slow_is_not(kind):
+    started = time.process_time()
+    for text in ENDLESS[kind]:
+        with suppress(BadReport):
+            read(kind, text)
+    assert time.process_time() - started < 20  # what is quadratic here takes hours
 
 
 # The script in each bundle

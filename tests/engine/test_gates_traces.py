@@ -9,8 +9,10 @@ import pytest
 from goal_engine.gates import junit
 from goal_engine.gates.formats import told
 from goal_engine.gates.junit import parse_report
+from goal_engine.gates.reports import read_report
 from goal_engine.gates.traces import find_failures
 from goal_engine.proof.gate import TestFailure as Failure
+from tests.engine.test_gates_reports import real
 
 TEST = "import app\n\n\ndef test_adds():\n    helper(1)\n\n\nasync def test_waits():\n    pass\n"
 
@@ -99,3 +101,59 @@ def test_a_flood_of_failures_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_words_without_a_place_are_read_in_time(workspace: Path) -> None:
     assert find(workspace, a_case("a" * 20_000, classname="other")).path is None
+
+
+# The other kinds of report
+
+FILES = {
+    "sum.test.js": "x\n" * 12,
+    "sum.test.mjs": "x\n" * 12,
+    "cart/cart_test.go": "package cart\n" + "\n" * 40,
+    "cart_test.go": "another\n" * 20,
+    "panics/p_test.go": "x\n" * 12,
+    "src/lib.rs": "//\n" * 60,
+    "tests/it.rs": "#[test]\nfn adds() {}\n\n#[test]\nfn other() {}\n",
+    "tests/test_all.py": "x\n" * 80,
+}
+PLACES = {
+    "jest-29.json": {
+        "sum.test.js::sum > is wrong": ("sum.test.js", 4, "Error: expect(received).toBe"),
+        "sum.test.js::sum > deep > throws": ("sum.test.js", 8, "TypeError: Cannot read"),
+    },
+    "vitest-3.json": {
+        "sum.test.mjs::sum > is wrong": ("sum.test.mjs", 5, "AssertionError: expected 3 to be 4"),
+        "broken.test.mjs": (None, None, "Cannot find module './gone.mjs'"),
+    },
+    "node-20.xml": {"test::is wrong": ("sum.test.mjs", 4, "3 == 4")},
+    "go-1.19.txt": {
+        "example.com/shop/cart::TestBad": (
+            "cart/cart_test.go",
+            15,
+            "cart_test.go:15: got 3, want 4",
+        ),
+        "example.com/shop/panics::TestPanics": ("panics/p_test.go", 9, "panic: runtime error"),
+    },
+    "cargo-1.95.txt": {
+        "shop src/lib.rs::tests::bad": ("src/lib.rs", 36, "assertion `left == right` failed"),
+        "tests/it.rs::other": ("tests/it.rs", 5, 'Error: "no"'),
+    },
+    "unittest-3.11.txt": {
+        "tests.test_all.Some::test_bad": ("tests/test_all.py", 11, "AssertionError: 1 != 2"),
+        "tests.test_all.Broken": ("tests/test_all.py", 59, "RuntimeError: set-up"),
+    },
+}
+
+
+@pytest.mark.parametrize("name", PLACES)
+def test_a_failure_of_any_kind_of_report_is_shown_where_it_is(name: str, tmp_path: Path) -> None:
+    for path, text in FILES.items():
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text(text)
+    kind, data = real(name)
+    here = str(tmp_path).encode()
+    told = read_report(kind, data.replace(b"/ws", here), str(tmp_path)).failures
+    found = {one.test: one for one in find_failures(told, tmp_path, ".")}
+    for test, (path, line, words) in PLACES[name].items():
+        assert (found[test].path, found[test].line) == (path, line), told
+        assert words in found[test].message
+        assert str(tmp_path) not in found[test].message

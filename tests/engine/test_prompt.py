@@ -12,6 +12,7 @@ from goal_engine.proof.gate import GateSpec, TestFailure
 from goal_engine.task_graph.graph import GoalTask
 from goal_engine.workers.prompt import (
     LINE,
+    LOOKED,
     OPENING,
     ROOM,
     Failed,
@@ -164,6 +165,12 @@ def test_an_output_is_trimmed_and_plain(text: str, room: int) -> None:
     told = trim_output(text, room)
     assert len(told) <= room + 3
     assert all(char.isprintable() or char == "\n" for char in told)
+
+
+def test_of_a_large_output_the_end_is_looked_at() -> None:
+    output = "error: long ago\n" + "x\n" * LOOKED + "error: now\n"
+    told = trim_output(output, 300)
+    assert told.endswith("error: now") and "long ago" not in told
 
 
 def test_what_a_terminal_obeys_is_no_output() -> None:

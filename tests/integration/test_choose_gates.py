@@ -16,9 +16,11 @@ import pytest
 from goal_engine.engine import Engine
 from goal_engine.errors import BadConfiguration
 from goal_engine.gates.choose import LARGEST, choose_gates
+from goal_engine.gates.look import look_in
 from goal_engine.planner import CreateGoalOptions, create_goal
 from goal_engine.proof.gate import GateSpec
 from goal_engine.runtime import user_tools
+from goal_engine.runtime.interpreter import NO_PYTHON
 from goal_engine.runtime.user_tools import ask_tool
 from tests.integration.projects import FIX, a_plan, a_project
 
@@ -103,6 +105,13 @@ def test_a_manager_is_asked_where_it_keeps_the_project_s_environment(checkout, m
     assert choose_gates(checkout, files).python == str(elsewhere)
     a_program(programs, "poetry", "echo nowhere")
     assert choose_gates(checkout, files).python is None
+
+
+def test_a_python_of_whatever_name_is_python_to_a_gate(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    user = dataclasses.replace(NO_PYTHON, python=Path(sys.executable), scripts=tmp_path)
+    assert look_in(user, tmp_path)("python")
+    assert not look_in(NO_PYTHON, tmp_path)("python")
 
 
 def test_a_tool_that_fails_says_nothing(tmp_path):

@@ -17,6 +17,7 @@ from goal_engine.budget import GoalBudget, Spend
 from goal_engine.decision import Criterion, EvidenceKind, Question
 from goal_engine.diagnosis import GoalDiagnosis, diagnose
 from goal_engine.errors import GoalNotFound
+from goal_engine.gates.choose import GateChoice
 from goal_engine.gates.detection.project import PassedOver
 from goal_engine.proof.gate import GateSpec
 from goal_engine.proof.verdict import Judgement, Verdict
@@ -124,14 +125,9 @@ class FakeEngine:
         self.workers = {"recipe": object()}
         self.closed = False
 
-    async def choose_gates(self) -> Any:
-        return SimpleNamespace(
-            specs=self.gates,
-            path=None,
-            python=None,
-            copies=(),
-            setup=(),
-            passed_over=self.passed_over,
+    async def choose_gates(self) -> GateChoice:
+        return GateChoice(
+            specs=self.gates, path=None, python=None, copies=(), passed_over=self.passed_over
         )
 
     def subscribe(self, callback: Callable[[GoalState, e.JournalEntry], None]) -> Any:

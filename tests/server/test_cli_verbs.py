@@ -371,7 +371,11 @@ def test_what_was_applied_can_be_taken_out(run: Run, engine: FakeEngine) -> None
         taken.append(undo)
         return engine.goals[goal]
 
+    async def find_proof(ports: Any, goal: str) -> Path:
+        return Path("proof")
+
     vars(operations.local)["apply_change"] = apply_change
+    vars(operations.queries)["resolve_goal_proof"] = find_proof
     applied = e.ChangeApplied(tree="b" * 40, files=("a.py",))
     engine.add(created(), planned(), e.GoalStarted(), *judged(Verdict.READY), applied)
     assert f"goalproof apply {goal_id()} --undo" in run("apply", goal_id())[1]

@@ -75,13 +75,18 @@ HANDS_OUT = re.compile(
     r"|\bpnpm\b.*(?:\s-r\b|--recursive|--filter|-F\b)|\byarn\b.*\bworkspaces?\b|\bbun\b.*--filter"
 )
 """Scripts that run a script of each package."""
-WAITS = re.compile(r"--watch(?:All)?\b|(?:^|\s)(?:watch|nodemon|chokidar)\b")
+WAITS = re.compile(r"(?:^|\s)(?:nodemon|chokidar|onchange|watchexec|entr)\b")
+WATCHES = re.compile(r"--watch(?:All)?\b|(?:^|\s)watch\b")
+"""What waits for changes; a runner can be made to run once."""
 MOST_PACKAGES = 8
 """Gates of inner packages up to which they are better than the one script that runs them all."""
 COVERAGE = frozenset({"c8", "nyc"})
 """What runs a runner and looks at how much of the code it runs."""
 STARTED = re.compile(r"/(vitest|jest|mocha)(?:\.m?js)?$")
 """A runner that node is told to run."""
+NAMED = re.compile(r"\b(?:npm|pnpm|yarn|bun)(?:\s+(?:run|run-script|-s|--silent))*\s+([\w:.-]+)")
+SEVERAL = re.compile(r"\b(?:run-s|run-p|npm-run-all2?|concurrently|wireit)\b")
+"""How a script names another, and what is given the names of several."""
 MANAGER = re.compile(r"(npm|pnpm|yarn|bun)(?:@|$)")
 
 
@@ -257,7 +262,8 @@ def _find_cover(
     for other in around:
         if (other.folder, one.group) in kept:
             return f"a script of {other.place_name} runs it with those of the other packages"
-        if one.tool and any(one.tool == outer.tool for outer in found[other.folder]):
+        tools = {o.tool for o in found[other.folder] if isinstance(o.finding, GateSpec)}
+        if one.tool and one.tool in tools:
             return f"{one.tool} in {other.place_name} looks here as well"
     return ""
 
@@ -308,7 +314,7 @@ def _read_script(
 ) -> Iterator[Found]:
     """A script of simple commands becomes their gates; any other is one gate, as it stands."""
     line, what = package.scripts[name], f"script {name}"
-    refused = _refuse(line)
+    refused = _refuse(line, _gather(package, name))
     if refused:
         yield Found(package.project.passed(what, refused), group)
         return
@@ -323,7 +329,10 @@ def _read_script(
         if not fresh:
             yield Found(package.project.passed(what, "other gates run all of it"), group)
         return
-    yield _run_script(package, name, group, reason, commands, tools)
+    if name == "format":
+        yield Found(package.project.passed(what, "it may rewrite files, as scripts of its name do"))
+        return
+    yield _run_script(package, name, group, reason, tools)
 
 
 def _builds_first(commands: tuple[Command, ...]) -> bool:
@@ -334,16 +343,16 @@ def _builds_first(commands: tuple[Command, ...]) -> bool:
     )
 
 
-def _refuse(line: str) -> str:
-    """Return why a script is no gate, empty when it may be one."""
+def _refuse(line: str, everything: str) -> str:
+    """Return why a script is no gate, empty when it may be one; `everything` is what it leads to."""
     if is_vacuous(line):
         return "it runs no test, only prints or ends"
     if CANNOT_FAIL.search(line):
         return "it succeeds whatever it finds"
-    if INSTALLERS.search(line):
-        return f"it fetches or starts something of its own ({line[:80]}); {WRITE_ONE} if it should"
+    if found := INSTALLERS.search(everything):
+        return f"it fetches or starts what is not here ({found[0]}); {WRITE_ONE} if it should count"
     known = any(re.search(rf"\b{runner}\b", line) for runner in RUNNERS)
-    if WAITS.search(line) and not known:
+    if WAITS.search(line) or (WATCHES.search(line) and not known):
         return "it waits for changes and does not end"
     if REWRITES.search(line) and not re.search(r"\beslint\b", line):
         return "it rewrites files; a gate only looks (add a script that checks)"
@@ -466,7 +475,6 @@ def _run_script(
     name: str,
     group: str,
     reason: str,
-    commands: tuple[Command, ...] | None,
     tools: Tools,
 ) -> Found:
     """The script as it stands, by its manager; a runner at its end is asked for a report."""
@@ -505,7 +513,9 @@ def _gather(package: Package, name: str) -> str:
         script = wanted.pop()
         if script not in lines and script in package.scripts:
             lines[script] = package.scripts[script]
-            wanted += [f"pre{script}", f"post{script}", *lines[script].split()]
+            wanted += [f"pre{script}", f"post{script}", *NAMED.findall(lines[script])]
+            several = SEVERAL.search(lines[script])
+            wanted += lines[script].split() if several else []
     return "\n".join(lines.values())
 
 

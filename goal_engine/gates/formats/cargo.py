@@ -21,7 +21,8 @@ from goal_engine.gates.formats.told import (
     tell_apart,
 )
 
-RUNNING = re.compile(r" *Running (?:unittests )?(\S.*) \((.+?)(?:-[0-9a-f]{16})?(?:\.exe)?\)")
+RUNNING = re.compile(r" *Running (?:unittests )?(\S[^()]*) \(([^()]+)\)")
+HASH = re.compile(r"(-[0-9a-f]{16})?(\.exe)?$")
 DOC_TESTS = re.compile(r" *Doc-tests (\S+)")
 BEGINS = re.compile(r"running (\d{1,9}) tests?")
 LIBTEST = re.compile(r"test (\S.*?) \.\.\. ?(.*)")
@@ -32,7 +33,6 @@ ENDS = re.compile(
 )
 RERUN = re.compile(r"error: (?:doc)?test failed, to rerun pass ")
 LINE_NUMBER = re.compile(r" \(line \d+\)")
-PANICKED = re.compile(r"^thread .* panicked at .*:\d+:\d+:$")
 BROKEN_OFF = "it ended before its result"
 RUST = {"ok": PASSED, "bench:": PASSED, "FAILED": FAILED, "ignored": SKIPPED}
 
@@ -108,7 +108,7 @@ def name_program(header: re.Match[str]) -> str:
     """Return what a test program is called: its source, and its crate where that is not the same."""
     if header.re is DOC_TESTS:
         return f"{header[1]} doc"
-    source, crate = header[1], re.split(r"[\\/]", header[2])[-1]
+    source, crate = header[1], HASH.sub("", re.split(r"[\\/]", header[2])[-1])
     source = source.replace("\\", "/")
     stem = source.rpartition("/")[2].partition(".")[0].replace("-", "_")
     return source if stem == crate else f"{crate} {source}"
@@ -192,17 +192,26 @@ def is_end(lines: list[str], number: int, program: Program) -> bool:
     return lines[above] == "failures:" and sorted(names) == sorted(red)
 
 
+def is_panic(line: str) -> bool:
+    """Whether the message of a panic stands on the next line."""
+    return line.startswith("thread ") and " panicked at " in line and line.endswith(":")
+
+
 def quote_failures(lines: list[str], number: int, program: Program) -> list[Failing]:
     """Return what libtest repeats of each failing test, from `failures:` on."""
     found: dict[str, list[str]] = {}
     red = {name for name, outcome in program.said if outcome == FAILED}
     here: list[str] = []
-    for line in lines[number + 1 :]:
+    rest = range(number + 1, len(lines))
+    end = next(
+        (at for at in rest if ENDS.fullmatch(lines[at]) and is_end(lines, at, program)), len(lines)
+    )
+    while end > number + 1 and lines[end - 1] != "failures:":
+        end -= 1
+    for line in lines[number + 1 : end - 1]:
         if line.startswith("---- ") and line.endswith(" stdout ----"):
             name = name_libtest(line[5:-12])
             here = found.setdefault(name, []) if name in red else here
-        elif line == "failures:" or ENDS.fullmatch(line):
-            break
         else:
             here.append(line)
     return [
@@ -211,7 +220,7 @@ def quote_failures(lines: list[str], number: int, program: Program) -> list[Fail
             name,
             program.group,
             shorten("\n".join(said)),
-            next((said[at + 1] for at, line in enumerate(said[:-1]) if PANICKED.search(line)), ""),
+            next((said[at + 1] for at, line in enumerate(said[:-1]) if is_panic(line)), ""),
         )
         for name, said in found.items()
     ]

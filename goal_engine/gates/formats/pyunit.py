@@ -22,9 +22,7 @@ from goal_engine.gates.formats.told import (
 STARTS = re.compile(r"(\S+) \(([^\s()]+)\)(?: \.\.\. (.*))?")
 WITHIN = re.compile(r"  (\S+) \(([^\s()]+)\) .*")
 HEADING = re.compile(r"(FAIL|ERROR|UNEXPECTED SUCCESS): (\S+)(?: \(([^\s()]+)\))?(?: .*)?")
-LAST_WORD = re.compile(
-    r".*?(ok|FAIL|ERROR|expected failure|unexpected success|skipped (['\"]).*\2)"
-)
+WORDS_OF_ONE = ("ok", "FAIL", "ERROR", "expected failure", "unexpected success")
 SKIP = re.compile(r"skipped (['\"]).*\1")
 RAN = re.compile(r"Ran (\d{1,9}) tests? in [\d.]+s")
 VERDICT = re.compile(r"(OK|FAILED|NO TESTS RAN)(?: \(([a-z0-9=, ]*)\))?")
@@ -120,6 +118,7 @@ def is_heading(lines: list[str], at: int) -> bool:
 def find_started(lines: list[str]) -> list[Started]:
     """Return the tests that the runner named; one that is named again after its subtests is one."""
     found: list[Started] = []
+    subtests = False
     for at, line in enumerate(lines):
         start = STARTS.fullmatch(line)
         rest = start[3] if start else None
@@ -132,17 +131,13 @@ def find_started(lines: list[str]) -> list[Started]:
         if start is None or rest is None:
             if found:
                 found[-1].lines.append(line)
-            continue
-        again = found and (start[1], start[2]) == found[-1][:2] and has_subtests(found[-1])
-        if again:
+                subtests = subtests or is_subtest(found[-1], line)
+        elif subtests and (start[1], start[2]) == found[-1][:2]:
             found[-1].lines.append(line)
         else:
             found.append(Started(start[1], start[2], rest, []))
+            subtests = False
     return found
-
-
-def has_subtests(test: Started) -> bool:
-    return any(is_subtest(test, line) for line in test.lines)
 
 
 def is_subtest(test: Started, line: str) -> bool:
@@ -160,21 +155,30 @@ def find_outcome(test: Started) -> str:
 
 def find_last_word(test: Started) -> str:
     """Return the outcome behind a test's name, which what it printed may stand before."""
-    whole = LAST_WORD.fullmatch(test.rest)
-    if whole and whole[1] == test.rest:
+    if find_word(test.rest) == test.rest:
         return test.rest
     for line in reversed([test.rest, *test.lines]):
-        found = LAST_WORD.fullmatch(line)
-        if found and not is_subtest(test, line):
-            return found[1]
+        word = find_word(line)
+        if word and not is_subtest(test, line):
+            return word
     return ""
+
+
+def find_word(line: str) -> str:
+    """Return the outcome that a line ends with; in one pass, however long it is."""
+    for word in WORDS_OF_ONE:
+        if line.endswith(word):
+            return word
+    at = line.find("skipped ")
+    quote = line[at + 8 : at + 9] if at >= 0 else ""
+    return line[at:] if quote in ("'", '"') and len(line) > at + 9 and line.endswith(quote) else ""
 
 
 def count_skips(test: Started) -> int:
     """Return how often the runner counted a skip here: the test's own, each of its subtests', and,
     before Python 3.11, that of a class behind it."""
-    words = (LAST_WORD.fullmatch(line) for line in test.lines if is_subtest(test, line))
-    count = len([word for word in words if word and word[1].startswith("skipped")])
+    words = [find_word(line) for line in test.lines if is_subtest(test, line)]
+    count = len([word for word in words if word.startswith("skipped")])
     if not find_last_word(test).startswith("skipped"):
         return count
     behind = test.lines if SKIP.fullmatch(test.rest) else ()
