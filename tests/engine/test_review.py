@@ -50,6 +50,7 @@ def look(*files: FileChange, **more) -> tuple[Finding, ...]:
     """All findings about these files."""
     reviews = review_change(Change(files=files, **more))
     assert [section.name for section in reviews] == list(ReviewPass)
+    assert all(section.model_dump_json() for section in reviews), "it can be written to a journal"
     return tuple(finding for section in reviews for finding in section.findings)
 
 
@@ -235,6 +236,21 @@ def test_what_a_reader_should_see_is_found(path: str, line: str, rule: str) -> N
 )  # fmt: skip
 def test_what_is_fine_is_left_alone(path: str, line: str) -> None:
     assert rules(a_file(path, "", f"{line}\n")) == set()
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        ("package.json", '{"dependencies": {"\\ud800": "1"}}'),
+        ("package.json", '{"dependencies": {"' + "x" * 9999 + '": "1"}}'),
+        ("requirements.txt", f"git+https://me:{KEY}@example.org/x.git"),
+        ("requirements.txt", "git+https://me:Zq3vN8sKd0LmXw2R@example.org/x.git"),
+    ],
+)
+def test_a_name_in_the_change_is_shown_as_carefully_as_a_line(path: str, text: str) -> None:
+    found = look(a_file(path, "", text))
+    said = "".join(f.model_dump_json() for f in found)
+    assert found and "Zq3vN8sKd0" not in said and len(said) < 2000
 
 
 def test_what_was_there_is_not_new_wherever_it_stands() -> None:

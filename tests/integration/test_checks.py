@@ -22,6 +22,8 @@ from goal_engine.reverify import ReverifyOutcome, plan_commands, verify_proof
 from goal_engine.state.model import GoalState
 from goal_engine.types import Decision, GoalStatus
 from goal_engine.verifier import bundle as bundle_module
+from goal_engine.verifier import checks as checks_module
+from goal_engine.verifier.bench import open_bench
 from goal_engine.verifier.bundle import read_bundle
 from tests.integration.projects import CALC, FIX, TESTS, a_project, run
 
@@ -416,3 +418,17 @@ async def test_a_flaky_test_is_run_again_as_often(open_project, tmp_path) -> Non
     assert again.outcome is ReverifyOutcome.REPRODUCED, again.differences
     done = alone(bundle, engine.checkout)
     assert done.returncode == 0, done.stdout
+
+
+async def test_a_check_that_was_recorded_is_not_done_again(open_project, monkeypatch) -> None:
+    engine = open_project(**{"app.py": APP})
+    state = await run(engine, planned(RENAMED, asks("flips", GONE)))
+    bench = open_bench(engine.ports, state)
+
+    async def done_again(*_: object) -> None:
+        raise AssertionError("it was recorded")
+
+    monkeypatch.setattr(checks_module, "run_check", done_again)
+    assert await checks_module.run_checks(engine.ports, bench, state) == state
+    with pytest.raises(AssertionError, match="it was recorded"):
+        await checks_module.run_checks(engine.ports, bench, state.changed(checks_run={}))
