@@ -217,7 +217,7 @@ def test_the_gates_run_again_and_each_hunk_is_tried(start: OpenEditor, project: 
     editor.until_said("the hunks: 1 constrained")
     told = editor.lines()
     assert told[0] == "1 constrained"
-    assert told[-1].startswith("  constrained calc.py:2: ")
+    assert told[-1].startswith("  constrained calc.py:3: ")
 
 
 def test_a_window_follows_the_goal_that_it_shows(start: OpenEditor, project: Path) -> None:
