@@ -243,7 +243,7 @@ class RenderParams(Params):
     """A page of a goal to read."""
 
     goal: str = _goal()
-    page: Literal["goal", "plan", "proof", "diff", "base", "head", "diagnosis"]
+    page: Literal["goal", "plan", "proof", "diff", "base", "head", "diagnosis", "review"]
     task: str | None = None
     path: str | None = None
     """Relative to the repository; for the text before and after, and to narrow a diff."""

@@ -3,7 +3,7 @@
 export const SECTION = "goalproof";
 export const REFUSED = -32803;
 export const INVALID_PARAMS = -32602;
-export const PAGES = ["goal", "plan", "proof", "diff", "base", "head", "diagnosis"] as const;
+export const PAGES = ["goal", "plan", "proof", "diff", "base", "head", "diagnosis", "review"] as const;
 export type Page = (typeof PAGES)[number];
 
 /** What is said beside LSP. */
@@ -220,7 +220,7 @@ export interface GoalView {
   readonly applied: readonly string[];
   readonly planPath: string | null;
   readonly reviews: readonly ReviewSectionView[];
-  readonly hunks: unknown | null;
+  readonly hunks: Readonly<Record<string, number>> | null;
 }
 
 /** A new goal. */
@@ -519,7 +519,7 @@ export interface HunkView {
 export interface HunksView {
   readonly goal: string;
   readonly hunks: readonly HunkView[];
-  readonly count: unknown;
+  readonly count: Readonly<Record<string, number>>;
   readonly proof: ProofPlace;
 }
 

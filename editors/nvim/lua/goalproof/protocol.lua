@@ -151,7 +151,7 @@
 ---@field applied string[]
 ---@field planPath string|nil
 ---@field reviews goalproof.ReviewSectionView[]
----@field hunks any|nil
+---@field hunks table<string, number>|nil
 
 --- A new goal.
 ---@class goalproof.PlanParams
@@ -364,7 +364,7 @@
 ---@class goalproof.HunksView
 ---@field goal string
 ---@field hunks goalproof.HunkView[]
----@field count any
+---@field count table<string, number>
 ---@field proof goalproof.ProofPlace
 
 --- A proof to check.
@@ -502,7 +502,7 @@
 ---@field exists boolean
 ---@field binary boolean
 
----@alias goalproof.Page 'goal'|'plan'|'proof'|'diff'|'base'|'head'|'diagnosis'
+---@alias goalproof.Page 'goal'|'plan'|'proof'|'diff'|'base'|'head'|'diagnosis'|'review'
 
 --- The settings that the server acts on.
 ---@class goalproof.Settings
@@ -528,7 +528,7 @@ M.methods = {
   trust = 'goal/didChangeTrust',
 }
 --- What `goal/render` shows.
-M.pages = { 'goal', 'plan', 'proof', 'diff', 'base', 'head', 'diagnosis' }
+M.pages = { 'goal', 'plan', 'proof', 'diff', 'base', 'head', 'diagnosis', 'review' }
 
 --- The commands of the server.
 M.commands = {
