@@ -98,7 +98,7 @@ async def test_what_was_ready_is_not_when_its_gates_say_no_now(flagged: Engine, 
 
 async def test_a_goal_that_nobody_judged_cannot_be_verified(engine: Engine) -> None:
     state = await create(engine, a_plan(FIX))
-    with pytest.raises(NotPossibleNow, match="cannot verify now"):
+    with pytest.raises(NotPossibleNow, match="`verify` is not possible now"):
         await verify_goal(engine.ports, state.goal_id)
 
 
