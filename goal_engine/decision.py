@@ -77,6 +77,15 @@ class Question(Frozen):
     text: str
 
 
+USUAL = {"gate:": "optional", "unmetered": "unlimited"}
+"""How the ids of the engine's own questions begin, and the answer with which a goal goes on."""
+
+
+def find_usual_answer(question: str) -> str:
+    """Return what to type for an answer; where only the person knows, the word `TEXT`."""
+    return next((said for prefix, said in USUAL.items() if question.startswith(prefix)), "TEXT")
+
+
 class Answer(Frozen):
     """What the person said."""
 

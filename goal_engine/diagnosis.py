@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from goal_engine.budget import find_exceeded
-from goal_engine.decision import CriterionState
+from goal_engine.decision import CriterionState, find_usual_answer
 from goal_engine.progress import find_blocker
 from goal_engine.proof.gate import GateOutcome, GateResult, GateStage, TestFailure
 from goal_engine.proof.verdict import GateVerdict
@@ -160,7 +160,7 @@ def _blocked_on_human(case: _Case) -> Told:
     state = case.state
     if state.open_questions:
         asked = state.open_questions
-        answers = tuple(case.say("answer", question.id, "TEXT") for question in asked)
+        answers = tuple(case.say("answer", q.id, find_usual_answer(q.id)) for q in asked)
         return "it asks: " + "; ".join(q.text for q in asked), "answer, then resume", answers
     if state.conflicted is not None:
         return (

@@ -230,7 +230,8 @@ def check_agents(
         agent = find_agent(agents, name)
         if name not in installed:
             raise ToolMissing(
-                f"A task is for an {say_missing(agent)}, then try again.{_say_installed(installed)}"
+                f"A task has nobody to do it: {say_missing(agent)}, then try again."
+                f"{_say_installed(installed)}"
             )
 
 

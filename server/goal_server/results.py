@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from goal_engine.budget import GoalBudget, Spend
-from goal_engine.decision import describe_evidence
+from goal_engine.decision import describe_evidence, find_usual_answer
 from goal_engine.diagnosis import GoalDiagnosis
 from goal_engine.gates.detection.project import PassedOver
 from goal_engine.gates.trust import digest_gate
@@ -700,7 +700,7 @@ def find_next_steps(state: GoalState) -> tuple[str, ...]:
     goal = state.goal_id
     blocked = state.status is S.BLOCKED_ON_HUMAN
     asked = state.open_questions if blocked else ()
-    steps = [f"goalproof answer {goal} {q.id} {_find_usual_answer(q.id)}" for q in asked]
+    steps = [f"goalproof answer {goal} {q.id} {find_usual_answer(q.id)}" for q in asked]
     if blocked or state.status is S.NOT_READY:
         steps += [
             f"goalproof accept {goal} {verdict.criterion.id} --reason TEXT"
@@ -740,11 +740,6 @@ def find_next_steps(state: GoalState) -> tuple[str, ...]:
 
 SPELLED = {"revise": "open {1} plan"}
 """How an operation begins that another one comes before."""
-
-
-def _find_usual_answer(question: str) -> str:
-    usual = {"gate:": "optional", "unmetered": "unlimited"}
-    return next((said for prefix, said in usual.items() if question.startswith(prefix)), "TEXT")
 
 
 def _find_acceptable(state: GoalState) -> tuple[CriterionVerdict, ...]:

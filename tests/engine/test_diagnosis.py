@@ -154,6 +154,9 @@ def test_what_failed_first_is_named_with_its_place_and_its_log() -> None:
 def test_what_waits_for_a_person_says_for_what() -> None:
     asked = a_goal(S.RUNNING, e.QuestionsAsked(questions=(a_question(),)), a_block())
     assert diagnose(asked, {}).commands == (f"goalproof answer {GOAL} what TEXT",)
+    gate = e.QuestionsAsked(questions=(a_question("gate:lint"),))
+    waits = a_goal(S.RUNNING, gate, a_block())
+    assert diagnose(waits, {}).commands == (f"goalproof answer {GOAL} gate:lint optional",)
     handed = a_goal(
         S.RUNNING,
         e.TaskStarted(task="fix", attempt=1, base_commit=BASE),

@@ -221,7 +221,9 @@ async def test_agents_are_refused_before_anything_is_made(
     with pytest.raises(BadPlan, match="neither an agent nor a command"):
         a_plan()
     monkeypatch.setenv("PATH", os.defpath)
-    with pytest.raises(ToolMissing, match="npm install -g @openai/codex"):
+    with pytest.raises(
+        ToolMissing, match=r"has nobody to do it: agent codex .* npm install -g @openai/codex"
+    ):
         await create(engine, agent="codex")
     with pytest.raises(BadInput, match=r"Say which agent .* None of the known ones"):
         await create(engine, worker="cli")
