@@ -173,6 +173,9 @@ def _created(
         if count
         else ()
     )  # fmt: skip
+    if options.review.ignore:
+        left_out = ", ".join(options.review.ignore)
+        notices += (f"The review leaves out what goalproof.toml says to ignore: {left_out}.",)
     return e.GoalCreated(
         goal_id=goal_id,
         text=text,
