@@ -300,7 +300,7 @@ async def _judge(ports: Ports, bench: Workbench, state: GoalState, meter: _Meter
     reaching = await in_thread(find_reaching_change, read, state.evidence, state.gates)
     seen = await observe(ports, state, without, original, reaching)
     seen = await review_seen(ports, bench.repository, state, seen)
-    judgement = judge(state.gates, state.asked, state.acceptances, seen)
+    judgement = await in_thread(judge, state.gates, state.asked, state.acceptances, seen)
     spent = meter.spent.changed(changed_lines=lines - state.spend.changed_lines)
     proven = state.changed(spend=state.spend.plus(spent))
     cause = ProofCause.VERIFIED if state.reopened else ProofCause.JUDGED

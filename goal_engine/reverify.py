@@ -41,7 +41,7 @@ from goal_engine.runtime.threads import in_thread
 from goal_engine.types import Frozen, Person, Sha256
 from goal_engine.verifier.bundle import CHANGE, VERIFIER, has_own_verifier, read_bundle
 from goal_engine.verifier.checks import Ground, run_check
-from goal_engine.verifier.observe import find_reaching_change, find_watched
+from goal_engine.verifier.observe import find_reaching_change, find_watched, name_checks
 from goal_engine.verifier.review import review_tree
 from goal_engine.verifier.run import settle_gate
 from goal_engine.verifier.stages import overlay_tests
@@ -100,7 +100,8 @@ def describe_inspection(proof: GoalProof) -> str:
 
 def find_runnable(proof: GoalProof, *, setup: bool) -> tuple[GateSpec, ...]:
     """Return all that running the proof again would execute, as what a person approves."""
-    return (*(name_setup(proof.setup) if setup else ()), *proof.gates)
+    asked = find_asked(proof).values()
+    return (*(name_setup(proof.setup) if setup else ()), *proof.gates, *name_checks(asked))
 
 
 def plan_commands(proof: GoalProof, *, setup: bool = False) -> tuple[str, ...]:
@@ -413,7 +414,7 @@ def _compare_judgement(
         original=stages[GateStage.ORIGINAL],
         checks=checks,
         protected=find_protected_change(
-            proof.evidence, find_watched(find_runnable(proof, setup=True), criteria)
+            proof.evidence, find_watched((*proof.gates, *name_setup(proof.setup)), criteria)
         ),
         reaching=reaching,
         unfinished=proof.unfinished,

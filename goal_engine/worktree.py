@@ -15,7 +15,13 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
-from goal_engine.errors import EnvironmentUnusable, GoalAmbiguous, GoalError, GoalNotFound
+from goal_engine.errors import (
+    EnvironmentUnusable,
+    GoalAmbiguous,
+    GoalError,
+    GoalNotFound,
+    NotPossibleNow,
+)
 from goal_engine.evidence import GoalGitEvidence
 from goal_engine.runtime.environment import Environment, UserEnvironment, view_environment
 from goal_engine.runtime.process import clean_environment, run_process
@@ -39,6 +45,19 @@ def task_folder(state_dir: Path, goal_id: GoalId, task: str) -> Path:
     Never taken from a journal, which lies in the reach of the repository.
     """
     return state_dir / DESKS / goal_id / task
+
+
+def check_own(repository: EvidenceRepository, state: GoalState) -> None:
+    """Raise `NotPossibleNow` for a goal that was not made here: nothing that its journal says was seen.
+
+    A journal lies in the reach of the repository and may have come along with it: what a stranger
+    wrote there nobody's key may vouch for, nothing of it runs and nothing of it is delivered.
+    """
+    if repository.find_kept(state.goal_id, "base") != state.created.base_commit:
+        raise NotPossibleNow(
+            f"{state.goal_id} was not worked on in this checkout on this machine, so nothing that its "
+            "journal says was seen here; `run` what it asks for as a goal of your own."
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,7 @@ from goal_engine.state.decide import refusal
 from goal_engine.state.model import GoalState
 from goal_engine.state.transitions import TRANSITIONS
 from goal_engine.types import GoalId, GoalStatus
+from goal_engine.worktree import check_own
 
 OUTSIDE = "outside"
 """The mode of what a change cannot be made to: behind a link, or no file at all."""
@@ -100,6 +101,8 @@ async def apply_change(
     state = await ports.read(goal_id)
     evidence = await in_thread(_find_change, ports, state, undo)
     repository = await in_thread(ports.open_repository)
+    if not undo:
+        await in_thread(check_own, repository, state)
     changes = await in_thread(plan_change, evidence, repository.read_blob)
     if undo:
         changes = tuple(change.turned_round for change in changes)
@@ -261,6 +264,7 @@ async def deliver_local(ports: Ports, goal_id: GoalId) -> GoalState:
     state = await ports.read(goal_id)
     check_ready(state, "deliver", GoalStatus.READY)
     repository = await in_thread(ports.open_repository)
+    await in_thread(check_own, repository, state)
     branch = name_branch(state)
     commit = await in_thread(_commit, repository, state)
     if state.delivery_branch != branch:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from goal_engine.errors import NotPossibleNow
 from goal_engine.ports import Ports
 from goal_engine.proof.gate import GateStage
 from goal_engine.proof.verdict import Judgement, Observations, judge
@@ -11,6 +10,7 @@ from goal_engine.runtime.threads import in_thread
 from goal_engine.state.model import GoalState
 from goal_engine.verifier.observe import find_reaching_change, find_stage_tree, observe
 from goal_engine.verifier.review import review_seen
+from goal_engine.worktree import check_own
 
 
 async def weigh_again(
@@ -18,19 +18,13 @@ async def weigh_again(
 ) -> tuple[Observations, Judgement]:
     """Return what was seen of the goal's tree and what it amounts to, with `state`'s acceptances.
 
-    Raises `NotPossibleNow` for a goal of which nothing was seen here: its journal came along with
-    the repository, and nobody's key may vouch for what a stranger wrote in it.
+    Raises `NotPossibleNow` for a goal of which nothing was seen here.
     """
-    base = await in_thread(repository.find_kept, state.goal_id, "base")
-    if base != state.created.base_commit:
-        raise NotPossibleNow(
-            f"{state.goal_id} was not worked on in this checkout on this machine, so nothing that its "
-            "journal says was seen here; `run` what it asks for as a goal of your own."
-        )
+    await in_thread(check_own, repository, state)
     read = repository.read_blob
     reaching = await in_thread(find_reaching_change, read, state.evidence, state.gates)
     without = find_stage_tree(state, GateStage.COUNTERFACTUAL)
     original = find_stage_tree(state, GateStage.ORIGINAL)
     seen = await observe(ports, state, without, original, reaching)
     seen = await review_seen(ports, repository, state, seen)
-    return seen, judge(state.gates, state.asked, state.acceptances, seen)
+    return seen, await in_thread(judge, state.gates, state.asked, state.acceptances, seen)

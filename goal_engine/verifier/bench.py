@@ -5,12 +5,16 @@ from __future__ import annotations
 from goal_engine.ports import Ports
 from goal_engine.runtime.environment import find_environment
 from goal_engine.state.model import GoalState
-from goal_engine.worktree import Workbench
+from goal_engine.worktree import Workbench, check_own
 
 
 def open_bench(ports: Ports, state: GoalState) -> Workbench:
-    """Return what is needed to work on a goal.  Raises when git or its tools are missing."""
+    """Return what is needed to work on a goal that was made here.
+
+    Raises `NotPossibleNow` for any other, and what is raised when git or its tools are missing.
+    """
     repository = ports.open_repository()
+    check_own(repository, state)
     copies = state.created.copies
     files = repository.list_files(state.created.base_tree) if copies else ()
     return Workbench(

@@ -58,14 +58,21 @@ def find_watched(gates: Iterable[GateSpec], criteria: Iterable[Criterion]) -> tu
 
     The commands of checks stand among the gates here, and nowhere else.
     """
-    checks = [criterion.check for criterion in criteria if criterion.check is not None]
-    return (
-        *gates,
-        *(
-            GateSpec(name="check", argv=argv, cwd=getattr(check, "cwd", "."))
-            for check in checks
-            if (argv := find_command(check))
-        ),
+    return (*gates, *name_checks(criteria))
+
+
+def name_checks(criteria: Iterable[Criterion]) -> tuple[GateSpec, ...]:
+    """Return the commands of checks as what a person approves: they are run like gates, and judge nothing."""
+    return tuple(
+        GateSpec(
+            name=f"check-{number}",
+            argv=argv,
+            cwd=getattr(criterion.check, "cwd", "."),
+            timeout=getattr(criterion.check, "timeout", 600),
+            reason=f"what criterion {criterion.id} compares or measures",
+        )
+        for number, criterion in enumerate(criteria, 1)
+        if (argv := find_command(criterion.check))
     )
 
 

@@ -123,7 +123,7 @@ async def record(
     write = ports.store.write_object
     fact = e.GateFinished(
         result=result.changed(tests={}),
-        report=await write(render_report(result)) if result.tests else None,
+        report=await write(await in_thread(render_report, result)) if result.tests else None,
         failures=await write(render_failures(failures)) if failures else None,
         environment=environment,
     )

@@ -68,6 +68,35 @@ def render_diagnosis_page(found: r.DiagnosisView) -> str:
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
+def render_review_page(goal: str, found: r.ReviewView) -> str:
+    """Return a review as a page, notes too; everything from outside in it is plain text."""
+    parts = [
+        f"# Review: {plain(goal)}",
+        f"**{_words(found.status)}** · {code(found.goal)} · tree {code(found.tree[:12])}",
+        *(
+            _section(f"{_words(section.name)}: {_words(section.status)}", _looked(section))
+            for section in found.sections
+        ),
+        _section("Next", listed(map(code, found.next))),
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _looked(section: r.ReviewSectionView) -> str:
+    items = [_say_finding(found) for found in section.findings]
+    items += [f"and {section.more} more"] if section.more else []
+    items += [f"risk: {plain(risk)}" for risk in section.risks]
+    items += [f"not looked at: {plain(gap)}" for gap in section.gaps]
+    items += [f"next: {plain(section.next)}"] if section.next else []
+    return listed(items) or "Nothing was found."
+
+
+def _say_finding(found: r.FindingView) -> str:
+    place = code(found.path if found.line is None else f"{found.path}:{found.line}")
+    excerpt = f": {code(found.excerpt)}" if found.excerpt else ""
+    return f"{_words(found.severity)} {plain(found.rule)} {place} {plain(found.message)}{excerpt}"
+
+
 def _say_seen(fact: r.SeenView) -> str:
     place = f"{code(f'{fact.path}:{fact.line}')} " if fact.path else ""
     log = f" ({code(fact.log)})" if fact.log else ""

@@ -13,8 +13,9 @@ from goal_engine.errors import BadInput, GoalNotFound
 from goal_engine.queries import diagnose_goal, resolve_goal_proof
 from goal_engine.state.model import GoalState
 from goal_engine.verifier.bundle import PAGE
+from goal_engine.verifier.review import review_goal
 from goal_server import results as r
-from goal_server.goal_page import render_diagnosis_page, render_goal_page
+from goal_server.goal_page import render_diagnosis_page, render_goal_page, render_review_page
 from goal_server.marks import is_binary, read_sides
 from goal_server.parameters import RenderParams
 from goal_server.plain import plain_line, plain_text
@@ -40,6 +41,12 @@ async def _render_goal(engine: Engine, state: GoalState, params: RenderParams) -
 async def _render_diagnosis(engine: Engine, state: GoalState, params: RenderParams) -> r.PageView:
     view = r.render_diagnosis(await diagnose_goal(engine.ports, state.goal_id))
     return _page(f"Why: {view.text}", render_diagnosis_page(view), "markdown")
+
+
+async def _render_review(engine: Engine, state: GoalState, params: RenderParams) -> r.PageView:
+    view = r.render_review(state, await review_goal(engine.ports, state))
+    text = render_review_page(state.created.text, view)
+    return _page(f"Review: {state.created.text}", text, "markdown")
 
 
 async def _render_plan(engine: Engine, state: GoalState, params: RenderParams) -> r.PageView:
@@ -113,6 +120,7 @@ def _page(title: str, text: str, language: str, *, exists: bool = True) -> r.Pag
 PAGES: dict[str, Callable[[Engine, GoalState, RenderParams], Awaitable[r.PageView]]] = {
     "goal": _render_goal,
     "diagnosis": _render_diagnosis,
+    "review": _render_review,
     "plan": _render_plan,
     "proof": _render_proof,
     "diff": _render_diff,

@@ -26,7 +26,7 @@ from goal_server.results import GateView, SpendView
 Model = type[BaseModel]
 
 PROGRESS_NAME = "GoalProgress"
-PAGES = ("goal", "plan", "proof", "diff", "base", "head", "diagnosis")
+PAGES = ("goal", "plan", "proof", "diff", "base", "head", "diagnosis", "review")
 """What `goal/render` shows."""
 
 
@@ -68,6 +68,8 @@ class Words:
     anything: str
     listed: str
     """A list; `{}` is its items' type."""
+    mapped: str
+    """A mapping; `{}` are the types of its keys and values."""
     union: str
     """What stands between alternatives."""
     quote: str
@@ -76,9 +78,12 @@ class Words:
 
 
 TYPESCRIPT = Words(
-    "string", "number", "boolean", "null", "unknown", "readonly ({})[]", " | ", '"'
+    "string", "number", "boolean", "null", "unknown", "readonly ({})[]", "Readonly<Record<{}, {}>>",
+    " | ", '"',
 )  # fmt: skip
-LUA = Words("string", "number", "boolean", "nil", "any", "({})[]", "|", "'", f"{SECTION}.")
+LUA = Words(
+    "string", "number", "boolean", "nil", "any", "({})[]", "table<{}, {}>", "|", "'", f"{SECTION}."
+)
 
 
 Mode = Literal["proposed", "present", "moved", "stale"]
@@ -192,6 +197,8 @@ def spell(annotation: Any, words: Words) -> str:
             return _join((spell(part, words) for part in arguments), words)
         case _ if origin in (tuple, list, frozenset):
             return _list_of(spell(arguments[0], words), words)
+        case _ if origin is dict:
+            return words.mapped.format(*(spell(part, words) for part in arguments))
     if inspect.isclass(annotation):
         return _spell_class(annotation, words)
     return words.anything

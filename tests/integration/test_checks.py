@@ -13,10 +13,11 @@ from goal_engine.check import Faster, Gone
 from goal_engine.decision import CriterionState
 from goal_engine.document import parse_plan
 from goal_engine.engine import Engine
+from goal_engine.errors import GatesNotApproved
 from goal_engine.integration import accept_criterion
 from goal_engine.lifecycle import execute_goal
 from goal_engine.planner import CreateGoalOptions, create_goal
-from goal_engine.proof.gate import GateStage
+from goal_engine.proof.gate import GateSpec, GateStage
 from goal_engine.queries import resolve_goal_proof
 from goal_engine.reverify import ReverifyOutcome, plan_commands, verify_proof
 from goal_engine.state.model import GoalState
@@ -25,6 +26,9 @@ from goal_engine.verifier import bundle as bundle_module
 from goal_engine.verifier import checks as checks_module
 from goal_engine.verifier.bench import open_bench
 from goal_engine.verifier.bundle import read_bundle
+from goal_server import operations
+from goal_server import parameters as p
+from goal_server.operations import Context
 from tests.integration.projects import CALC, FIX, TESTS, a_project, run
 
 S, C = GoalStatus, CriterionState
@@ -406,6 +410,25 @@ async def test_a_proof_that_lies_about_what_was_seen_is_not_reproduced(
     assert any(f"checks[it-{number}]" in said for said in again.differences), again.differences
     done = alone(bundle, engine.checkout)
     assert done.returncode == 1 and f"checks[it-{number}]" in done.stdout, done.stdout
+
+
+async def test_commands_of_a_stranger_s_checks_are_asked_about_like_gates(open_project) -> None:
+    """Approved gates say nothing of what else a proof would have run."""
+    engine = open_project(**{"app.py": APP})
+    state = await run(engine, planned(FIX, asks("holds", SAME)))
+    bundle = await resolve_goal_proof(engine.ports, state.goal_id)
+    engine.trust.approve(state.gates)
+    asked: list[tuple[str, tuple[str, ...]]] = []
+
+    def approve(specs: tuple[GateSpec, ...]) -> bool:
+        asked.extend((spec.name, spec.argv) for spec in specs)
+        return False
+
+    context = Context(engine=engine, say=lambda _: None, trusted=True, actor="me", approve=approve)
+    params = p.VerifyProofParams(proof=str(bundle), run=True)
+    with pytest.raises(GatesNotApproved, match=r"check-1: python3 app\.py"):
+        await operations.verify_proof(context, params)
+    assert asked == [("check-1", ("python3", "app.py"))]
 
 
 async def test_a_flaky_test_is_run_again_as_often(open_project, tmp_path) -> None:

@@ -5,19 +5,23 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from goal_engine.delivery.local import apply_change, deliver_local
 from goal_engine.engine import Engine
-from goal_engine.errors import ProofLost
-from goal_engine.lifecycle import verify_goal
+from goal_engine.errors import NotPossibleNow, ProofLost
+from goal_engine.hunks import try_hunks
+from goal_engine.lifecycle import execute_goal, verify_goal
+from goal_engine.ports import Ports
 from goal_engine.proof.statement import ProofCause
 from goal_engine.queries import resolve_goal_proof, resolve_goal_proof_with_store
 from goal_engine.reverify import ReverifyOutcome, inspect_bundle, verify_proof
+from goal_engine.runtime.git import safe_git
 from goal_engine.state.model import GoalState
-from goal_engine.types import GoalStatus
+from goal_engine.types import GoalId, GoalStatus
 from goal_engine.verifier.bundle import (
     CHANGE,
     ENVELOPE,
@@ -225,4 +229,30 @@ async def test_nobody_vouches_for_a_journal_that_came_along_with_a_repository(
     with pytest.raises(ProofLost, match="was not worked on in this checkout"):
         await resolve_goal_proof(other.ports, state.goal_id)
     assert not proofs_folder(brought, state.goal_id).exists()
+    other.close()
+
+
+@pytest.mark.parametrize(
+    "work", [execute_goal, verify_goal, try_hunks, apply_change, deliver_local]
+)
+async def test_a_goal_that_came_along_with_a_repository_is_neither_worked_on_nor_delivered(
+    proven: tuple[Engine, GoalState],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    work: Callable[[Ports, GoalId], Awaitable[GoalState]],
+) -> None:
+    """What its journal says that gates said would count, and a proof of it have the person's name."""
+    engine, state = proven
+    brought = shutil.copytree(engine.checkout, tmp_path / "brought", symlinks=True)
+    assert state.proof is not None
+    change = proofs_folder(brought, state.goal_id) / state.proof.digest / CHANGE
+    there = ["fetch", "--quiet", str(change), "refs/heads/goalproof:refs/heads/brought"]
+    safe_git(there, cwd=brought, env={"GIT_ALLOW_PROTOCOL": "file"})
+    monkeypatch.setenv("GOALPROOF_STATE_DIR", str(tmp_path / "own-state"))
+    other = Engine.open(brought)
+    files = fingerprint(brought)
+    with pytest.raises(NotPossibleNow, match="was not worked on in this checkout"):
+        await work(other.ports, state.goal_id)
+    assert (await other.ports.read(state.goal_id)).seq == state.seq
+    assert fingerprint(brought) == files
     other.close()

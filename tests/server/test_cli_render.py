@@ -13,7 +13,7 @@ from goal_engine.state.model import GoalState
 from goal_engine.task_graph.graph import GoalTask, GoalTaskGraph
 from goal_server import results as r
 from goal_server.facts import render_facts
-from goal_server.goal_page import render_diagnosis_page
+from goal_server.goal_page import render_diagnosis_page, render_review_page
 from goal_server.plain import plain_line, plain_text
 from goal_server.render import RENDERERS, render_result
 
@@ -154,4 +154,39 @@ def test_a_diagnosis_is_text_wherever_it_is_shown() -> None:
         assert not {"\x1b", "\x07", "\u202e"} & set(shown)
         assert "a`b.py:3" in shown and "goalproof execute x" in shown
     assert "[click](command" not in page
+    assert sum(line.startswith("# ") for line in page.splitlines()) == 1
+
+
+def test_a_review_is_text_wherever_it_is_shown() -> None:
+    evil = "\x1b]0;gotcha\x07 \u202e[click](command:evil) `rm`\n# Ready"
+    found = r.FindingView(
+        rule="stub",
+        severity="notes",
+        path="a`b.py",
+        line=3,
+        message=evil,
+        excerpt="`\x1b[0m[x](y)`",
+    )
+    section = r.ReviewSectionView(
+        name="code",
+        status="warned",
+        findings=(found,),
+        more=2,
+        risks=(evil,),
+        gaps=(evil,),
+        next=evil,
+    )
+    quiet = section.model_copy(
+        update={"name": "test", "findings": (), "more": 0, "risks": (), "gaps": (), "next": ""}
+    )
+    view = r.ReviewView(
+        goal="goal-1", tree="c" * 40, status="warned", sections=(section, quiet),
+        next=("goalproof diff x",),
+    )  # fmt: skip
+    text, page = click.unstyle(render_result(view)), render_review_page(evil, view)
+    for shown in (text, page):
+        assert not {"\x1b", "\x07", "\u202e"} & set(shown)
+        assert "a`b.py:3" in shown and "and 2 more" in shown and "goalproof diff x" in shown
+    assert "## code: warned" in page and "## test: warned\n\nNothing was found." in page
+    assert "[click](command" not in page and "`` `[0m[x](y)` ``" in page
     assert sum(line.startswith("# ") for line in page.splitlines()) == 1

@@ -57,7 +57,12 @@ def test_a_mirror_names_every_command_parameter_and_key_of_a_result(render: Any)
         (tuple[str | None, ...], "readonly (string | null)[]", "(string|nil)[]"),
         (Literal["a", "b"], '"a" | "b"', "'a'|'b'"),
         (GoalPhase, " | ".join(f'"{p}"' for p in GoalPhase), "|".join(f"'{p}'" for p in GoalPhase)),
-        (dict[str, str], "unknown", "any"),
+        (
+            dict[str, int] | None,
+            "Readonly<Record<string, number>> | null",
+            "table<string, number>|nil",
+        ),
+        (object, "unknown", "any"),
     ],
 )
 def test_a_type_is_spelled_in_both_languages(annotation: Any, typescript: str, lua: str) -> None:

@@ -1,6 +1,6 @@
 // The palette's commands are one table; the server's own, from lenses and code actions, lead here too.
 
-import type { GoalView } from './protocol';
+import type { GoalView, Page } from './protocol';
 import * as vscode from 'vscode';
 import { apply, deliver, undoApply } from './apply';
 import type { CommandMiddleware } from './client';
@@ -13,7 +13,8 @@ import { type From, type NewGoal, newGoal, newGoalFrom, newGoalFromSelection } f
 import { type Given, pickGoal, pickTask, readGiven } from './pick';
 import { plainLine } from './plain';
 import { openPlan, runPlan } from './plans';
-import { openProof, verifyProof } from './proof';
+import type { Action } from './possible';
+import { openProof, tryHunks, verifyProof } from './proof';
 import { answer, accept, resume } from './questions';
 import { showStatusMenu } from './status';
 import { openTaskFolder, submit } from './tasks';
@@ -55,6 +56,18 @@ const COMMANDS: Record<string, Handler> = {
   deliver,
   openProof,
   verifyProof,
+  diagnose: showPageOf(
+    'diagnosis',
+    'diagnose',
+    'Why does which goal stand where it stands?',
+    'Why',
+  ),
+  review: showPageOf('review', 'review', 'Review the change of which goal?', 'Review'),
+  verify: async (context, given) => {
+    const at = await pickGoal(context, given, 'verify', 'The gates of which goal?');
+    return at && callGoal(context, 'verify', { ...at }, 'Goalproof: running the gates again…');
+  },
+  hunks: tryHunks,
   answer,
   accept,
   submit,
@@ -98,6 +111,10 @@ const SHOWN_BY: Record<string, string> = {
   'goal.accept': 'accept',
   'goal.answer': 'answer',
   'goal.verifyProof': 'verifyProof',
+  'goal.diagnose': 'diagnose',
+  'goal.review': 'review',
+  'goal.verify': 'verify',
+  'goal.hunks': 'hunks',
 };
 
 /** Shows what the server's commands find instead of letting their answers go unseen. */
@@ -144,6 +161,17 @@ async function showGoal(context: Context, given: Given): Promise<void> {
     const { text } = await context.goals.view(at.goal, at.root);
     await showPage({ ...at, page: 'goal' }, text);
   }
+}
+
+/** Returns a command that shows one page of a goal for which `action` is possible. */
+function showPageOf(page: Page, action: Action, ask: string, title: string): Handler {
+  return async (context, given) => {
+    const at = await pickGoal(context, given, action, ask);
+    if (at) {
+      const { text } = await context.goals.view(at.goal, at.root);
+      await showPage({ ...at, page }, `${title} ${plainLine(text, 50)}`);
+    }
+  };
 }
 
 function narrow(target: DiffTarget): DiffTarget {

@@ -15,19 +15,26 @@ export type Action =
   | 'undo'
   | 'deliver'
   | 'proof'
-  | 'plan';
+  | 'plan'
+  | 'diagnose'
+  | 'review'
+  | 'verify'
+  | 'hunks';
+
+/** What can be asked of a change that was judged. */
+const JUDGED = ['diff', 'review', 'proof', 'verify'] as const;
 
 export const POSSIBLE: Record<GoalStatus, readonly Action[]> = {
   planned: ['execute', 'plan', 'cancel'],
   running: ['pause', 'cancel'],
   paused: ['resume', 'cancel'],
-  blocked_on_human: ['answer', 'accept', 'resume', 'cancel'],
-  blocked_on_external: ['resume', 'cancel'],
-  needs_more_budget: ['resume', 'cancel'],
-  failed_infra: ['resume', 'cancel'],
-  not_ready: ['execute', 'accept', 'diff', 'proof', 'cancel'],
-  ready: ['diff', 'apply', 'undo', 'deliver', 'proof', 'execute', 'cancel'],
-  delivered: ['diff', 'apply', 'undo', 'proof'],
+  blocked_on_human: ['answer', 'accept', 'diagnose', ...JUDGED, 'hunks', 'resume', 'cancel'],
+  blocked_on_external: ['diagnose', 'resume', 'cancel'],
+  needs_more_budget: ['diagnose', 'resume', 'cancel'],
+  failed_infra: ['diagnose', 'resume', 'cancel'],
+  not_ready: ['execute', 'accept', 'diagnose', ...JUDGED, 'cancel'],
+  ready: [...JUDGED, 'hunks', 'apply', 'undo', 'deliver', 'execute', 'cancel'],
+  delivered: ['diff', 'review', 'apply', 'undo', 'proof'],
   cancelled: [],
 };
 
@@ -55,6 +62,7 @@ function fits(action: Action, view: GoalView): boolean {
     case 'accept':
       return view.criteria.some(isAcceptable);
     case 'diff':
+    case 'review':
       return view.tree !== null;
     case 'proof':
       return view.proof !== null;
@@ -63,7 +71,9 @@ function fits(action: Action, view: GoalView): boolean {
     case 'undo':
       return view.applied.length > 0;
     case 'resume':
-      return view.next.some((step) => step.startsWith('goalproof resume '));
+    case 'verify':
+    case 'hunks':
+      return view.next.some((step) => step.startsWith(`goalproof ${action} `));
     default:
       return true;
   }

@@ -3,7 +3,7 @@
 export const SECTION = "goalproof";
 export const REFUSED = -32803;
 export const INVALID_PARAMS = -32602;
-export const PAGES = ["goal", "plan", "proof", "diff", "base", "head", "diagnosis"] as const;
+export const PAGES = ["goal", "plan", "proof", "diff", "base", "head", "diagnosis", "review"] as const;
 export type Page = (typeof PAGES)[number];
 
 /** What is said beside LSP. */
@@ -72,7 +72,7 @@ export interface RunParams {
   readonly worker?: "recipe" | "cli" | "manual" | null;
   /** Which agent, as `goalproof agents` shows them; means cli. */
   readonly agent?: string | null;
-  /** What sort of goal it is, over what its words say. */
+  /** What sort of goal it is, over what its words say: feature, fix, refactor, migration, performance, security, docs, test, chore, mixed. */
   readonly kind?: "feature" | "fix" | "refactor" | "migration" | "performance" | "security" | "docs" | "test" | "chore" | "mixed" | null;
 }
 
@@ -220,7 +220,7 @@ export interface GoalView {
   readonly applied: readonly string[];
   readonly planPath: string | null;
   readonly reviews: readonly ReviewSectionView[];
-  readonly hunks: unknown | null;
+  readonly hunks: Readonly<Record<string, number>> | null;
 }
 
 /** A new goal. */
@@ -249,7 +249,7 @@ export interface PlanParams {
   readonly worker?: "recipe" | "cli" | "manual" | null;
   /** Which agent, as `goalproof agents` shows them; means cli. */
   readonly agent?: string | null;
-  /** What sort of goal it is, over what its words say. */
+  /** What sort of goal it is, over what its words say: feature, fix, refactor, migration, performance, security, docs, test, chore, mixed. */
   readonly kind?: "feature" | "fix" | "refactor" | "migration" | "performance" | "security" | "docs" | "test" | "chore" | "mixed" | null;
 }
 
@@ -396,7 +396,7 @@ export interface LogParams {
   readonly goal: string;
   /** What this task printed. */
   readonly task?: string | null;
-  /** What this gate printed when it ran last. */
+  /** What this gate printed, on the result if it ran on it. */
   readonly gate?: string | null;
   /** Bytes to leave out at the beginning. */
   readonly offset?: number;
@@ -519,7 +519,7 @@ export interface HunkView {
 export interface HunksView {
   readonly goal: string;
   readonly hunks: readonly HunkView[];
-  readonly count: unknown;
+  readonly count: Readonly<Record<string, number>>;
   readonly proof: ProofPlace;
 }
 

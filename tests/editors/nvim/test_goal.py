@@ -187,6 +187,39 @@ def test_a_red_gate_is_in_the_quickfix_list(start: OpenEditor, project: Path) ->
     assert "test_double" in listed
 
 
+@newest
+def test_what_is_not_ready_is_diagnosed_and_its_change_reviewed(
+    start: OpenEditor, project: Path
+) -> None:
+    write_plan(project, '{ replace = "calc.py", old = "2 * a", new = "3 * a" }')
+    editor = open_calc(start, project)
+    run_plan(editor, "not_ready")
+    editor.ex("Goal diagnose")
+    editor.until("return vim.api.nvim_buf_get_name(0):match('/diagnosis$') ~= nil")
+    told = editor.lines()
+    assert "not ready" in told and "What to do" in told
+    assert "test_double" in "\n".join(told)
+    editor.keys("q")
+    editor.ex("Goal review")
+    editor.until("return vim.api.nvim_buf_get_name(0):match('/review$') ~= nil")
+    assert {"architect", "security"} <= {line.split(":")[0] for line in editor.lines()}
+    assert "  nothing was found" in editor.lines()
+
+
+@newest
+def test_the_gates_run_again_and_each_hunk_is_tried(start: OpenEditor, project: Path) -> None:
+    editor = open_calc(start, project)
+    run_plan(editor, "ready")
+    editor.lua("events = {}")
+    editor.ex("Goal again")
+    editor.until_status("ready")
+    editor.ex("Goal hunks")
+    editor.until_said("the hunks: 1 constrained")
+    told = editor.lines()
+    assert told[0] == "1 constrained"
+    assert told[-1].startswith("  constrained calc.py:3: ")
+
+
 def test_a_window_follows_the_goal_that_it_shows(start: OpenEditor, project: Path) -> None:
     write_plan(project, SLOW)
     editor = open_calc(start, project)

@@ -15,7 +15,7 @@
 ---@field maxAgents? number|nil Tasks that run at the same time (4).
 ---@field worker? 'recipe'|'cli'|'manual'|nil Who does it: recipe (steps of a plan, fixes of gates), cli (an agent), manual (you). With a plan, for its tasks that name nobody.
 ---@field agent? string|nil Which agent, as `goalproof agents` shows them; means cli.
----@field kind? 'feature'|'fix'|'refactor'|'migration'|'performance'|'security'|'docs'|'test'|'chore'|'mixed'|nil What sort of goal it is, over what its words say.
+---@field kind? 'feature'|'fix'|'refactor'|'migration'|'performance'|'security'|'docs'|'test'|'chore'|'mixed'|nil What sort of goal it is, over what its words say: feature, fix, refactor, migration, performance, security, docs, test, chore, mixed.
 
 --- How large the change is.
 ---@class goalproof.ChangeView
@@ -151,7 +151,7 @@
 ---@field applied string[]
 ---@field planPath string|nil
 ---@field reviews goalproof.ReviewSectionView[]
----@field hunks any|nil
+---@field hunks table<string, number>|nil
 
 --- A new goal.
 ---@class goalproof.PlanParams
@@ -167,7 +167,7 @@
 ---@field maxAgents? number|nil Tasks that run at the same time (4).
 ---@field worker? 'recipe'|'cli'|'manual'|nil Who does it: recipe (steps of a plan, fixes of gates), cli (an agent), manual (you). With a plan, for its tasks that name nobody.
 ---@field agent? string|nil Which agent, as `goalproof agents` shows them; means cli.
----@field kind? 'feature'|'fix'|'refactor'|'migration'|'performance'|'security'|'docs'|'test'|'chore'|'mixed'|nil What sort of goal it is, over what its words say.
+---@field kind? 'feature'|'fix'|'refactor'|'migration'|'performance'|'security'|'docs'|'test'|'chore'|'mixed'|nil What sort of goal it is, over what its words say: feature, fix, refactor, migration, performance, security, docs, test, chore, mixed.
 
 --- A goal to work on.
 ---@class goalproof.ExecuteParams
@@ -272,7 +272,7 @@
 ---@class goalproof.LogParams
 ---@field goal string The goal's id, the beginning of one, or `latest`.
 ---@field task? string|nil What this task printed.
----@field gate? string|nil What this gate printed when it ran last.
+---@field gate? string|nil What this gate printed, on the result if it ran on it.
 ---@field offset? number Bytes to leave out at the beginning.
 ---@field follow? boolean Wait for more until it has ended.
 
@@ -364,7 +364,7 @@
 ---@class goalproof.HunksView
 ---@field goal string
 ---@field hunks goalproof.HunkView[]
----@field count any
+---@field count table<string, number>
 ---@field proof goalproof.ProofPlace
 
 --- A proof to check.
@@ -502,7 +502,7 @@
 ---@field exists boolean
 ---@field binary boolean
 
----@alias goalproof.Page 'goal'|'plan'|'proof'|'diff'|'base'|'head'|'diagnosis'
+---@alias goalproof.Page 'goal'|'plan'|'proof'|'diff'|'base'|'head'|'diagnosis'|'review'
 
 --- The settings that the server acts on.
 ---@class goalproof.Settings
@@ -528,7 +528,7 @@ M.methods = {
   trust = 'goal/didChangeTrust',
 }
 --- What `goal/render` shows.
-M.pages = { 'goal', 'plan', 'proof', 'diff', 'base', 'head', 'diagnosis' }
+M.pages = { 'goal', 'plan', 'proof', 'diff', 'base', 'head', 'diagnosis', 'review' }
 
 --- The commands of the server.
 M.commands = {

@@ -21,7 +21,8 @@ local WAITING =
   { 'paused', 'blocked_on_human', 'blocked_on_external', 'needs_more_budget', 'failed_infra' }
 local OPEN = vim.list_extend({ 'planned', 'running', 'not_ready', 'ready' }, WAITING)
 local ALL = vim.list_extend({ 'delivered', 'cancelled' }, OPEN)
-local CHANGED = { 'ready', 'not_ready', 'delivered' }
+local JUDGED = { 'ready', 'not_ready', 'blocked_on_human' }
+local CHANGED = vim.list_extend({ 'delivered' }, JUDGED)
 
 --- What can be opened of a goal.
 M.openable = { 'plan', 'proof', 'task' }
@@ -63,7 +64,17 @@ M.verbs = {
   list = { title = 'Choose among all goals', act = act('around', 'list') },
   show = { title = 'Show it in a window that follows it', fits = ALL, act = act('around', 'show') },
   watch = { title = 'The same as show', fits = { 'running' }, act = act('around', 'show') },
+  diagnose = {
+    title = 'Say why it stands there, and what to do',
+    fits = vim.list_extend({ 'not_ready' }, WAITING),
+    act = act('findings', 'diagnose'),
+  },
   diff = { title = 'Show the change, file by file', fits = CHANGED, act = act('outcome', 'diff') },
+  review = {
+    title = 'Look through the change for what a reader should see',
+    fits = CHANGED,
+    act = act('findings', 'review'),
+  },
   apply = {
     title = 'Put the change into the open files',
     fits = { 'ready', 'delivered' },
@@ -80,6 +91,16 @@ M.verbs = {
     title = 'Run the proof again in a clean checkout',
     fits = CHANGED,
     act = act('outcome', 'verify'),
+  },
+  again = {
+    title = 'Run the gates again on the same tree, and judge it anew',
+    fits = JUDGED,
+    act = act('work', 'again'),
+  },
+  hunks = {
+    title = 'Take each hunk away, to see which no gate notices',
+    fits = { 'ready', 'blocked_on_human' },
+    act = act('findings', 'hunks'),
   },
   answer = {
     title = 'Answer a question of it',
@@ -117,9 +138,10 @@ M.verbs = {
 --- The order of menus and completion: a goal's way from start to end, then the rest.
 -- stylua: ignore
 M.order = {
-  'new', 'run', 'plan', 'edit', 'execute', 'show', 'watch', 'log', 'pause', 'resume', 'answer',
-  'accept', 'submit', 'diff', 'apply', 'undo', 'proof', 'verify', 'deliver', 'failures', 'open',
-  'cancel', 'list', 'gates', 'agents', 'trust', 'untrust', 'restart',
+  'new', 'run', 'plan', 'edit', 'execute', 'show', 'watch', 'log', 'pause', 'resume', 'diagnose',
+  'answer', 'accept', 'submit', 'diff', 'review', 'apply', 'undo', 'proof', 'verify', 'again',
+  'hunks', 'deliver', 'failures', 'open', 'cancel', 'list', 'gates', 'agents', 'trust', 'untrust',
+  'restart',
 }
 
 --- Verbs that fit every goal, or that a page of the goal itself has keys for.

@@ -91,6 +91,12 @@ function M.execute(call)
   tell_start(about(call, 'execute', { document = call.document }))
 end
 
+--- Runs the gates again on the tree that was judged.
+---@param call goalproof.Call
+function M.again(call)
+  tell_start(about(call, 'verify'))
+end
+
 local LIMITS = {
   { key = 'wallSeconds', words = 'Seconds of work' },
   { key = 'attempts', words = 'Attempts of tasks' },

@@ -71,10 +71,12 @@ module.exports = {
     );
   },
 
-  'the goal and its proof are pages without command links': async () => {
+  'the goal, its proof, its diagnosis and its review are pages without command links': async () => {
     for (const [command, page] of [
       ['goalproof.showGoal', 'goal'],
       ['goalproof.openProof', 'proof'],
+      ['goalproof.diagnose', 'diagnosis'],
+      ['goalproof.review', 'review'],
     ]) {
       await run(command, at);
       const document = await until(`the ${page} page`, () =>
@@ -121,6 +123,21 @@ module.exports = {
         (one) => one.uri.scheme === 'output' && /tests[^]*── end ──/.test(one.getText()),
       ),
     );
+  },
+
+  'the gates run again on the same tree': async () => {
+    const { result, asked } = await withPerson(approves, () => run('goalproof.verify', at));
+    assert.equal(result?.id, at.goal, JSON.stringify(asked));
+    await until('the goal is ready again', async () => {
+      const { goals } = await run('goal.list', { root: at.root });
+      return goals.find((goal) => goal.id === at.goal).status === 'ready';
+    });
+  },
+
+  'each hunk is taken away, and the person hears what no gate noticed': async () => {
+    const { result, asked } = await withPerson(approves, () => run('goalproof.hunks', at));
+    assert.deepEqual(result?.count, { constrained: 1 }, JSON.stringify(asked));
+    assert.equal(asked.at(-1).args[0], 'Hunks: 1 constrained.');
   },
 
   'the proof is run again in a clean checkout and found to hold': async () => {

@@ -73,6 +73,8 @@ export const criterion = (more: Partial<CriterionView> = {}): CriterionView => (
   tests: [],
   state: 'verified',
   reason: '',
+  asks: '',
+  why: '',
   ...more,
 });
 

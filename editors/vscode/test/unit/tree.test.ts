@@ -12,9 +12,10 @@ test('a goal says how it stands and what can be asked of it', () => {
     'goal',
     'ready',
     'diff',
+    'review',
+    'proof',
     'apply',
     'deliver',
-    'proof',
     'execute',
     'cancel',
   ]);
@@ -37,6 +38,18 @@ test('a goal that waits is resumed only where the server says that it can be', (
   const next = [`goalproof resume ${view.id}`];
   const later = words(makeGoalNode({ root: ROOT, line: at, view: { ...view, next } }).context);
   assert.ok(later.includes('resume'));
+});
+
+test('gates run again, and hunks are tried, only where the server says that they can be', () => {
+  const at = line({ status: 'blocked_on_human' });
+  const asked = (next: readonly string[], tree: string | null) => {
+    const view = goal({ status: 'blocked_on_human', tree, next, proof: null });
+    return words(makeGoalNode({ root: ROOT, line: at, view }).context).slice(2);
+  };
+  assert.deepEqual(asked([], null), ['diagnose', 'cancel']);
+  const steps = ['verify', 'hunks'].map((verb) => `goalproof ${verb} goal-1`);
+  const all = ['diagnose', 'diff', 'review', 'verify', 'hunks', 'cancel'];
+  assert.deepEqual(asked(steps, 'c'.repeat(40)), all);
 });
 
 test('a running goal shows how far it is', () => {
