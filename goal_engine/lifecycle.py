@@ -328,7 +328,7 @@ def find_gate_questions(state: GoalState) -> tuple[Question, ...]:
                 id=WAIVE + gate.name,
                 text=f"gate {gate.name} {said} on the base already and does not tell its tests"
                 f" apart ({run.result.message}): answer `optional` to go on without requiring it,"
-                " or cancel and make it the goal to turn it green",
+                f" or cancel and make that the goal: `Make {gate.name} pass`",
             )
         )
     return tuple(questions)

@@ -431,16 +431,38 @@ def run_again(proof: Json, options: argparse.Namespace, scratch: Path) -> list[s
                     f"{f' — differs; {why}' if found else ''}"))  # fmt: skip
         differences += found
     differences += find_false_flakes(proof, known)
+    changed = trees["baseline"] != trees["proving"]
     apart = trees["original"] not in (trees["baseline"], trees["proving"])
     for name, gate in gates.items():
         needed = ("baseline", "proving", "original")[
             : 3 if apart and gate["report"] != "exit" else 2
         ]
-        for stage in needed:
+        without = ("counterfactual",) if changed and is_to_flip(proof, gate) else ()
+        for stage in (*needed, *without):
             if (stage, name) not in seen:
                 differences.append(f"runs[{stage} {name}]: absent")
     means = (python, first, setup)
     return differences + check_again(proof, clone, commits, trees, means, scratch)
+
+
+def is_to_flip(proof: Json, gate: Json) -> bool:
+    """Whether a criterion rests on what a gate says without the change."""
+    return any(
+        "check" not in criterion
+        and (criterion["evidence"] == "flips" or criterion.get("some_test", False))
+        and (criterion["gate"] == gate["name"]
+             or (criterion["gate"] is None and gate["report"] != "exit"))
+        for criterion in (item["criterion"] for item in proof["judgement"]["criteria"])
+    )  # fmt: skip
+
+
+def find_stages(check: Json, trees: dict[str, str]) -> set[str]:
+    """Return the stages of which a check has to say what it saw."""
+    stages = {"baseline", "proving"}
+    if trees["baseline"] == trees["proving"] or not {"gone", "gone_pattern", "runs"} & set(check):
+        return stages
+    apart = trees["original"] not in (trees["baseline"], trees["proving"])
+    return stages | {"counterfactual"} | ({"original"} if apart and "runs" in check else set())
 
 
 def check_again(
@@ -457,6 +479,8 @@ def check_again(
         where = f"checks[{criterion['id']}]"
         if said["error"]:
             raise Missing(f"check {criterion['id']} could not be done when the proof was made")
+        if set(said["seen"]) != find_stages(criterion["check"], trees):
+            raise Different(f"{where}.seen: it is not of the trees that it has to be about")
         for stage, seen in said["seen"].items():
             if seen["tree"] != trees.get(stage):
                 raise Different(f"{where}.{stage}.tree: it is not the tree that it is about")
