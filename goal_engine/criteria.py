@@ -71,6 +71,7 @@ ASKS = frozenset(
     ["again", "fix", "get", "let", "make", "repair", "run", "see", "test", "tests", "turn"]
 )
 """Words that say no more than that it is to be done."""
+PASSES = re.compile(r"\b(?:pass(?:es)?|succeeds?|green)\b", re.I)
 
 
 def propose(
@@ -82,6 +83,11 @@ def propose(
     own: tuple[Criterion, ...] = ()
     if len(tested) == 1 and means_all_tests(text):  # whatever kind such words are of
         return (*holds, _propose_test(text, kind, tested, worker))
+    if named := find_named_gate(text, gates):
+        return (
+            *propose_holds(gate for gate in gates if gate != named),
+            *_propose_gate(text, named),
+        )
     match kind:
         case GoalKind.FIX if FLAKY.search(text) and len(tested) == 1:
             own = (_propose_repeats(text, tested[0]),)
@@ -125,6 +131,17 @@ def means_all_tests(text: str) -> bool:
     """Whether a goal asks for nothing but that all that is red turns green."""
     rest, found = ALL_TESTS.subn(" ", text)
     return bool(found) and not count_words(rest, ASKS)
+
+
+def find_named_gate(text: str, gates: Iterable[GateSpec]) -> GateSpec | None:
+    """Return the gate of which a goal asks that it passes, if it asks for nothing else."""
+    for gate in gates:
+        name = re.escape(gate.name).replace(r"\-", "[- ]")
+        rest, found = re.subn(rf"(?<![\w-]){name}(?![\w-])", " ", text, count=1, flags=re.I)
+        rest, passes = PASSES.subn(" ", rest)
+        if gate.required and found and passes and not count_words(rest, ASKS | {"gate"}):
+            return gate
+    return None
 
 
 def find_renaming(text: str) -> tuple[str, str] | None:
@@ -260,10 +277,25 @@ def _propose_test(
             why="you do it and you judge it; a test that flips is shown if there is one",
         )
     why = (
-        f"a {kind} is shown by a test that is red without it; none is named, so whether it is the"
+        f"a goal of kind {kind} is shown by a test that is red without it; none is named, so whether it is the"
         " right one is for a person to say"
     )
     return asked.changed(some_test=True, why=why)
+
+
+def _propose_gate(text: str, gate: GateSpec) -> tuple[Criterion, ...]:
+    """That a gate turns green is the goal; who says only yes or no is easily satisfied."""
+    asked = Criterion(
+        id=f"{gate.name}-passes",
+        text=f"Gate {gate.name} passes",
+        evidence=EvidenceKind.FLIPS,
+        gate=gate.name,
+        why="the goal is that it passes",
+    )
+    if gate.report is not GateReport.EXIT:
+        return (asked,)
+    why = f"gate {gate.name} does not tell its tests apart: see how it was turned green"
+    return (asked, Criterion(id=ACCEPTED, text=text, evidence=EvidenceKind.ACCEPTED, why=why))
 
 
 def _propose_word(text: str, kind: GoalKind) -> Criterion:

@@ -300,7 +300,7 @@ async def _judge(ports: Ports, bench: Workbench, state: GoalState, meter: _Meter
     reaching = await in_thread(find_reaching_change, read, state.evidence, state.gates)
     seen = await observe(ports, state, without, original, reaching)
     seen = await review_seen(ports, bench.repository, state, seen)
-    judgement = judge(state.gates, state.asked, state.acceptances, seen)
+    judgement = await in_thread(judge, state.gates, state.asked, state.acceptances, seen)
     spent = meter.spent.changed(changed_lines=lines - state.spend.changed_lines)
     proven = state.changed(spend=state.spend.plus(spent))
     cause = ProofCause.VERIFIED if state.reopened else ProofCause.JUDGED
@@ -328,7 +328,7 @@ def find_gate_questions(state: GoalState) -> tuple[Question, ...]:
                 id=WAIVE + gate.name,
                 text=f"gate {gate.name} {said} on the base already and does not tell its tests"
                 f" apart ({run.result.message}): answer `optional` to go on without requiring it,"
-                " or cancel and make it the goal to turn it green",
+                f" or cancel and make that the goal: `Make {gate.name} pass`",
             )
         )
     return tuple(questions)

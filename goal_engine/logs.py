@@ -52,9 +52,10 @@ async def read_log(
 ) -> LogPart:
     """Return at most `LIMIT` bytes of a log, from `offset` on.
 
-    Without `task` and `gate` it is the log of what runs now, else of what ran last.  A log that is
-    shorter than `offset` is another one, of a new attempt, and read from its beginning.  Raises
-    `GoalNotFound` where there is none.
+    Without `task` and `gate` it is the log of what runs now, else of what ran last.  Of a gate
+    it is what it said of the result, if it was asked.  A log that is shorter than `offset` is
+    another one, of a new attempt, and read from its beginning.  Raises `GoalNotFound` where there
+    is none.
     """
     folder = ports.find_state_dir() / "workspaces" / state.goal_id
     place = await in_thread(find_log, state, folder, task, gate)
@@ -120,7 +121,14 @@ def _find_of_gate(state: GoalState, folder: Path, gate: str) -> LogPlace:
     runs = [run for run in state.gates_run.values() if run.result.gate == gate]
     if not runs:
         raise GoalNotFound(f"Gate {gate} has no log yet in {state.goal_id}: it has not run.")
-    return _place_of(runs[-1])
+    return _place_of(_choose(runs))
+
+
+def _choose(runs: list[GateRun]) -> GateRun:
+    """What a gate said of the result, else what it said last: what comes after the result runs on
+    a tree that nobody has, and would be taken for it."""
+    proving = [run for run in runs if run.result.stage is GateStage.PROVING]
+    return (proving or runs)[-1]
 
 
 def _find_running(state: GoalState, folder: Path, gate: str) -> LogPlace | None:
@@ -145,7 +153,7 @@ def _find_last(state: GoalState) -> LogPlace:
     later = [run for run in runs if run.result.stage is not GateStage.BASELINE]
     tried = [name for name, at in state.tasks.items() if at.attempts]
     if later:
-        return _place_of(later[-1])
+        return _place_of(_choose(later))
     if tried:
         return LogPlace(tried[-1], task=tried[-1], sha256=state.tasks[tried[-1]].log)
     if runs:

@@ -135,7 +135,7 @@ def _can_repair(state: GoalState, weighed: _Weighed) -> bool:
 async def _weigh(ports: Ports, state: GoalState) -> _Weighed:
     """Judge by the proving gates alone: what they say no to needs no counterfactual."""
     seen = await observe(ports, state, None, None, ())
-    judgement = judge(state.gates, state.asked, state.acceptances, seen)
+    judgement = await in_thread(judge, state.gates, state.asked, state.acceptances, seen)
     partial = [v for v in judgement.criteria if v.state is CriterionState.PARTIAL]
     unmet = [v for v in judgement.gates if v.required and not v.met]
     named = {v.gate for v in unmet} | {v.criterion.gate for v in partial}

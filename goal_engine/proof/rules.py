@@ -56,7 +56,7 @@ RULES: dict[str, Rule] = {
     "test-returns-early": Rule(TEST, WARNS, "A test may end before it asks anything."),
     "expectation-changed": Rule(TEST, WARNS, "Code and what is expected of it changed together."),
     "snapshot-rewritten": Rule(TEST, WARNS, "A recorded expectation was recorded anew."),
-    "nothing-tested": Rule(TEST, NOTES, "Code changed, and no test with it."),
+    "nothing-tested": Rule(TEST, NOTES, "Code changed, no test with it, and none turned green."),
     # security
     "secret": Rule(SECURITY, BLOCKS, "Who can read the repository has this secret: revoke it."),
     "secret-like": Rule(SECURITY, WARNS, "This may be a secret."),

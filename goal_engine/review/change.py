@@ -135,6 +135,8 @@ class Change:
     """Ids of the tests that a gate told apart on the base: what becomes of them is asked elsewhere."""
     met: dict[str, bool] = field(default_factory=dict)
     """Whether each gate was green on the result."""
+    turned: bool = False
+    """Whether a test, or a gate, says yes to the result that did not to the base."""
     writes: tuple[str, ...] = ()
     """The write sets of the plan."""
     policy: ReviewPolicy = ReviewPolicy()

@@ -54,7 +54,7 @@ def find_weakening(change: Change) -> Iterator[Finding]:
             yield find("test-removed", file, None, message, asked=change.is_told_apart(old))
     tested = any(file.test for file in change.files)
     untested = [file for file in change.code if file.is_code and not file.is_gone and file.added]
-    if untested and not tested:
+    if untested and not tested and not change.turned:
         yield find("nothing-tested", untested[0], None, "it changed, and nothing that tests it")
 
 

@@ -47,7 +47,8 @@ def refusal(state: GoalState | None, verb: str, why: str = "") -> NotPossibleNow
         return NotPossibleNow(f"There is no such goal to {verb}; `goalproof list` shows them.")
     instead = ", ".join(other for other in POSSIBLE[state.status] if other != verb)
     return NotPossibleNow(
-        f"{state.goal_id} is {state.status}, so it cannot {verb} now{f': {why}' if why else ''}."
+        f"{state.goal_id} is {state.status}, so `{verb}` is not possible now"
+        f"{f': {why}' if why else ''}."
         f" Possible: {instead}."
     )
 

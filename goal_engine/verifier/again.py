@@ -27,4 +27,4 @@ async def weigh_again(
     original = find_stage_tree(state, GateStage.ORIGINAL)
     seen = await observe(ports, state, without, original, reaching)
     seen = await review_seen(ports, repository, state, seen)
-    return seen, judge(state.gates, state.asked, state.acceptances, seen)
+    return seen, await in_thread(judge, state.gates, state.asked, state.acceptances, seen)

@@ -8,7 +8,7 @@ from goal_engine.decision import Criterion
 from goal_engine.errors import GoalError, NotPossibleNow
 from goal_engine.evidence import GoalGitEvidence
 from goal_engine.ports import Ports
-from goal_engine.proof.gate import GateSpec, GateStage
+from goal_engine.proof.gate import GateResult, GateSpec, GateStage, TestOutcome
 from goal_engine.proof.review import ReviewPolicy, ReviewSection
 from goal_engine.proof.verdict import Observations
 from goal_engine.review.change import FILES, Change, read_files
@@ -65,7 +65,7 @@ def review_tree(
         return ()
     there = frozenset(repository.list_files(evidence.tree))
     names = frozenset(path.rpartition("/")[2] for path in there)
-    base = seen.baseline.values()
+    base, proven = seen.baseline.values(), seen.proving.values()
     change = Change(
         files=read_files(repository.read_blob, evidence, gates, frozenset(seen.protected)),
         text=text,
@@ -73,6 +73,7 @@ def review_tree(
         gates=gates,
         ran=frozenset(test for result in base for test in result.tests),
         met={gate: result.green for gate, result in seen.proving.items()},
+        turned=any(turned_green(seen.baseline.get(result.gate), result) for result in proven),
         policy=policy,
         writes=tuple(writes),
         claims=tuple(claims),
@@ -81,6 +82,17 @@ def review_tree(
         unread=max(0, len(evidence.files) - FILES),
     )
     return review_change(change)
+
+
+def turned_green(before: GateResult | None, now: GateResult) -> bool:
+    """Whether a gate, or a test of it, that was red or absent before is green now: what changed is
+    tested, though no test was changed."""
+    if before is None:
+        return False
+    if not before.tests and not now.tests:
+        return now.green and not before.green
+    passed = {test for test, outcome in now.tests.items() if outcome is TestOutcome.PASSED}
+    return any(before.tests.get(test) is not TestOutcome.PASSED for test in passed)
 
 
 async def review_goal(ports: Ports, state: GoalState) -> tuple[ReviewSection, ...]:

@@ -74,9 +74,11 @@ async def settle_gate(
     Raises and is cancelled like `run_gate`.
     """
     ran = [await run_gate(bench, spec, stage, tree, commit, recall)]
-    while not ran[0].result.cached and wants_another(spec, [one.result for one in ran], confirm):
+    while not ran[0].result.cached and await in_thread(
+        wants_another, spec, [one.result for one in ran], confirm
+    ):
         ran.append(await run_gate(bench, spec, stage, tree, commit))
-    result = merge_runs([one.result for one in ran])
+    result = await in_thread(merge_runs, [one.result for one in ran])
     failures = {failure.test: failure for one in reversed(ran) for failure in one.failures}
     return replace(
         ran[0], result=result, log=_join_logs(ran), failures=tuple(failures.values())[:TOLD]
@@ -136,9 +138,9 @@ async def run_gate(
             timeout=spec.timeout,
             limits=spec.limits,
         )
-        output = log.read_bytes() if log.exists() else b""
+        output = await in_thread(_read_log, log)
         root = str(workspace.resolve())
-        outcome, tests, message = _read_outcome(spec, ended, report, output, root)
+        outcome, tests, message = await in_thread(_read_outcome, spec, ended, report, output, root)
         failures = await in_thread(find_failures, tests.failures, workspace, spec.cwd)
         if outcome in (GateOutcome.PASSED, GateOutcome.FAILED):
             changed = await in_thread(_find_changed, bench, workspace, tree, commit, environment)
@@ -157,6 +159,10 @@ async def run_gate(
             notes=(*environment.notes, *find_notes(spec.report)),
         )
         return GateRunOutput(result, output, environment, failures)
+
+
+def _read_log(log: Path) -> bytes:
+    return log.read_bytes() if log.exists() else b""
 
 
 def _find_changed(

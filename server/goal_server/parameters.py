@@ -122,7 +122,8 @@ class PlanParams(Limits):
         default=None, description="Which agent, as `goalproof agents` shows them; means cli."
     )
     kind: GoalKind | None = Field(
-        default=None, description="What sort of goal it is, over what its words say."
+        default=None,
+        description=f"What sort of goal it is, over what its words say: {', '.join(GoalKind)}.",
     )
 
 
@@ -172,7 +173,9 @@ class LogParams(Params):
 
     goal: str = _goal()
     task: str | None = Field(default=None, description="What this task printed.")
-    gate: str | None = Field(default=None, description="What this gate printed when it ran last.")
+    gate: str | None = Field(
+        default=None, description="What this gate printed, on the result if it ran on it."
+    )
     offset: int = Field(default=0, ge=0, description="Bytes to leave out at the beginning.")
     follow: bool = Field(default=False, description="Wait for more until it has ended.")
 

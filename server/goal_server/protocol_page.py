@@ -110,7 +110,8 @@ At most 200 lenses and three goals are shown in a file. `workspace/codeLens/refr
 made of changed, if the client has `refreshSupport`. Hover says why a region is there.
 
 Diagnostics are pushed, with the source `goalproof`: failing tests of goals that are not decided (code: the gate; data:
-`goal`, `gate`, `test`, `root`), mistakes in `goalproof.toml` and in plans (code: the file's name).
+`goal`, `gate`, `test`, `root`), what a review found (code: the rule; data: `goal`, `root`, `rule`, and `criterion` where it
+blocks; the line is the result's), mistakes in `goalproof.toml` and in plans (code: the file's name).
 
 Code actions (`quickfix`, `refactor`): run the gates of a diagnostic's goal again (`goal.execute` or `goal.resume`); and,
 if `initializationOptions.clientCommands` names these commands of the client, `goalproof.newGoalFrom` `{text, uri, range}`

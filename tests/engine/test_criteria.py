@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from goal_engine.criteria import ACCEPTED, SHOWN, find_named_tests, means_all_tests, propose
+from goal_engine.criteria import (
+    ACCEPTED,
+    SHOWN,
+    find_named_gate,
+    find_named_tests,
+    means_all_tests,
+    propose,
+)
 from goal_engine.decision import EvidenceKind, describe_evidence
 from goal_engine.oracle import find_kind
 from goal_engine.proof.gate import GateReport
@@ -93,3 +100,26 @@ def test_who_does_it_themselves_judges_it_unless_a_test_was_named():
     said = proposed("Fix the wrong sum", worker="manual")
     assert said.evidence is WORD and said.some_test
     assert proposed("Fix test_add", worker="manual").evidence is FLIPS
+
+
+@pytest.mark.parametrize(
+    "text", ["Make lint pass", "Get the `lint` gate green again", "See lint green"]
+)
+def test_a_goal_may_be_that_a_gate_passes(text):
+    *_, flips, word = propose(text, find_kind(text).kind, (TESTS, LINT), "cli")
+    assert (flips.id, flips.evidence, flips.gate) == ("lint-passes", FLIPS, "lint")
+    assert word.evidence is WORD, "a gate that says yes or no is easily satisfied"
+    assert [c.id for c in propose(text, K.MIXED, (TESTS, LINT), "cli")][0] == "tests-holds"
+
+
+def test_a_gate_may_be_said_as_its_command():
+    gate = a_gate(name="make-test", report=GateReport.EXIT)
+    assert find_named_gate("Make `make test` pass", (gate,)) == gate
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["Add a lint pass to the build", "Fix sums so that lint passes", "Make lint-js pass", "lint"],
+)
+def test_a_gate_that_is_only_mentioned_is_not_the_goal(text):
+    assert find_named_gate(text, (TESTS, LINT)) is None

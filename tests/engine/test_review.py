@@ -12,7 +12,7 @@ from goal_engine.decision import Criterion, EvidenceKind
 from goal_engine.evidence import ChangedFile
 from goal_engine.gates.config import find_mistakes, parse_configuration
 from goal_engine.gates.protected import is_test
-from goal_engine.proof.gate import GateSpec
+from goal_engine.proof.gate import GateOutcome, GateResult, GateSpec, GateStage, TestOutcome
 from goal_engine.proof.review import (
     Finding,
     ReviewPass,
@@ -25,6 +25,7 @@ from goal_engine.proof.rules import RULES
 from goal_engine.review import sections
 from goal_engine.review.change import LIMIT, Change, FileChange
 from goal_engine.review.sections import PASSES, review_change
+from goal_engine.verifier.review import turned_green
 
 CODE = "def add(a, b):\n    return a - b\n"
 TEST = """import calc
@@ -462,3 +463,31 @@ def test_every_pass_is_tried_by_a_lie_or_a_test() -> None:
         "protected",
         "slop",
     }
+
+
+def test_code_that_turned_a_test_green_is_tested() -> None:
+    file = a_file("calc.py", CODE, CODE.replace("-", "+"))
+    assert "nothing-tested" in {found.rule for found in look(file)}
+    assert "nothing-tested" not in {found.rule for found in look(file, turned=True)}
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "turned"),
+    [
+        ({"a": "failed"}, {"a": "passed"}, True),
+        ({"a": "passed"}, {"a": "passed", "new": "passed"}, True),
+        ({"a": "passed", "b": "failed"}, {"a": "passed", "b": "failed"}, False),
+        ({"a": "failed"}, {"a": "skipped"}, False),
+        ({}, {}, True),
+        (None, {"a": "passed"}, False),
+    ],
+)
+def test_what_turned_green(
+    before: dict[str, str] | None, now: dict[str, str], turned: bool
+) -> None:
+    def seen(stage: GateStage, tests: dict[str, str], outcome: GateOutcome) -> GateResult:
+        said = {test: TestOutcome(word) for test, word in tests.items()}
+        return GateResult(gate="tests", stage=stage, tree="0" * 40, outcome=outcome, tests=said)
+
+    base = None if before is None else seen(GateStage.BASELINE, before, GateOutcome.FAILED)
+    assert turned_green(base, seen(GateStage.PROVING, now, GateOutcome.PASSED)) is turned

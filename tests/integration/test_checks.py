@@ -30,6 +30,7 @@ from goal_server import operations
 from goal_server import parameters as p
 from goal_server.operations import Context
 from tests.integration.projects import CALC, FIX, TESTS, a_project, run
+from tests.integration.test_reverify import forge
 
 S, C = GoalStatus, CriterionState
 ME = Decision(actor="me", reason="I looked at it")
@@ -410,6 +411,21 @@ async def test_a_proof_that_lies_about_what_was_seen_is_not_reproduced(
     assert any(f"checks[it-{number}]" in said for said in again.differences), again.differences
     done = alone(bundle, engine.checkout)
     assert done.returncode == 1 and f"checks[it-{number}]" in done.stdout, done.stdout
+
+
+async def test_a_look_that_leaves_a_tree_out_is_no_look(open_project, tmp_path) -> None:
+    """What was there before, and is there without the change, has to be said to be compared."""
+    engine = open_project(**{"app.py": APP})
+    state = await run(engine, planned(RENAMED, asks("flips", GONE)))
+    bundle = await resolve_goal_proof(engine.ports, state.goal_id)
+    proof, _ = read_bundle(bundle)
+    (check,) = proof.checks
+    now = {GateStage.PROVING: check.seen[GateStage.PROVING]}
+    less = forge(bundle, tmp_path / "less", proof.changed(checks=(check.changed(seen=now),)))
+    again = await verify_proof(less, engine.checkout)
+    assert again.outcome is ReverifyOutcome.NOT_REPRODUCED
+    done = alone(less, engine.checkout)
+    assert done.returncode == 1 and "checks[it].seen" in done.stdout, done.stdout
 
 
 async def test_commands_of_a_stranger_s_checks_are_asked_about_like_gates(open_project) -> None:

@@ -13,6 +13,7 @@ from goal_engine.engine import Engine
 from goal_engine.errors import GoalNotFound
 from goal_engine.lifecycle import execute_goal
 from goal_engine.logs import LIMIT, decode_part
+from goal_engine.proof.gate import GateStage
 from goal_engine.types import Decision, GoalId
 from goal_server import operations as o
 from goal_server import parameters as p
@@ -162,3 +163,17 @@ def test_half_a_letter_waits_for_the_rest():
         text, used = decode_part(whole[:cut], final=False)
         assert text + decode_part(whole[used:], final=True)[0] == "aé𝄞"
     assert decode_part(b"a\xc3", final=True) == ("a\ufffd", 2)
+
+
+async def test_a_gate_s_log_is_what_it_said_of_the_result(
+    context: Context, engine: Engine, project: Path
+) -> None:
+    says = '[[gate]]\nname = "says"\nargv = ["cat", "calc.py"]\n'
+    (project / "goalproof.toml").write_text(GATE + says, encoding="utf-8")
+    await commit(project)
+    state = await run(engine, a_plan(FIX))
+    stages = {run.result.stage for run in state.gates_run.values() if run.result.gate == "tests"}
+    assert GateStage.COUNTERFACTUAL in stages, "it ran without the change afterwards"
+    for asked in ({"gate": "tests"}, {}):
+        view = await o.show_log(context, p.LogParams(goal=state.goal_id, **asked))
+        assert view.name.startswith("proving "), view.name

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from goal_engine import lifecycle, repair
 from goal_engine.engine import Engine
 from goal_engine.errors import NotPossibleNow
 from goal_engine.lifecycle import resume_goal, verify_goal
@@ -17,6 +19,8 @@ from goal_engine.reverify import ReverifyOutcome, inspect_bundle, verify_proof
 from goal_engine.state.events import GateFinished, JournalEntry, TaskStarted, VerificationReopened
 from goal_engine.state.model import GoalState
 from goal_engine.types import GoalStatus
+from goal_engine.verifier import run as run_module
+from goal_engine.verifier import stages
 from goal_engine.verifier.bundle import proofs_folder
 from tests.integration.projects import FIX, GATE, a_plan, a_project, create, fingerprint, run
 
@@ -94,7 +98,7 @@ async def test_what_was_ready_is_not_when_its_gates_say_no_now(flagged: Engine, 
 
 async def test_a_goal_that_nobody_judged_cannot_be_verified(engine: Engine) -> None:
     state = await create(engine, a_plan(FIX))
-    with pytest.raises(NotPossibleNow, match="cannot verify now"):
+    with pytest.raises(NotPossibleNow, match="`verify` is not possible now"):
         await verify_goal(engine.ports, state.goal_id)
 
 
@@ -118,3 +122,30 @@ async def test_a_stopped_verification_goes_on_as_one(engine: Engine) -> None:
     proof, _ = inspect_bundle(await resolve_goal_proof(engine.ports, state.goal_id))
     assert proof.cause is ProofCause.VERIFIED
     assert after.tasks == state.tasks
+
+
+async def test_nobody_waits_while_what_gates_said_is_read_and_weighed(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A large suite takes seconds to read, and the loop serves an editor meanwhile."""
+    on: dict[str, bool] = {}
+
+    def noticing(name: str, work: Callable[..., object]) -> Callable[..., object]:
+        def wrapped(*given: object) -> object:
+            on[name] = threading.current_thread() is threading.main_thread()
+            return work(*given)
+
+        return wrapped
+
+    for module, name in (
+        (run_module, "read_report"),
+        (run_module, "merge_runs"),
+        (stages, "render_report"),
+        (lifecycle, "judge"),
+        (repair, "judge"),
+    ):
+        key = f"{module.__name__}.{name}"
+        monkeypatch.setattr(module, name, noticing(key, getattr(module, name)))
+    state = await run(engine, a_plan(FIX))
+    assert state.status is S.READY
+    assert len(on) == 5 and not any(on.values()), on

@@ -112,6 +112,10 @@ def test_runs_that_are_left_out_or_about_another_tree_are_named(
     proof, _ = inspect_bundle(bundle)
     none = forge(bundle, tmp_path / "none", proof.changed(runs=()))
     assert "runs[proving tests]: absent" in answered(tried(none, project), 1, "NOT REPRODUCED")
+    kept = tuple(run for run in proof.runs if run.stage != "counterfactual")
+    unflipped = forge(bundle, tmp_path / "unflipped", proof.changed(runs=kept))
+    why = answered(tried(unflipped, project), 1, "NOT REPRODUCED")
+    assert "runs[counterfactual tests]: absent" in why
     swap = {proof.base_tree: proof.tree, proof.tree: proof.base_tree}
     runs = tuple(run.changed(tree=swap[run.tree]) for run in proof.runs)
     swapped = forge(bundle, tmp_path / "swapped", proof.changed(runs=runs))

@@ -72,7 +72,7 @@ export interface RunParams {
   readonly worker?: "recipe" | "cli" | "manual" | null;
   /** Which agent, as `goalproof agents` shows them; means cli. */
   readonly agent?: string | null;
-  /** What sort of goal it is, over what its words say. */
+  /** What sort of goal it is, over what its words say: feature, fix, refactor, migration, performance, security, docs, test, chore, mixed. */
   readonly kind?: "feature" | "fix" | "refactor" | "migration" | "performance" | "security" | "docs" | "test" | "chore" | "mixed" | null;
 }
 
@@ -249,7 +249,7 @@ export interface PlanParams {
   readonly worker?: "recipe" | "cli" | "manual" | null;
   /** Which agent, as `goalproof agents` shows them; means cli. */
   readonly agent?: string | null;
-  /** What sort of goal it is, over what its words say. */
+  /** What sort of goal it is, over what its words say: feature, fix, refactor, migration, performance, security, docs, test, chore, mixed. */
   readonly kind?: "feature" | "fix" | "refactor" | "migration" | "performance" | "security" | "docs" | "test" | "chore" | "mixed" | null;
 }
 
@@ -396,7 +396,7 @@ export interface LogParams {
   readonly goal: string;
   /** What this task printed. */
   readonly task?: string | null;
-  /** What this gate printed when it ran last. */
+  /** What this gate printed, on the result if it ran on it. */
   readonly gate?: string | null;
   /** Bytes to leave out at the beginning. */
   readonly offset?: number;

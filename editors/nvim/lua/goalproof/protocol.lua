@@ -15,7 +15,7 @@
 ---@field maxAgents? number|nil Tasks that run at the same time (4).
 ---@field worker? 'recipe'|'cli'|'manual'|nil Who does it: recipe (steps of a plan, fixes of gates), cli (an agent), manual (you). With a plan, for its tasks that name nobody.
 ---@field agent? string|nil Which agent, as `goalproof agents` shows them; means cli.
----@field kind? 'feature'|'fix'|'refactor'|'migration'|'performance'|'security'|'docs'|'test'|'chore'|'mixed'|nil What sort of goal it is, over what its words say.
+---@field kind? 'feature'|'fix'|'refactor'|'migration'|'performance'|'security'|'docs'|'test'|'chore'|'mixed'|nil What sort of goal it is, over what its words say: feature, fix, refactor, migration, performance, security, docs, test, chore, mixed.
 
 --- How large the change is.
 ---@class goalproof.ChangeView
@@ -167,7 +167,7 @@
 ---@field maxAgents? number|nil Tasks that run at the same time (4).
 ---@field worker? 'recipe'|'cli'|'manual'|nil Who does it: recipe (steps of a plan, fixes of gates), cli (an agent), manual (you). With a plan, for its tasks that name nobody.
 ---@field agent? string|nil Which agent, as `goalproof agents` shows them; means cli.
----@field kind? 'feature'|'fix'|'refactor'|'migration'|'performance'|'security'|'docs'|'test'|'chore'|'mixed'|nil What sort of goal it is, over what its words say.
+---@field kind? 'feature'|'fix'|'refactor'|'migration'|'performance'|'security'|'docs'|'test'|'chore'|'mixed'|nil What sort of goal it is, over what its words say: feature, fix, refactor, migration, performance, security, docs, test, chore, mixed.
 
 --- A goal to work on.
 ---@class goalproof.ExecuteParams
@@ -272,7 +272,7 @@
 ---@class goalproof.LogParams
 ---@field goal string The goal's id, the beginning of one, or `latest`.
 ---@field task? string|nil What this task printed.
----@field gate? string|nil What this gate printed when it ran last.
+---@field gate? string|nil What this gate printed, on the result if it ran on it.
 ---@field offset? number Bytes to leave out at the beginning.
 ---@field follow? boolean Wait for more until it has ended.
 
