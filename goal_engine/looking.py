@@ -26,7 +26,10 @@ JOINS = re.compile(r"""(["'`])\s*(?:[+.,&]|\|\||\])*\s*(?:\[|[rbuf]{0,2})(["'`])
 ESCAPES = re.compile(r"\\x([0-9a-f]{2})|\\u\{?([0-9a-f]{4})\}?|\\U([0-9a-f]{8})|\\([0-7]{3})", re.I)
 INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff]")
 WHERE = re.compile(
-    r"\bgoalproof\b|workspaces|\bgetcwd\b|\bcwd\(|__file__|VIRTUAL_ENV|sys\.prefix", re.I
+    r"\bgoalproof\b|workspaces|\bgetcwd\b|\bcwd\(|__file__|VIRTUAL_ENV|sys\.prefix|\bGetwd\b"
+    r"|__dirname|__filename|import\.meta\.(?:url|dirname|filename)|\bcurrent_(?:dir|exe)\b"
+    r"|CARGO_MANIFEST_DIR|\bos\.Executable\b|\bPWD\b",
+    re.I,
 )
 """Words of code that asks where it is run."""
 
@@ -66,12 +69,16 @@ def find_hidden(
 ) -> tuple[str, ...]:
     """Return `path:line what` where the change has it after all, spelled or placed in another way.
 
-    In pieces, escaped, in letters that only look different, or outside the files that are looked at.
+    In pieces, escaped, in letters that only look different, or outside the files that are looked at;
+    and where it could be unseen: in lines and files so long that they are not looked at to their end.
     """
     found: list[str] = []
     for path in changed:
-        known = set(_split_lines(old(path)))
-        for number, line in enumerate(_split_lines(new(path)), 1):
+        before, now = old(path), new(path)
+        known = set(_split_lines(before))
+        if b"\0" not in now:  # which no code has
+            found += (f"{path}{what}" for what in _find_unseen(before, now))
+        for number, line in enumerate(_split_lines(now), 1):
             if line in known:
                 continue
             if not is_wanted(path) and pattern.search(line):
@@ -112,6 +119,22 @@ def _find_in_file(pattern: re.Pattern[str], path: str, data: bytes) -> Iterator[
     for number, line in enumerate(_split_lines(data), 1):
         if pattern.search(line):
             yield f"{path}:{number}"
+
+
+def _find_unseen(before: bytes, now: bytes) -> Iterator[str]:
+    """Say where a change is not looked at to its end."""
+    if len(now) > LOOKED_AT and before != now:
+        yield f", of which only the first {LOOKED_AT // 1024**2} MiB are looked at"
+    known = _find_long(before)
+    for line, number in _find_long(now).items():
+        if line not in known:
+            yield f":{number}, which is too long to be looked at to its end"
+
+
+def _find_long(data: bytes) -> dict[bytes, int]:
+    """Return the number of each line that is not looked at as a whole."""
+    lines = enumerate(data[:LOOKED_AT].split(b"\n"), 1)
+    return {line: number for number, line in lines if len(line) > LONGEST_LINE}
 
 
 def _split_lines(data: bytes) -> list[str]:

@@ -167,12 +167,15 @@ def _created(
     planned = plan.kind if plan else None
     said = "you say so" if options.kind else "the plan says so" if planned else choice.reason
     count = len(status.dirty)
-    notices = (
+    notices: tuple[str, ...] = (
         (f"{count} changed file{'s are' if count > 1 else ' is'} not included: the goal starts"
          f" from the last commit ({status.commit[:12]}).",)
         if count
         else ()
     )  # fmt: skip
+    if options.review.ignore:
+        left_out = ", ".join(options.review.ignore)
+        notices += (f"The review leaves out what goalproof.toml says to ignore: {left_out}.",)
     return e.GoalCreated(
         goal_id=goal_id,
         text=text,

@@ -57,6 +57,25 @@ OTHER_GATES_READ = (
     *("yarn.lock", "bun.lock*", ".pnp.*", "node_modules", ".pnpmfile.cjs", "pyrightconfig.json"),
     *("cargo.toml", "cargo.lock", ".cargo", "rust-toolchain*", "clippy.toml", ".clippy.toml"),
     *("rustfmt.toml", ".rustfmt.toml", "go.mod", "go.sum", "go.work*", ".justfile", "tox.toml"),
+    *("setuptests.?s", "setuptests.?sx", "jest.*.?s", "jest.*.json", "jest.*.?js", ".swcrc"),
+    *(
+        "ava.config.*",
+        "karma.conf.*",
+        "playwright.config.*",
+        "cypress.config.*",
+        ".taprc",
+        ".c8rc*",
+    ),
+    *(
+        ".nycrc*",
+        "deno.json*",
+        "jsconfig.json",
+        "node.config.json",
+        ".pnpmfile.mjs",
+        "nextest.toml",
+    ),
+    *("uv.lock", "poetry.lock", "pdm.lock", "pipfile*", "pylock*.toml", "poetry.toml", "uv.toml"),
+    *("composer.json", "composer.lock", "gemfile*", "pom.xml", "build.gradle*", "rakefile"),
 )
 """The same for other languages, and what decides which code of others is run."""
 
@@ -99,6 +118,9 @@ DEFAULT_TESTS = (
     *("tests/**", "test/**", "**/tests/**", "**/test/**", "**/tests.py", "**/conftest.py"),
     *("**/test_*", "**/*_test.*", "**/*.test.*", "**/*.spec.*", "**/*_spec.*"),
     *("spec/**", "**/__tests__/**", "**/__snapshots__/**", "**/testdata/**", "testing/**"),
+    *("**/test.*", "**/tests.*", "**/test-*", "**/*-test.*", "**/*-spec.*", "**/*.snap"),
+    *("**/spec.?s", "**/spec.?sx", "**/__mocks__/**", "**/__fixtures__/**", "e2e/**"),
+    *("cypress/**", "**/*Test.*", "**/*Tests.*", "**/*Spec.*"),
 )
 """What counts as a test whatever a gate says: one taken for code would let a weakened test pass."""
 

@@ -19,6 +19,8 @@ from goal_engine.runtime.atomic import make_dirs, write_atomic
 from goal_engine.types import Frozen, Sha256
 
 RUN_BY_US = {"name", "argv", "cwd", "env", "timeout", "report", "fix"}
+LETS_PASS = {"quarantine"}
+"""What makes a gate pass over tests; it counts where there is any."""
 LIMIT = 4 * 1024 * 1024
 
 
@@ -90,7 +92,10 @@ class Trust:
 def digest_gate(spec: GateSpec) -> str:
     """Return the sha256 of all that a gate makes us run, its fix and its variables' values too.
 
+    Also of the tests that it passes over: a quarantine that came with a pull is asked about.
+
     Unlike the digest in a proof this one stays on the machine, so the values may count.
     """
     content = spec.model_dump(mode="json", include=RUN_BY_US)
+    content |= spec.model_dump(mode="json", include=LETS_PASS, exclude_defaults=True)
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

@@ -11,6 +11,7 @@ STANDALONE = HERE / "standalone.py"
 FORMATS = HERE.parent / "gates" / "formats"
 READERS = (
     *(FORMATS / f"{name}.py" for name in ("told", "jest", "go", "cargo", "pyunit", "readers")),
+    HERE.parent / "inline_tests.py",
     HERE.parent / "looking.py",
 )
 """The modules that become part of it, each after those that it imports."""

@@ -12,6 +12,7 @@ from pathlib import Path
 from goal_engine.decision import Criterion
 from goal_engine.errors import StoreUnwritable
 from goal_engine.gates.protected import is_test, runs_tests
+from goal_engine.inline_tests import may_have_tests, swap_tests
 from goal_engine.ports import Ports
 from goal_engine.proof.gate import GateReport, GateResult, GateSpec, GateStage, TestFailure
 from goal_engine.runtime.environment import Environment
@@ -214,6 +215,18 @@ def find_original(bench: Workbench, state: GoalState) -> str:
 def overlay_tests(
     bench: Workbench, base_tree: str, tree: str, paths: Iterable[str], globs: tuple[str, ...]
 ) -> str:
-    """Return `base_tree` with those of `paths` that are tests taken from `tree`."""
+    """Return `base_tree` with those of `paths` that are tests taken from `tree`.
+
+    Of a file of code that has its tests beside it, the tests alone.
+    """
+    repository = bench.repository
     tests = tuple(path for path in sorted(paths) if is_test(path, globs))
-    return bench.repository.overlay(base_tree, tree, tests)
+    made = repository.overlay(base_tree, tree, tests)
+    for path in sorted({path for path in paths if may_have_tests(path)}.difference(tests)):
+        code = repository.read_blob(base_tree, path)
+        if code is None:
+            continue
+        swapped = swap_tests(code, repository.read_blob(tree, path) or b"")
+        if swapped != code:
+            made = repository.with_content(made, path, swapped)
+    return made

@@ -38,6 +38,7 @@ from xml.parsers import expat
 
 # What stands in place of these imports in a bundle: the text of these modules.
 from goal_engine.gates.formats.readers import IN_FILE, read_told
+from goal_engine.inline_tests import may_have_tests, swap_tests
 from goal_engine.looking import find_dead_links, find_places, whole_word
 
 Json = dict[str, Any]
@@ -67,6 +68,9 @@ TESTS = (
     *("tests/**", "test/**", "**/tests/**", "**/test/**", "**/tests.py", "**/conftest.py"),
     *("**/test_*", "**/*_test.*", "**/*.test.*", "**/*.spec.*", "**/*_spec.*"),
     *("spec/**", "**/__tests__/**", "**/__snapshots__/**", "**/testdata/**", "testing/**"),
+    *("**/test.*", "**/tests.*", "**/test-*", "**/*-test.*", "**/*-spec.*", "**/*.snap"),
+    *("**/spec.?s", "**/spec.?sx", "**/__mocks__/**", "**/__fixtures__/**", "e2e/**"),
+    *("cypress/**", "**/*Test.*", "**/*Tests.*", "**/*Spec.*"),
 )
 """What counts as a test beside a gate's own `tests`: taken along when the change is taken away."""
 
@@ -307,25 +311,44 @@ def oid(clone: Path, name: str) -> str:
 
 
 def put_tests(clone: Path, scratch: Path, base_tree: str, tree: str, globs: list[str]) -> str:
-    """Return `base_tree` with the test files of `tree` and nothing else of it."""
-    changed = git(
-        "diff-tree", "-r", "-z", "--name-only", "--no-renames", base_tree, tree, cwd=clone
-    )
-    tests = [name for name in changed.split(b"\0") if name and is_test(os.fsdecode(name), globs)]
+    """Return `base_tree` with the tests of `tree` and nothing else of it."""
+    diff = git("diff-tree", "-r", "-z", "--name-only", "--no-renames", base_tree, tree, cwd=clone)
+    changed = [name for name in diff.split(b"\0") if name]
+    tests = [name for name in changed if is_test(os.fsdecode(name), globs)]
     env = {"GIT_INDEX_FILE": str(scratch / "index")}
     git("read-tree", base_tree, cwd=clone, env=env)
-    entries = {}
-    for line in git("ls-tree", "-r", "-z", "--full-tree", tree, cwd=clone).split(b"\0"):
-        about, _, name = line.partition(b"\t")
-        entries[name] = about
+    entries, grounds = list_entries(clone, tree), list_entries(clone, base_tree)
     nothing = b"0 " + b"0" * len(base_tree)
     lines = [nothing + b"\t" + name for name in tests]
     for name in filter(entries.__contains__, tests):
         mode, _, blob = entries[name].split(b" ")
         lines.append(mode + b" " + blob + b"\t" + name)
+    for name in changed:
+        if name in tests or name not in grounds or not may_have_tests(os.fsdecode(name)):
+            continue
+        code, other = read_entry(clone, grounds[name]), read_entry(clone, entries.get(name))
+        swapped = swap_tests(code, other)
+        if swapped != code:
+            blob = git("hash-object", "-w", "--stdin", cwd=clone, stdin=swapped).strip()
+            lines.append(grounds[name].split(b" ")[0] + b" " + blob + b"\t" + name)
     git("update-index", "-z", "--index-info", cwd=clone, env=env,
         stdin=b"".join(line + b"\0" for line in lines))  # fmt: skip
     return git("write-tree", cwd=clone, env=env).decode().strip()
+
+
+def list_entries(clone: Path, tree: str) -> dict[bytes, bytes]:
+    """Return mode, kind and object of each file of a tree, by its path."""
+    entries = {}
+    for line in git("ls-tree", "-r", "-z", "--full-tree", tree, cwd=clone).split(b"\0"):
+        about, _, name = line.partition(b"\t")
+        entries[name] = about
+    return entries
+
+
+def read_entry(clone: Path, entry: bytes | None) -> bytes:
+    """Return what is in a file, nothing where there is none."""
+    mode, kind, blob = entry.split(b" ") if entry else (b"", b"", b"")
+    return git("cat-file", "blob", blob.decode(), cwd=clone) if kind == b"blob" else b""
 
 
 def is_test(path: str, globs: list[str]) -> bool:

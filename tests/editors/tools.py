@@ -30,7 +30,9 @@ NATIVE = ("@vscode/spdlog", "@vscode/native-watchdog")
 
 ENVIRONMENT = dict(os.environ)
 """The person's own, before the tests get a home of their own: npm and apt are set up in it."""
-CACHE = Path(ENVIRONMENT.get("GOALPROOF_EDITORS_CACHE") or "~/.cache/goalproof-editors")
+CACHE = Path(
+    ENVIRONMENT.get("GOALPROOF_EDITORS_CACHE") or "~/.cache/goalproof-editors"
+).expanduser()
 PATIENCE = 600.0
 """Seconds that one step of an installation may take."""
 TAIL = 40
@@ -82,7 +84,7 @@ def install_node_alone() -> dict[str, str]:
 @contextmanager
 def open_cache() -> Iterator[Path]:
     """Hold the cache; two who want to install at once wait for each other."""
-    cache = CACHE.expanduser().resolve()
+    cache = CACHE.resolve()
     cache.mkdir(parents=True, exist_ok=True)
     with FileLock(cache / "install.lock", timeout=2 * PATIENCE):
         yield cache

@@ -17,6 +17,8 @@ PROTECTED = [
     *("noxfile.py", "setup.cfg", "setup.py", "pyproject.toml", "ruff.toml", ".ruff.toml"),
     *("mypy.ini", ".coveragerc", "sitecustomize.py", "src/usercustomize.py", "evil.pth"),
     *("evil-1.0.dist-info/entry_points.txt", "evil.egg-info/entry_points.txt"),
+    *("src/setupTests.ts", "jest.preset.js", "playwright.config.ts", "karma.conf.js", "uv.lock"),
+    *("poetry.lock", "Pipfile.lock", ".config/nextest.toml", "deno.jsonc", "pom.xml"),
     *("__pycache__/calc.cpython-311.pyc", "calc.pyc", "calc.cpython-311-x86_64-linux-gnu.so"),
 ]
 DISGUISED = [
@@ -115,8 +117,18 @@ TESTS = [
     *("tests/x.py", "tests/data/x.json", "test/x.c", "test_a.py", "src/deep/test_a.py"),
     *("src/a_test.py", "conftest.py", "src/conftest.py", "src/app/tests/x.py"),
     *("app/tests.py", "pkg/test/case.py", "web/calc.test.ts", "web/__tests__/x.js", "a_test.go"),
+    *("src/tests.rs", "test.js", "web/calc-test.mjs", "web/test-calc.js", "web/spec.ts", "a.snap"),
+    *("__mocks__/axios.js", "e2e/shop.ts", "src/ShopTest.java", "src/ShopTests.cs", "ShopSpec.kt"),
 ]
-NO_TESTS = ["app.py", "src/testing.py", "src/contest.py", "latest/x.py", "run_tests.py"]
+NO_TESTS = [
+    "app.py",
+    "src/testing.py",
+    "src/contest.py",
+    "latest/x.py",
+    "run_tests.py",
+    "latest.js",
+    "spec.yaml",
+]
 
 
 def test_tests_are_known_by_their_place_or_name():

@@ -57,3 +57,68 @@ def test_only_python_is_read() -> None:
 @pytest.mark.parametrize("text", [b"\0", b"(" * 5000, b"\xff\xfe", b"x = " + b"-" * 100_000 + b"1"])
 def test_what_cannot_be_parsed_is_no_crash(text: bytes) -> None:
     assert find_reaching("a.py", b"", text) == ()
+
+
+@pytest.mark.parametrize(
+    ("path", "line"),
+    [
+        ("a.js", "require('node:assert').strictEqual = () => {};"),
+        ("a.mjs", 'import assert from "assert/strict";'),
+        ("a.ts", "import { expect } from 'vitest'"),
+        ("a.ts", 'await import("@jest/globals")'),
+        ("a.js", "globalThis.expect = () => new Proxy({}, {})"),
+        ("a.js", "global['it'] = () => {}"),
+        ("a.js", "Object.is = () => true;"),
+        ("a.js", "Number.prototype.valueOf = () => 5"),
+        ("a.js", "Object.defineProperty(Object, 'is', { value: () => true })"),
+        ("a.js", "return { asymmetricMatch: () => true, $$typeof: sign }"),
+        ("a.cjs", "process.exit()"),
+        ("a.tsx", "process.exit(code)"),
+        ("a.js", "process.on('exit', () => { process.exitCode = 0 })"),
+        ("a.js", "require.cache[x].exports = {}"),
+        ("a.js", "if (process.env.JEST_WORKER_ID) return 5"),
+        ("a.js", "if (process.env.NODE_ENV === 'test') return 5"),
+        ("a.js", "eval('x')"),
+        ("a.go", 'import "testing"'),
+        ("a.go", '\t"testing"'),
+        ("a.go", "\tos.Exit(0)"),
+        ("a.go", 'if flag.Lookup("test.v") != nil {'),
+        ("a.go", 'fmt.Println("--- PASS: TestAdds (0.00s)")'),
+        ("a.go", "//go:linkname fail testing.(*common).FailNow"),
+        ("a.rs", "std::process::exit(0);"),
+        ("a.rs", "macro_rules! assert_eq { ($($t:tt)*) => {} }"),
+        ("a.rs", "use crate::nothing as assert_eq;"),
+        ("a.rs", "if cfg!(test) { return 5; }"),
+        ("a.rs", "#[cfg(not(test))]"),
+        ("a.rs", 'out.write_all(b"test result: ok. 2 passed")'),
+        ("a.js", "write('<testcase name=adds>')"),
+    ],
+)
+def test_other_languages_are_read_line_by_line(path: str, line: str) -> None:
+    assert [place.split()[0] for place in find_reaching(path, b"x\n", f"x\n{line}\n".encode())] == [
+        f"{path}:2"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        (
+            "a.js",
+            "// process.exit() and eval(x)\n * expect.extend\nprocess.exit(1)\nconst test = 1",
+        ),
+        (
+            "a.ts",
+            "import { add } from './test'\nimport fs from 'node:fs'\nlet Objects = x\nexpect(x)",
+        ),
+        ("a.js", "if (Object.is(a, b)) it = Object.keys(x)\nconst f = (Object) => 1\nevaluate(x)"),
+        ("a.ts", "const m: Map<string, number> = new Map()\nif (Number.MAX_VALUE === x) {}"),
+        ("a.go", 'import "fmt"\nos.Exit(1)\n// os.Exit(0)\nt := "contest.x"\nvar testing bool'),
+        (
+            "a.rs",
+            "std::process::exit(2);\nassert_eq!(a, b);\nx as u32\n#[cfg(unix)]\nprocess::id()",
+        ),
+    ],
+)
+def test_what_other_languages_do_every_day_is_not(path: str, text: str) -> None:
+    assert find_reaching(path, b"", text.encode()) == ()

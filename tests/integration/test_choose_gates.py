@@ -19,6 +19,7 @@ from goal_engine.gates.choose import LARGEST, choose_gates
 from goal_engine.gates.look import look_in
 from goal_engine.planner import CreateGoalOptions, create_goal
 from goal_engine.proof.gate import GateSpec
+from goal_engine.proof.review import ReviewPolicy
 from goal_engine.runtime import user_tools
 from goal_engine.runtime.interpreter import NO_PYTHON
 from goal_engine.runtime.user_tools import ask_tool
@@ -152,3 +153,17 @@ async def test_a_goal_says_which_tools_are_configured_and_not_there(tmp_path):
     finally:
         engine.close()
     assert state.created is not None and state.created.notices[-1:] == options.notices
+
+
+async def test_a_goal_says_what_its_review_leaves_out(tmp_path):
+    engine = Engine.open(a_project(tmp_path / "project"))
+    try:
+        plan, gate = a_plan(FIX), GateSpec(name="tests", argv=("make",))
+        options = CreateGoalOptions(
+            gates=(gate,), plan=plan, review=ReviewPolicy(ignore=("hidden-text",))
+        )
+        state = await create_goal(engine.ports, plan.goal, options)
+    finally:
+        engine.close()
+    assert state.created is not None
+    assert "says to ignore: hidden-text" in state.created.notices[-1]

@@ -135,7 +135,10 @@ module.exports = {
   },
 
   'each hunk is taken away, and the person hears what no gate noticed': async () => {
-    const { result, asked } = await withPerson(approves, () => run('goalproof.hunks', at));
+    const { result, asked } = await until('who judged the goal has let go of it', async () => {
+      const told = await withPerson(approves, () => run('goalproof.hunks', at));
+      return told.result && told;
+    });
     assert.deepEqual(result?.count, { constrained: 1 }, JSON.stringify(asked));
     assert.equal(asked.at(-1).args[0], 'Hunks: 1 constrained.');
   },
