@@ -10,9 +10,10 @@ from typing import Any
 from goal_engine import control
 from goal_engine.engine import Engine
 from goal_engine.errors import GoalError
+from goal_engine.queries import resolve_goal
 from goal_engine.state.events import GoalInterrupted, JournalEntry
 from goal_engine.state.model import GoalState
-from goal_engine.types import Decision, GoalId
+from goal_engine.types import Decision, GoalId, GoalStatus
 from goal_server.host import EngineHost
 from goal_server.operations import Context, dispatch
 from goal_server.parameters import Params
@@ -36,6 +37,7 @@ class Jobs:
 
         Raises what it is refused with before that; cancelled before that, it ends the job.
         """
+        await self._settle(context, params)
         moved: asyncio.Future[GoalId] = asyncio.get_running_loop().create_future()
         mine = object()
 
@@ -63,6 +65,15 @@ class Jobs:
         if not moved.done():
             await job
         return await moved
+
+    async def _settle(self, context: Context, params: Params) -> None:
+        """Wait for what works on a goal here although it has told how it ended: it puts things away."""
+        named = getattr(params, "goal", None)
+        if named is None or not self._jobs:
+            return
+        state = await resolve_goal(context.engine.ports, named)
+        if state.goal_id in self._jobs and state.status is not GoalStatus.RUNNING:
+            await asyncio.wait({self._jobs[state.goal_id][1]})
 
     async def wait(self, goal: GoalId) -> None:
         """Return once nothing works on `goal` here.  Raises what the work was refused with."""

@@ -844,7 +844,8 @@ FORGERY = Case(
     "forges-a-line-of-the-journal",
     'journal = next(CHECKOUT.glob(".goalproof/goals/*/events.jsonl"))\n'
     "line = journal.read_text().splitlines()[-1]\n"
-    'journal.write_text(journal.read_text() + line.replace("task", "goal") + "\\n")',
+    'with journal.open("a") as file:\n'
+    '    file.write(line.replace("task", "goal") + "\\n")',
     "a line that does not follow from the one before is damage",
     says="digest is wrong",
 )

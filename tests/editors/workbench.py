@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from playwright.sync_api import Browser, Error, FrameLocator, Locator, Page, expect, sync_playwright
+from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
 FLAGS = (
     "--no-sandbox",
@@ -30,6 +31,8 @@ SECONDS = 1000
 SOON = 20 * SECONDS
 """What takes the workbench alone."""
 expect.set_options(timeout=SOON)
+OPENS = 5 * SECONDS
+"""In which a list that opens at all is there."""
 POLL = 100
 """Between two looks at what the window cannot tell."""
 LATER = 90 * SECONDS
@@ -267,6 +270,18 @@ class Workbench:
     def action(self, text: str) -> Locator:
         """Return the code action that has `text`, of those that are shown."""
         return self.page.locator(".action-widget .monaco-list-row").filter(has_text=text).first
+
+    def choose_action(self, text: str) -> None:
+        """Choose a code action; a list that is asked for just after a selection may close again."""
+        give_up = time.monotonic() + LATER / SECONDS
+        while True:
+            self.page.keyboard.press("Control+.")
+            try:
+                return self.action(text).click(timeout=OPENS)
+            except PlaywrightTimeout:
+                if time.monotonic() > give_up:
+                    raise
+            self.page.keyboard.press("Escape")
 
     def panel_line(self, text: str) -> Locator:
         """Return the line of the panel at the bottom that has `text`."""

@@ -5,14 +5,20 @@ from __future__ import annotations
 import asyncio
 import threading
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from goal_engine.engine import Engine
+from goal_engine.errors import GoalNotFound
+from goal_engine.types import GoalStatus
+from goal_server import lsp_jobs
 from goal_server.host import EngineHost
 from goal_server.lsp import make_server
 from goal_server.lsp_desk import Desk
 from goal_server.lsp_jobs import Jobs
+from goal_server.parameters import GoalParams
 
 
 def a_repository(path: Path) -> Path:
@@ -71,3 +77,40 @@ async def test_what_is_asked_for_while_everything_stops_is_not_stopped(
     await desk.close()
     assert early.cancelled()
     assert later[0].result() == "refused for a reason of its own"
+
+
+async def test_a_goal_that_has_told_how_it_ended_is_put_away_before_it_is_worked_on_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order: list[str] = []
+    ended = SimpleNamespace(goal_id="goal", status=GoalStatus.READY)
+    engine = Engine.open(a_repository(tmp_path / "one"))
+    host = EngineHost(lambda _: None)
+    jobs = Jobs(host)
+
+    async def answer(ports: object, named: str) -> object:
+        assert named == "latest"
+        return ended
+
+    async def put_away() -> None:
+        await asyncio.sleep(0)
+        order.append("put away")
+
+    async def refuse(context: object, operation: object, params: object) -> None:
+        order.append("worked on")
+        raise GoalNotFound("It is enough to get here.")
+
+    monkeypatch.setattr(lsp_jobs, "resolve_goal", answer)
+    monkeypatch.setattr(lsp_jobs, "dispatch", refuse)
+
+    async def work() -> None:
+        jobs._jobs[ended.goal_id] = engine, host.start_job(engine, put_away())
+        context: Any = SimpleNamespace(engine=engine)
+        operation: Any = None
+        with pytest.raises(GoalNotFound):
+            await jobs.start(context, operation, GoalParams(goal="latest"))
+
+    await host.call(work())
+    await host.close()
+    engine.close()
+    assert order == ["put away", "worked on"]
