@@ -32,6 +32,8 @@ from goal_server.operations import Context
 from tests.integration.projects import CALC, FIX, TESTS, a_project, run
 from tests.integration.test_reverify import forge
 
+pytestmark = pytest.mark.one_python
+
 S, C = GoalStatus, CriterionState
 ME = Decision(actor="me", reason="I looked at it")
 

@@ -25,6 +25,8 @@ from goal_engine.runtime.interpreter import NO_PYTHON
 from goal_engine.runtime.user_tools import ask_tool
 from tests.integration.projects import FIX, a_plan, a_project
 
+pytestmark = pytest.mark.one_python
+
 SCRIPTS = json.dumps({"scripts": {"test": "node --test"}})
 
 

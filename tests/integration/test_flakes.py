@@ -17,6 +17,8 @@ from goal_engine.verifier.bundle import proofs_folder, read_bundle
 from tests.cheats.flakes import IN_QUARANTINE, KNOWN, NETWORK
 from tests.integration.projects import FIX, a_plan, a_project, run
 
+pytestmark = pytest.mark.one_python
+
 
 @pytest.mark.parametrize("files", [KNOWN, IN_QUARANTINE], ids=["known", "quarantined"])
 async def test_a_flaky_test_is_listed_and_its_proof_runs_again(

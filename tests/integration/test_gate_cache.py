@@ -21,6 +21,8 @@ from goal_engine.verifier.cache import GateCache, Remembered, is_worth_keeping
 from tests.builders import NOW, TREE
 from tests.integration.projects import FIX, GATE, a_plan, a_project, run
 
+pytestmark = pytest.mark.one_python
+
 SEED = b"s" * 32
 KEY = "a" * 64
 RESULT = GateResult(

@@ -30,6 +30,8 @@ from tests.integration.projects import (
     run,
 )
 
+pytestmark = pytest.mark.one_python
+
 CALC = """
 def add(a, b):
     return a - b

@@ -21,6 +21,8 @@ from tests.builders import goal_id
 from tests.integration.projects import FIX, a_plan, a_project, create, run
 from tests.integration.test_reverify import forge
 
+pytestmark = pytest.mark.one_python
+
 GOALS = 5
 SPEAKS = (STATEMENT, NAME, PAGE, ENVELOPE)
 """The files by which one goal's proof differs from another's."""

@@ -37,6 +37,8 @@ from goal_server import parameters as p
 from goal_server.operations import Context
 from tests.integration.projects import CRITERIA, FIX, a_plan, a_project, fingerprint, run
 
+pytestmark = pytest.mark.one_python
+
 Spoil = Callable[[Path], object]
 
 

@@ -27,6 +27,8 @@ from goal_engine.verifier.bundle import PAGE, read_bundle
 from tests.integration.agents import wait_until
 from tests.integration.projects import CRITERIA, GATE, TESTS, a_project
 
+pytestmark = pytest.mark.one_python
+
 S = GoalStatus
 ME = Decision(actor="me", reason="I looked at it")
 TURNS = """

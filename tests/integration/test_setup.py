@@ -28,6 +28,8 @@ from goal_server import parameters as p
 from goal_server.operations import Context
 from tests.integration.projects import FIX, GATE, a_plan, a_project, fingerprint
 
+pytestmark = pytest.mark.one_python
+
 NEEDS = """
 import site
 from pathlib import Path

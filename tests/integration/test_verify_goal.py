@@ -24,6 +24,8 @@ from goal_engine.verifier import stages
 from goal_engine.verifier.bundle import proofs_folder
 from tests.integration.projects import FIX, GATE, a_plan, a_project, create, fingerprint, run
 
+pytestmark = pytest.mark.one_python
+
 S = GoalStatus
 
 
