@@ -13,6 +13,8 @@ import pytest
 
 from tests.integration.projects import CRITERIA, FIX, a_project
 
+pytestmark = pytest.mark.one_python
+
 PATIENCE = 60
 PLAN = """
 goal = "Make sums right in calc.py"

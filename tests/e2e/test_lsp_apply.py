@@ -21,6 +21,8 @@ from pytest_lsp.client import register_lsp_features
 from tests.e2e.test_lsp import Editor as Client
 from tests.integration.projects import CALC, FIX, a_project, plan_text
 
+pytestmark = pytest.mark.one_python
+
 FIXED = CALC.replace("a - b", "a + b")
 EVERYTHING = list(types.ResourceOperationKind)
 KIND = types.ResourceOperationKind

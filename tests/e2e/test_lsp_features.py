@@ -21,6 +21,8 @@ from goal_engine.document import parse_plan
 from tests.e2e.test_lsp import PATIENCE, Editor
 from tests.integration.projects import CALC, FIX, a_project, plan_text
 
+pytestmark = pytest.mark.one_python
+
 FIXED = CALC.replace("a - b", "a + b")
 BROKEN = CALC.replace("2 * a", "3 * a").replace("a - b", "a + b")
 TITLES = {

@@ -19,6 +19,8 @@ from goal_engine.state.model import GoalState
 from tests.e2e.wire import Wire, running
 from tests.integration.projects import FIX, GATE, a_project, plan_text
 
+pytestmark = pytest.mark.one_python
+
 SLEEP = '{ run = ["sleep", "600"] }'
 PULLS = {"configuration": True}
 

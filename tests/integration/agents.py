@@ -37,7 +37,7 @@ if os.fork() == 0:
     pathlib.Path("daemon.pid").write_text(str(os.getpid()))
     while True:
         time.sleep(60)
-while not pathlib.Path("daemon.pid").exists():
+while not (pathlib.Path("daemon.pid").exists() and pathlib.Path("daemon.pid").read_text()):
     os.sched_yield()
 pathlib.Path(sys.argv[0] + ".pid").write_text(pathlib.Path("daemon.pid").read_text())
 pathlib.Path("daemon.pid").unlink()

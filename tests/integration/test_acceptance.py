@@ -18,6 +18,8 @@ from goal_engine.state.model import GoalState
 from goal_engine.types import Decision, GoalStatus
 from tests.integration.projects import CRITERIA, FIX, GATE, a_plan, a_project, run
 
+pytestmark = pytest.mark.one_python
+
 S = GoalStatus
 ME = Decision(actor="me", reason="I looked at it")
 TWO = "".join(

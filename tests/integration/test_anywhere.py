@@ -14,6 +14,8 @@ from goal_server import cli
 from goal_server.exit_codes import UNTRUSTED
 from tests.integration.projects import FIX, a_plan, a_project, run
 
+pytestmark = pytest.mark.one_python
+
 
 @pytest.fixture
 def outside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:

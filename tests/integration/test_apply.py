@@ -20,6 +20,8 @@ from goal_engine.types import Decision, GoalStatus
 from goal_server.results import find_next_steps
 from tests.integration.projects import CALC, FIX, a_plan, a_project, create, fingerprint, run
 
+pytestmark = pytest.mark.one_python
+
 S = GoalStatus
 ME = Decision(actor="me", reason="I looked at it")
 OLD = {"data/old.txt": "old\n", "docs/a.txt": "a\n", "tool.sh": "#!/bin/sh\n", "blob": "\x00\x01"}

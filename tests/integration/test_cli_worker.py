@@ -26,6 +26,8 @@ from goal_engine.workers.agents import read_agents
 from tests.integration.agents import DAEMONIZES, FAILS, FIXES, HANGS, LIES, configure, wait_until
 from tests.integration.projects import CRITERIA, a_project, fingerprint
 
+pytestmark = pytest.mark.one_python
+
 S = GoalStatus
 ME = Decision(actor="me", reason="I looked at it")
 GOAL = "Make sums right in calc.py"

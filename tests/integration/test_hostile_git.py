@@ -19,6 +19,8 @@ from goal_engine.runtime.git import list_ignored
 from goal_engine.runtime.repository import EvidenceRepository, read_checkout
 from goal_engine.types import GoalId, Person
 
+pytestmark = pytest.mark.one_python
+
 GOAL = GoalId("goal-20260102-030405-006-0123abcd")
 AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 ADA = Person(name="Ada", email="ada@example.org")

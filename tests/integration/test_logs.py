@@ -20,6 +20,8 @@ from goal_server import parameters as p
 from goal_server.operations import Context
 from tests.integration.projects import FIX, GATE, a_plan, a_project, create, run
 
+pytestmark = pytest.mark.one_python
+
 ME = Decision(actor="me", reason="enough")
 PATIENCE = 30
 TALK = "import pathlib, sys, time\nprint('first \\033[31mé', flush=True)\n"

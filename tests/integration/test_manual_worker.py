@@ -28,6 +28,8 @@ from goal_engine.types import Decision, GoalId, GoalStatus
 from goal_engine.worktree import task_folder
 from tests.integration.projects import CRITERIA, GATE, a_project, fingerprint
 
+pytestmark = pytest.mark.one_python
+
 S = GoalStatus
 ME = Decision(actor="me", reason="I looked at it")
 GOAL = "Make sums right in calc.py"

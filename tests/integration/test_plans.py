@@ -19,6 +19,8 @@ from goal_server import parameters as p
 from goal_server.operations import Context
 from tests.integration.projects import FIX, a_plan, a_project, create, run
 
+pytestmark = pytest.mark.one_python
+
 S = GoalStatus
 NOTHING = '{ run = ["true"] }'
 

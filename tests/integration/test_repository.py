@@ -14,6 +14,8 @@ from goal_engine.types import Person
 from tests.builders import GOAL
 from tests.integration.projects import fingerprint
 
+pytestmark = pytest.mark.one_python
+
 AT = datetime(2026, 1, 2, tzinfo=UTC)
 ADA = Person(name="Ada", email="ada@example.org")
 FILES = {"a.py": "one\ntwo\nthree\n", "old.py": "".join(f"line {n}\n" for n in range(30))}
