@@ -9,12 +9,12 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Discriminator, Field, Tag
 
 from goal_engine.looking import whole_word
-from goal_engine.types import Frozen
+from goal_engine.types import Frozen, tell_by_key
 
 RUNS = 20
 """How often something flaky is run on each tree unless the plan says."""
@@ -123,11 +123,6 @@ CHECKS: Mapping[str, type[Frozen]] = {
 """By the key that tells one from the others."""
 
 
-def _kind_of_check(value: Any) -> str | None:
-    has = value.__contains__ if isinstance(value, dict) else lambda key: hasattr(value, key)
-    return next((key for key in CHECKS if has(key)), None)
-
-
 Check = Annotated[
     Annotated[Gone, Tag("gone")]
     | Annotated[GonePattern, Tag("gone_pattern")]
@@ -137,7 +132,7 @@ Check = Annotated[
     | Annotated[SameOutput, Tag("same_output")]
     | Annotated[Faster, Tag("faster")],
     Discriminator(
-        _kind_of_check,
+        tell_by_key(CHECKS),
         custom_error_type="check",
         custom_error_message=f"a check has one of the keys {', '.join(CHECKS)}",
     ),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Any, Literal, Self
@@ -29,6 +29,16 @@ def later(default: Any) -> Any:
     """Return a field that came later: left out while it has its default, so that journals and
     proofs of before say the same bytes.  For a default that cannot be changed."""
     return Field(default=default, exclude_if=lambda value: value == default)
+
+
+def tell_by_key(kinds: Mapping[str, object]) -> Callable[[Any], str | None]:
+    """Return a discriminator: which of `kinds` a value is, by the key that it alone has."""
+
+    def find_kind(value: Any) -> str | None:
+        has = value.__contains__ if isinstance(value, dict) else lambda key: hasattr(value, key)
+        return next((key for key in kinds if has(key)), None)
+
+    return find_kind
 
 
 class GoalId(str):

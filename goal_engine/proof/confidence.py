@@ -35,13 +35,6 @@ def upper_bound(failures: int, runs: int, confidence: float = CONFIDENCE) -> flo
     return high
 
 
-def runs_needed(rate: float, confidence: float = CONFIDENCE) -> int:
-    """Return how many green runs in a row bound the rate of failure below `rate` (0 to 1)."""
-    if not 0 < rate < 1 or not 0 < confidence < 1:
-        raise ValueError(f"a rate below {rate} at {confidence} cannot be shown")
-    return math.ceil(math.log(1 - confidence) / math.log1p(-rate))
-
-
 def say_bound(failures: int, runs: int, confidence: float = CONFIDENCE) -> str:
     """Return what a series of runs shows, in words: what was seen, and what follows at most."""
     seen = f"green in {runs - failures} of {runs} runs"

@@ -6,13 +6,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import reduce
 from graphlib import CycleError, TopologicalSorter
 from operator import or_
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Discriminator, Field, Tag
 from pydantic.dataclasses import dataclass
 
 from goal_engine.task_graph.globs import match_glob
-from goal_engine.types import AgentName, Frozen, TaskId, TaskStatus, WorkerName
+from goal_engine.types import AgentName, Frozen, TaskId, TaskStatus, WorkerName, tell_by_key
 
 
 class RunStep(Frozen):
@@ -53,18 +53,13 @@ STEPS: Mapping[str, type[Frozen]] = {
 }
 
 
-def _kind_of_step(value: Any) -> str | None:
-    has = value.__contains__ if isinstance(value, dict) else lambda key: hasattr(value, key)
-    return next((key for key in STEPS if has(key)), None)
-
-
 Step = Annotated[
     Annotated[RunStep, Tag("run")]
     | Annotated[ReplaceStep, Tag("replace")]
     | Annotated[WriteStep, Tag("write")]
     | Annotated[FixStep, Tag("fix")],
     Discriminator(
-        _kind_of_step,
+        tell_by_key(STEPS),
         custom_error_type="step",
         custom_error_message="a step has one of the keys run, replace, write, fix",
     ),
