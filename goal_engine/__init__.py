@@ -35,6 +35,7 @@ _PLACES = {
     "list_goals": "queries",
     "pause_goal": "control",
     "plan_goal": "planner",
+    "reject_goal": "integration",
     "resolve_goal": "queries",
     "resolve_goal_proof": "queries",
     "resume_goal": "lifecycle",
