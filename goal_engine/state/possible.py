@@ -182,7 +182,7 @@ OPERATIONS: tuple[Row, ...] = (
         _at((*WAITING, S.RUNNING, S.CANCELLED), given=HAS_CHANGE)
         | _at((S.NOT_READY, S.READY, S.DELIVERED)),
         UNTOLD),
-    *(Row(verb, _at(S), UNTOLD) for verb in ("log", "open")),
+    *(Row(verb, _at(S), UNTOLD) for verb in ("log", "open", "replay")),
 )  # fmt: skip
 """Every operation on a goal, the likeliest first.  `undo` is `apply --undo`."""
 

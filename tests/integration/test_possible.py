@@ -31,6 +31,7 @@ from goal_engine.errors import GoalBusy, GoalError, GoalNotFound, NotPossibleNow
 from goal_engine.ports import Ports
 from goal_engine.proof.gate import GateSpec
 from goal_engine.proof.verdict import is_acceptable
+from goal_engine.replay import replay_goal
 from goal_engine.state import commands as c
 from goal_engine.state import events as e
 from goal_engine.state.events import JournalEntry
@@ -307,6 +308,7 @@ CALLS: Mapping[str, Callable[[Ports, GoalState], Awaitable[object]]] = {
     "show": lambda ports, s: queries.resolve_goal(ports, s.goal_id),
     "review": review.review_goal,
     "log": _log,
+    "replay": lambda ports, s: replay_goal(ports, s.goal_id),
     "open": _open,
 }
 """The engine's own function for each operation."""
