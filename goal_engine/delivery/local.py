@@ -120,7 +120,7 @@ async def apply_change(
 def _find_change(ports: Ports, state: GoalState, undo: bool) -> GoalGitEvidence:
     """Return the change that is meant: to take out, the one that was put in."""
     if not undo:
-        check_possible(state, "apply")
+        check_proven(state, "apply")
     elif e.ChangeUndone not in TRANSITIONS[state.status]:
         raise refusal(state, "apply --undo")
     elif state.applied_tree not in (None, state.tree):
@@ -140,6 +140,16 @@ def _check_there(checkout: Path, state: GoalState, changes: tuple[FileChange, ..
         raise NotPossibleNow(
             f"The change of {state.goal_id} is not in the files of {checkout}, so there is nothing "
             "to take out; `diff` shows it and `apply` puts it there."
+        )
+
+
+def check_proven(state: GoalState, verb: str) -> None:
+    """Raise unless a change may leave now, and its proof is about its tree."""
+    check_possible(state, verb)
+    if state.proof is None or state.proof.tree != state.tree or state.evidence is None:
+        raise NotPossibleNow(
+            f"The proof of {state.goal_id} is about another tree than the one to {verb}; "
+            "`execute` it again."
         )
 
 
@@ -251,7 +261,7 @@ async def deliver_local(ports: Ports, goal_id: GoalId) -> GoalState:
     one branch.  Raises `NotPossibleNow`.
     """
     state = await ports.read(goal_id)
-    check_possible(state, "deliver")
+    check_proven(state, "deliver")
     repository = await in_thread(ports.open_repository)
     await in_thread(check_own, repository, state)
     commit = await in_thread(_commit, repository, state)

@@ -99,11 +99,6 @@ TASKS = Condition("it has tasks", _find_missing_tasks)
 JUDGED = Condition("its present tree was judged", _find_missing_judgement)
 WAITS = Condition("a criterion waits for a person's word", _find_missing_acceptable)
 GOES_ON = Condition("nothing is asked, and its present tree was not judged", _find_halt)
-PROVEN = _unless(
-    "its proof is about its present change",
-    lambda s: s.evidence is not None and s.proof is not None and s.proof.tree == s.tree,
-    "its proof is about another tree or there is no change; `execute` it again",
-)
 CHANGED = Condition(
     "its present tree was judged and changes something",
     lambda s: (
@@ -144,9 +139,8 @@ OPERATIONS: tuple[Row, ...] = (
     Row("accept", _at((S.BLOCKED_ON_HUMAN, S.NOT_READY), e.CriterionAccepted, *WORD, given=WAITS)),
     Row("submit", _at((S.RUNNING,), e.TaskSubmitted, given=HANDED)),
     Row("diff", _at(S), UNTOLD - set(LASTING)),
-    Row("apply",
-        _at((S.READY,), e.ChangeApplied, given=PROVEN) | _at((S.DELIVERED,), e.ChangeApplied)),
-    Row("deliver", _at((S.READY,), e.DeliveryIntended, e.GoalDelivered, given=PROVEN)),
+    Row("apply", _at((S.READY, S.DELIVERED), e.ChangeApplied)),
+    Row("deliver", _at((S.READY,), e.DeliveryIntended, e.GoalDelivered)),
     Row("resume",
         _at((S.PAUSED, S.NEEDS_MORE_BUDGET, S.FAILED_INFRA), e.GoalResumed)
         | _at((S.BLOCKED_ON_HUMAN,), e.GoalResumed, given=GOES_ON)

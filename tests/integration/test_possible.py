@@ -109,11 +109,6 @@ async def make_world(folder: Path) -> World:
     return World(engine.ports, journals)
 
 
-@pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> World:
-    return asyncio.run(make_world(tmp_path_factory.mktemp("cells") / "project"))
-
-
 # The goals
 
 
@@ -349,29 +344,34 @@ async def ask(world: World, made: Copied, name: str, verb: str) -> Seen:
     return Seen(verb, name, state.status, told, error, events)
 
 
-@pytest.fixture(scope="module")
-def cells(world: World) -> Sequence[Seen]:
-    """Every operation on every goal, with work that takes long left out: nothing runs but the asking."""
+async def ask_all(world: World) -> Sequence[Seen]:
+    """Ask every operation of every goal."""
+    seen: list[Seen] = []
+    for name, goal in list_goals().items():
+        store = Copied(world.ports.store, {})
+        await make(world, replace(world.ports, store=store), store, goal)
+        seen += [await ask(world, store, name, verb) for verb in ROWS]
+    return seen
+
+
+async def test_the_engine_does_in_each_status_what_the_table_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One test, since what it looks at takes long to make: nothing of it runs twice."""
 
     async def nothing(*_: object) -> Any:
         return ()
 
-    async def ask_all() -> Sequence[Seen]:
-        seen: list[Seen] = []
-        for name, goal in list_goals().items():
-            store = Copied(world.ports.store, {})
-            await make(world, replace(world.ports, store=store), store, goal)
-            seen += [await ask(world, store, name, verb) for verb in ROWS]
-        return seen
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(lifecycle, "open_bench", lambda *_: SimpleNamespace(clear=lambda: None))
-        patch.setattr(lifecycle, "_run_watched", nothing)
-        patch.setattr(hunks, "_try", nothing)
-        return asyncio.run(ask_all())
+    world = await make_world(tmp_path / "project")
+    monkeypatch.setattr(lifecycle, "open_bench", lambda *_: SimpleNamespace(clear=lambda: None))
+    monkeypatch.setattr(lifecycle, "_run_watched", nothing)
+    monkeypatch.setattr(hunks, "_try", nothing)
+    cells = await ask_all(world)
+    for check in CHECKS:
+        check(cells)
 
 
-def test_every_operation_is_asked_in_every_status(cells: Sequence[Seen]) -> None:
+def check_every_operation_is_asked_in_every_status(cells: Sequence[Seen]) -> None:
     assert set(CALLS) == set(ROWS)
     assert {(seen.verb, seen.status) for seen in cells} == {(v, s) for v in ROWS for s in S}
 
@@ -381,11 +381,11 @@ def find_lies(cells: Iterable[Seen]) -> list[Seen]:
     return [seen for seen in cells if seen.told is (seen.error is not None)]
 
 
-def test_the_engine_does_what_the_table_says_and_nothing_else(cells: Sequence[Seen]) -> None:
+def check_the_engine_does_what_the_table_says_and_nothing_else(cells: Sequence[Seen]) -> None:
     assert find_lies(cells) == []
 
 
-def test_what_is_refused_changes_nothing_and_says_what_is_possible(cells: Sequence[Seen]) -> None:
+def check_what_is_refused_changes_nothing_and_says_what_is_possible(cells: Sequence[Seen]) -> None:
     for seen in cells:
         if seen.error is None:
             continue
@@ -400,7 +400,7 @@ def test_what_is_refused_changes_nothing_and_says_what_is_possible(cells: Sequen
         assert str(seen.status) in seen.error.paragraph and told, seen
 
 
-def test_what_is_possible_causes_what_the_table_says(cells: Sequence[Seen]) -> None:
+def check_what_is_possible_causes_what_the_table_says(cells: Sequence[Seen]) -> None:
     for seen in cells:
         if seen.error is None:
             causes = ROWS[seen.verb].cells[seen.status].causes
@@ -408,7 +408,7 @@ def test_what_is_possible_causes_what_the_table_says(cells: Sequence[Seen]) -> N
             assert bool(seen.events) or not causes or seen.verb == "proof", seen
 
 
-def test_what_depends_on_the_goal_was_seen_both_ways(cells: Sequence[Seen]) -> None:
+def check_what_depends_on_the_goal_was_seen_both_ways(cells: Sequence[Seen]) -> None:
     conditional = {
         (row.verb, status) for row in OPERATIONS for status, cell in row.cells.items()
         if cell.condition
@@ -418,7 +418,7 @@ def test_what_depends_on_the_goal_was_seen_both_ways(cells: Sequence[Seen]) -> N
         assert conditional - seen_so == set()
 
 
-def test_no_goal_is_stuck(cells: Sequence[Seen]) -> None:
+def check_no_goal_is_stuck(cells: Sequence[Seen]) -> None:
     """Whatever a goal waits for, there is something to do about it but to give it up."""
     moving = (
         set(ROWS)
@@ -431,9 +431,20 @@ def test_no_goal_is_stuck(cells: Sequence[Seen]) -> None:
         assert ways or here[0].status is S.CANCELLED, name
 
 
-def test_a_table_that_says_too_much_or_too_little_is_found(cells: Sequence[Seen]) -> None:
+def check_a_table_that_says_too_much_or_too_little_is_found(cells: Sequence[Seen]) -> None:
     some = next(seen for seen in cells if seen.told)
     assert find_lies([replace(some, told=False)])
     refused = next(seen for seen in cells if not seen.told)
     assert find_lies([replace(refused, told=True)])
     assert all("cancel" not in POSSIBLE[status] for status in (S.DELIVERED, S.CANCELLED))
+
+
+CHECKS = (
+    check_every_operation_is_asked_in_every_status,
+    check_the_engine_does_what_the_table_says_and_nothing_else,
+    check_what_is_refused_changes_nothing_and_says_what_is_possible,
+    check_what_is_possible_causes_what_the_table_says,
+    check_what_depends_on_the_goal_was_seen_both_ways,
+    check_no_goal_is_stuck,
+    check_a_table_that_says_too_much_or_too_little_is_found,
+)
