@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from goal_engine.budget import GoalBudget, Spend
+from goal_engine.budget import BudgetAdd, GoalBudget, Spend, UnitName
 from goal_engine.decision import Acceptance, Answer, Criterion, Question
 from goal_engine.evidence import GoalGitEvidence
 from goal_engine.proof.checked import CheckResult
@@ -132,6 +132,8 @@ class GoalBlocked(Frozen):
     next: str
     """What would unblock it."""
     spent: Spend = Spend()
+    limits: tuple[UnitName, ...] = later(())
+    """The limits that are used up, where it waits for more of them."""
 
 
 class GoalStarted(Frozen):
@@ -146,6 +148,49 @@ class GoalResumed(Frozen):
     type: Literal["goal.resumed"] = "goal.resumed"
     budget: GoalBudget | None = None
     """The limits from here on, when the person changed them."""
+
+
+class BudgetExtended(Frozen):
+    """A person gave a goal more of what is limited."""
+
+    type: Literal["budget.extended"] = "budget.extended"
+    added: BudgetAdd
+    budget: GoalBudget
+    """The limits from here on."""
+    decision: Decision
+
+
+class BudgetWarned(Frozen):
+    """Much of a limit is used: said once for each of `WARN_AT`, anew when the limit changes."""
+
+    type: Literal["budget.warned"] = "budget.warned"
+    limit: UnitName
+    percent: int
+    used: str
+    of: str
+
+
+Step = Literal["wave", "task", "gates", "judging"]
+"""Before a wave, after a task, before the gates run on the result and after them."""
+
+
+class BudgetChecked(Frozen):
+    """What was used by the time of a step: history, and what is known after a crash."""
+
+    type: Literal["budget.checked"] = "budget.checked"
+    step: Step
+    task: TaskId | None = None
+    spent: Spend
+    """By the whole goal until then, with what runs."""
+
+
+class SpendReported(Frozen):
+    """What an attempt that was stopped had used, as its worker had reported."""
+
+    type: Literal["spend.reported"] = "spend.reported"
+    task: TaskId
+    attempt: int
+    spent: Spend
 
 
 class ControlKind(StrEnum):
@@ -257,6 +302,8 @@ class TaskFinished(Frozen):
     evidence: GoalGitEvidence
     spent: Spend
     log: Sha256 | None = None
+    wall_ms: int = later(0)
+    """How long the attempt took, not counted against the goal: attempts run at once."""
 
 
 class TaskFailed(Frozen):
@@ -268,6 +315,8 @@ class TaskFailed(Frozen):
     reason: str
     spent: Spend
     log: Sha256 | None = None
+    wall_ms: int = later(0)
+    """How long the attempt took, not counted against the goal: attempts run at once."""
 
 
 class TasksBlocked(Frozen):
@@ -484,7 +533,11 @@ GoalEvent = Annotated[
     | ChangeApplied
     | ChangeUndone
     | DeliveryIntended
-    | GoalDelivered,
+    | GoalDelivered
+    | BudgetExtended
+    | BudgetWarned
+    | BudgetChecked
+    | SpendReported,
     Field(discriminator="type"),
 ]
 
