@@ -160,7 +160,14 @@ async def _watch(
     The time that a person takes is not the goal's.
     """
     clock = asyncio.get_running_loop().time
-    looked = clock()
+    looked, state = clock(), await ports.read(goal_id)
+
+    def look() -> None:
+        over[:] = [f"{phrase}{_say_during(state)}" for phrase in meter.find_over(state)] or over
+        if (asked or over) and not work.cancelling():
+            work.cancel()
+
+    meter.listen(look)
     while not asked and not over:
         await meter.wait(WATCH)
         state = await ports.read(goal_id)
@@ -169,12 +176,10 @@ async def _watch(
             meter.leave_out(now - looked)
         looked = now
         asked.extend(state.requests)
-        over.extend(meter.find_over(state))
+        look()
         if meter.has_warnings(state):
             with suppress(NotPossibleNow):  # it came to its end, or a step has told of it
                 await ports.transact(goal_id, WarnOfBudget(meter.in_flight))
-    over[:] = [f"{phrase}{_say_during(state)}" for phrase in over]
-    work.cancel()
 
 
 def _say_during(state: GoalState) -> str:

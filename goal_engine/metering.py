@@ -28,6 +28,11 @@ class Meter:
         self._held: dict[str, Need] = {}
         self._reported: dict[str, Spend] = {}
         self._told = asyncio.Event()
+        self._look: Callable[[], None] = lambda: None
+
+    def listen(self, look: Callable[[], None]) -> None:
+        """Call `look` at each report: a turn that has used all there was makes no second charge."""
+        self._look = look
 
     def leave_out(self, seconds: float) -> None:
         """Do not count time that was not the goal's."""
@@ -70,6 +75,7 @@ class Meter:
         """Take notice of what an attempt under way has used by now, in all."""
         self._reported[name] = spent
         self._told.set()
+        self._look()
 
     def find_reported(self, name: str) -> Spend | None:
         """Return what an attempt reported last."""
@@ -87,13 +93,14 @@ class Meter:
     def find_over(self, state: GoalState) -> tuple[str, ...]:
         """Return a phrase for each limit because of which what runs has to end now.
 
-        Time is over for everything; of the rest only what a turn under way reported counts, since
-        gates use none of it.
+        Time is over for everything; what has to be paid for ends turns that cost, for gates use
+        none of it.
         """
         if state.reopened:
             return ()
+        costs = any(need.costs and state.is_open(name) for name, need in self._held.items())
+        ends = {"wall_seconds", *(WHILE_RUNNING if costs else ())}
         exceeded = find_exceeded(state.budget, self.find_total(state))
-        ends = {"wall_seconds", *(WHILE_RUNNING if self._reported else ())}
         return tuple(phrase for phrase in exceeded if ends.intersection(name_limits((phrase,))))
 
     def has_warnings(self, state: GoalState) -> bool:
