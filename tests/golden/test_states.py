@@ -38,6 +38,7 @@ def find_lost(now, recorded, path="goal"):
 
 @EACH
 def test_a_recorded_goal_has_every_value_that_it_had(path):
+    assert find_state(path).exists(), "`python -m tests.golden.states` records a new one"
     recorded = json.loads(find_state(path).read_text(encoding="utf-8"))
     goal = fold_entries(read_entries(path)).model_dump(mode="json")
     assert find_lost(goal, recorded) == []
