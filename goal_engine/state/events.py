@@ -5,6 +5,7 @@ Large things (logs, reports, diffs) are objects named by sha256; token streams n
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Literal
@@ -35,6 +36,9 @@ from goal_engine.types import (
     WorkerName,
     later,
 )
+
+FORMAT = 1
+"""The journal format that this release writes.  An older one is read for ever, a newer one never."""
 
 
 class GoalCreated(Frozen):
@@ -171,7 +175,14 @@ class BudgetWarned(Frozen):
 
 
 Step = Literal["wave", "task", "gates", "judging"]
-"""Before a wave, after a task, before the gates run on the result and after them."""
+"""When what was used is recorded beside what happened."""
+STEPS: Mapping[Step, str] = {
+    "wave": "before tasks",
+    "task": "after task",
+    "gates": "before the gates",
+    "judging": "after the gates",
+}
+"""The words for it."""
 
 
 class BudgetChecked(Frozen):
@@ -520,6 +531,13 @@ class GoalDelivered(Frozen):
     commit: GitOid
 
 
+class FormatRaised(Frozen):
+    """What follows is written in a newer format: a release that does not know it stops here."""
+
+    type: Literal["format.raised"] = "format.raised"
+    format: int = Field(ge=1)
+
+
 GoalEvent = Annotated[
     GoalCreated
     | GoalPlanned
@@ -565,7 +583,8 @@ GoalEvent = Annotated[
     | BudgetExtended
     | BudgetWarned
     | BudgetChecked
-    | SpendReported,
+    | SpendReported
+    | FormatRaised,
     Field(discriminator="type"),
 ]
 
@@ -582,3 +601,8 @@ class JournalEntry(Frozen):
     cause: str
     """The name of the command."""
     events: tuple[GoalEvent, ...] = Field(min_length=1)
+
+    @property
+    def raises_format(self) -> bool:
+        """Whether this release cannot read what follows."""
+        return any(isinstance(one, FormatRaised) and one.format > FORMAT for one in self.events)
