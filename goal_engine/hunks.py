@@ -18,6 +18,7 @@ from goal_engine.state.commands import RecordHunks
 from goal_engine.state.events import HunksTried
 from goal_engine.state.model import GoalState
 from goal_engine.state.possible import check_possible
+from goal_engine.takeover import take_over
 from goal_engine.types import GoalId
 from goal_engine.verifier.again import weigh_again
 from goal_engine.verifier.bench import open_bench
@@ -46,7 +47,7 @@ async def try_hunks(
     Cancelled, it kills what it started and records nothing.
     """
     with ports.store.runner_lock(goal_id):
-        state = await ports.read(goal_id)
+        state, _ = await take_over(ports, goal_id)
         check_triable(state)
         bench = await in_thread(open_bench, ports, state)
         try:

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from goal_engine.budget import Spend
+from goal_engine.budget import Reports, Spend
 from goal_engine.decision import Criterion
 from goal_engine.proof.gate import GateSpec
 from goal_engine.runtime.environment import Environment
 from goal_engine.runtime.repository import EvidenceRepository
+from goal_engine.runtime.running import Running
 from goal_engine.state.commands import Command
 from goal_engine.state.events import GoalEvent
 from goal_engine.state.model import GoalState
@@ -48,8 +49,12 @@ class WorkerTurn:
     """Records a fact about this attempt."""
     failures: str = ""
     """What was seen of that result: trimmed output of gates, or a change that did not merge."""
+    running: Running | None = None
+    """Keeps a record of each process, for whoever comes after a crash."""
     tried: tuple[str, ...] = ()
     """What the repairs before this one came to, a sentence each."""
+    report: Callable[[Spend], None] = lambda _: None
+    """Told, by a worker that can, what the turn has used by now, in all; it may be stopped for that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +70,11 @@ class TurnResult:
 
 class Worker(Protocol):
     """Somebody who works in a workspace.  Nothing it started is alive once `run` has returned."""
+
+    @property
+    def reports(self) -> Reports:
+        """What it says of what it uses, and when."""
+        ...
 
     async def run(self, turn: WorkerTurn) -> TurnResult:
         """Work until done.  Cancellation kills everything first."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from goal_engine.budget import GoalBudget, Spend
+from goal_engine.budget import BudgetAdd, GoalBudget, InFlight, Spend
 from goal_engine.decision import Acceptance, Question, Rejection
 from goal_engine.proof.statement import ProofCause
 from goal_engine.proof.verdict import Judgement
@@ -65,6 +65,8 @@ class RequestControl:
 
     kind: e.ControlKind
     decision: Decision
+    after_step: bool = False
+    """Whether what is under way may come to its end first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,11 +87,20 @@ class StopGoal:
     spent: Spend = Spend()
     kept: tuple[str, ...] = ()
     """Tasks in whose folders a person's work stays; of a cancel."""
+    actor: str = ""
+    """Who stops a goal that nobody runs; where somebody does, the request says it."""
+    ended: int = 0
+    """Processes that were ended for it."""
+    left: int = 0
+    """Processes that could not be."""
 
 
 @dataclass(frozen=True, slots=True)
 class NoticeInterruption:
-    """Record that a running goal has no runner."""
+    """Record that a running goal has no runner, and what was ended that it had left."""
+
+    ended: int = 0
+    left: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +108,32 @@ class Record:
     """Record facts that the runner saw."""
 
     events: tuple[e.GoalEvent, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RecordStep:
+    """Record facts that end a step, with what was used by then and what is to be warned of."""
+
+    step: e.Step
+    running: InFlight
+    """What this run of the goal used that no event says yet."""
+    events: tuple[e.GoalEvent, ...] = ()
+    task: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WarnOfBudget:
+    """Warn of each limit that is nearly used up; refused where none is."""
+
+    running: InFlight
+
+
+@dataclass(frozen=True, slots=True)
+class ExtendBudget:
+    """Give a goal more of what is limited, running or not."""
+
+    add: BudgetAdd
+    decision: Decision
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +199,9 @@ GoalCommand = (
     | RejectGoal
     | RecordHunks
     | RecordRecovery
+    | RecordStep
+    | WarnOfBudget
+    | ExtendBudget
 )
 """The commands whose events depend on the goal as it stands."""
 

@@ -5,21 +5,33 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Literal, assert_never
 
-from goal_engine.budget import Spend, find_exceeded
+from goal_engine.budget import (
+    UNIT,
+    InFlight,
+    Spend,
+    extend,
+    find_exceeded,
+    find_nonsense,
+    find_unlimited,
+    find_warnings,
+)
 from goal_engine.decision import Answer
-from goal_engine.errors import GoalAmbiguous, GoalNotFound
+from goal_engine.errors import BadInput, GoalAmbiguous, GoalNotFound, NotPossibleNow
 from goal_engine.proof.statement import ProofCause
 from goal_engine.proof.verdict import NOT_REJECTED, Judgement, Verdict
 from goal_engine.state import commands as c
 from goal_engine.state import events as e
 from goal_engine.state.evolve import ImpossibleEvent, fold
+from goal_engine.state.journal import newer
 from goal_engine.state.model import GoalState
 from goal_engine.state.possible import check_possible, find_obstacle, refusal
-from goal_engine.types import GoalStatus
+from goal_engine.types import GoalStatus, TaskStatus
 
 S = GoalStatus
 JUDGED = (e.GoalJudged, e.GoalReady, e.GoalNotReady)
 """What follows from a judgement alone; nobody records it as a fact."""
+INTERRUPTED = "interrupted"
+"""The reason of a pause that nobody asked for: the runner went away."""
 WAIVE = "gate:"
 """A question with this prefix asks whether a gate is required; the answer `optional` waives it."""
 UNMETERED = "unmetered"
@@ -31,9 +43,12 @@ def decide(state: GoalState | None, command: c.Command, now: datetime) -> tuple[
     """Return the events that `command` causes at `now`.
 
     Raises `NotPossibleNow` when the goal's status has no entry for one of them, naming what is
-    possible instead, and `GoalNotFound` for a question that is not open.
+    possible instead, and for a goal that a newer release went on with; `GoalNotFound` for a
+    question that is not open.
     """
-    events = _events(state, command)
+    if state is not None and state.is_newer:
+        raise NotPossibleNow(newer(state.goal_id, state.format))
+    events = _events(state, command, now)
     try:
         fold(events, state)
     except ImpossibleEvent as error:
@@ -56,10 +71,13 @@ def _verb(command: c.Command) -> str:
         c.ReopenVerification: "verify",
         c.RecordHunks: "hunks",
         c.RecordRecovery: "recover its proof",
+        c.RecordStep: "go on",
+        c.WarnOfBudget: "warn",
+        c.ExtendBudget: "budget",
     }.get(type(command), getattr(command, "kind", "go on"))
 
 
-def _events(state: GoalState | None, command: c.Command) -> tuple[e.GoalEvent, ...]:
+def _events(state: GoalState | None, command: c.Command, now: datetime) -> tuple[e.GoalEvent, ...]:
     match command:
         case c.CreateGoal():
             follows = (
@@ -70,21 +88,57 @@ def _events(state: GoalState | None, command: c.Command) -> tuple[e.GoalEvent, .
             return (command.created, *(event for event in follows if event is not None))
         case c.StartGoal():
             return (e.GoalStarted(),)
-        case c.StopGoal(kind=e.ControlKind.PAUSE):
-            return (e.GoalPaused(reason=command.reason, spent=command.spent),)
         case c.StopGoal():
-            return (e.GoalCancelled(reason=command.reason, spent=command.spent, kept=command.kept),)
+            return (_stop(state, command, now),)
         case c.NoticeInterruption():
-            return (e.GoalInterrupted(),)
+            receipt = _receipt(state, "", INTERRUPTED, command)
+            return (e.GoalInterrupted(receipt=receipt),)
         case c.Record():
             if any(isinstance(event, JUDGED) for event in command.events):
                 raise refusal(state, _verb(command), "only a judgement decides that")
             return command.events
         case _:
-            return _of_goal(state, command)
+            return _of_goal(state, command, now)
 
 
-def _of_goal(state: GoalState | None, command: c.GoalCommand) -> tuple[e.GoalEvent, ...]:
+def _stop(
+    state: GoalState | None, command: c.StopGoal, now: datetime
+) -> e.GoalPaused | e.GoalCancelled:
+    """The receipt says how long it took whoever asked the runner; other stops take nobody's time."""
+    asked = state.request if state else None
+    if asked is None or asked.kind is not command.kind:
+        receipt = _receipt(state, command.actor, command.reason, command)
+    else:
+        receipt = _receipt(state, asked.decision.actor, command.reason, command)
+        took = (now - asked.asked_at).total_seconds() if asked.asked_at else None
+        # a clock that was put back meanwhile makes nothing shorter than nothing
+        receipt = receipt.changed(took_ms=None if took is None else max(0, round(took * 1000)))
+    reason, spent = command.reason, command.spent
+    if command.kind is e.ControlKind.PAUSE:
+        return e.GoalPaused(reason=reason, spent=spent, receipt=receipt)
+    return e.GoalCancelled(reason=reason, spent=spent, kept=command.kept, receipt=receipt)
+
+
+def _receipt(
+    state: GoalState | None,
+    actor: str,
+    reason: str,
+    command: c.StopGoal | c.NoticeInterruption,
+) -> e.Receipt:
+    tasks = state.tasks.items() if state else ()
+    return e.Receipt(
+        actor=actor,
+        reason=reason,
+        ended=command.ended,
+        left=command.left,
+        tasks=tuple(name for name, task in tasks if task.status is TaskStatus.RUNNING),
+        gates=state.gates_running if state and state.status is S.RUNNING else (),
+    )
+
+
+def _of_goal(
+    state: GoalState | None, command: c.GoalCommand, now: datetime
+) -> tuple[e.GoalEvent, ...]:
     if state is None:
         raise refusal(state, _verb(command))
     match command:
@@ -110,8 +164,24 @@ def _of_goal(state: GoalState | None, command: c.GoalCommand) -> tuple[e.GoalEve
             tree, cause = command.tried.tree, ProofCause.HUNKS
             proof = e.ProofRecorded(digest=command.proof, tree=tree, cause=cause)
             return (command.tried, proof)
+        case c.RecordStep():
+            return _step(state, command)
+        case c.WarnOfBudget():
+            warned = _warn(state, command.running)
+            if not warned:
+                raise refusal(state, _verb(command), "no limit is nearly used up")
+            return warned
+        case c.ExtendBudget():
+            return (_extend(state, command),)
         case c.RequestControl():
-            return (e.ControlRequested(kind=command.kind, decision=command.decision),)
+            return (
+                e.ControlRequested(
+                    kind=command.kind,
+                    decision=command.decision,
+                    after_step=command.after_step,
+                    asked_at=now,
+                ),
+            )
         case c.SubmitTask():
             return (_submit(state, command),)
         case c.JudgeGoal():
@@ -136,6 +206,43 @@ def _check_word(state: GoalState, command: c.AcceptCriterion | c.RejectGoal, tre
         raise refusal(state, _verb(command), "it is said of another tree than the judged one")
     if command.seen != (state.proof.digest if state.proof else None):
         raise refusal(state, _verb(command), "it was judged again meanwhile")
+
+
+def _step(state: GoalState, command: c.RecordStep) -> tuple[e.GoalEvent, ...]:
+    """Two tasks may end at once: each is warned of what stands when it is recorded."""
+    after = fold(command.events, state)
+    spent = after.used.plus(command.running.total(after.is_open))
+    checked = e.BudgetChecked(step=command.step, task=command.task, spent=spent)
+    return (*command.events, checked, *_warn(after, command.running))
+
+
+def _warn(state: GoalState, running: InFlight) -> tuple[e.BudgetWarned, ...]:
+    if state.reopened:
+        return ()
+    spent = state.used.plus(running.total(state.is_open))
+    return tuple(
+        e.BudgetWarned(
+            limit=name,
+            percent=percent,
+            used=UNIT[name].say(UNIT[name].find_used(spent)),
+            of=UNIT[name].say(UNIT[name].find_limit(state.budget)),
+        )
+        for name, percent in find_warnings(state.budget, spent, state.warned).items()
+    )
+
+
+def _extend(state: GoalState, command: c.ExtendBudget) -> e.BudgetExtended:
+    missing = find_unlimited(state.budget, command.add)
+    if missing:
+        words = " and ".join(UNIT[name].words for name in missing)
+        raise BadInput(
+            f"{state.goal_id} has no limit of {words}, so there is nothing to add to:"
+            " leave that out, or set a limit with `resume`."
+        )
+    budget = extend(state.budget, state.used, command.add)
+    for name, said in find_nonsense(budget):
+        raise BadInput(f"The limit of {UNIT[name].words} {said}.")
+    return e.BudgetExtended(added=command.add, budget=budget, decision=command.decision)
 
 
 def _submit(state: GoalState, command: c.SubmitTask) -> e.TaskSubmitted:
@@ -271,6 +378,7 @@ def _resume(state: GoalState, command: c.ResumeGoal) -> tuple[e.GoalEvent, ...]:
 def _find_obstacle(state: GoalState, command: c.ResumeGoal) -> str:
     """`resume` is refused until the recorded cause is gone."""
     if state.status is S.NEEDS_MORE_BUDGET:
-        exceeded = find_exceeded(command.budget or state.budget, state.spend)
+        full = state.blocked.limits if state.blocked else ()
+        exceeded = find_exceeded(command.budget or state.budget, state.used, full)
         return f"raise the limit ({'; '.join(exceeded)})" if exceeded else ""
     return find_obstacle(state, "resume") or ""

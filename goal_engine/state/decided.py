@@ -17,6 +17,7 @@ DECISIONS: Mapping[type[Frozen], Callable[[Any], Decided]] = {
     e.LimitsWaived: lambda v: Decided(
         verb="waive", about=f"limit of {', '.join(v.limits)}", decision=v.decision
     ),
+    e.BudgetExtended: lambda v: Decided(verb="budget", decision=v.decision),
     e.ControlRequested: lambda v: Decided(verb=v.kind, decision=v.decision),
     e.TaskSubmitted: lambda v: Decided(verb="submit", about=f"task {v.task}", decision=v.decision),
     e.CriterionAccepted: lambda v: Decided(

@@ -23,10 +23,13 @@ from goal_engine.proof.statement import ProofCause
 from goal_engine.proof.verdict import Judgement
 from goal_engine.stagnation import Round
 from goal_engine.state.events import (
+    FORMAT,
+    ControlKind,
     ControlRequested,
     GoalBlocked,
     GoalCreated,
     HunksTried,
+    Receipt,
     RepairPlanned,
     RepairsStopped,
 )
@@ -61,6 +64,10 @@ class TaskState(Frozen):
     exclude: tuple[str, ...] = ()
     """Paths in that folder that are not the person's."""
     submitted: Decision | None = None
+    spend: Spend = Spend()
+    """What its attempts used, the time of each included."""
+    reported: Spend | None = None
+    """What the attempt that runs, or was stopped, had reported."""
 
     @property
     def waits_for_person(self) -> bool:
@@ -86,10 +93,16 @@ class ProofPointer(Frozen):
     cause: ProofCause = ProofCause.JUDGED
 
 
+def _softness(request: ControlRequested) -> tuple[bool, bool]:
+    return request.kind is not ControlKind.CANCEL, request.after_step
+
+
 class GoalState(Frozen):
     """One goal (seed: `GoalState`).  `seq` is the number of the last entry that is folded in."""
 
     seq: int = 0
+    format: int = FORMAT
+    """Of the journal's last entries."""
     status: GoalStatus
     phase: GoalPhase = GoalPhase.PLANNING
     created: GoalCreated
@@ -105,6 +118,8 @@ class GoalState(Frozen):
     blocked: GoalBlocked | None = None
     requests: tuple[ControlRequested, ...] = ()
     """Requests that nobody has answered with a receipt."""
+    receipt: Receipt | None = None
+    """What the stop came to that the goal stands at."""
     pause_reason: str = ""
     interrupted: bool = False
     integrated: tuple[str, ...] = ()
@@ -150,6 +165,17 @@ class GoalState(Frozen):
     delivered_before: dict[GitOid, str] = later({})
     """The branch of each commit that was delivered and then rejected: each stays where it is."""
     spend: Spend = Spend()
+    checked: Spend = Spend()
+    """What was used at the last checkpoint: after a crash, all that is known."""
+    warned: dict[str, int] = Field(default_factory=dict)
+    """Per cent of each limit that was warned of last, while it is the same limit."""
+
+    @property
+    def used(self) -> Spend:
+        """What was used, with the lines of the change as it is now."""
+        change = self.evidence
+        lines = change.additions + change.deletions if change else 0
+        return self.spend.changed(changed_lines=max(lines, self.spend.changed_lines))
 
     @property
     def goal_id(self) -> GoalId:
@@ -165,6 +191,16 @@ class GoalState(Frozen):
     def is_judged(self) -> bool:
         """Whether the judgement is about the present tree."""
         return self.judgement is not None and self.judgement.tree == self.present_tree
+
+    @property
+    def is_newer(self) -> bool:
+        """Whether a newer release went on with it, in a format that this one cannot read."""
+        return self.format > FORMAT
+
+    @property
+    def request(self) -> ControlRequested | None:
+        """The request that counts: the hardest, and of those the first."""
+        return min(self.requests, key=_softness, default=None)
 
     @property
     def repair_ids(self) -> frozenset[str]:
@@ -220,6 +256,10 @@ class GoalState(Frozen):
     def statuses(self) -> dict[str, TaskStatus]:
         """Each task's status by id."""
         return {task_id: task.status for task_id, task in self.tasks.items()}
+
+    def is_open(self, task: str) -> bool:
+        """Whether no event has ended the last attempt at a task, if there was one."""
+        return self.tasks[task].status in (TaskStatus.PENDING, TaskStatus.RUNNING)
 
     @property
     def handed_over(self) -> tuple[str, ...]:

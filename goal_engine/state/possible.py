@@ -141,6 +141,8 @@ OPERATIONS: tuple[Row, ...] = (
     Row("diff", _at(S), UNTOLD - set(LASTING)),
     Row("apply", _at((S.READY, S.DELIVERED), e.ChangeApplied)),
     Row("deliver", _at((S.READY,), e.DeliveryIntended, e.GoalDelivered)),
+    Row("budget",
+        _at(set(S) - set(DONE), e.BudgetExtended) | _at(DONE), UNTOLD - {S.NEEDS_MORE_BUDGET}),
     Row("resume",
         _at((S.PAUSED, S.NEEDS_MORE_BUDGET, S.FAILED_INFRA), e.GoalResumed)
         | _at((S.BLOCKED_ON_HUMAN,), e.GoalResumed, given=GOES_ON)

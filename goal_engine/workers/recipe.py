@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import assert_never
 
+from goal_engine.budget import COSTS_NOTHING
 from goal_engine.errors import ToolMissing
 from goal_engine.ports import TurnResult, WorkerTurn
 from goal_engine.runtime.process import clean_environment, run_process
@@ -28,6 +29,8 @@ class StepFailed(Exception):
 
 class RecipeWorker:
     """Runs, replaces, writes and fixes: the same tree every time."""
+
+    reports = COSTS_NOTHING
 
     async def run(self, turn: WorkerTurn) -> TurnResult:
         """Carry out the steps; the first that fails ends the turn."""
@@ -62,6 +65,7 @@ async def _run(
         env=clean_environment(turn.environment.variables),
         log=turn.log,
         timeout=timeout,
+        running=turn.running,
     )
     if ended.timed_out:
         raise StepFailed(f"{argv[0]} was killed after {timeout:g} s")

@@ -23,7 +23,7 @@ from goal_engine import (
     planner,
     queries,
 )
-from goal_engine.budget import GoalBudget
+from goal_engine.budget import BudgetAdd, GoalBudget
 from goal_engine.decision import Question, find_usual_answer
 from goal_engine.delivery import local
 from goal_engine.engine import Engine
@@ -275,6 +275,12 @@ async def _stop(ports: Ports, state: GoalState, stop: Callable[..., Awaitable[An
             return await stop(heard, state.goal_id, ME)
 
 
+async def _budget(ports: Ports, state: GoalState) -> None:
+    if state.status not in (S.DELIVERED, S.CANCELLED):
+        more = BudgetAdd(max_agents=9)
+        await control.extend_budget(ports, state.goal_id, more, ME)
+
+
 async def _log(ports: Ports, state: GoalState) -> None:
     with suppress(GoalNotFound):  # nothing was printed yet, which no status rules out
         await logs.read_log(ports, state, task=None, gate=None, offset=0)
@@ -305,6 +311,7 @@ CALLS: Mapping[str, Callable[[Ports, GoalState], Awaitable[object]]] = {
     "show": lambda ports, s: queries.resolve_goal(ports, s.goal_id),
     "review": review.review_goal,
     "log": _log,
+    "budget": _budget,
     "replay": lambda ports, s: replay_goal(ports, s.goal_id),
     "open": _open,
 }
