@@ -99,9 +99,11 @@ async def test_who_takes_over_ends_what_was_left_and_goes_on(
     below = psutil.Process(runner.pid).children(recursive=True)
     if guardians == "die as well":
         runner.send_signal(signal.SIGSTOP)  # or it would notice, and clean up itself
-        for process in below:
-            if any("guardian.py" in word for word in process.cmdline()):
-                process.kill()
+        living = [one for one in below if one.status() != psutil.STATUS_ZOMBIE]
+        guards = [one for one in living if any("guardian.py" in word for word in one.cmdline())]
+        assert len(guards) == 2
+        for guard in guards:
+            guard.kill()
     runner.kill()
     runner.wait()
     state = await recover_goal(engine.ports, goal)
