@@ -116,7 +116,7 @@ def _between(before: datetime | None, after: datetime) -> int:
 
 
 def _find_took(event: e.GoalEvent, at: datetime, began: dict[str, datetime]) -> int | None:
-    """A gate tells how long it ran; an attempt ends some time after it began."""
+    """A gate tells how long it ran, a receipt how long a stop took; an attempt began some time ago."""
     match event:
         case e.GateFinished():
             return 0 if event.result.cached else event.result.duration_ms
@@ -124,6 +124,8 @@ def _find_took(event: e.GoalEvent, at: datetime, began: dict[str, datetime]) -> 
             began[event.task] = at
         case e.TaskFinished() | e.TaskFailed():
             return _between(began.pop(event.task, at), at)
+        case e.GoalPaused() | e.GoalCancelled() | e.GoalInterrupted():
+            return event.receipt.took_ms if event.receipt else None
         case _:
             pass
     return None
@@ -163,6 +165,8 @@ def find_decision(event: Frozen) -> Decision | None:
     """Return the decision that an event records, be it within an answer or an acceptance."""
     values: list[Any] = [getattr(event, name) for name in type(event).model_fields]
     found = next((value for value in values if isinstance(value, Decision)), None)
+    if isinstance(event, e.Receipt) and event.actor:
+        return Decision(actor=event.actor, reason=event.reason)
     nested = (value for value in values if isinstance(value, Frozen))
     return found or next(filter(None, map(find_decision, nested)), None)
 
@@ -216,4 +220,4 @@ def sum_times(steps: Sequence[Step]) -> tuple[TimeSpent, ...]:
 def _name_worker(event: e.GoalEvent) -> str:
     if isinstance(event, e.GateFinished):
         return name_gate(event.result.gate, event.result.stage)
-    return f"task {', '.join(find_tasks(event))}"
+    return f"task {name}" if (name := ", ".join(find_tasks(event))) else "stopping"

@@ -104,6 +104,19 @@ def test_who_decided_is_found_wherever_an_event_keeps_it(event):
     assert find_decision(event) == ME
 
 
+def test_a_receipt_says_who_asked_how_long_it_took_and_what_was_ended():
+    receipt = e.Receipt(actor="ann", reason="lunch", took_ms=300, ended=2, tasks=("fix",))
+    stopped = e.GoalPaused(reason="lunch", receipt=receipt)
+    *_, step = walk(a_story((a_goal_created(), planned()), (e.GoalStarted(),), (stopped,)))
+    moment = render_moment(step)
+    assert (moment.by, moment.reason, moment.took_ms) == ("ann", "lunch", 300)
+    assert moment.text == "it stopped, to go on later: lunch; 2 processes ended; under way: fix"
+    assert TimeSpent(what="stopping", times=1, ms=300) in sum_times([step])
+    alone = e.GoalInterrupted(receipt=e.Receipt(actor="", reason="gone", left=1))
+    assert find_decision(alone) is None
+    assert tell_event(alone).endswith("; 0 processes ended, 1 could not be")
+
+
 def test_what_the_engine_saw_was_decided_by_nobody():
     assert find_decision(e.GoalStarted()) is None
     assert find_decision(e.GateStarted(gate="tests", stage=GateStage.PROVING, tree=TREE)) is None

@@ -89,7 +89,8 @@ end
 ---@return string
 local function render_moment(moment)
   local by = moment.by ~= '' and (' — by ' .. moment.by) or ''
-  local reason = moment.reason ~= '' and (': ' .. moment.reason) or ''
+  local said = moment.text:find(moment.reason, 1, true) -- a stop says why by itself
+  local reason = not said and (': ' .. moment.reason) or ''
   local moved = moment.status ~= moment.was and (' [%s]'):format(moment.status) or ''
   local at = moment.at:sub(1, 19):gsub('T', ' ')
   return ('%d  %s  %s%s%s%s'):format(moment.seq, at, moment.text, by, reason, moved)
