@@ -46,7 +46,7 @@ STAGES: Mapping[GateStage, str] = {
 
 def name_gate(gate: str, stage: str) -> str:
     """Return a gate and what it ran on."""
-    return f"gate {gate} {STAGES.get(GateStage(stage), stage)}"
+    return f"gate {gate} {STAGES[GateStage(stage)]}"
 
 
 def describe_limits(budget: GoalBudget) -> str:
@@ -174,7 +174,7 @@ SENTENCES: Mapping[type[Frozen], Callable[[Any], str]] = {
     e.GoalPaused: lambda v: f"it stopped, to go on later: {v.reason}{_receipt(v.receipt)}",
     e.GoalInterrupted: lambda v: f"whoever ran it was gone without a word{_receipt(v.receipt)}",
     e.GoalCancelled: _cancelled,
-    e.GateStarted: lambda v: f"{name_gate(v.gate, v.stage)} began",
+    e.GateStarted: lambda v: f"gate {v.gate} began {STAGES[v.stage]}",
     e.GateFinished: _gate_finished,
     e.CheckFinished: _check_finished,
     e.TaskStarted: lambda v: (

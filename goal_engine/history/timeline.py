@@ -20,6 +20,9 @@ from goal_engine.types import Decision, Frozen, GoalPhase, GoalStatus, TaskStatu
 OBJECTS = ("log", "report", "failures", "digest", "commit", "tree")
 """Fields of an event that name something which is kept elsewhere."""
 
+RUNS = "runs of gates"
+"""Stands for all of them among what began."""
+
 
 class NamedObject(Frozen):
     """Something that an event names: an object of the store, a proof, or one of git's."""
@@ -116,10 +119,17 @@ def _between(before: datetime | None, after: datetime) -> int:
 
 
 def _find_took(event: e.GoalEvent, at: datetime, began: dict[str, datetime]) -> int | None:
-    """A gate tells how long it ran, a receipt how long a stop took; an attempt began some time ago."""
+    """A gate tells how long it ran, a receipt how long a stop took; an attempt began some time ago.
+
+    An answer that was taken over from elsewhere took no time: it was remembered, or its run never
+    began, in a journal that says when runs begin.
+    """
     match event:
+        case e.GateStarted():
+            began[RUNS] = began[f"{event.stage} {event.gate}"] = at
         case e.GateFinished():
-            return 0 if event.result.cached else event.result.duration_ms
+            ran = began.pop(f"{event.result.stage} {event.result.gate}", None) or RUNS not in began
+            return event.result.duration_ms if ran and not event.result.cached else 0
         case e.TaskStarted():
             began[event.task] = at
         case e.TaskFinished() | e.TaskFailed():
@@ -209,7 +219,7 @@ def sum_times(steps: Sequence[Step]) -> tuple[TimeSpent, ...]:
     for step in steps:
         if step.before is not None and step.gap_ms:
             found.setdefault(f"status {step.before.status}", []).append(step.gap_ms)
-        if step.took_ms is not None:
+        if step.took_ms:
             found.setdefault(_name_worker(step.event), []).append(step.took_ms)
     times = [
         TimeSpent(what=what, times=len(all_ms), ms=sum(all_ms)) for what, all_ms in found.items()
