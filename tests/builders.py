@@ -135,6 +135,7 @@ EVENTS: tuple[e.GoalEvent, ...] = (
     e.ChangeUndone(tree=TREE, files=("a.py",)),
     e.DeliveryIntended(branch="goal/x", commit=OTHER),
     e.GoalDelivered(branch="goal/x", commit=OTHER),
+    e.FormatRaised(format=e.FORMAT),
 )
 """One of each event."""
 

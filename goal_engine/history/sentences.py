@@ -209,5 +209,6 @@ SENTENCES: Mapping[type[Frozen], Callable[[Any], str]] = {
     ),
     e.DeliveryIntended: lambda v: f"branch {v.branch} is about to be made",
     e.GoalDelivered: lambda v: f"branch {v.branch} was made, at {v.commit[:SHORT]}",
+    e.FormatRaised: lambda v: f"what follows is written in journal format {v.format}",
 }
 """How each event is told."""

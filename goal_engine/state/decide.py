@@ -13,6 +13,7 @@ from goal_engine.proof.verdict import Judgement, Verdict
 from goal_engine.state import commands as c
 from goal_engine.state import events as e
 from goal_engine.state.evolve import ImpossibleEvent, fold
+from goal_engine.state.journal import newer
 from goal_engine.state.model import GoalState
 from goal_engine.state.transitions import POSSIBLE
 from goal_engine.types import GoalStatus, TaskStatus
@@ -33,8 +34,11 @@ def decide(state: GoalState | None, command: c.Command, now: datetime) -> tuple[
     """Return the events that `command` causes at `now`.
 
     Raises `NotPossibleNow` when the goal's status has no entry for one of them, naming what is
-    possible instead, and `GoalNotFound` for a question that is not open.
+    possible instead, and for a goal that a newer release went on with; `GoalNotFound` for a
+    question that is not open.
     """
+    if state is not None and state.is_newer:
+        raise NotPossibleNow(newer(state.goal_id, state.format))
     events = _events(state, command, now)
     try:
         fold(events, state)

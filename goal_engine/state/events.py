@@ -36,6 +36,9 @@ from goal_engine.types import (
     later,
 )
 
+FORMAT = 1
+"""The journal format that this release writes.  An older one is read for ever, a newer one never."""
+
 
 class GoalCreated(Frozen):
     """A goal exists, on a base that will not move."""
@@ -471,6 +474,13 @@ class GoalDelivered(Frozen):
     commit: GitOid
 
 
+class FormatRaised(Frozen):
+    """What follows is written in a newer format: a release that does not know it stops here."""
+
+    type: Literal["format.raised"] = "format.raised"
+    format: int = Field(ge=1)
+
+
 GoalEvent = Annotated[
     GoalCreated
     | GoalPlanned
@@ -512,7 +522,8 @@ GoalEvent = Annotated[
     | ChangeApplied
     | ChangeUndone
     | DeliveryIntended
-    | GoalDelivered,
+    | GoalDelivered
+    | FormatRaised,
     Field(discriminator="type"),
 ]
 
@@ -529,3 +540,8 @@ class JournalEntry(Frozen):
     cause: str
     """The name of the command."""
     events: tuple[GoalEvent, ...] = Field(min_length=1)
+
+    @property
+    def raises_format(self) -> bool:
+        """Whether this release cannot read what follows."""
+        return any(isinstance(one, FormatRaised) and one.format > FORMAT for one in self.events)

@@ -15,6 +15,7 @@ from goal_engine.proof.statement import ProofCause
 from goal_engine.proof.verdict import Judgement
 from goal_engine.stagnation import Round
 from goal_engine.state.events import (
+    FORMAT,
     ControlKind,
     ControlRequested,
     GoalBlocked,
@@ -87,6 +88,8 @@ class GoalState(Frozen):
     """One goal (seed: `GoalState`).  `seq` is the number of the last entry that is folded in."""
 
     seq: int = 0
+    format: int = FORMAT
+    """Of the journal's last entries."""
     status: GoalStatus
     phase: GoalPhase = GoalPhase.PLANNING
     created: GoalCreated
@@ -148,6 +151,11 @@ class GoalState(Frozen):
     def goal_id(self) -> GoalId:
         """The goal's id."""
         return self.created.goal_id
+
+    @property
+    def is_newer(self) -> bool:
+        """Whether a newer release went on with it, in a format that this one cannot read."""
+        return self.format > FORMAT
 
     @property
     def request(self) -> ControlRequested | None:
