@@ -102,6 +102,7 @@ function M.replay(call)
   local found = goals.about(call, 'replay')
   local out = { plain.line(found.text), '', (found.status:gsub('_', ' ')) }
   add(out, 'Damaged', found.damage ~= '' and { found.damage } or {})
+  add(out, 'Note', found.note ~= '' and { found.note } or {})
   add(out, 'Not what is shown elsewhere', found.defects)
   add(out, 'Earlier', found.earlier > 0 and { ('%d more'):format(found.earlier) } or {})
   add(out, 'What happened (UTC)', vim.tbl_map(render_moment, found.moments))
