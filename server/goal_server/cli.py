@@ -171,6 +171,8 @@ def make_parameter(name: str, field: FieldInfo) -> click.Parameter:
         options["is_flag"] = True
     elif "tuple" in kinds:
         options["multiple"] = True
+    elif spelled == "figure":
+        options["metavar"] = "N"
     elif re.search(r"\bint\b", kinds):
         options |= {"type": int, "metavar": "N"}
     else:
