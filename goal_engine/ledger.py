@@ -12,12 +12,6 @@ from goal_engine.state.evolve import fold
 from goal_engine.state.model import GoalState, TaskState
 from goal_engine.types import Frozen
 
-STEPS: Mapping[e.Step, str] = {
-    "wave": "before tasks",
-    "task": "after task",
-    "gates": "before the gates",
-    "judging": "after the gates",
-}
 MARKED: Mapping[type[Frozen], str] = {
     e.GoalPaused: "paused",
     e.GoalInterrupted: "interrupted",
@@ -88,7 +82,7 @@ def read_ledger(entries: Iterable[e.JournalEntry]) -> Ledger:
 
 def _find_label(event: e.GoalEvent) -> str:
     if isinstance(event, e.BudgetChecked):
-        return f"{STEPS[event.step]} {event.task or ''}".strip()
+        return f"{e.STEPS[event.step]} {event.task or ''}".strip()
     if isinstance(event, e.GoalBlocked) and event.on == "budget":
         return "used up"
     return MARKED.get(type(event), "")

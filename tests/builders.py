@@ -139,6 +139,7 @@ EVENTS: tuple[e.GoalEvent, ...] = (
     e.BudgetWarned(limit="attempts", percent=50, used="1", of="2"),
     e.BudgetChecked(step="wave", spent=Spend(wall_ms=5)),
     e.SpendReported(task="fix", attempt=1, spent=Spend(tokens=5)),
+    e.FormatRaised(format=e.FORMAT),
 )
 """One of each event."""
 

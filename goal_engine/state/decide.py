@@ -22,13 +22,16 @@ from goal_engine.proof.verdict import Judgement, Verdict
 from goal_engine.state import commands as c
 from goal_engine.state import events as e
 from goal_engine.state.evolve import ImpossibleEvent, fold
+from goal_engine.state.journal import newer
 from goal_engine.state.model import GoalState
 from goal_engine.state.transitions import POSSIBLE
-from goal_engine.types import GoalStatus
+from goal_engine.types import GoalStatus, TaskStatus
 
 S = GoalStatus
 JUDGED = (e.GoalJudged, e.GoalReady, e.GoalNotReady)
 """What follows from a judgement alone; nobody records it as a fact."""
+INTERRUPTED = "interrupted"
+"""The reason of a pause that nobody asked for: the runner went away."""
 WAIVE = "gate:"
 """A question with this prefix asks whether a gate is required; the answer `optional` waives it."""
 UNMETERED = "unmetered"
@@ -40,9 +43,12 @@ def decide(state: GoalState | None, command: c.Command, now: datetime) -> tuple[
     """Return the events that `command` causes at `now`.
 
     Raises `NotPossibleNow` when the goal's status has no entry for one of them, naming what is
-    possible instead, and `GoalNotFound` for a question that is not open.
+    possible instead, and for a goal that a newer release went on with; `GoalNotFound` for a
+    question that is not open.
     """
-    events = _events(state, command)
+    if state is not None and state.is_newer:
+        raise NotPossibleNow(newer(state.goal_id, state.format))
+    events = _events(state, command, now)
     try:
         fold(events, state)
     except ImpossibleEvent as error:
@@ -82,7 +88,7 @@ def _verb(command: c.Command) -> str:
     }.get(type(command), getattr(command, "kind", "go on"))
 
 
-def _events(state: GoalState | None, command: c.Command) -> tuple[e.GoalEvent, ...]:
+def _events(state: GoalState | None, command: c.Command, now: datetime) -> tuple[e.GoalEvent, ...]:
     match command:
         case c.CreateGoal():
             follows = (
@@ -93,21 +99,57 @@ def _events(state: GoalState | None, command: c.Command) -> tuple[e.GoalEvent, .
             return (command.created, *(event for event in follows if event is not None))
         case c.StartGoal():
             return (e.GoalStarted(),)
-        case c.StopGoal(kind=e.ControlKind.PAUSE):
-            return (e.GoalPaused(reason=command.reason, spent=command.spent),)
         case c.StopGoal():
-            return (e.GoalCancelled(reason=command.reason, spent=command.spent, kept=command.kept),)
+            return (_stop(state, command, now),)
         case c.NoticeInterruption():
-            return (e.GoalInterrupted(),)
+            receipt = _receipt(state, "", INTERRUPTED, command)
+            return (e.GoalInterrupted(receipt=receipt),)
         case c.Record():
             if any(isinstance(event, JUDGED) for event in command.events):
                 raise refusal(state, _verb(command), "only a judgement decides that")
             return command.events
         case _:
-            return _of_goal(state, command)
+            return _of_goal(state, command, now)
 
 
-def _of_goal(state: GoalState | None, command: c.GoalCommand) -> tuple[e.GoalEvent, ...]:
+def _stop(
+    state: GoalState | None, command: c.StopGoal, now: datetime
+) -> e.GoalPaused | e.GoalCancelled:
+    """The receipt says how long it took whoever asked the runner; other stops take nobody's time."""
+    asked = state.request if state else None
+    if asked is None or asked.kind is not command.kind:
+        receipt = _receipt(state, command.actor, command.reason, command)
+    else:
+        receipt = _receipt(state, asked.decision.actor, command.reason, command)
+        took = (now - asked.asked_at).total_seconds() if asked.asked_at else None
+        # a clock that was put back meanwhile makes nothing shorter than nothing
+        receipt = receipt.changed(took_ms=None if took is None else max(0, round(took * 1000)))
+    reason, spent = command.reason, command.spent
+    if command.kind is e.ControlKind.PAUSE:
+        return e.GoalPaused(reason=reason, spent=spent, receipt=receipt)
+    return e.GoalCancelled(reason=reason, spent=spent, kept=command.kept, receipt=receipt)
+
+
+def _receipt(
+    state: GoalState | None,
+    actor: str,
+    reason: str,
+    command: c.StopGoal | c.NoticeInterruption,
+) -> e.Receipt:
+    tasks = state.tasks.items() if state else ()
+    return e.Receipt(
+        actor=actor,
+        reason=reason,
+        ended=command.ended,
+        left=command.left,
+        tasks=tuple(name for name, task in tasks if task.status is TaskStatus.RUNNING),
+        gates=state.gates_running if state and state.status is S.RUNNING else (),
+    )
+
+
+def _of_goal(
+    state: GoalState | None, command: c.GoalCommand, now: datetime
+) -> tuple[e.GoalEvent, ...]:
     if state is None:
         raise refusal(state, _verb(command))
     match command:
@@ -143,7 +185,14 @@ def _of_goal(state: GoalState | None, command: c.GoalCommand) -> tuple[e.GoalEve
         case c.ExtendBudget():
             return (_extend(state, command),)
         case c.RequestControl():
-            return (e.ControlRequested(kind=command.kind, decision=command.decision),)
+            return (
+                e.ControlRequested(
+                    kind=command.kind,
+                    decision=command.decision,
+                    after_step=command.after_step,
+                    asked_at=now,
+                ),
+            )
         case c.SubmitTask():
             return (_submit(state, command),)
         case c.JudgeGoal():

@@ -5,6 +5,7 @@ Large things (logs, reports, diffs) are objects named by sha256; token streams n
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Literal
@@ -35,6 +36,9 @@ from goal_engine.types import (
     WorkerName,
     later,
 )
+
+FORMAT = 1
+"""The journal format that this release writes.  An older one is read for ever, a newer one never."""
 
 
 class GoalCreated(Frozen):
@@ -171,7 +175,14 @@ class BudgetWarned(Frozen):
 
 
 Step = Literal["wave", "task", "gates", "judging"]
-"""Before a wave, after a task, before the gates run on the result and after them."""
+"""When what was used is recorded beside what happened."""
+STEPS: Mapping[Step, str] = {
+    "wave": "before tasks",
+    "task": "after task",
+    "gates": "before the gates",
+    "judging": "after the gates",
+}
+"""The words for it."""
 
 
 class BudgetChecked(Frozen):
@@ -206,6 +217,28 @@ class ControlRequested(Frozen):
     type: Literal["control.requested"] = "control.requested"
     kind: ControlKind
     decision: Decision
+    after_step: bool = later(False)
+    """Whether the tasks and gates under way may come to their end first."""
+    asked_at: datetime | None = later(None)
+    """For display, and for how long it took."""
+
+
+class Receipt(Frozen):
+    """What a stop came to: written when everything is dead and nothing can start."""
+
+    actor: str
+    """Who asked; empty when the runner was ended itself, or went away."""
+    reason: str
+    took_ms: int | None = None
+    """From asking until everything was dead, where somebody asked the runner."""
+    ended: int = 0
+    """Processes that were ended."""
+    left: int = 0
+    """Processes that could not be: another user's, or stuck in the system."""
+    tasks: tuple[TaskId, ...] = ()
+    """Tasks that were under way; their attempts count for nothing."""
+    gates: tuple[str, ...] = ()
+    """`stage gate` of each gate that was."""
 
 
 class GoalPaused(Frozen):
@@ -214,12 +247,17 @@ class GoalPaused(Frozen):
     type: Literal["goal.paused"] = "goal.paused"
     reason: str
     spent: Spend = Spend()
+    receipt: Receipt | None = later(None)
 
 
 class GoalInterrupted(Frozen):
-    """The runner went away without a word; whoever opened the goal next noticed."""
+    """The runner went away without a word; whoever opened the goal next noticed.
+
+    What was left of its processes had been ended by then.
+    """
 
     type: Literal["goal.interrupted"] = "goal.interrupted"
+    receipt: Receipt | None = later(None)
 
 
 class GoalCancelled(Frozen):
@@ -230,6 +268,7 @@ class GoalCancelled(Frozen):
     spent: Spend = Spend()
     kept: tuple[TaskId, ...] = ()
     """Tasks in whose folders a person's work was left."""
+    receipt: Receipt | None = later(None)
 
 
 class GateStarted(Frozen):
@@ -492,6 +531,13 @@ class GoalDelivered(Frozen):
     commit: GitOid
 
 
+class FormatRaised(Frozen):
+    """What follows is written in a newer format: a release that does not know it stops here."""
+
+    type: Literal["format.raised"] = "format.raised"
+    format: int = Field(ge=1)
+
+
 GoalEvent = Annotated[
     GoalCreated
     | GoalPlanned
@@ -537,7 +583,8 @@ GoalEvent = Annotated[
     | BudgetExtended
     | BudgetWarned
     | BudgetChecked
-    | SpendReported,
+    | SpendReported
+    | FormatRaised,
     Field(discriminator="type"),
 ]
 
@@ -554,3 +601,8 @@ class JournalEntry(Frozen):
     cause: str
     """The name of the command."""
     events: tuple[GoalEvent, ...] = Field(min_length=1)
+
+    @property
+    def raises_format(self) -> bool:
+        """Whether this release cannot read what follows."""
+        return any(isinstance(one, FormatRaised) and one.format > FORMAT for one in self.events)

@@ -22,8 +22,8 @@ class ImpossibleEvent(Exception):
         self.status, self.event = status, event
 
 
-def evolve(state: GoalState | None, event: e.GoalEvent) -> GoalState:
-    """Return the goal after `event`.
+def evolve(state: GoalState | None, event: e.GoalEvent, **beside: Any) -> GoalState:
+    """Return the goal after `event`, with what changes `beside`.
 
     Raises `ImpossibleEvent` where the table has no entry or the plan has no such task.
     """
@@ -32,13 +32,13 @@ def evolve(state: GoalState | None, event: e.GoalEvent) -> GoalState:
         raise ImpossibleEvent(state.status if state else None, event)
     if state is None:
         assert isinstance(event, e.GoalCreated)
-        return GoalState(status=status, created=event, budget=event.budget)
+        return GoalState(status=status, created=event, budget=event.budget).changed(**beside)
     change = CHANGES.get(type(event))
     try:
         changes = change(state, event) if change else {}
     except KeyError as error:  # it speaks of a task that the plan does not have
         raise ImpossibleEvent(state.status, event) from error
-    return state.changed(status=status, **changes)
+    return state.changed(status=status, **changes, **beside)
 
 
 def fold(events: Iterable[e.GoalEvent], state: GoalState | None = None) -> GoalState:
@@ -53,7 +53,9 @@ def fold(events: Iterable[e.GoalEvent], state: GoalState | None = None) -> GoalS
 def fold_entries(entries: Iterable[e.JournalEntry], state: GoalState | None = None) -> GoalState:
     """Return the goal after all `entries`, with the number and time of the last one."""
     for entry in entries:
-        state = fold(entry.events, state).changed(seq=entry.seq, updated_at=entry.at)
+        *before, last = entry.events
+        state = fold(before, state) if before else state
+        state = evolve(state, last, seq=entry.seq, updated_at=entry.at)
     if state is None:
         raise ValueError("a goal begins with an event")
     return state
@@ -98,6 +100,7 @@ def _asked(state: GoalState, event: e.QuestionsAsked) -> Mapping[str, Any]:
 def _stopped(state: GoalState, event: e.GoalPaused | e.GoalCancelled) -> Mapping[str, Any]:
     return {
         "requests": (),
+        "receipt": event.receipt,
         "pause_reason": event.reason,
         "spend": _spend_with_lost(state).plus(event.spent),
         "tasks": _released(state),
@@ -118,6 +121,7 @@ def _cancelled(state: GoalState, event: e.GoalCancelled) -> Mapping[str, Any]:
 def _interrupted(state: GoalState, event: e.GoalInterrupted) -> Mapping[str, Any]:
     return {
         "requests": (),
+        "receipt": event.receipt,
         "interrupted": True,
         "pause_reason": "interrupted",
         "spend": _spend_after_crash(state),
@@ -198,6 +202,7 @@ def _started(state: GoalState, event: e.GoalStarted) -> Mapping[str, Any]:
         "gates_run": baseline,
         "checks_run": {},
         "gates_running": (),
+        "receipt": None,
         "reopened": False,
     }
 
@@ -216,6 +221,7 @@ def _resumed(state: GoalState, event: e.GoalResumed) -> Mapping[str, Any]:
     return {
         "tasks": tasks,
         "gates_running": (),
+        "receipt": None,
         "interrupted": False,
         "blocked": None,
         "pause_reason": "",
@@ -468,5 +474,6 @@ CHANGES: Mapping[type[Frozen], Change] = {
         "delivered_commit": v.commit,
         "delivery_branch": v.branch,
     },
+    e.FormatRaised: lambda s, v: {"format": v.format},
 }
 """What each event changes beside the status."""

@@ -15,10 +15,13 @@ from goal_engine.proof.statement import ProofCause
 from goal_engine.proof.verdict import Judgement
 from goal_engine.stagnation import Round
 from goal_engine.state.events import (
+    FORMAT,
+    ControlKind,
     ControlRequested,
     GoalBlocked,
     GoalCreated,
     HunksTried,
+    Receipt,
     RepairPlanned,
     RepairsStopped,
 )
@@ -81,10 +84,16 @@ class ProofPointer(Frozen):
     cause: ProofCause = ProofCause.JUDGED
 
 
+def _softness(request: ControlRequested) -> tuple[bool, bool]:
+    return request.kind is not ControlKind.CANCEL, request.after_step
+
+
 class GoalState(Frozen):
     """One goal (seed: `GoalState`).  `seq` is the number of the last entry that is folded in."""
 
     seq: int = 0
+    format: int = FORMAT
+    """Of the journal's last entries."""
     status: GoalStatus
     phase: GoalPhase = GoalPhase.PLANNING
     created: GoalCreated
@@ -100,6 +109,8 @@ class GoalState(Frozen):
     blocked: GoalBlocked | None = None
     requests: tuple[ControlRequested, ...] = ()
     """Requests that nobody has answered with a receipt."""
+    receipt: Receipt | None = None
+    """What the stop came to that the goal stands at."""
     pause_reason: str = ""
     interrupted: bool = False
     integrated: tuple[str, ...] = ()
@@ -155,6 +166,16 @@ class GoalState(Frozen):
     def goal_id(self) -> GoalId:
         """The goal's id."""
         return self.created.goal_id
+
+    @property
+    def is_newer(self) -> bool:
+        """Whether a newer release went on with it, in a format that this one cannot read."""
+        return self.format > FORMAT
+
+    @property
+    def request(self) -> ControlRequested | None:
+        """The request that counts: the hardest, and of those the first."""
+        return min(self.requests, key=_softness, default=None)
 
     @property
     def repair_ids(self) -> frozenset[str]:

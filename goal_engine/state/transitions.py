@@ -118,8 +118,14 @@ TRANSITIONS: Mapping[GoalStatus | None, Moves] = {
 }
 
 
+ANYWHERE = frozenset({e.FormatRaised})
+"""Events that any goal can have and that leave its status as it is."""
+
+
 def find_next(status: GoalStatus | None, event: Frozen) -> GoalStatus | None:
     """Return the status after `event`, or `None` where it cannot happen."""
+    if type(event) in ANYWHERE:
+        return status
     target = TRANSITIONS[status].get(type(event))
     if target is not None and isinstance(event, e.GoalBlocked):
         return BLOCKED_ON[event.on]

@@ -69,6 +69,8 @@ def _goal(goal: r.GoalView) -> Iterator[str]:
         yield f"yours   {plain_line(folder)}"  # whole, to be copied
     if goal.blocker and not goal.reasons and not goal.questions and not mine:
         yield from _wrap(goal.blocker, "why     ")
+    if goal.receipt:
+        yield from _wrap(goal.receipt.said, "stopped ")
     if goal.reasons and goal.status != "ready":
         for reason in goal.reasons:
             yield from _wrap(reason, "why     ")
@@ -179,7 +181,7 @@ def _replay(told: r.ReplayView) -> Iterator[str]:
             yield from _wrap(text, "  ")
     if told.earlier:
         first = told.moments[0].seq
-        more = f"{told.earlier} moments more: `--at {first}`, or a larger `--last`"
+        more = f"{_count(told.earlier, 'moment')} more: `--at {first}`, or a larger `--last`"
         yield from _wrap(more, "earlier ")
     yield from _section("What happened (UTC)", map(_moment, told.moments))
     yield from _section("Where the time went", map(_time, told.times))

@@ -56,10 +56,12 @@ async def _attempt(
     slots: asyncio.Semaphore,
     meter: Meter,
 ) -> None:
+    by_hand = task.worker == "manual"
     reports = {name: worker.reports for name, worker in ports.workers.items()}
     async with (
-        nullcontext() if task.worker == "manual" else slots
-    ):  # a person takes no agent's place
+        nullcontext() if by_hand else slots,  # a person takes no agent's place
+        bench.door.step(counted=not by_hand),  # and nobody waits for them to pause
+    ):
         if meter.hold(await ports.read(state.goal_id), find_need(task, reports)):
             return  # what ran before it used more than was thought
         try:
@@ -124,6 +126,7 @@ async def _work(
         findings=repair.reasons if repair else judged,
         failures=said.decode("utf-8", "replace"),
         tried=repair.tried if repair else (),
+        running=bench.running,
         read=lambda: ports.read(state.goal_id),
         record=lambda event: ports.transact(state.goal_id, Record((event,))),
     )

@@ -125,6 +125,17 @@
 ---@field gaps string[]
 ---@field next string
 
+--- What the last stop came to.
+---@class goalproof.ReceiptView
+---@field actor string
+---@field reason string
+---@field tookMs number|nil
+---@field ended number
+---@field left number
+---@field tasks string[]
+---@field gates string[]
+---@field said string
+
 --- The middle of what comparable tasks took, and what 90 of 100 stayed below.
 ---@class goalproof.RangeView
 ---@field median string
@@ -177,6 +188,7 @@
 ---@field applied string[]
 ---@field planPath string|nil
 ---@field reviews goalproof.ReviewSectionView[]
+---@field receipt goalproof.ReceiptView|nil
 ---@field hunks table<string, number>|nil
 ---@field forecast goalproof.ForecastView|nil
 
@@ -209,10 +221,11 @@
 ---@field plan? string|nil The plan to take (TOML file); the one that `open GOAL plan` wrote if left out.
 ---@field planText? string|nil The text of the plan, in the place of what is in the file.
 
---- A goal to stop.
----@class goalproof.StopParams
+--- A goal to stop for a while.
+---@class goalproof.PauseParams
 ---@field goal string The goal's id, the beginning of one, or `latest`.
 ---@field reason? string Why, for the record.
+---@field afterStep? boolean Let the tasks and gates under way come to their end first.
 
 --- A goal that goes on.
 ---@class goalproof.ResumeParams
@@ -224,6 +237,11 @@
 ---@field turns? number|nil Turns of agents in all.
 ---@field repairs? number|nil Repairs of a result that gates said no to (2).
 ---@field goal string The goal's id, the beginning of one, or `latest`.
+
+--- A goal to stop.
+---@class goalproof.StopParams
+---@field goal string The goal's id, the beginning of one, or `latest`.
+---@field reason? string Why, for the record.
 
 --- A task that a person has done.
 ---@class goalproof.SubmitParams
