@@ -8,7 +8,12 @@ from goal_engine.ledger import Ledger, find_shares
 from goal_engine.state.model import GoalState
 from goal_engine.types import GoalStatus
 from goal_server import results as r
+from goal_server.plain import plain_line
 
+LOUD = 80
+"""Per cent of a limit from which on a person is told unasked."""
+SHOWN = 80
+"""Letters of a goal's words that a message repeats."""
 NEWEST = 100
 """Checkpoints that are told; there is one for each step."""
 
@@ -140,3 +145,24 @@ def _render_range(name: str, found: Range | None) -> r.RangeView | None:
         count=found.count,
         unknown=found.unknown,
     )
+
+
+class Warnings:
+    """What a person is told unasked: each limit that is nearly used up, once for each time it is."""
+
+    def __init__(self) -> None:
+        self._told: dict[str, dict[str, int]] = {}
+
+    def find_new(self, state: GoalState) -> tuple[str, ...]:
+        """Return a message for each limit that a goal was warned of since it was seen last.
+
+        A goal that is seen for the first time was warned of in somebody else's time.
+        """
+        before = self._told.get(state.goal_id, state.warned)
+        self._told[state.goal_id] = state.warned
+        return tuple(
+            f"“{plain_line(state.created.text)[:SHOWN]}” has used {percent} % of its limit of"
+            f" {UNIT[name].words} ({UNIT[name].say(UNIT[name].find_limit(state.budget))})."
+            for name, percent in state.warned.items()
+            if percent >= LOUD and percent > before.get(name, 0)
+        )
