@@ -139,7 +139,7 @@ async def _run_watched(ports: Ports, bench: Workbench, goal_id: GoalId, meter: _
         reasons = "; ".join(dict.fromkeys(_paragraphs(group)))
         await _block(ports, goal_id, "infra", reasons, "repair that, then `resume`", meter)
     if asked:
-        request = asked[0]
+        request = next((one for one in asked if one.kind is e.ControlKind.CANCEL), asked[0])
         await _stop(ports, goal_id, request.kind, request.decision.reason, meter)
 
 

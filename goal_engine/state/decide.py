@@ -82,11 +82,11 @@ def _events(state: GoalState | None, command: c.Command) -> tuple[e.GoalEvent, .
         case c.StartGoal():
             return (e.GoalStarted(),)
         case c.StopGoal(kind=e.ControlKind.PAUSE):
-            return (e.GoalPaused(reason=command.reason, spent=command.spent),)
+            return _pause(state, command)
         case c.StopGoal():
             return (e.GoalCancelled(reason=command.reason, spent=command.spent, kept=command.kept),)
         case c.NoticeInterruption():
-            return (e.GoalInterrupted(),)
+            return _notice(state)
         case c.Record():
             if any(isinstance(event, JUDGED) for event in command.events):
                 raise refusal(state, _verb(command), "only a judgement decides that")
@@ -136,6 +136,34 @@ def _of_goal(state: GoalState | None, command: c.GoalCommand) -> tuple[e.GoalEve
             return (accepted, *_judged(state, command, Spend(), ProofCause.ACCEPTED))
         case _:
             assert_never(command)
+
+
+def _pause(state: GoalState | None, command: c.StopGoal) -> tuple[e.GoalEvent, ...]:
+    """A cancel that was asked for before the receipt of a pause stands: nothing may go on after it."""
+    cancel = _find_cancel(state)
+    if state is None or cancel is None:
+        return (e.GoalPaused(reason=command.reason, spent=command.spent),)
+    return (_obey(state, cancel, command.spent),)
+
+
+def _notice(state: GoalState | None) -> tuple[e.GoalEvent, ...]:
+    """What was asked of a runner that went away is done in its place."""
+    cancel = _find_cancel(state)
+    if state is None or cancel is None:
+        return (e.GoalInterrupted(),)
+    return (e.GoalInterrupted(), _obey(state, cancel, Spend()))
+
+
+def _find_cancel(state: GoalState | None) -> e.ControlRequested | None:
+    requests = state.requests if state else ()
+    return next((one for one in requests if one.kind is e.ControlKind.CANCEL), None)
+
+
+def _obey(state: GoalState, cancel: e.ControlRequested, spent: Spend) -> e.GoalCancelled:
+    """Every folder of a person is kept: nobody has looked whether they worked in it."""
+    kept = tuple(name for name, task in state.tasks.items() if task.folder is not None)
+    reason = cancel.decision.reason or str(cancel.kind)
+    return e.GoalCancelled(reason=reason, spent=spent, kept=kept)
 
 
 def _submit(state: GoalState, command: c.SubmitTask) -> e.TaskSubmitted:

@@ -371,3 +371,16 @@ def test_gates_that_run_again_forget_what_they_said_and_no_task_is_given_out():
     assert not do(paused, c.JudgeGoal(a_judgement(Verdict.NOT_READY), DIGEST)).reopened
     assert not do(goal, c.NoticeInterruption(), c.ResumeGoal(), c.JudgeGoal(a_judgement(), DIGEST),
                   c.StartGoal()).reopened  # fmt: skip
+
+
+@pytest.mark.parametrize("command", [c.StopGoal(PAUSE, "asked"), c.NoticeInterruption()])
+def test_a_cancel_that_was_asked_for_is_not_forgotten_by_a_pause(command):
+    """A pause's receipt, and the notice that its runner had died, took the request away with them."""
+    handed = e.TaskHandedOver(task="fix", attempt=1, folder="/desk")
+    begun = e.TaskStarted(task="fix", attempt=1, base_commit=OTHER)
+    asked = do(
+        a_goal(S.RUNNING, begun, handed), *(c.RequestControl(k, ME) for k in (PAUSE, CANCEL))
+    )
+    after = do(asked, command)
+    assert after.status is S.CANCELLED
+    assert after.tasks["fix"].folder == "/desk"  # nobody looked whether work of theirs is in it
