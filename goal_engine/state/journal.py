@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -68,9 +69,35 @@ def _frame(content: dict[str, Any]) -> bytes:
 
 def parse_journal(data: bytes, goal_id: GoalId) -> Parsed:
     """Return the entries of a whole journal.  Raises `JournalDamaged`; see `parse_entries`."""
+    end = _parse_header(data, goal_id)
+    tail = parse_entries(data[end:], goal_id, header_digest(goal_id), 1)
+    return Parsed(tail.entries, tail.digest, end + tail.good)
+
+
+def read_verified(data: bytes, goal_id: GoalId) -> tuple[tuple[JournalEntry, ...], str]:
+    """Return the entries before the first damage, and what is damaged; `""` where nothing is.
+
+    What a person may still look at: every one of them verifies and could happen after the last.
+    Raises `NotPossibleNow` for the journal of a newer release.
+    """
+    entries: list[JournalEntry] = []
+    state: GoalState | None = None
+    try:
+        end = _parse_header(data, goal_id)
+        for entry, _ in _walk(data[end:], goal_id, header_digest(goal_id), 1):
+            state = replay((entry,), goal_id, state)
+            entries.append(entry)
+        replay((), goal_id, state)
+    except JournalDamaged as error:
+        return tuple(entries), error.paragraph
+    return tuple(entries), ""
+
+
+def _parse_header(data: bytes, goal_id: GoalId) -> int:
+    """Return where the first line ends; 0 when it is not whole."""
     end = data.find(b"\n") + 1
     if end == 0:
-        return Parsed((), header_digest(goal_id), 0)
+        return 0
     content = _unframe(data[:end], goal_id, 1)
     version = content.get("format")
     if isinstance(version, int) and version > FORMAT:
@@ -80,8 +107,7 @@ def parse_journal(data: bytes, goal_id: GoalId) -> Parsed:
         )
     if data[:end] != header_line(goal_id):
         raise _damaged(goal_id, 1, "it is not the header of this goal")
-    tail = parse_entries(data[end:], goal_id, line_digest(data[:end]), 1)
-    return Parsed(tail.entries, tail.digest, end + tail.good)
+    return end
 
 
 def parse_entries(data: bytes, goal_id: GoalId, digest: str, seq: int) -> Parsed:
@@ -89,7 +115,17 @@ def parse_entries(data: bytes, goal_id: GoalId, digest: str, seq: int) -> Parsed
 
     Raises `JournalDamaged` naming the line unless every whole line verifies and follows the last.
     """
-    entries: list[JournalEntry] = []
+    walked = list(_walk(data, goal_id, digest, seq))
+    good = walked[-1][1] if walked else 0
+    if good:
+        digest = line_digest(data[data.rfind(b"\n", 0, good - 1) + 1 : good])
+    return Parsed(tuple(entry for entry, _ in walked), digest, good)
+
+
+def _walk(
+    data: bytes, goal_id: GoalId, digest: str, seq: int
+) -> Iterator[tuple[JournalEntry, int]]:
+    """Yield each entry and where its line ends."""
     good = 0
     while end := data.find(b"\n", good) + 1:
         line = data[good:end]
@@ -103,9 +139,8 @@ def parse_entries(data: bytes, goal_id: GoalId, digest: str, seq: int) -> Parsed
             raise _damaged(goal_id, seq + 1, "it does not follow the line before it")
         if any(isinstance(one, GoalCreated) and one.goal_id != goal_id for one in entry.events):
             raise _damaged(goal_id, seq + 1, "it creates another goal")
-        entries.append(entry)
+        yield entry, end
         digest, good, seq = line_digest(line), end, seq + 1
-    return Parsed(tuple(entries), digest, good)
 
 
 def replay(

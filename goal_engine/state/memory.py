@@ -20,6 +20,7 @@ from goal_engine.state.journal import (
     encode_entry,
     header_line,
     parse_journal,
+    read_verified,
     replay,
 )
 from goal_engine.state.model import GoalState
@@ -57,6 +58,11 @@ class InMemoryGoalStateStore:
     async def entries(self, goal_id: GoalId, after: int = 0) -> Sequence[JournalEntry]:
         """Return the entries with a `seq` above `after`."""
         return self._parse(goal_id).entries[after:]
+
+    async def salvage(self, goal_id: GoalId) -> tuple[Sequence[JournalEntry], str]:
+        """Return what verifies of a journal, and what is damaged in it."""
+        self._find(goal_id)
+        return read_verified(self.journals[goal_id], goal_id)
 
     def _parse(self, goal_id: GoalId) -> Parsed:
         self._find(goal_id)

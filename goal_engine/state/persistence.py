@@ -41,6 +41,7 @@ from goal_engine.state.journal import (
     parse_entries,
     parse_head,
     parse_journal,
+    read_verified,
     replay,
 )
 from goal_engine.state.model import GoalState
@@ -115,6 +116,10 @@ class FileSystemGoalStateStore:
         """Return the entries with a `seq` above `after`."""
         known = await self._do(lambda: self._read(goal_id))
         return known.entries[after:]
+
+    async def salvage(self, goal_id: GoalId) -> tuple[Sequence[JournalEntry], str]:
+        """Return what verifies of a journal, and what is damaged in it."""
+        return await self._do(lambda: self._salvage(goal_id))
 
     async def list(self) -> Sequence[Summary]:
         """Return every goal, oldest first, damaged ones too."""
@@ -277,6 +282,12 @@ class FileSystemGoalStateStore:
         )
         self._known[goal_id] = known
         return known
+
+    def _salvage(self, goal_id: GoalId) -> tuple[Sequence[JournalEntry], str]:
+        path = self._journal(goal_id)
+        with _reading(path, goal_id):
+            data = path.read_bytes()
+        return read_verified(data, goal_id)
 
     def _glance(self, goal_id: GoalId) -> GoalState:
         """Return the goal for a list: from `head.json` when its journal is not known yet."""

@@ -69,6 +69,13 @@ class GoalStateStore(Protocol):
         """Return the entries with a `seq` above `after`.  Raises `GoalNotFound`."""
         ...
 
+    async def salvage(self, goal_id: GoalId) -> tuple[Sequence[JournalEntry], str]:
+        """Return the entries before the first damage, and what is damaged; `""` where nothing is.
+
+        Raises `GoalNotFound`, and `NotPossibleNow` for the journal of a newer release.
+        """
+        ...
+
     async def list(self) -> Sequence[Summary]:
         """Return every goal, oldest first, damaged ones too."""
         ...

@@ -8,6 +8,7 @@ import json
 import pytest
 
 from goal_engine.errors import JournalDamaged, NotPossibleNow
+from goal_engine.state import events as e
 from goal_engine.state import journal as module
 from goal_engine.state.journal import (
     FORMAT,
@@ -16,6 +17,7 @@ from goal_engine.state.journal import (
     line_digest,
     parse_entries,
     parse_journal,
+    read_verified,
 )
 from tests.builders import GOAL, GROUPS, a_journal, entries_of, goal_id
 
@@ -117,6 +119,28 @@ def test_damage_names_the_line_and_the_goal():
     data = b"".join([*LINES[:3], LINES[3].replace(b"2026", b"2027"), *LINES[4:]])
     with pytest.raises(JournalDamaged, match=f"{GOAL} is damaged in line 4"):
         parse_journal(data, GOAL)
+
+
+@pytest.mark.parametrize("number", range(1, len(LINES) + 1))
+def test_what_stands_before_the_damage_can_still_be_read(number):
+    data = [*LINES[: number - 1], b"x" + LINES[number - 1][1:], *LINES[number:]]
+    entries, damage = read_verified(b"".join(data), GOAL)
+    assert entries == ENTRIES[: max(0, number - 2)]
+    assert f"damaged in line {number}: its digest is wrong" in damage
+
+
+def test_a_whole_journal_has_no_damage_and_a_torn_tail_is_none():
+    assert read_verified(WHOLE, GOAL) == (ENTRIES, "")
+    assert read_verified(WHOLE + b"0123 torn", GOAL) == (ENTRIES, "")
+    entries, damage = read_verified(LINES[0], GOAL)
+    assert entries == () and "never created" in damage
+
+
+def test_a_history_that_cannot_be_is_read_up_to_what_cannot():
+    entries = entries_of([*GROUPS[:1], (e.GoalReady(),)])
+    data = header_line(GOAL) + b"".join(map(encode_entry, entries))
+    good, damage = read_verified(data, GOAL)
+    assert good == entries[:1] and "line 3: it cannot have happened" in damage
 
 
 def test_a_journal_of_a_newer_release_is_refused_and_not_called_damaged():

@@ -175,6 +175,21 @@ async def test_a_damaged_goal_is_shown_and_the_others_too(store):
         await store.head(goal_id(1))
 
 
+async def test_what_verifies_of_a_damaged_goal_is_given_with_the_damage(store):
+    await begin(store, STARTED, VERIFYING)
+    whole = list(await store.entries(GOAL))
+    assert await store.salvage(GOAL) == (tuple(whole), "")
+    if isinstance(store, InMemoryGoalStateStore):
+        store.journals[GOAL] = store.journals[GOAL].replace(b"verification", b"vindication")
+    else:
+        path = journal_of(store)
+        path.write_bytes(path.read_bytes().replace(b"verification", b"vindication"))
+    entries, damage = await store.salvage(GOAL)
+    assert list(entries) == whole[:2] and "damaged in line 4" in damage
+    with pytest.raises(GoalNotFound):
+        await store.salvage(goal_id(7))
+
+
 async def test_objects_have_their_digest_as_name(store):
     name = await store.write_object(b"a log")
     assert name == hashlib.sha256(b"a log").hexdigest()
