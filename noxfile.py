@@ -7,7 +7,7 @@ import shutil
 import nox
 
 nox.needs_version = ">=2025.2"
-nox.options.default_venv_backend = "venv"
+nox.options.default_venv_backend = "uv"
 nox.options.reuse_existing_virtualenvs = True
 nox.options.error_on_external_run = True
 
@@ -52,6 +52,7 @@ def cheats(session: nox.Session) -> None:
 def bet(session: nox.Session) -> None:
     """Gates in a workspace answer as in the user's environment, on three real projects."""
     install(session)
+    session.install("--quiet", "pip")  # fetches the projects
     session.run("pytest", "-s", "tests/bet", *session.posargs)
 
 
@@ -67,6 +68,7 @@ def ecosystems(session: nox.Session) -> None:
 def build(session: nox.Session) -> None:
     """Build wheel, source archive and extension as they are published, and try them elsewhere."""
     install(session)
+    session.install("--quiet", "pip")  # fills the extension
     shutil.rmtree("dist", ignore_errors=True)
     session.run("uv", "build", "--quiet", "--out-dir", "dist")
     session.run("python", "-m", "tests.packages.extension")

@@ -10,22 +10,18 @@ from itertools import pairwise
 from pathlib import Path
 
 from goal_engine.diagnosis import GoalDiagnosis, diagnose
-from goal_engine.errors import GoalAmbiguous, GoalError, GoalNotFound, ProofLost, ProofRefused
+from goal_engine.errors import GoalError, GoalNotFound, ProofLost, ProofRefused
 from goal_engine.ports import Ports
 from goal_engine.proof.gate import GateStage
 from goal_engine.proof.statement import say_superseded
 from goal_engine.recovery import recover_proof
 from goal_engine.runtime.threads import in_thread
 from goal_engine.state.model import GoalState
+from goal_engine.state.naming import find_goal
 from goal_engine.state.store import GoalStateStore, Summary
 from goal_engine.types import GoalId
 from goal_engine.verifier.bundle import proofs_folder, read_bundle
 from goal_engine.verifier.observe import read_failures_with_store
-
-LATEST = "latest"
-PREFIX = "goal-"
-SHOWN = 5
-"""Candidates that an ambiguous name lists."""
 
 
 async def list_goals(ports: Ports) -> Sequence[Summary]:
@@ -73,23 +69,6 @@ async def find_successor_with_store(
         if old.digest == digest:
             return new.digest, say_superseded(new.cause, same_tree=old.tree == new.tree)
     return None
-
-
-def find_goal(names: Sequence[str], wanted: str) -> str:
-    """Return the one of `names` that `wanted` means; `goal-` may be left out."""
-    wanted = wanted.strip()
-    if wanted == LATEST and names:
-        return max(names)
-    begins = wanted if wanted.startswith(PREFIX) else PREFIX + wanted
-    found = [name for name in names if wanted and name.startswith(begins)]
-    if len(found) == 1 or begins in found:
-        return begins if begins in found else found[0]
-    if not found:
-        raise GoalNotFound(
-            f"No goal is called {wanted[:80]!r}; `goalproof list` shows the ones there are."
-        )
-    listed = ", ".join(found[:SHOWN]) + (", …" if len(found) > SHOWN else "")
-    raise GoalAmbiguous(f"{wanted[:80]!r} could be {listed}: give more of the id.")
 
 
 async def diagnose_goal(ports: Ports, name: str) -> GoalDiagnosis:

@@ -175,7 +175,10 @@ def make_parameter(name: str, field: FieldInfo) -> click.Parameter:
         options |= {"type": int, "metavar": "N"}
     else:
         options["metavar"] = "PATH" if spelled == "path" else "TEXT"
-    return click.Option([f"--{name.replace('_', '-')}", name], **options)
+    own = (
+        field.alias if field.alias_priority == 2 and field.alias else name
+    )  # `from` is Python's word
+    return click.Option([f"--{own.replace('_', '-')}", name], **options)
 
 
 def parse_params(operation: Operation, values: dict[str, Any]) -> Any:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from goal_server import results as r
 from goal_server.markdown import code, listed, plain, table
+from goal_server.moments import say_moment, say_ms, say_time, say_took
 
 FILES = 50
 """Changed files that are listed."""
@@ -66,6 +67,32 @@ def render_diagnosis_page(found: r.DiagnosisView) -> str:
         _section("Next", listed(map(code, found.next))),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def render_replay_page(told: r.ReplayView) -> str:
+    """Return a history as a page; everything from outside in it is plain text."""
+    earlier = [f"{told.earlier} earlier ones are told by {code(f'goalproof replay {told.goal}')}"]
+    parts = [
+        f"# What happened: {plain(told.text)}",
+        f"**{_words(told.status)}** · {code(told.goal)} · {told.entries} entries",
+        _section("Damaged", plain(told.damage)),
+        _section("Not what is shown elsewhere", listed(map(plain, told.defects))),
+        listed(earlier) if told.earlier else "",
+        table(("entry", "when (UTC)", "time", "what", "goal"), map(_moment, told.moments)),
+        _section("Where the time went", _times(told)),
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _moment(moment: r.MomentView) -> tuple[str, ...]:
+    moved = _words(moment.status) if moment.status != moment.was else ""
+    what = plain(say_moment(moment, with_status=False))
+    return str(moment.seq), say_time(moment.at), say_took(moment), what, moved
+
+
+def _times(told: r.ReplayView) -> str:
+    rows = ((say_ms(one.ms), str(one.times), plain(one.what)) for one in told.times)
+    return table(("time", "times", "what"), rows) if told.times else ""
 
 
 def render_review_page(goal: str, found: r.ReviewView) -> str:

@@ -29,7 +29,7 @@ from goal_server.host import EngineHost
 from goal_server.lsp_lenses import find_lenses, find_plan_lenses
 from goal_server.lsp_uris import resolve
 from goal_server.marks import Mark, Marks, at_line, find_criterion, find_standing
-from goal_server.pages import render
+from goal_server.pages import render_named
 from goal_server.parameters import RenderParams
 from goal_server.plan_mistakes import find_plan_mistakes
 from goal_server.preferences import LensMode
@@ -146,9 +146,8 @@ class Reading:
         return explain_criterion(state, criterion)
 
     async def render(self, place: Path, params: RenderParams) -> PageView:
-        """Return a page of a goal.  Raises what `pages.render` raises."""
-        engine = self._host.open(place)
-        return await render(engine, await resolve_goal(engine.ports, params.goal), params)
+        """Return a page of a goal.  Raises what `pages.render_named` raises."""
+        return await render_named(self._host.open(place), params)
 
     async def find_acceptable(self, path: Path, text: str, line: int) -> tuple[Repair, ...]:
         """Return the criteria of the regions on a line that only a person can accept."""

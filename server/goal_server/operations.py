@@ -21,6 +21,7 @@ from goal_engine import (
     plan_file,
     planner,
     queries,
+    replay,
     reverify,
 )
 from goal_engine.budget import GoalBudget
@@ -247,6 +248,13 @@ async def diagnose_goal(context: Context, params: p.DiagnoseParams) -> r.Diagnos
     state = await _find(context, params.goal)  # whose runner may have gone away meanwhile
     found = await queries.diagnose_goal(context.engine.ports, state.goal_id)
     return r.render_diagnosis(found)
+
+
+async def replay_goal(context: Context, params: p.ReplayParams) -> r.ReplayView:
+    """Tell what happened to a goal, from its journal alone; a damaged one up to the damage."""
+    options = replay.ReplayOptions(**params.model_dump(exclude={"goal"}))
+    told = await replay.replay_goal(context.engine.ports, params.goal, options)
+    return r.render_replay(told, shows_state=params.at is not None)
 
 
 async def review_goal(context: Context, params: p.GoalParams) -> r.ReviewView:

@@ -10,12 +10,18 @@ from goal_engine.delivery.local import find_evidence, find_names, read_diff
 from goal_engine.document import render_plan
 from goal_engine.engine import Engine
 from goal_engine.errors import BadInput, GoalNotFound
-from goal_engine.queries import diagnose_goal, resolve_goal_proof
+from goal_engine.queries import diagnose_goal, resolve_goal, resolve_goal_proof
+from goal_engine.replay import ReplayOptions, replay_goal
 from goal_engine.state.model import GoalState
 from goal_engine.verifier.bundle import PAGE
 from goal_engine.verifier.review import review_goal
 from goal_server import results as r
-from goal_server.goal_page import render_diagnosis_page, render_goal_page, render_review_page
+from goal_server.goal_page import (
+    render_diagnosis_page,
+    render_goal_page,
+    render_replay_page,
+    render_review_page,
+)
 from goal_server.marks import is_binary, read_sides
 from goal_server.parameters import RenderParams
 from goal_server.plain import plain_line, plain_text
@@ -24,8 +30,15 @@ LARGEST = 8 * 1024 * 1024
 """Bytes of a file that is shown; a larger one counts as binary."""
 
 
+async def render_named(engine: Engine, params: RenderParams) -> r.PageView:
+    """Return a page of the goal that is named.  Raises what `resolve_goal` and `render` raise."""
+    if params.page == "replay":  # which a damaged goal has as well
+        return await _render_replay(engine, params)
+    return await render(engine, await resolve_goal(engine.ports, params.goal), params)
+
+
 async def render(engine: Engine, state: GoalState, params: RenderParams) -> r.PageView:
-    """Return the page that is asked for.
+    """Return the page that is asked for, of a goal that can be read.
 
     Raises `BadInput` where a path is missing, and `GoalNotFound` for what the goal does not have.
     """
@@ -41,6 +54,12 @@ async def _render_goal(engine: Engine, state: GoalState, params: RenderParams) -
 async def _render_diagnosis(engine: Engine, state: GoalState, params: RenderParams) -> r.PageView:
     view = r.render_diagnosis(await diagnose_goal(engine.ports, state.goal_id))
     return _page(f"Why: {view.text}", render_diagnosis_page(view), "markdown")
+
+
+async def _render_replay(engine: Engine, params: RenderParams) -> r.PageView:
+    told = await replay_goal(engine.ports, params.goal, ReplayOptions(task=params.task))
+    view = r.render_replay(told, shows_state=False)
+    return _page(f"What happened: {view.text}", render_replay_page(view), "markdown")
 
 
 async def _render_review(engine: Engine, state: GoalState, params: RenderParams) -> r.PageView:

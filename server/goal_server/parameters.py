@@ -60,6 +60,23 @@ class ProofParams(GoalParams):
     )
 
 
+class ReplayParams(GoalParams):
+    """A history to tell."""
+
+    at: int | None = Field(
+        default=None, description="The goal as it was after this entry, and how it came there."
+    )
+    start: int | None = Field(
+        default=None, alias="from", description="What changed from this entry on …"
+    )
+    end: int | None = Field(default=None, alias="to", description="… to this one.")
+    task: str | None = Field(default=None, description="Only what is about this task.")
+    gate: str | None = Field(default=None, description="Only what is about this gate.")
+    last: int = Field(
+        default=200, gt=0, le=100_000, description="How many moments to tell, the last ones (200)."
+    )
+
+
 class DiagnoseParams(Params):
     """A goal to examine."""
 
@@ -243,7 +260,7 @@ class RenderParams(Params):
     """A page of a goal to read."""
 
     goal: str = _goal()
-    page: Literal["goal", "plan", "proof", "diff", "base", "head", "diagnosis", "review"]
+    page: Literal["goal", "plan", "proof", "diff", "base", "head", "diagnosis", "review", "replay"]
     task: str | None = None
     path: str | None = None
     """Relative to the repository; for the text before and after, and to narrow a diff."""

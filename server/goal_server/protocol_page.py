@@ -88,7 +88,7 @@ with `{"goal", "mode", "task", "criterion", "gate", "markdown"}`, or null where 
 `proposed`, `present`, `moved` or `stale`; null for a criterion.
 
 `goal/render` takes `{"goal", "page", "task"?, "path"?, "root"?}` and answers with `{"title", "text", "languageId",
-"exists", "binary"}`. Pages: `goal`, `plan`, `proof`, `diff`, `diagnosis`, `review`, and `base` and `head`, the text of the file `path` before
+"exists", "binary"}`. Pages: `goal`, `plan`, `proof`, `diff`, `diagnosis`, `review`, `replay`, and `base` and `head`, the text of the file `path` before
 and after the change of the goal or task; only files of that change have them.
 
 ## What is shown in files

@@ -26,7 +26,7 @@ from goal_server.results import GateView, SpendView
 Model = type[BaseModel]
 
 PROGRESS_NAME = "GoalProgress"
-PAGES = ("goal", "plan", "proof", "diff", "base", "head", "diagnosis", "review")
+PAGES = ("goal", "plan", "proof", "diff", "base", "head", "diagnosis", "review", "replay")
 """What `goal/render` shows."""
 
 

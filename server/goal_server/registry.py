@@ -116,6 +116,8 @@ OPERATIONS: tuple[Operation, ...] = (
          ("show_goal", "GoalParams", "GoalView")),
     _row("diagnose", "Say why a goal stands where it stands, and what to do about it.", LOOK, READ,
          ("diagnose_goal", "DiagnoseParams", "DiagnosisView")),
+    _row("replay", "Tell what happened to a goal, entry by entry, or how it was at one of them.", LOOK,
+         READ, ("replay_goal", "ReplayParams", "ReplayView")),
     _row("diff", "Print the change of a goal, or of one of its tasks.", LOOK, READ,
          ("show_diff", "DiffParams", "DiffView")),
     _row("review", "Look through the change of a goal without a model: secrets, weaker tests, stubs.",

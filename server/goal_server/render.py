@@ -14,6 +14,7 @@ from typing import Any
 import click
 
 from goal_server import results as r
+from goal_server.moments import say_moment, say_ms, say_time, say_took
 from goal_server.plain import plain_line, plain_text
 
 COLOURS = {
@@ -157,6 +158,47 @@ def _diagnosis(found: r.DiagnosisView) -> Iterator[str]:
 def _seen(fact: r.SeenView) -> tuple[str, ...]:
     place = f"{fact.path}:{fact.line}: " if fact.path else ""
     return (plain_line(fact.source), plain_line(f"{place}{fact.text}"))
+
+
+def _replay(told: r.ReplayView) -> Iterator[str]:
+    yield f"{render_word(told.status)}  {click.style(plain_line(told.text), bold=True)}"
+    span = f"after entry {told.after} to" if told.after else "to"
+    yield f"{told.goal}  {span} entry {told.last} of {told.entries}"
+    if told.damage:
+        yield from _wrap(told.damage, "damaged ")
+    for defect in told.defects:
+        yield from _wrap(defect, "defect  ")
+    if told.differences is not None:
+        yield from ("", "Different")
+        for text in _differences(told):
+            yield from _wrap(text, "  ")
+    if told.earlier:
+        first = told.moments[0].seq
+        more = f"{told.earlier} moments more: `--at {first}`, or a larger `--last`"
+        yield from _wrap(more, "earlier ")
+    yield from _section("What happened (UTC)", map(_moment, told.moments))
+    yield from _section("Where the time went", map(_time, told.times))
+    yield from ("", f"spend   {render_spend(told.spend)}", f"state   {told.digest}")
+    if told.state:
+        yield from ("", f"As it was after entry {told.last}, {say_time(told.until)}:", "")
+        yield from _goal(told.state)
+
+
+def _differences(told: r.ReplayView) -> Iterator[str]:
+    yield from (one.text for one in told.differences or ())
+    if told.more:
+        yield f"and {told.more} more"
+    if not told.differences:
+        yield "nothing but the number of the entry"
+
+
+def _moment(moment: r.MomentView) -> tuple[str, ...]:
+    what = plain_line(say_moment(moment, with_status=True))
+    return str(moment.seq), say_time(moment.at), say_took(moment), what
+
+
+def _time(one: r.TimeView) -> tuple[str, ...]:
+    return say_ms(one.ms), f"{one.times}×", plain_line(one.what)
 
 
 def _list(goals: r.GoalList) -> Iterator[str]:
@@ -321,6 +363,7 @@ RENDERERS: dict[type[r.View], Callable[[Any], Iterator[str]]] = {
     r.GoalView: _goal,
     r.GoalList: _list,
     r.DiagnosisView: _diagnosis,
+    r.ReplayView: _replay,
     r.ReviewView: _review,
     r.DiffView: _diff,
     r.LogView: _log,

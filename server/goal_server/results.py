@@ -9,7 +9,7 @@ import shlex
 from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
@@ -19,12 +19,14 @@ from goal_engine.decision import describe_evidence, find_usual_answer
 from goal_engine.diagnosis import GoalDiagnosis
 from goal_engine.gates.detection.project import PassedOver
 from goal_engine.gates.trust import digest_gate
+from goal_engine.history.timeline import Moment
 from goal_engine.progress import find_blocker
 from goal_engine.proof.gate import GateResult, GateSpec, GateStage
 from goal_engine.proof.hunk import HunkTrial
 from goal_engine.proof.review import ReviewSection, ReviewStatus, find_blocking
 from goal_engine.proof.statement import ProofCause, say_superseded
 from goal_engine.proof.verdict import REVIEWED, CriterionVerdict
+from goal_engine.replay import GoalReplay
 from goal_engine.state.events import ChangeUndone
 from goal_engine.state.model import GoalState
 from goal_engine.state.store import Summary
@@ -291,6 +293,110 @@ class DiagnosisView(View):
     advice: str
     next: tuple[str, ...]
     """What to type, the most likely first."""
+
+
+class MoveView(View):
+    """A task's status that changed."""
+
+    task: str
+    before: str | None
+    """`None` for a task that is new."""
+    after: str
+
+
+class NamedObjectView(View):
+    """Something that an event names and that is kept elsewhere."""
+
+    what: str
+    """`log`, `report`, `failures`, `digest` (of a proof), `commit` or `tree`."""
+    name: str
+
+
+class MomentView(View):
+    """One event of a goal's history."""
+
+    seq: int
+    """The number of its entry in the journal."""
+    at: datetime
+    cause: str
+    """The command that caused it."""
+    kind: str
+    """`task.finished`."""
+    text: str
+    by: str
+    """Who decided it; empty for what the engine saw or did."""
+    reason: str
+    """Why, in that person's words."""
+    status: str
+    """Of the goal, afterwards."""
+    was: str | None
+    """Before; `None` for a goal that was not there."""
+    phase: str
+    tasks: tuple[str, ...]
+    gate: str
+    moves: tuple[MoveView, ...]
+    gap_ms: int
+    """Since the entry before."""
+    took_ms: int | None
+    """How long what ended here had taken."""
+    spent: SpendView | None
+    """In all, where it changed."""
+    objects: tuple[NamedObjectView, ...]
+
+
+class TimeView(View):
+    """Where the time of a goal went."""
+
+    what: str
+    """`status running`, `task fix`, `gate tests on the result`."""
+    times: int
+    ms: int
+
+
+class DifferenceView(View):
+    """One thing that is different between two moments."""
+
+    path: str
+    """`status`, `tasks.fix.status`, `graph.tasks[fix].title`."""
+    change: Literal["changed", "added", "removed"]
+    before: Any
+    after: Any
+    text: str
+    """In words."""
+
+
+class ReplayView(View):
+    """What happened to a goal, as its journal alone tells it."""
+
+    goal: str
+    text: str
+    status: str
+    """After the last entry that is told."""
+    entries: int
+    """How many the journal has, as far as it verifies."""
+    after: int
+    """The entry after which the story begins; 0 is the beginning of the goal."""
+    last: int
+    """The entry that it ends with."""
+    begun_at: datetime
+    until: datetime
+    digest: str
+    """The sha256 of the goal after `last`, as canonical JSON."""
+    moments: tuple[MomentView, ...]
+    earlier: int
+    """Moments before those, which were not asked for."""
+    times: tuple[TimeView, ...]
+    spend: SpendView
+    differences: tuple[DifferenceView, ...] | None
+    """Between the goal at `after` and at `last`, where that was asked for."""
+    more: int
+    """Differences that are left out, since there are so many."""
+    state: GoalView | None
+    """The goal at `last`, where one moment was asked for."""
+    damage: str
+    """Where the journal ends before its bytes do, and why; empty for one that is whole."""
+    defects: tuple[str, ...]
+    """Where what is shown elsewhere is not what the journal says."""
 
 
 class DiffView(View):
@@ -591,6 +697,39 @@ def render_diagnosis(found: GoalDiagnosis) -> DiagnosisView:
         advice=found.advice,
         next=found.commands,
     )
+
+
+def render_replay(told: GoalReplay, *, shows_state: bool) -> ReplayView:
+    """Return the view of a history; what could be done at an earlier moment is not said."""
+    state = told.state
+    shown = render_goal(state, None).model_copy(update={"next": ()}) if shows_state else None
+    return ReplayView(
+        goal=told.goal_id,
+        text=state.created.text,
+        status=state.status,
+        entries=told.entries,
+        after=told.after,
+        last=told.last,
+        begun_at=told.begun_at,
+        until=told.until,
+        digest=told.digest,
+        moments=tuple(map(_render_moment, told.moments)),
+        earlier=told.earlier,
+        times=tuple(TimeView(**one.model_dump()) for one in told.times),
+        spend=_render_spend(state.spend),
+        differences=None
+        if told.differences is None
+        else tuple(DifferenceView(**one.model_dump()) for one in told.differences),
+        more=told.more,
+        state=shown,
+        damage=told.damage,
+        defects=told.defects,
+    )
+
+
+def _render_moment(moment: Moment) -> MomentView:
+    same = moment.model_dump(exclude={"spent"})
+    return MomentView(**same, spent=_render_spend(moment.spent) if moment.spent else None)
 
 
 def render_review(state: GoalState, reviews: tuple[ReviewSection, ...]) -> ReviewView:

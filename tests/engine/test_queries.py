@@ -6,12 +6,12 @@ import pytest
 
 from goal_engine.errors import GoalAmbiguous, GoalNotFound
 from goal_engine.queries import (
-    find_goal,
     list_goals_with_store,
     resolve_goal_proof_with_store,
     resolve_goal_with_store,
 )
 from goal_engine.state.memory import InMemoryGoalStateStore
+from goal_engine.state.naming import find_goal
 from tests.builders import a_first_entry, goal_id
 
 NAMES = ["goal-20260101-000000-000-0000aaaa", "goal-20260101-000000-000-0000bbbb"]

@@ -58,6 +58,7 @@ def test_every_result_has_a_text() -> None:
     parts = {r.TaskView, r.GateView, r.CriterionView, r.SpendView, r.BudgetView, r.QuestionView}
     parts |= {r.FindingView, r.ReviewSectionView, r.PassedOverView}
     parts |= {r.HunkView, r.PassedOverView}
+    parts |= {r.MomentView, r.MoveView, r.NamedObjectView, r.TimeView, r.DifferenceView}
     rendered_elsewhere = {
         *(r.ChangeView, r.WorkerView, r.AgentView, r.DemoView),
         *(r.PageView, r.ExplanationView, r.SeenView),  # pages of an editor

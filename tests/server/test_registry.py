@@ -24,7 +24,7 @@ def test_every_verb_of_the_first_slice_is_there() -> None:
     verbs = [row.name for row in OPERATIONS] + [row.name for row in CLI_COMMANDS]
     assert " ".join(sorted(verbs)) == (
         "accept agents answer apply cancel deliver demo diagnose diff execute gates hunks list log lsp open pause plan"
-        " proof resume review revise run show submit trust-gate verify verify-proof"
+        " proof replay resume review revise run show submit trust-gate verify verify-proof"
     )
 
 

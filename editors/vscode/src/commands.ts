@@ -62,6 +62,14 @@ const COMMANDS: Record<string, Handler> = {
     'Why does which goal stand where it stands?',
     'Why',
   ),
+  replay: async (context, given) => {
+    const at = await pickGoal(context, given, undefined, 'What happened to which goal?');
+    if (at) {
+      // not its view: a damaged goal has a history, and none
+      const text = context.goals.find(at.goal)?.line.text ?? '';
+      await showPage({ ...at, page: 'replay' }, `What happened: ${plainLine(text, 50)}`);
+    }
+  },
   review: showPageOf('review', 'review', 'Review the change of which goal?', 'Review'),
   verify: async (context, given) => {
     const at = await pickGoal(context, given, 'verify', 'The gates of which goal?');
@@ -112,6 +120,7 @@ const SHOWN_BY: Record<string, string> = {
   'goal.answer': 'answer',
   'goal.verifyProof': 'verifyProof',
   'goal.diagnose': 'diagnose',
+  'goal.replay': 'replay',
   'goal.review': 'review',
   'goal.verify': 'verify',
   'goal.hunks': 'hunks',

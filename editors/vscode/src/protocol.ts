@@ -3,7 +3,7 @@
 export const SECTION = "goalproof";
 export const REFUSED = -32803;
 export const INVALID_PARAMS = -32602;
-export const PAGES = ["goal", "plan", "proof", "diff", "base", "head", "diagnosis", "review"] as const;
+export const PAGES = ["goal", "plan", "proof", "diff", "base", "head", "diagnosis", "review", "replay"] as const;
 export type Page = (typeof PAGES)[number];
 
 /** What is said beside LSP. */
@@ -28,6 +28,7 @@ export const COMMANDS = {
   list: "goal.list",
   show: "goal.show",
   diagnose: "goal.diagnose",
+  replay: "goal.replay",
   diff: "goal.diff",
   review: "goal.review",
   log: "goal.log",
@@ -362,6 +363,96 @@ export interface DiagnosisView {
   readonly tried: readonly string[];
   readonly advice: string;
   readonly next: readonly string[];
+}
+
+/** A history to tell. */
+export interface ReplayParams {
+  /** The goal's id, the beginning of one, or `latest`. */
+  readonly goal: string;
+  /** The goal as it was after this entry, and how it came there. */
+  readonly at?: number | null;
+  /** What changed from this entry on … */
+  readonly from?: number | null;
+  /** … to this one. */
+  readonly to?: number | null;
+  /** Only what is about this task. */
+  readonly task?: string | null;
+  /** Only what is about this gate. */
+  readonly gate?: string | null;
+  /** How many moments to tell, the last ones (200). */
+  readonly last?: number;
+}
+
+/** A task's status that changed. */
+export interface MoveView {
+  readonly task: string;
+  readonly before: string | null;
+  readonly after: string;
+}
+
+/** Something that an event names and that is kept elsewhere. */
+export interface NamedObjectView {
+  readonly what: string;
+  readonly name: string;
+}
+
+/** One event of a goal's history. */
+export interface MomentView {
+  readonly seq: number;
+  readonly at: string;
+  readonly cause: string;
+  readonly kind: string;
+  readonly text: string;
+  readonly by: string;
+  readonly reason: string;
+  readonly status: string;
+  readonly was: string | null;
+  readonly phase: string;
+  readonly tasks: readonly string[];
+  readonly gate: string;
+  readonly moves: readonly MoveView[];
+  readonly gapMs: number;
+  readonly tookMs: number | null;
+  readonly spent: SpendView | null;
+  readonly objects: readonly NamedObjectView[];
+}
+
+/** Where the time of a goal went. */
+export interface TimeView {
+  readonly what: string;
+  readonly times: number;
+  readonly ms: number;
+}
+
+/** One thing that is different between two moments. */
+export interface DifferenceView {
+  readonly path: string;
+  readonly change: "changed" | "added" | "removed";
+  readonly before: unknown;
+  readonly after: unknown;
+  readonly text: string;
+}
+
+/** What happened to a goal, as its journal alone tells it. */
+export interface ReplayView {
+  readonly goal: string;
+  readonly text: string;
+  readonly status: string;
+  readonly entries: number;
+  readonly after: number;
+  readonly last: number;
+  readonly begunAt: string;
+  readonly until: string;
+  readonly digest: string;
+  readonly moments: readonly MomentView[];
+  readonly earlier: number;
+  readonly times: readonly TimeView[];
+  readonly spend: SpendView;
+  readonly differences: readonly DifferenceView[] | null;
+  readonly more: number;
+  readonly state: GoalView | null;
+  readonly damage: string;
+  readonly defects: readonly string[];
 }
 
 /** A change to print. */
@@ -749,6 +840,8 @@ export interface Operations {
   readonly "goal.show": { readonly params: GoalParams & Rooted; readonly result: GoalView };
   /** Say why a goal stands where it stands, and what to do about it. */
   readonly "goal.diagnose": { readonly params: DiagnoseParams & Rooted; readonly result: DiagnosisView };
+  /** Tell what happened to a goal, entry by entry, or how it was at one of them. */
+  readonly "goal.replay": { readonly params: ReplayParams & Rooted; readonly result: ReplayView };
   /** Print the change of a goal, or of one of its tasks. */
   readonly "goal.diff": { readonly params: DiffParams & Rooted; readonly result: DiffView };
   /** Look through the change of a goal without a model: secrets, weaker tests, stubs. */

@@ -1,5 +1,5 @@
---- Verbs that look into a goal: why it stands where it stands, what a review of its change finds, and
---- what nothing notices when a hunk of it is gone.
+--- Verbs that look into a goal: why it stands where it stands, what happened to it, what a review of
+--- its change finds, and what nothing notices when a hunk of it is gone.
 local flow = require('goalproof.flow')
 local goals = require('goalproof.goal')
 local plain = require('goalproof.plain')
@@ -83,6 +83,28 @@ function M.diagnose(call)
   add(out, 'Seen', vim.tbl_map(render_seen, found.evidence))
   add(out, 'Tried', found.tried)
   show('diagnosis', found.goal, out)
+end
+
+---@param moment goalproof.MomentView
+---@return string
+local function render_moment(moment)
+  local by = moment.by ~= '' and (' — by ' .. moment.by) or ''
+  local reason = moment.reason ~= '' and (': ' .. moment.reason) or ''
+  local moved = moment.status ~= moment.was and (' [%s]'):format(moment.status) or ''
+  local at = moment.at:sub(1, 19):gsub('T', ' ')
+  return ('%d  %s  %s%s%s%s'):format(moment.seq, at, moment.text, by, reason, moved)
+end
+
+--- Tells a goal's history.
+---@param call goalproof.Call
+function M.replay(call)
+  local found = goals.about(call, 'replay')
+  local out = { plain.line(found.text), '', (found.status:gsub('_', ' ')) }
+  add(out, 'Damaged', found.damage ~= '' and { found.damage } or {})
+  add(out, 'Not what is shown elsewhere', found.defects)
+  add(out, 'Earlier', found.earlier > 0 and { ('%d more'):format(found.earlier) } or {})
+  add(out, 'What happened (UTC)', vim.tbl_map(render_moment, found.moments))
+  show('replay', found.goal, out)
 end
 
 ---@param call goalproof.Call

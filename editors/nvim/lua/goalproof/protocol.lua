@@ -248,6 +248,82 @@
 ---@field advice string
 ---@field next string[]
 
+--- A history to tell.
+---@class goalproof.ReplayParams
+---@field goal string The goal's id, the beginning of one, or `latest`.
+---@field at? number|nil The goal as it was after this entry, and how it came there.
+---@field from? number|nil What changed from this entry on …
+---@field to? number|nil … to this one.
+---@field task? string|nil Only what is about this task.
+---@field gate? string|nil Only what is about this gate.
+---@field last? number How many moments to tell, the last ones (200).
+
+--- A task's status that changed.
+---@class goalproof.MoveView
+---@field task string
+---@field before string|nil
+---@field after string
+
+--- Something that an event names and that is kept elsewhere.
+---@class goalproof.NamedObjectView
+---@field what string
+---@field name string
+
+--- One event of a goal's history.
+---@class goalproof.MomentView
+---@field seq number
+---@field at string
+---@field cause string
+---@field kind string
+---@field text string
+---@field by string
+---@field reason string
+---@field status string
+---@field was string|nil
+---@field phase string
+---@field tasks string[]
+---@field gate string
+---@field moves goalproof.MoveView[]
+---@field gapMs number
+---@field tookMs number|nil
+---@field spent goalproof.SpendView|nil
+---@field objects goalproof.NamedObjectView[]
+
+--- Where the time of a goal went.
+---@class goalproof.TimeView
+---@field what string
+---@field times number
+---@field ms number
+
+--- One thing that is different between two moments.
+---@class goalproof.DifferenceView
+---@field path string
+---@field change 'changed'|'added'|'removed'
+---@field before any
+---@field after any
+---@field text string
+
+--- What happened to a goal, as its journal alone tells it.
+---@class goalproof.ReplayView
+---@field goal string
+---@field text string
+---@field status string
+---@field entries number
+---@field after number
+---@field last number
+---@field begunAt string
+---@field until string
+---@field digest string
+---@field moments goalproof.MomentView[]
+---@field earlier number
+---@field times goalproof.TimeView[]
+---@field spend goalproof.SpendView
+---@field differences goalproof.DifferenceView[]|nil
+---@field more number
+---@field state goalproof.GoalView|nil
+---@field damage string
+---@field defects string[]
+
 --- A change to print.
 ---@class goalproof.DiffParams
 ---@field goal string The goal's id, the beginning of one, or `latest`.
@@ -502,7 +578,7 @@
 ---@field exists boolean
 ---@field binary boolean
 
----@alias goalproof.Page 'goal'|'plan'|'proof'|'diff'|'base'|'head'|'diagnosis'|'review'
+---@alias goalproof.Page 'goal'|'plan'|'proof'|'diff'|'base'|'head'|'diagnosis'|'review'|'replay'
 
 --- The settings that the server acts on.
 ---@class goalproof.Settings
@@ -528,7 +604,7 @@ M.methods = {
   trust = 'goal/didChangeTrust',
 }
 --- What `goal/render` shows.
-M.pages = { 'goal', 'plan', 'proof', 'diff', 'base', 'head', 'diagnosis', 'review' }
+M.pages = { 'goal', 'plan', 'proof', 'diff', 'base', 'head', 'diagnosis', 'review', 'replay' }
 
 --- The commands of the server.
 M.commands = {
@@ -543,6 +619,7 @@ M.commands = {
   list = 'goal.list',
   show = 'goal.show',
   diagnose = 'goal.diagnose',
+  replay = 'goal.replay',
   diff = 'goal.diff',
   review = 'goal.review',
   log = 'goal.log',

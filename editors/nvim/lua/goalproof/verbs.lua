@@ -69,6 +69,11 @@ M.verbs = {
     fits = vim.list_extend({ 'not_ready' }, WAITING),
     act = act('findings', 'diagnose'),
   },
+  replay = {
+    title = 'Tell what happened to it, entry by entry',
+    fits = vim.list_extend({ 'damaged' }, ALL),
+    act = act('findings', 'replay'),
+  },
   diff = { title = 'Show the change, file by file', fits = CHANGED, act = act('outcome', 'diff') },
   review = {
     title = 'Look through the change for what a reader should see',
@@ -140,12 +145,12 @@ M.verbs = {
 M.order = {
   'new', 'run', 'plan', 'edit', 'execute', 'show', 'watch', 'log', 'pause', 'resume', 'diagnose',
   'answer', 'accept', 'submit', 'diff', 'review', 'apply', 'undo', 'proof', 'verify', 'again',
-  'hunks', 'deliver', 'failures', 'open', 'cancel', 'list', 'gates', 'agents', 'trust', 'untrust',
-  'restart',
+  'hunks', 'deliver', 'replay', 'failures', 'open', 'cancel', 'list', 'gates', 'agents', 'trust',
+  'untrust', 'restart',
 }
 
 --- Verbs that fit every goal, or that a page of the goal itself has keys for.
-local ASIDE = { 'show', 'watch', 'open', 'log', 'failures', 'cancel' }
+local ASIDE = { 'show', 'watch', 'open', 'log', 'replay', 'failures', 'cancel' }
 
 ---@param name string
 ---@param status string

@@ -1,0 +1,1 @@
+"""What happened to a goal, told from its journal alone."""

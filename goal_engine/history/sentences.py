@@ -1,0 +1,199 @@
+"""Every event has one row in `SENTENCES`: what happened, in plain words.
+
+A sentence says what and with which outcome; when, by whom and why is told beside it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from goal_engine.budget import GoalBudget
+from goal_engine.proof.gate import GateStage
+from goal_engine.state import events as e
+from goal_engine.types import Frozen
+
+SHORT = 12
+"""Letters of a git object that a sentence names."""
+NAMED = 5
+"""Things that a sentence lists before it counts the rest."""
+
+
+def tell_event(event: e.GoalEvent) -> str:
+    """Return the sentence for an event, without a full stop."""
+    return SENTENCES[type(event)](event)
+
+
+def count(number: int, word: str, several: str = "") -> str:
+    """Return `1 task`, `2 tasks`."""
+    return f"{number} {word if number == 1 else several or word + 's'}"
+
+
+def name_some(names: Sequence[str]) -> str:
+    """Return the first few names, and how many more there are."""
+    more = len(names) - NAMED
+    return ", ".join(names[:NAMED]) + (f" and {more} more" if more > 0 else "")
+
+
+STAGES: Mapping[GateStage, str] = {
+    GateStage.BASELINE: "before any work",
+    GateStage.PROVING: "on the result",
+    GateStage.COUNTERFACTUAL: "without the change",
+    GateStage.ORIGINAL: "with the tests as they were",
+}
+"""What a gate ran on."""
+
+
+def name_gate(gate: str, stage: str) -> str:
+    """Return a gate and what it ran on."""
+    return f"gate {gate} {STAGES.get(GateStage(stage), stage)}"
+
+
+def describe_limits(budget: GoalBudget) -> str:
+    """Return the limits that a budget sets."""
+    limits = budget.model_dump(mode="json", exclude_defaults=True)
+    return ", ".join(f"{name.replace('_', ' ')} {limit}" for name, limit in limits.items())
+
+
+def _created(event: e.GoalCreated) -> str:
+    branch = f" ({event.branch})" if event.branch else ""
+    limits = describe_limits(event.budget)
+    return (
+        f"“{event.text}” was stated: {event.kind} ({event.kind_reason}),"
+        f" on {event.base_commit[:SHORT]}{branch}, {count(len(event.gates), 'gate')}"
+        + (f", limits: {limits}" if limits else "")
+    )
+
+
+def _planned(event: e.GoalPlanned) -> str:
+    tasks = count(len(event.graph.tasks), "task")
+    return f"it got a plan: {tasks}, {count(len(event.criteria), 'criterion', 'criteria')}"
+
+
+def _restated(event: e.GoalRestated) -> str:
+    return f"it was stated anew: “{event.text}”, {event.kind} ({event.kind_reason})"
+
+
+def _gate_finished(event: e.GateFinished) -> str:
+    result = event.result
+    said = f": {result.message}" if result.message and not result.green else ""
+    runs = f" after {result.runs} runs" if result.runs > 1 else ""
+    seen = f" (remembered from {result.cached})" if result.cached else ""
+    return f"{name_gate(result.gate, result.stage)}: {result.outcome}{runs}{seen}{said}"
+
+
+def _check_finished(event: e.CheckFinished) -> str:
+    result = event.result
+    error = f", which failed: {result.error}" if result.error else ""
+    return f"what criterion {result.criterion} asks for was looked at{error}"
+
+
+def _task_finished(event: e.TaskFinished) -> str:
+    found = event.evidence
+    files = count(len(found.files), "file")
+    change = f"{files}, +{found.additions} −{found.deletions} lines"
+    return f"task {event.task} left a result: {change}"
+
+
+def _handed_over(event: e.TaskHandedOver) -> str:
+    return f"task {event.task} waits for a person, in {event.folder}"
+
+
+def _attempt(number: int) -> str:
+    return f" (attempt {number})" if number > 1 else ""
+
+
+def _integrated(event: e.TreeIntegrated) -> str:
+    what = name_some(event.tasks) or "nothing"
+    found = event.evidence
+    change = f"{count(len(found.files), 'file')}, +{found.additions} −{found.deletions} lines"
+    return f"{what} merged into tree {event.tree[:SHORT]}; the change in all: {change}"
+
+
+def _cancelled(event: e.GoalCancelled) -> str:
+    kept = f"; work of a person is kept: {name_some(event.kept)}" if event.kept else ""
+    return f"it ended for good: {event.reason}{kept}"
+
+
+def _round(event: e.RoundWeighed) -> str:
+    found = event.round
+    made = f"of {found.task}" if found.task else "of the tasks"
+    named = f": {name_some(found.failing)}" if found.failing else ""
+    return f"the result {made} was weighed: {count(found.failures, 'failure')}{named}"
+
+
+def _repair(event: e.RepairPlanned) -> str:
+    reasons = "; ".join(event.reasons)
+    return f"repair {event.number} of {event.limit} was planned, {event.task.id}: {reasons}"
+
+
+def _hunks(event: e.HunksTried) -> str:
+    found = ", ".join(f"{number} {word}" for word, number in sorted(event.count.items()))
+    return f"each hunk was taken away once: {found or 'there was none'}"
+
+
+def _judged(event: e.GoalJudged) -> str:
+    found = event.judgement
+    reasons = f": {'; '.join(found.reasons)}" if found.reasons else ""
+    return f"the evidence was weighed: {found.verdict.replace('_', ' ')}{reasons}"
+
+
+def _proof(event: e.ProofRecorded) -> str:
+    again = " again, from the journal" if event.is_recovered else ""
+    return f"proof {event.digest[:SHORT]} of tree {event.tree[:SHORT]} was written{again}"
+
+
+SENTENCES: Mapping[type[Frozen], Callable[[Any], str]] = {
+    e.GoalCreated: _created,
+    e.GoalPlanned: _planned,
+    e.GoalRestated: _restated,
+    e.QuestionsAsked: lambda v: "it asked: " + " ".join(asked.text for asked in v.questions),
+    e.QuestionAnswered: lambda v: f"{v.answer.question} was answered: {v.answer.text}",
+    e.GateWaived: lambda v: f"gate {v.gate} is not required any more",
+    e.LimitsWaived: lambda v: f"no limit counts any more in {' and '.join(v.limits)}",
+    e.GoalBlocked: lambda v: f"it stands still: {v.reason}",
+    e.GoalStarted: lambda v: "work began",
+    e.GoalResumed: lambda v: (
+        "it goes on" + (f", limits: {describe_limits(v.budget)}" if v.budget else "")
+    ),
+    e.ControlRequested: lambda v: f"it was asked to {v.kind}",
+    e.GoalPaused: lambda v: f"it stopped, to go on later: {v.reason}",
+    e.GoalInterrupted: lambda v: "whoever ran it was gone without a word",
+    e.GoalCancelled: _cancelled,
+    e.GateStarted: lambda v: f"{name_gate(v.gate, v.stage)} began",
+    e.GateFinished: _gate_finished,
+    e.CheckFinished: _check_finished,
+    e.TaskStarted: lambda v: (
+        f"task {v.task} began{_attempt(v.attempt)}, on {v.base_commit[:SHORT]}"
+    ),
+    e.TaskHandedOver: _handed_over,
+    e.TaskSubmitted: lambda v: f"task {v.task} was handed in",
+    e.TaskFinished: _task_finished,
+    e.TaskFailed: lambda v: f"task {v.task} failed{_attempt(v.attempt)}: {v.reason}",
+    e.TasksBlocked: lambda v: f"{name_some(v.tasks)} cannot run, since {v.by} failed",
+    e.TreeIntegrated: _integrated,
+    e.IntegrationConflicted: lambda v: f"task {v.task} does not merge: {name_some(v.paths)}",
+    e.VerificationStarted: lambda v: f"tree {v.tree[:SHORT]} is to be verified",
+    e.RoundWeighed: _round,
+    e.RepairPlanned: _repair,
+    e.RepairDropped: lambda v: f"what {v.task} did was dropped: {v.reason}",
+    e.RepairsStopped: lambda v: f"no further repair is tried: {v.reason}",
+    e.VerificationReopened: lambda v: f"the gates run again on tree {v.tree[:SHORT]}",
+    e.HunksTried: _hunks,
+    e.GoalJudged: _judged,
+    e.GoalReady: lambda v: "it is ready",
+    e.GoalNotReady: lambda v: "it is not ready",
+    e.CriterionAccepted: lambda v: (
+        f"criterion {v.acceptance.criterion} was accepted, for tree {v.acceptance.tree[:SHORT]}"
+    ),
+    e.ProofRecorded: _proof,
+    e.ChangeApplied: lambda v: (
+        f"the change was put into the checkout: {count(len(v.files), 'file')}"
+    ),
+    e.ChangeUndone: lambda v: (
+        f"the change was taken out of the checkout: {count(len(v.files), 'file')}"
+    ),
+    e.DeliveryIntended: lambda v: f"branch {v.branch} is about to be made",
+    e.GoalDelivered: lambda v: f"branch {v.branch} was made, at {v.commit[:SHORT]}",
+}
+"""How each event is told."""
