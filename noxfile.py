@@ -85,6 +85,14 @@ def editors(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def torture(session: nox.Session) -> None:
+    """Kill, cut and fill what the store stands on, at every point: the long forms; some need root."""
+    install(session)
+    folders = ("tests/torture", "tests/simulation")
+    session.run("pytest", *ON_ALL_CORES, "--long", *folders, *session.posargs)
+
+
+@nox.session(default=False)
 def bench(session: nox.Session) -> None:
     """Print the table of times; nothing is asserted."""
     install(session)

@@ -19,6 +19,7 @@ ORDER = (
     "simulation",
     "server",
     "integration",
+    "torture",
     "hostile",
     "cheats",
     "e2e",
@@ -44,8 +45,17 @@ GIT_CONFIG = """\
 Repository = Callable[[Mapping[str, str | bytes]], Path]
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run the folders in their order; within a folder nothing moves."""
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let `nox -s torture` ask for the long forms."""
+    parser.addoption("--long", action="store_true", help="also run what takes minutes, as `long`")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Run the folders in their order; within a folder nothing moves.  What is `long` waits for `--long`."""
+    if not config.getoption("--long"):
+        left_out = [item for item in items if item.get_closest_marker("long")]
+        items[:] = [item for item in items if not item.get_closest_marker("long")]
+        config.hook.pytest_deselected(items=left_out)
     root = Path(__file__).parent
 
     def rank(item: pytest.Item) -> int:
