@@ -13,10 +13,10 @@ from goal_engine.errors import GoalBusy, NotPossibleNow
 from goal_engine.planner import replan
 from goal_engine.ports import Ports
 from goal_engine.runtime.repository import has_stash
+from goal_engine.runtime.running import Ended
 from goal_engine.runtime.threads import in_thread
 from goal_engine.state.commands import (
     AnswerQuestion,
-    NoticeInterruption,
     RequestControl,
     StopGoal,
     SubmitTask,
@@ -24,24 +24,40 @@ from goal_engine.state.commands import (
 from goal_engine.state.decide import check_asked
 from goal_engine.state.events import ControlKind
 from goal_engine.state.model import GoalState
+from goal_engine.takeover import find_stopped_runner, say_stopped, take_over
 from goal_engine.types import Decision, GoalId, GoalStatus
 from goal_engine.workers.agents import find_installed, read_agents
-from goal_engine.worktree import find_folders, find_kept, remove_workspace, task_folder
+from goal_engine.worktree import (
+    find_folders,
+    find_kept,
+    remove_workspace,
+    task_folder,
+)
 
 LOOK = 0.05
 """Seconds between two looks for the receipt."""
 NOTHING_SPENT = Spend()
+NOTHING_ENDED = Ended()
 PATIENCE = 30.0
 """Seconds until a runner that does not answer is reported."""
 
 
-async def pause_goal(ports: Ports, goal_id: GoalId, decision: Decision) -> GoalState:
-    """Ask the runner to pause and return when its receipt is there: everything is dead."""
-    return await _control(ports, goal_id, ControlKind.PAUSE, decision)
+async def pause_goal(
+    ports: Ports, goal_id: GoalId, decision: Decision, *, after_step: bool = False
+) -> GoalState:
+    """Ask the runner to pause and return when its receipt is there: everything is dead.
+
+    `after_step` lets the tasks and gates under way come to their end first, however long that is;
+    a harder request does not wait for them.  Raises `GoalBusy` for a runner that does not answer.
+    """
+    return await _control(ports, goal_id, ControlKind.PAUSE, decision, after_step=after_step)
 
 
 async def cancel_goal(ports: Ports, goal_id: GoalId, decision: Decision) -> GoalState:
-    """End a goal for good, running or not, and return when everything is dead."""
+    """End a goal for good, running or not, and return when everything is dead.
+
+    Raises `GoalBusy` for a runner that does not answer.
+    """
     return await _control(ports, goal_id, ControlKind.CANCEL, decision)
 
 
@@ -76,9 +92,14 @@ async def stop_goal(
     kind: ControlKind,
     reason: str,
     spent: Spend = NOTHING_SPENT,
+    *,
+    actor: str = "",
+    stopped: Ended = NOTHING_ENDED,
 ) -> GoalState:
     """Write the receipt.  After a cancel a person's folder stays only where they worked in it."""
-    command = StopGoal(kind, reason or str(kind), spent)
+    command = StopGoal(
+        kind, reason or str(kind), spent, actor=actor, ended=stopped.ended, left=stopped.left
+    )
     folders = {} if kind is ControlKind.PAUSE else find_folders(ports.find_state_dir, state)
     if not folders:
         return await ports.transact(state.goal_id, command)
@@ -91,13 +112,18 @@ async def stop_goal(
 
 
 async def _control(
-    ports: Ports, goal_id: GoalId, kind: ControlKind, decision: Decision
+    ports: Ports,
+    goal_id: GoalId,
+    kind: ControlKind,
+    decision: Decision,
+    *,
+    after_step: bool = False,
 ) -> GoalState:
     """Ask whoever runs the goal; a goal that nobody runs is stopped here, and nobody starts it then."""
     loop = asyncio.get_running_loop()
     give_up = loop.time() + PATIENCE
     asked = False
-    while loop.time() < give_up:
+    while after_step or loop.time() < give_up:
         state = await ports.read(goal_id)
         runs = state.status is GoalStatus.RUNNING
         answered = asked and all(request.kind is not kind for request in state.requests)
@@ -105,16 +131,28 @@ async def _control(
             return state
         if runs and (answered or not asked):  # a pause may have answered, and it goes on since
             with suppress(NotPossibleNow):  # it came to its end meanwhile
-                await ports.transact(goal_id, RequestControl(kind, decision))
+                await ports.transact(goal_id, RequestControl(kind, decision, after_step))
                 asked = True
         elif not await ports.store.is_running(goal_id):
             with suppress(GoalBusy):  # somebody begins with it, or is not quite done
                 return await _stop_here(ports, goal_id, kind, decision, asked=asked)
+        if asked:
+            await in_thread(_check_runner, ports, goal_id)
         await asyncio.sleep(LOOK)
     raise GoalBusy(
         f"The runner of {goal_id} has not answered for {PATIENCE:g} s; what was asked of it stands"
         " in the journal and it will obey when it looks.  `goalproof show` tells how far it is."
     )
+
+
+def _check_runner(ports: Ports, goal_id: GoalId) -> None:
+    """Raise `GoalBusy` for a runner that was stopped: it holds its lock, so nobody takes over."""
+    stopped = find_stopped_runner(ports.find_state_dir(), goal_id)
+    if stopped is not None:
+        raise GoalBusy(
+            f"{say_stopped(goal_id, stopped)}  What was asked of it stands in the journal, and it "
+            "will obey then."
+        )
 
 
 async def _stop_here(
@@ -125,12 +163,14 @@ async def _stop_here(
     One that was judged before its runner saw a cancel is cancelled all the same.
     """
     with ports.store.runner_lock(goal_id):
-        state = await ports.read(goal_id)
-        if state.status is GoalStatus.RUNNING:
-            state = await ports.transact(goal_id, NoticeInterruption())
-            asked = True
+        ran = (await ports.read(goal_id)).status is GoalStatus.RUNNING
+        state, ended = await take_over(ports, goal_id)
         done = kind is ControlKind.PAUSE or state.status is GoalStatus.CANCELLED
-        return state if asked and done else await stop_goal(ports, state, kind, decision.reason)
+        if (asked or ran) and done:
+            return state
+        return await stop_goal(
+            ports, state, kind, decision.reason, actor=decision.actor, stopped=ended
+        )
 
 
 def _find_installed(ports: Ports) -> tuple[str, ...]:

@@ -19,6 +19,7 @@ from goal_engine.state.decide import refusal
 from goal_engine.state.events import HunksTried
 from goal_engine.state.model import GoalState
 from goal_engine.state.transitions import POSSIBLE
+from goal_engine.takeover import take_over
 from goal_engine.types import GoalId
 from goal_engine.verifier.again import weigh_again
 from goal_engine.verifier.bench import open_bench
@@ -47,7 +48,7 @@ async def try_hunks(
     Cancelled, it kills what it started and records nothing.
     """
     with ports.store.runner_lock(goal_id):
-        state = await ports.read(goal_id)
+        state, _ = await take_over(ports, goal_id)
         check_triable(state)
         bench = await in_thread(open_bench, ports, state)
         try:

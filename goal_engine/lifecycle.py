@@ -25,7 +25,6 @@ from goal_engine.runtime.threads import in_thread
 from goal_engine.state import events as e
 from goal_engine.state.commands import (
     JudgeGoal,
-    NoticeInterruption,
     Record,
     ReopenVerification,
     ResumeGoal,
@@ -34,6 +33,7 @@ from goal_engine.state.commands import (
 from goal_engine.state.decide import UNMETERED, WAIVE, find_unmetered_limits, refusal
 from goal_engine.state.model import GoalState
 from goal_engine.state.transitions import POSSIBLE
+from goal_engine.takeover import take_over
 from goal_engine.types import GoalId, GoalStatus, TaskStatus
 from goal_engine.verifier.bench import open_bench
 from goal_engine.verifier.bundle import write_bundle
@@ -77,40 +77,39 @@ def check_possible(state: GoalState, verb: str) -> None:
 
 
 async def recover_goal(ports: Ports, goal_id: GoalId) -> GoalState:
-    """Record that a running goal has no runner any more, if that is so, and return the goal."""
+    """Record that a running goal has no runner any more, if that is so, and return the goal.
+
+    What that runner left alive is ended first.
+    """
     state = await ports.read(goal_id)
     if state.status is not GoalStatus.RUNNING or await ports.store.is_running(goal_id):
         return state
     with ports.store.runner_lock(goal_id):
-        return await _recover(ports, goal_id)
-
-
-async def _recover(ports: Ports, goal_id: GoalId) -> GoalState:
-    state = await ports.read(goal_id)
-    if state.status is GoalStatus.RUNNING:
-        return await ports.transact(goal_id, NoticeInterruption())
-    return state
+        state, _ = await take_over(ports, goal_id)
+        return state
 
 
 async def _run(
     ports: Ports, goal_id: GoalId, command: StartGoal | ResumeGoal | ReopenVerification
 ) -> GoalState:
     with ports.store.runner_lock(goal_id):
-        state = await _recover(ports, goal_id)
+        state, _ = await take_over(ports, goal_id)
         if isinstance(command, StartGoal) and not state.graph.tasks:
             raise refusal(
                 state, "execute", state.blocked.next if state.blocked else "it has no tasks"
             )
         bench = await in_thread(open_bench, ports, state)
-        await ports.transact(goal_id, command)
-        meter = _Meter(asyncio.get_running_loop().time)
-        try:
-            await _run_watched(ports, bench, goal_id, meter)
-        except asyncio.CancelledError:
-            await asyncio.shield(_stop(ports, goal_id, e.ControlKind.PAUSE, "stopped", meter))
-            raise
-        finally:
-            await asyncio.shield(in_thread(bench.clear))
+        with bench.as_runner():
+            await ports.transact(goal_id, command)
+            meter = _Meter(asyncio.get_running_loop().time)
+            try:
+                await _run_watched(ports, bench, goal_id, meter)
+            except asyncio.CancelledError:
+                kind = e.ControlKind.PAUSE
+                await asyncio.shield(_stop(ports, bench, goal_id, kind, "stopped", meter))
+                raise
+            finally:
+                await asyncio.shield(in_thread(bench.clear))
         return await ports.read(goal_id)
 
 
@@ -139,8 +138,8 @@ async def _run_watched(ports: Ports, bench: Workbench, goal_id: GoalId, meter: _
         reasons = "; ".join(dict.fromkeys(_paragraphs(group)))
         await _block(ports, goal_id, "infra", reasons, "repair that, then `resume`", meter)
     if asked:
-        request = next((one for one in asked if one.kind is e.ControlKind.CANCEL), asked[0])
-        await _stop(ports, goal_id, request.kind, request.decision.reason, meter)
+        request = asked[0]
+        await _stop(ports, bench, goal_id, request.kind, request.decision.reason, meter)
 
 
 async def _run_limited(
@@ -157,7 +156,7 @@ async def _run_limited(
     try:
         async with limit, asyncio.TaskGroup() as group:
             work = group.create_task(_work(ports, bench, goal_id, meter))
-            watch = group.create_task(_watch(ports, goal_id, work, asked, meter, limit))
+            watch = group.create_task(_watch(ports, bench, goal_id, work, asked, meter, limit))
             work.add_done_callback(lambda _: watch.cancel())
     except TimeoutError:
         if not limit.expired():
@@ -178,13 +177,18 @@ def _paragraphs(group: BaseExceptionGroup[GoalError | OSError]) -> list[str]:
 
 async def _watch(
     ports: Ports,
+    bench: Workbench,
     goal_id: GoalId,
     work: asyncio.Task[None],
     asked: list[e.ControlRequested],
     meter: _Meter,
     limit: asyncio.Timeout,
 ) -> None:
-    """Look for requests to stop; the time that a person takes is not the goal's."""
+    """Look for requests to stop; the time that a person takes is not the goal's.
+
+    One that may wait for the steps under way only closes the door, until they have come to their end
+    or a harder one has come.
+    """
     clock = asyncio.get_running_loop().time
     looked = clock()
     while not asked:
@@ -197,17 +201,27 @@ async def _watch(
             if when is not None and not limit.expired():
                 limit.reschedule(when + now - looked)
         looked = now
-        asked.extend(state.requests)
+        request = state.request
+        if request is not None and request.after_step:
+            bench.door.close()
+        if request is not None and not (request.after_step and bench.door.inside):
+            asked.append(request)
     work.cancel()
 
 
 async def _stop(
-    ports: Ports, goal_id: GoalId, kind: e.ControlKind, reason: str, meter: _Meter
+    ports: Ports,
+    bench: Workbench,
+    goal_id: GoalId,
+    kind: e.ControlKind,
+    reason: str,
+    meter: _Meter,
 ) -> None:
     """Write the receipt, unless the work came to its end first."""
     state = await ports.read(goal_id)
     if state.status is GoalStatus.RUNNING:
-        await stop_goal(ports, state, kind, reason, meter.spent)
+        stopped = bench.stopped
+        await stop_goal(ports, state, kind, reason, meter.spent, stopped=stopped)
 
 
 async def _block(

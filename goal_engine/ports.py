@@ -12,6 +12,7 @@ from goal_engine.decision import Criterion
 from goal_engine.proof.gate import GateSpec
 from goal_engine.runtime.environment import Environment
 from goal_engine.runtime.repository import EvidenceRepository
+from goal_engine.runtime.running import Running
 from goal_engine.state.commands import Command
 from goal_engine.state.events import GoalEvent
 from goal_engine.state.model import GoalState
@@ -48,6 +49,8 @@ class WorkerTurn:
     """Records a fact about this attempt."""
     failures: str = ""
     """What was seen of that result: trimmed output of gates, or a change that did not merge."""
+    running: Running | None = None
+    """Keeps a record of each process, for whoever comes after a crash."""
     tried: tuple[str, ...] = ()
     """What the repairs before this one came to, a sentence each."""
 

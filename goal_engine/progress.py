@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from goal_engine.budget import Spend
 from goal_engine.proof.gate import GateStage
+from goal_engine.state.events import Receipt
 from goal_engine.state.model import GoalState, TaskState
 from goal_engine.types import Frozen, GoalId, GoalPhase, GoalStatus, TaskStatus
 
@@ -82,6 +83,25 @@ def _find_running(state: GoalState) -> list[str]:
 
 def _say(task: TaskState) -> str:
     return f"{WAITING}: {task.folder}" if task.waits_for_person else task.reason
+
+
+def say_receipt(receipt: Receipt) -> str:
+    """Return what a stop came to, in a sentence of its own."""
+    who = f"asked by {receipt.actor}" if receipt.actor else receipt.reason
+    took = "" if receipt.took_ms is None else f", dead {receipt.took_ms} ms after that"
+    ended = "1 process" if receipt.ended == 1 else f"{receipt.ended} processes"
+    left = f", {receipt.left} could not be" if receipt.left else ""
+    way = ", ".join((*receipt.tasks, *receipt.gates)) or "nothing"
+    return f"{who}{took}: {ended} ended{left}; under way: {way}"
+
+
+def say_request(state: GoalState) -> str:
+    """Return what a runner was asked and has not done yet; empty when there is no such thing."""
+    asked = state.request
+    if asked is None:
+        return ""
+    when = " once the step under way has ended" if asked.after_step else ""
+    return f"{asked.decision.actor} asked to {asked.kind} it{when}; it has not stopped yet"
 
 
 def _only_waits_to_go_on(state: GoalState) -> bool:

@@ -11,8 +11,8 @@ import os
 import shlex
 import shutil
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
 from goal_engine.errors import (
@@ -23,9 +23,11 @@ from goal_engine.errors import (
     NotPossibleNow,
 )
 from goal_engine.evidence import GoalGitEvidence
+from goal_engine.runtime.door import Door
 from goal_engine.runtime.environment import Environment, UserEnvironment, view_environment
 from goal_engine.runtime.process import clean_environment, run_process
 from goal_engine.runtime.repository import EvidenceRepository, has_history
+from goal_engine.runtime.running import Ended, Running
 from goal_engine.runtime.threads import in_thread
 from goal_engine.state.model import GoalState, TaskState
 from goal_engine.state.store import GoalStateStore
@@ -79,8 +81,21 @@ class Workbench:
     """Commands that make a workspace ready, in each one anew."""
     first: Path | None = None
     """A folder of programs that comes before those of the person's PATH."""
+    door: Door = field(default_factory=Door)
+    """Where each step of the work goes in."""
+    running: Running | None = None
+    """Keeps a record of what runs in the workspaces, where somebody would have to end it."""
     tracked: frozenset[str] = frozenset()
     """Paths of the base: what is tracked is never copied, or a deleted file would come back."""
+
+    def as_runner(self) -> AbstractContextManager[None]:
+        """Record, as long as it lasts, that this process works on the goal."""
+        return self.running.as_runner() if self.running else nullcontext()
+
+    @property
+    def stopped(self) -> Ended:
+        """What was ended because somebody wanted the end."""
+        return self.running.stopped if self.running else Ended()
 
     @asynccontextmanager
     async def workspace(self, name: str, commit: str) -> AsyncIterator[Path]:
@@ -136,7 +151,12 @@ class Workbench:
             for argv in self.setup:
                 env = clean_environment(variables)
                 ended = await run_process(
-                    argv, cwd=workspace, env=env, log=log, timeout=SETUP_SECONDS
+                    argv,
+                    cwd=workspace,
+                    env=env,
+                    log=log,
+                    timeout=SETUP_SECONDS,
+                    running=self.running,
                 )
                 if ended.exit_code != 0:
                     raise EnvironmentUnusable(_say_failed(argv, ended.exit_code, log.read_bytes()))

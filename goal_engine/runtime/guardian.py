@@ -6,6 +6,9 @@ input brings the order, one line of JSON, and then stays open; its standard outp
 another line; its standard error is the log.  The command gets none of the three, but may be given
 a file to read.
 
+It is two processes: a keeper and, below it, the guard that runs the command.  A command may kill
+or stop its parent; whichever of the two is left ends everything and says that the other was lost.
+
 Linux only for the orphans: elsewhere a process that leaves its session may survive.
 """
 
@@ -21,6 +24,10 @@ import subprocess
 import sys
 import time
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any  # importing it would cost every command some milliseconds
+
 ORDER, ANSWER, LOG = 0, 1, 2
 PR_SET_CHILD_SUBREAPER = 36
 CHUNK = 1 << 16
@@ -31,16 +38,21 @@ LONGEST = 3600.0
 LOOK = 0.1
 """Seconds between two looks at what the command's processes use, where that is limited."""
 MIB = 1 << 20
+LOST = "lost"
+"""Instead of how the command ended: one of the two was killed, and so many processes were ended."""
 GLANCE = 0.05
 """Seconds between two looks at a command whose end cannot be waited for together with a pipe."""
+LAST = 3.0
+"""Seconds of killing after which what is still there is said to be left."""
 
 
 class Output:
     """What the command writes: taken as it comes, kept in its first and its last half."""
 
-    def __init__(self, pipe: int, cap: int) -> None:
-        os.set_blocking(pipe, False)
-        self.pipe: int | None = pipe
+    def __init__(self, pipe: int | None, cap: int) -> None:
+        if pipe is not None:
+            os.set_blocking(pipe, False)
+        self.pipe = pipe
         self.half = cap // 2
         self.seen = 0
         self.tail = bytearray()
@@ -232,9 +244,34 @@ def find_below(root: int) -> set[int]:
     found: set[int] = set()
     level = {root}
     while level:
-        level = {pid for pid, parent in parents.items() if parent in level}
+        level = {pid for pid, parent in parents.items() if parent in level} - found
         found |= level
     return found
+
+
+def chase(root: int, seconds: float) -> set[int]:
+    """Kill orphans, each with its whole group, the moment they come back; return which died of it.
+
+    Of a chain in which each forks the next and ends, a look at all processes sees only dead ones.
+    """
+    path = f"/proc/{root}/task/{root}/children"
+    killed: set[int] = set()
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        try:
+            with open(path, "rb") as file:  # noqa: PTH123
+                orphans = set(map(int, file.read().split()))
+        except OSError:  # a system without that list
+            time.sleep(max(0.0, until - time.monotonic()))
+            break
+        for pid in orphans:
+            try:
+                os.kill(pid, signal.SIGKILL)
+                os.killpg(os.getpgid(pid), signal.SIGKILL)
+            except OSError:
+                pass
+        killed |= reap()
+    return killed | reap()
 
 
 def signal_all(pids: set[int], number: int) -> set[int]:
@@ -250,16 +287,26 @@ def signal_all(pids: set[int], number: int) -> set[int]:
     return refused
 
 
-def reap() -> None:
+def reap() -> set[int]:
+    """Take the dead from the system; return those that a signal ended."""
+    signalled = set()
     try:
-        while os.waitpid(-1, os.WNOHANG)[0]:
-            pass
+        while True:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+            if not pid:
+                break
+            if os.WIFSIGNALED(status):
+                signalled.add(pid)
     except ChildProcessError:
         pass
+    return signalled
 
 
-def end_everything(leader: int, grace: float, output: Output) -> int:
-    """Ask, wait, then kill until nothing is left; return how many beside the leader there were."""
+def end_everything(leader: int | None, grace: float, output: Output) -> tuple[int, int]:
+    """Ask, wait, then kill until nothing is left.
+
+    Returns how many were ended beside the leader, and how many could not be.
+    """
     me = os.getpid()
     alive = find_below(me)
     counted = set(alive)
@@ -270,22 +317,25 @@ def end_everything(leader: int, grace: float, output: Output) -> int:
         output.take_for(ROUND)
         reap()
         alive = find_below(me) - refused
-    while alive:
+    give_up = time.monotonic() + LAST
+    while alive and time.monotonic() < give_up:
         counted |= alive
         # stopped first, so that nobody starts another while the others are killed
         refused |= signal_all(alive, signal.SIGSTOP)
         refused |= signal_all(find_below(me), signal.SIGKILL)
-        output.take_for(ROUND)
-        reap()
+        counted |= chase(me, ROUND)
+        output.take_for(0)
         alive = find_below(me) - refused
-    if sys.platform != "linux":  # orphans do not come back here, but most stay in their group
+    if (
+        sys.platform != "linux" and leader
+    ):  # orphans do not come back here, but most stay in their group
         try:
             os.killpg(leader, signal.SIGKILL)
         except OSError:
             pass
     if refused:
         output.keep(b"\n... %d processes of another user were left alone ...\n" % len(refused))
-    return len(counted - refused - {leader})
+    return len(counted - refused - alive - {leader}), len(refused | alive)
 
 
 def open_end(pid: int) -> int | None:
@@ -301,8 +351,12 @@ def watch(
     output: Output,
     timeout: float | None,
     limits: dict[str, int],
+    keeper: int,
 ) -> str:
-    """Return when the command ended or the owner is gone or wants the end; or a limit's name."""
+    """Return when the command ended or the owner is gone or wants the end; or a limit's name.
+
+    `keeper` is a pipe that ends with the keeper, and `lost` the word for that.
+    """
     looked = time.monotonic()
     end = open_end(child.pid)
     deadline = None if timeout is None else time.monotonic() + timeout
@@ -319,8 +373,9 @@ def watch(
             left = LOOK if left is None else min(LOOK, left)
         if end is None:
             left = GLANCE if left is None else min(GLANCE, left)
-        if ORDER in wait_for([ORDER, output.pipe, end], left):
-            return ""
+        ready = wait_for([ORDER, output.pipe, end, keeper], left)
+        if ORDER in ready or keeper in ready:
+            return LOST if keeper in ready else ""
         output.take()
     return ""
 
@@ -329,9 +384,33 @@ def main() -> None:
     line = read_order()
     if not line:
         return
-    order = json.loads(line)
-    limits = order["limits"]
     settle()
+    reader, writer = os.pipe()
+    guard = os.fork()
+    if guard:
+        os.close(reader)
+        keep(guard)
+        return
+    os.close(writer)
+    settle()  # who orphans come to is nothing that a fork hands on
+    run(json.loads(line), reader)
+
+
+def keep(guard: int) -> None:
+    """Wait for the guard; end what it leaves when it was killed, and wake it when it was stopped."""
+    status = signal.SIGSTOP << 8 | 0x7F
+    while os.WIFSTOPPED(status):
+        _, status = os.waitpid(guard, os.WUNTRACED)
+        if os.WIFSTOPPED(status):
+            os.kill(guard, signal.SIGCONT)
+    if status != 0:
+        ended, left = end_everything(None, 0.0, Output(None, 0))
+        answer({LOST: ended, "left": left})
+
+
+def run(order: dict[str, Any], keeper: int) -> None:
+    """Run the command and answer how it ended, once all that it started is dead."""
+    limits = order["limits"]
     begun = time.monotonic()
     reader, writer = os.pipe()
     try:
@@ -353,12 +432,15 @@ def main() -> None:
     os.close(writer)
     output = Output(reader, order["cap"])
     try:
-        broken = watch(child, output, order["timeout"], limits)
+        broken = watch(child, output, order["timeout"], limits, keeper)
         code = child.poll()
         duration = time.monotonic() - begun
     finally:
-        killed = end_everything(child.pid, order["grace"], output)
+        ended, left = end_everything(child.pid, order["grace"], output)
     truncated = output.finish()
+    if broken == LOST:
+        answer({LOST: ended + 1, "left": left})
+        return
     answer(
         {
             "exit_code": code,
@@ -367,7 +449,8 @@ def main() -> None:
             "duration_ms": round(duration * 1000),
             "log_bytes": output.seen,
             "truncated": truncated,
-            "killed": killed,
+            "killed": ended,
+            "left": left,
         }
     )
 

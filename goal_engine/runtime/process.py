@@ -1,7 +1,8 @@
 """Runs commands whose whole process tree is dead before anybody hears of the result.
 
 Each runs under a guardian process (`guardian.py`).  Its standard input is held open here: when the
-owner asks for the end, or is killed itself, that pipe closes and the guardian ends everything.
+owner asks for the end, or is killed itself, that pipe closes and the guardian ends everything.  A
+guardian that a command stopped is woken; one that it killed is replaced by a look at every process.
 """
 
 from __future__ import annotations
@@ -9,20 +10,29 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import secrets
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from goal_engine.errors import ToolMissing
 from goal_engine.runtime.atomic import writing
+from goal_engine.runtime.running import MARK, Ended, Identity, Running, end_run, identify
+from goal_engine.runtime.threads import in_thread
 
 GUARDIAN = Path(__file__).with_name("guardian.py")
 LOG_CAP = 8 * 1024 * 1024
 """Bytes of output that are kept: the first and the last half."""
+WAKE = 1.0
+"""Seconds between two calls that wake a guardian, should it have been stopped."""
+PATIENCE = 5.0
+"""Seconds beyond what it was given after which a guardian that did not answer is ended as well."""
 KEPT = frozenset(
     {"PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LANGUAGE", "TERM", "TMPDIR", "TZ"}
     | {"XDG_RUNTIME_DIR", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME"}
@@ -47,6 +57,10 @@ class Finished:
     """Processes that were left over beside the command itself and were ended."""
     exceeded: str = ""
     """The name of the limit that it was ended for, empty for none."""
+    left: int = 0
+    """Processes that could not be ended: another user's, or stuck in the system."""
+    mark: str = ""
+    """What all that it started had in its environment: random, so no part of what it says."""
 
 
 def clean_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -73,15 +87,16 @@ async def run_process(
     grace: float = 0.5,
     stdin: Path | None = None,
     limits: Mapping[str, int] | None = None,
+    running: Running | None = None,
 ) -> Finished:
     """Run `argv` with its output in `log` and return once its whole tree is dead.
 
     `timeout` and `grace` (between asking and killing) are seconds; `stdin` is a file that it reads
     as its standard input, which is empty otherwise.  `limits` are on the whole tree: `memory` and
     `output` in MiB, `cpu` in seconds, `processes`; and `files` that each process may have open.
-    What breaks one is ended, and the result names it.  Cancelled, it ends the tree
-    before it lets the cancellation through.  Raises `ToolMissing` when there is no such program,
-    `StoreUnwritable` when there can be no log.
+    What breaks one is ended, and the result names it.  `running` keeps a record of it while it
+    lives.  Cancelled, it ends the tree before it lets the cancellation through.  Raises
+    `ToolMissing` when there is no such program, `StoreUnwritable` when there can be no log.
     """
     program = find_program(argv[0], env, cwd)
     if program is None or not cwd.is_dir():
@@ -89,34 +104,57 @@ async def run_process(
             f"{argv[0]} was not found to run in {cwd.name}: install it in the environment that "
             "gates run in, or correct its name in goalproof.toml."
         )
+    mark = secrets.token_hex(16)
     order = {
         "argv": [program, *argv[1:]],
         "cwd": str(cwd),
-        "env": dict(env),
+        "env": {**env, MARK: mark},
         "timeout": timeout,
         "grace": grace,
         "stdin": None if stdin is None else str(stdin),
         "cap": LOG_CAP,
         "limits": dict(limits or {}),
     }
-    with _start_guardian(log) as guardian:  # left only when it has ended
+    with (
+        _start_guardian(log, mark) as guardian,  # left only when it has ended
+        running.recorded(guardian.pid, mark) if running else nullcontext(),
+    ):
+        identity = identify(guardian.pid)
         _give(guardian, json.dumps(order).encode() + b"\n")
-        answer = await _hear(guardian)
-    if not answer:
-        raise ToolMissing(
-            f"What {argv[0]} ran under was killed from outside, so nobody knows how it ended and "
-            "processes of it may be left: look for them, then run it again."
-        )
-    told = json.loads(answer)
+        told, cancellation = await _hear(guardian, identity, mark, timeout, grace)
+    if cancellation is not None:
+        if running is not None:
+            running.count(_count(told))
+        raise cancellation
+    if "lost" in told:
+        raise ToolMissing(_say_lost(argv[0], _count(told)))
     if "error" in told:
         raise ToolMissing(
             f"{argv[0]} could not be started: {told['error']}. Correct the program or its "
             "arguments in goalproof.toml."
         )
-    return Finished(**told)
+    return Finished(**told, mark=mark)
 
 
-def _start_guardian(log: Path) -> subprocess.Popen[bytes]:
+def _count(told: Mapping[str, Any]) -> Ended:
+    """Return what the end of a command that was not to go on came to."""
+    if "error" in told:
+        return Ended()
+    if "lost" in told:
+        return Ended(told["lost"], told["left"])
+    return Ended(told["killed"] + (told["exit_code"] is None), told["left"])
+
+
+def _say_lost(name: str, ended: Ended) -> str:
+    left = f"{ended.left} could not be ended, look for them" if ended.left else "nothing is left"
+    return (
+        f"What {name} ran under was killed from outside, so nobody knows how it ended. Of its "
+        f"processes {ended.ended} were ended then and {left}. Run it again, without what kills its "
+        "parent."
+    )
+
+
+def _start_guardian(log: Path, mark: str) -> subprocess.Popen[bytes]:
     with writing(log):
         log.parent.mkdir(parents=True, exist_ok=True)
         output = log.open("wb")
@@ -128,7 +166,7 @@ def _start_guardian(log: Path) -> subprocess.Popen[bytes]:
             stdout=subprocess.PIPE,
             stderr=output,
             start_new_session=True,
-            env={},
+            env={MARK: mark},
         )
 
 
@@ -141,8 +179,14 @@ def _give(guardian: subprocess.Popen[bytes], order: bytes) -> None:
             left = left[guardian.stdin.write(left) :]
 
 
-async def _hear(guardian: subprocess.Popen[bytes]) -> bytes:
-    """Return the answer once its pipe is closed, which only the guardian holds.
+async def _hear(
+    guardian: subprocess.Popen[bytes],
+    identity: Identity | None,
+    mark: str,
+    timeout: float | None,
+    grace: float,
+) -> tuple[dict[str, Any], asyncio.CancelledError | None]:
+    """Return the answer once its pipe is closed, which only the guardian holds, and a cancellation.
 
     No thread waits: many commands run at once, and the loop's threads are for work that ends.
     """
@@ -160,17 +204,25 @@ async def _hear(guardian: subprocess.Popen[bytes]) -> bytes:
             ended.set_result(None)
 
     cancellation: asyncio.CancelledError | None = None
+    give_up = None if timeout is None else loop.time() + timeout + grace + PATIENCE
     loop.add_reader(pipe, read)
     try:
-        while not ended.done():
+        while not ended.done() and (give_up is None or loop.time() < give_up):
             try:
-                await asyncio.wait({ended})
+                await asyncio.wait({ended}, timeout=WAKE)
             except asyncio.CancelledError as error:  # again and again, maybe: the end is the same
+                give_up = give_up if cancellation else loop.time() + grace + PATIENCE
                 cancellation = error
                 guardian.stdin.close()
+            guardian.send_signal(signal.SIGCONT)
     finally:
         guardian.stdin.close()
         loop.remove_reader(pipe)
-    if cancellation is not None:
-        raise cancellation
-    return bytes(answer)
+    if answer:
+        return json.loads(answer), cancellation
+    try:
+        gone = await in_thread(end_run, identity, mark)
+    except asyncio.CancelledError as error:  # it has been done all the same
+        gone, cancellation = Ended(), error
+    guardian.kill()
+    return {"lost": gone.ended, "left": gone.left}, cancellation

@@ -65,6 +65,8 @@ class RequestControl:
 
     kind: e.ControlKind
     decision: Decision
+    after_step: bool = False
+    """Whether what is under way may come to its end first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,11 +87,20 @@ class StopGoal:
     spent: Spend = Spend()
     kept: tuple[str, ...] = ()
     """Tasks in whose folders a person's work stays; of a cancel."""
+    actor: str = ""
+    """Who stops a goal that nobody runs; where somebody does, the request says it."""
+    ended: int = 0
+    """Processes that were ended for it."""
+    left: int = 0
+    """Processes that could not be."""
 
 
 @dataclass(frozen=True, slots=True)
 class NoticeInterruption:
-    """Record that a running goal has no runner."""
+    """Record that a running goal has no runner, and what was ended that it had left."""
+
+    ended: int = 0
+    left: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Literal, assert_never
 
@@ -15,11 +16,13 @@ from goal_engine.state import events as e
 from goal_engine.state.evolve import ImpossibleEvent, fold
 from goal_engine.state.model import GoalState
 from goal_engine.state.transitions import POSSIBLE
-from goal_engine.types import GoalStatus
+from goal_engine.types import GoalStatus, TaskStatus
 
 S = GoalStatus
 JUDGED = (e.GoalJudged, e.GoalReady, e.GoalNotReady)
 """What follows from a judgement alone; nobody records it as a fact."""
+INTERRUPTED = "interrupted"
+"""The reason of a pause that nobody asked for: the runner went away."""
 WAIVE = "gate:"
 """A question with this prefix asks whether a gate is required; the answer `optional` waives it."""
 UNMETERED = "unmetered"
@@ -33,7 +36,7 @@ def decide(state: GoalState | None, command: c.Command, now: datetime) -> tuple[
     Raises `NotPossibleNow` when the goal's status has no entry for one of them, naming what is
     possible instead, and `GoalNotFound` for a question that is not open.
     """
-    events = _events(state, command)
+    events = _events(state, command, now)
     try:
         fold(events, state)
     except ImpossibleEvent as error:
@@ -70,7 +73,7 @@ def _verb(command: c.Command) -> str:
     }.get(type(command), getattr(command, "kind", "go on"))
 
 
-def _events(state: GoalState | None, command: c.Command) -> tuple[e.GoalEvent, ...]:
+def _events(state: GoalState | None, command: c.Command, now: datetime) -> tuple[e.GoalEvent, ...]:
     match command:
         case c.CreateGoal():
             follows = (
@@ -81,21 +84,56 @@ def _events(state: GoalState | None, command: c.Command) -> tuple[e.GoalEvent, .
             return (command.created, *(event for event in follows if event is not None))
         case c.StartGoal():
             return (e.GoalStarted(),)
-        case c.StopGoal(kind=e.ControlKind.PAUSE):
-            return _pause(state, command)
         case c.StopGoal():
-            return (e.GoalCancelled(reason=command.reason, spent=command.spent, kept=command.kept),)
+            return (_stop(state, _harden(state, command), now),)
         case c.NoticeInterruption():
-            return _notice(state)
+            return _notice(state, command, now)
         case c.Record():
             if any(isinstance(event, JUDGED) for event in command.events):
                 raise refusal(state, _verb(command), "only a judgement decides that")
             return command.events
         case _:
-            return _of_goal(state, command)
+            return _of_goal(state, command, now)
 
 
-def _of_goal(state: GoalState | None, command: c.GoalCommand) -> tuple[e.GoalEvent, ...]:
+def _stop(
+    state: GoalState | None, command: c.StopGoal, now: datetime
+) -> e.GoalPaused | e.GoalCancelled:
+    """The receipt says how long it took whoever asked the runner; other stops take nobody's time."""
+    asked = state.request if state else None
+    if asked is None or asked.kind is not command.kind:
+        receipt = _receipt(state, command.actor, command.reason, command)
+    else:
+        receipt = _receipt(state, asked.decision.actor, command.reason, command)
+        took = (now - asked.asked_at).total_seconds() if asked.asked_at else None
+        # a clock that was put back meanwhile makes nothing shorter than nothing
+        receipt = receipt.changed(took_ms=None if took is None else max(0, round(took * 1000)))
+    reason, spent = command.reason, command.spent
+    if command.kind is e.ControlKind.PAUSE:
+        return e.GoalPaused(reason=reason, spent=spent, receipt=receipt)
+    return e.GoalCancelled(reason=reason, spent=spent, kept=command.kept, receipt=receipt)
+
+
+def _receipt(
+    state: GoalState | None,
+    actor: str,
+    reason: str,
+    command: c.StopGoal | c.NoticeInterruption,
+) -> e.Receipt:
+    tasks = state.tasks.items() if state else ()
+    return e.Receipt(
+        actor=actor,
+        reason=reason,
+        ended=command.ended,
+        left=command.left,
+        tasks=tuple(name for name, task in tasks if task.status is TaskStatus.RUNNING),
+        gates=state.gates_running if state and state.status is S.RUNNING else (),
+    )
+
+
+def _of_goal(
+    state: GoalState | None, command: c.GoalCommand, now: datetime
+) -> tuple[e.GoalEvent, ...]:
     if state is None:
         raise refusal(state, _verb(command))
     match command:
@@ -122,7 +160,14 @@ def _of_goal(state: GoalState | None, command: c.GoalCommand) -> tuple[e.GoalEve
             proof = e.ProofRecorded(digest=command.proof, tree=tree, cause=cause)
             return (command.tried, proof)
         case c.RequestControl():
-            return (e.ControlRequested(kind=command.kind, decision=command.decision),)
+            return (
+                e.ControlRequested(
+                    kind=command.kind,
+                    decision=command.decision,
+                    after_step=command.after_step,
+                    asked_at=now,
+                ),
+            )
         case c.SubmitTask():
             return (_submit(state, command),)
         case c.JudgeGoal():
@@ -138,32 +183,34 @@ def _of_goal(state: GoalState | None, command: c.GoalCommand) -> tuple[e.GoalEve
             assert_never(command)
 
 
-def _pause(state: GoalState | None, command: c.StopGoal) -> tuple[e.GoalEvent, ...]:
-    """A cancel that was asked for before the receipt of a pause stands: nothing may go on after it."""
+def _harden(state: GoalState | None, command: c.StopGoal) -> c.StopGoal:
+    """A cancel that was asked for before the receipt of a pause stands: nothing may go on after it.
+
+    Every folder of a person is kept then: nobody has looked whether they worked in it.
+    """
     cancel = _find_cancel(state)
-    if state is None or cancel is None:
-        return (e.GoalPaused(reason=command.reason, spent=command.spent),)
-    return (_obey(state, cancel, command.spent),)
+    if state is None or cancel is None or command.kind is e.ControlKind.CANCEL:
+        return command
+    kept = tuple(name for name, task in state.tasks.items() if task.folder is not None)
+    reason = cancel.decision.reason or str(cancel.kind)
+    return replace(command, kind=cancel.kind, reason=reason, kept=kept)
 
 
-def _notice(state: GoalState | None) -> tuple[e.GoalEvent, ...]:
-    """What was asked of a runner that went away is done in its place."""
-    cancel = _find_cancel(state)
-    if state is None or cancel is None:
-        return (e.GoalInterrupted(),)
-    return (e.GoalInterrupted(), _obey(state, cancel, Spend()))
+def _notice(
+    state: GoalState | None, command: c.NoticeInterruption, now: datetime
+) -> tuple[e.GoalEvent, ...]:
+    """A cancel that was asked of a runner that went away is carried out in its place."""
+    receipt = _receipt(state, "", INTERRUPTED, command)
+    noticed = e.GoalInterrupted(receipt=receipt)
+    if _find_cancel(state) is None:
+        return (noticed,)
+    stop = c.StopGoal(e.ControlKind.PAUSE, "", ended=command.ended, left=command.left)
+    return (noticed, _stop(state, _harden(state, stop), now))
 
 
 def _find_cancel(state: GoalState | None) -> e.ControlRequested | None:
     requests = state.requests if state else ()
     return next((one for one in requests if one.kind is e.ControlKind.CANCEL), None)
-
-
-def _obey(state: GoalState, cancel: e.ControlRequested, spent: Spend) -> e.GoalCancelled:
-    """Every folder of a person is kept: nobody has looked whether they worked in it."""
-    kept = tuple(name for name, task in state.tasks.items() if task.folder is not None)
-    reason = cancel.decision.reason or str(cancel.kind)
-    return e.GoalCancelled(reason=reason, spent=spent, kept=kept)
 
 
 def _submit(state: GoalState, command: c.SubmitTask) -> e.TaskSubmitted:

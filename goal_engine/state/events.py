@@ -161,6 +161,28 @@ class ControlRequested(Frozen):
     type: Literal["control.requested"] = "control.requested"
     kind: ControlKind
     decision: Decision
+    after_step: bool = later(False)
+    """Whether the tasks and gates under way may come to their end first."""
+    asked_at: datetime | None = later(None)
+    """For display, and for how long it took."""
+
+
+class Receipt(Frozen):
+    """What a stop came to: written when everything is dead and nothing can start."""
+
+    actor: str
+    """Who asked; empty when the runner was ended itself, or went away."""
+    reason: str
+    took_ms: int | None = None
+    """From asking until everything was dead, where somebody asked the runner."""
+    ended: int = 0
+    """Processes that were ended."""
+    left: int = 0
+    """Processes that could not be: another user's, or stuck in the system."""
+    tasks: tuple[TaskId, ...] = ()
+    """Tasks that were under way; their attempts count for nothing."""
+    gates: tuple[str, ...] = ()
+    """`stage gate` of each gate that was."""
 
 
 class GoalPaused(Frozen):
@@ -169,12 +191,17 @@ class GoalPaused(Frozen):
     type: Literal["goal.paused"] = "goal.paused"
     reason: str
     spent: Spend = Spend()
+    receipt: Receipt | None = later(None)
 
 
 class GoalInterrupted(Frozen):
-    """The runner went away without a word; whoever opened the goal next noticed."""
+    """The runner went away without a word; whoever opened the goal next noticed.
+
+    What was left of its processes had been ended by then.
+    """
 
     type: Literal["goal.interrupted"] = "goal.interrupted"
+    receipt: Receipt | None = later(None)
 
 
 class GoalCancelled(Frozen):
@@ -185,6 +212,7 @@ class GoalCancelled(Frozen):
     spent: Spend = Spend()
     kept: tuple[TaskId, ...] = ()
     """Tasks in whose folders a person's work was left."""
+    receipt: Receipt | None = later(None)
 
 
 class GateStarted(Frozen):

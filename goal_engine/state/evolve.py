@@ -98,6 +98,7 @@ def _asked(state: GoalState, event: e.QuestionsAsked) -> Mapping[str, Any]:
 def _stopped(state: GoalState, event: e.GoalPaused | e.GoalCancelled) -> Mapping[str, Any]:
     return {
         "requests": (),
+        "receipt": event.receipt,
         "pause_reason": event.reason,
         "spend": _spend_with_lost(state).plus(event.spent),
         "tasks": _released(state),
@@ -118,6 +119,7 @@ def _cancelled(state: GoalState, event: e.GoalCancelled) -> Mapping[str, Any]:
 def _interrupted(state: GoalState, event: e.GoalInterrupted) -> Mapping[str, Any]:
     return {
         "requests": (),
+        "receipt": event.receipt,
         "interrupted": True,
         "pause_reason": "interrupted",
         "spend": _spend_with_lost(state),
@@ -177,6 +179,7 @@ def _started(state: GoalState, event: e.GoalStarted) -> Mapping[str, Any]:
         "gates_run": baseline,
         "checks_run": {},
         "gates_running": (),
+        "receipt": None,
         "reopened": False,
     }
 
@@ -195,6 +198,7 @@ def _resumed(state: GoalState, event: e.GoalResumed) -> Mapping[str, Any]:
     return {
         "tasks": tasks,
         "gates_running": (),
+        "receipt": None,
         "interrupted": False,
         "blocked": None,
         "pause_reason": "",

@@ -15,10 +15,12 @@ from goal_engine.proof.statement import ProofCause
 from goal_engine.proof.verdict import Judgement
 from goal_engine.stagnation import Round
 from goal_engine.state.events import (
+    ControlKind,
     ControlRequested,
     GoalBlocked,
     GoalCreated,
     HunksTried,
+    Receipt,
     RepairPlanned,
     RepairsStopped,
 )
@@ -77,6 +79,10 @@ class ProofPointer(Frozen):
     cause: ProofCause = ProofCause.JUDGED
 
 
+def _softness(request: ControlRequested) -> tuple[bool, bool]:
+    return request.kind is not ControlKind.CANCEL, request.after_step
+
+
 class GoalState(Frozen):
     """One goal (seed: `GoalState`).  `seq` is the number of the last entry that is folded in."""
 
@@ -96,6 +102,8 @@ class GoalState(Frozen):
     blocked: GoalBlocked | None = None
     requests: tuple[ControlRequested, ...] = ()
     """Requests that nobody has answered with a receipt."""
+    receipt: Receipt | None = None
+    """What the stop came to that the goal stands at."""
     pause_reason: str = ""
     interrupted: bool = False
     integrated: tuple[str, ...] = ()
@@ -140,6 +148,11 @@ class GoalState(Frozen):
     def goal_id(self) -> GoalId:
         """The goal's id."""
         return self.created.goal_id
+
+    @property
+    def request(self) -> ControlRequested | None:
+        """The request that counts: the hardest, and of those the first."""
+        return min(self.requests, key=_softness, default=None)
 
     @property
     def repair_ids(self) -> frozenset[str]:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from goal_engine.ports import Ports
 from goal_engine.runtime.environment import find_environment
+from goal_engine.runtime.running import Running
 from goal_engine.state.model import GoalState
+from goal_engine.takeover import running_folder
 from goal_engine.worktree import Workbench, check_own
 
 
@@ -28,4 +30,5 @@ def open_bench(ports: Ports, state: GoalState) -> Workbench:
         author=state.created.author,
         copies=copies,
         setup=state.created.setup,
+        running=Running(running_folder(ports.find_state_dir(), state.goal_id)),
     )

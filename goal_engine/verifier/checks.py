@@ -338,6 +338,7 @@ async def _run(
                 env=clean_environment({**FRESH, **environment.variables, **fresh}),
                 log=log,
                 timeout=check.timeout,
+                running=bench.running,
             )
             output = log.read_bytes() if log.exists() else b""
             log.unlink(missing_ok=True)
@@ -349,6 +350,7 @@ async def _run(
         str(own),
         str(workspace.resolve()),
         str(workspace),
+        ended.mark,
     )
     for place in filter(None, places):
         output = output.replace(place.encode(), b"<here>")

@@ -137,6 +137,7 @@ async def run_gate(
             log=log,
             timeout=spec.timeout,
             limits=spec.limits,
+            running=bench.running,
         )
         output = await in_thread(_read_log, log)
         root = str(workspace.resolve())

@@ -50,7 +50,7 @@ async def run_stage(
 
     async def run(spec: GateSpec) -> None:
         # the group first: who waits for it keeps no processor from the others
-        async with groups.get(spec.group, nullcontext()), slots:
+        async with groups.get(spec.group, nullcontext()), slots, bench.door.step():
             await ports.transact(state.goal_id, Record((begun(spec),)))
             confirm = spec.confirm if stage is GateStage.PROVING and spec.name in bound else 0
             memory = await in_thread(open_memory, ports, spec, stage, tree)

@@ -73,6 +73,7 @@ class CliWorker:
                 log=turn.log,
                 timeout=timeout,
                 stdin=None if takes_argument(command.argv) else given,
+                running=turn.running,
             )
         except ToolMissing as error:
             return TurnResult(ended=False, reason=f"{command.name} did not run: {error}")

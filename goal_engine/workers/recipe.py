@@ -62,6 +62,7 @@ async def _run(
         env=clean_environment(turn.environment.variables),
         log=turn.log,
         timeout=timeout,
+        running=turn.running,
     )
     if ended.timed_out:
         raise StepFailed(f"{argv[0]} was killed after {timeout:g} s")

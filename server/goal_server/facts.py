@@ -73,7 +73,14 @@ def _task_finished(state: GoalState, event: e.TaskFinished) -> str:
 def _cancelled(state: GoalState, event: e.GoalCancelled) -> str:
     folders = [state.tasks[task].folder or "" for task in event.kept]
     kept = f"; your work is kept in {', '.join(folders)}" if folders else ""
-    return f"cancelled: {event.reason}{kept}"
+    return f"cancelled: {event.reason}{_ended(event.receipt)}{kept}"
+
+
+def _ended(receipt: e.Receipt | None) -> str:
+    if receipt is None or not (receipt.ended or receipt.left):
+        return ""
+    left = f", {receipt.left} could not be" if receipt.left else ""
+    return f" ({receipt.ended} process{'es' if receipt.ended != 1 else ''} ended{left})"
 
 
 def _blocked(state: GoalState, event: e.GoalBlocked) -> str:
@@ -100,9 +107,11 @@ FACTS: Mapping[type, Say] = {
     e.GateWaived: lambda _, event: f"gate {event.gate} is not required any more",
     e.GoalBlocked: _blocked,
     e.GoalResumed: lambda _, event: "resumed",
-    e.ControlRequested: lambda _, event: f"asked to {event.kind}",
-    e.GoalPaused: lambda _, event: f"paused: {event.reason}",
-    e.GoalInterrupted: lambda _, event: "the run before was interrupted",
+    e.ControlRequested: lambda _, event: (
+        f"asked to {event.kind}{' after this step' if event.after_step else ''}"
+    ),
+    e.GoalPaused: lambda _, event: f"paused: {event.reason}{_ended(event.receipt)}",
+    e.GoalInterrupted: lambda _, event: f"the run before was interrupted{_ended(event.receipt)}",
     e.GoalCancelled: _cancelled,
     e.GateFinished: _gate,
     e.CheckFinished: _check,

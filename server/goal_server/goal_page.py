@@ -28,6 +28,8 @@ def _parts(goal: r.GoalView) -> Iterator[str]:
     yield "  \n".join(about)
     if goal.blocker and goal.status != "ready":
         yield f"Why it stands still: {plain(goal.blocker)}"
+    if goal.receipt:
+        yield f"Stopped: {plain(goal.receipt.said)}"
     yield _section("Why it is not ready", listed(plain(reason) for reason in goal.reasons))
     yield _section("Questions", listed(f"{code(q.id)}: {plain(q.text)}" for q in goal.questions))
     yield _section("Next", listed(code(step) for step in goal.next))

@@ -40,6 +40,7 @@ from goal_engine.gates.choose import GateChoice
 from goal_engine.gates.trust import digest_gate
 from goal_engine.proof.gate import GateSpec, name_setup
 from goal_engine.state.model import GoalState
+from goal_engine.takeover import find_stopped_runner, say_stopped
 from goal_engine.types import Decision, GoalStatus, WorkerName
 from goal_engine.verifier import review
 from goal_engine.verifier.bundle import PAGE, proofs_folder
@@ -198,11 +199,14 @@ async def resume_goal(context: Context, params: p.ResumeParams) -> r.GoalView:
     return _view(context, await lifecycle.resume_goal(context.engine.ports, state.goal_id, budget))
 
 
-async def pause_goal(context: Context, params: p.StopParams) -> r.GoalView:
+async def pause_goal(context: Context, params: p.PauseParams) -> r.GoalView:
     """Stop a goal and wait until all of it is dead."""
     state = await _find(context, params.goal)
     decision = Decision(actor=context.actor, reason=params.reason or "paused")
-    return _view(context, await control.pause_goal(context.engine.ports, state.goal_id, decision))
+    after_step = params.after_step
+    ports = context.engine.ports
+    paused = await control.pause_goal(ports, state.goal_id, decision, after_step=after_step)
+    return _view(context, paused)
 
 
 async def cancel_goal(context: Context, params: p.StopParams) -> r.GoalView:
@@ -239,8 +243,14 @@ async def list_goals(context: Context, params: p.ListParams) -> r.GoalList:
 
 
 async def show_goal(context: Context, params: p.GoalParams) -> r.GoalView:
-    """Show one goal."""
-    return _view(context, await _find(context, params.goal))
+    """Show one goal, and say when the process that runs it was stopped."""
+    state = await _find(context, params.goal)
+    view = _view(context, state)
+    if state.status is not GoalStatus.RUNNING:
+        return view
+    pid = await asyncio.to_thread(find_stopped_runner, context.engine.state_dir, state.goal_id)
+    stuck = (say_stopped(state.goal_id, pid),) if pid is not None else ()
+    return view.model_copy(update={"notices": (*view.notices, *stuck)})
 
 
 async def diagnose_goal(context: Context, params: p.DiagnoseParams) -> r.DiagnosisView:

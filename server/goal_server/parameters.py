@@ -226,6 +226,14 @@ class StopParams(Params):
     reason: str = Field(default="", description="Why, for the record.")
 
 
+class PauseParams(StopParams):
+    """A goal to stop for a while."""
+
+    after_step: bool = Field(
+        default=False, description="Let the tasks and gates under way come to their end first."
+    )
+
+
 class DiffParams(Params):
     """A change to print."""
 

@@ -103,7 +103,7 @@ OPERATIONS: tuple[Operation, ...] = (
     _row("revise", "Give a goal another plan while nothing of its plan was done.", WORK, WRITE,
          ("revise_goal", "ReviseParams", "GoalView")),
     _row("pause", "Stop a running goal; it can go on later.", WORK, WRITE,
-         ("pause_goal", "StopParams", "GoalView")),
+         ("pause_goal", "PauseParams", "GoalView")),
     _row("resume", "Let a waiting goal go on, with other limits if given.", WORK, EXECUTE,
          ("resume_goal", "ResumeParams", "GoalView"), **_LONG),
     _row("cancel", "End a goal for good.", WORK, WRITE,

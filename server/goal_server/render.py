@@ -67,6 +67,8 @@ def _goal(goal: r.GoalView) -> Iterator[str]:
         yield f"yours   {plain_line(folder)}"  # whole, to be copied
     if goal.blocker and not goal.reasons and not goal.questions and not mine:
         yield from _wrap(goal.blocker, "why     ")
+    if goal.receipt:
+        yield from _wrap(goal.receipt.said, "stopped ")
     if goal.reasons and goal.status != "ready":
         for reason in goal.reasons:
             yield from _wrap(reason, "why     ")

@@ -20,7 +20,7 @@ from goal_engine.diagnosis import GoalDiagnosis
 from goal_engine.gates.detection.project import PassedOver
 from goal_engine.gates.trust import digest_gate
 from goal_engine.history.timeline import Moment
-from goal_engine.progress import find_blocker
+from goal_engine.progress import find_blocker, say_receipt, say_request
 from goal_engine.proof.gate import GateResult, GateSpec, GateStage
 from goal_engine.proof.hunk import HunkTrial
 from goal_engine.proof.review import ReviewSection, ReviewStatus, find_blocking
@@ -205,6 +205,26 @@ class ChangeView(View):
     deletions: int
 
 
+class ReceiptView(View):
+    """What the last stop came to."""
+
+    actor: str
+    """Who asked; empty when nobody did."""
+    reason: str
+    took_ms: int | None
+    """From asking until everything was dead; `None` where no runner was asked."""
+    ended: int
+    """Processes that were ended."""
+    left: int
+    """Processes that could not be."""
+    tasks: tuple[str, ...]
+    """Tasks that were under way."""
+    gates: tuple[str, ...]
+    """`stage gate` of each gate that was."""
+    said: str
+    """All of it in a sentence."""
+
+
 class GoalView(View):
     """One goal as it stands."""
 
@@ -241,6 +261,8 @@ class GoalView(View):
     """The plan as a file, once it was opened."""
     reviews: tuple[ReviewSectionView, ...] = ()
     """What the judgement's look at the change found."""
+    receipt: ReceiptView | None = None
+    """What the stop came to that the goal stands at."""
     hunks: dict[str, int] | None = None
     """How many hunks of the change stand how, once they were tried: `constrained`, `unproven`, …"""
 
@@ -619,13 +641,25 @@ def render_goal(
         blocker=find_blocker(state),
         reasons=state.judgement.reasons if state.judgement else (),
         next=find_next_steps(state),
-        notices=(*state.created.notices, *_render_kept(state)),
+        notices=(
+            *state.created.notices,
+            *_render_kept(state),
+            *filter(None, (say_request(state),)),
+        ),
         branch=state.delivery_branch,
         applied=state.applied,
         plan_path=None if plan_path is None else str(plan_path),
         reviews=_render_reviews(state.judgement.reviews if state.judgement else ()),
+        receipt=_render_receipt(state),
         hunks=state.hunks.count if state.hunks and state.hunks.tree == state.tree else None,
     )
+
+
+def _render_receipt(state: GoalState) -> ReceiptView | None:
+    receipt = state.receipt
+    if receipt is None:
+        return None
+    return ReceiptView(**receipt.model_dump(), said=say_receipt(receipt))
 
 
 def render_line(summary: Summary) -> GoalLine:

@@ -258,6 +258,7 @@ async def test_a_command_inherits_nothing_but_what_it_was_given(place):
         "OLDPWD",
         "SHLVL",
         "_",
+        "GOALPROOF_RUN",
     }
 
 

@@ -57,7 +57,7 @@ def test_every_result_has_a_text() -> None:
     results = {kind for kind in r.View.__subclasses__() if kind.__name__.endswith(("View", "List"))}
     parts = {r.TaskView, r.GateView, r.CriterionView, r.SpendView, r.BudgetView, r.QuestionView}
     parts |= {r.FindingView, r.ReviewSectionView, r.PassedOverView}
-    parts |= {r.HunkView, r.PassedOverView}
+    parts |= {r.HunkView, r.PassedOverView, r.ReceiptView}
     parts |= {r.MomentView, r.MoveView, r.NamedObjectView, r.TimeView, r.DifferenceView}
     rendered_elsewhere = {
         *(r.ChangeView, r.WorkerView, r.AgentView, r.DemoView),

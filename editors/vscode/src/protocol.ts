@@ -191,6 +191,18 @@ export interface ReviewSectionView {
   readonly next: string;
 }
 
+/** What the last stop came to. */
+export interface ReceiptView {
+  readonly actor: string;
+  readonly reason: string;
+  readonly tookMs: number | null;
+  readonly ended: number;
+  readonly left: number;
+  readonly tasks: readonly string[];
+  readonly gates: readonly string[];
+  readonly said: string;
+}
+
 /** One goal as it stands. */
 export interface GoalView {
   readonly id: string;
@@ -221,6 +233,7 @@ export interface GoalView {
   readonly applied: readonly string[];
   readonly planPath: string | null;
   readonly reviews: readonly ReviewSectionView[];
+  readonly receipt: ReceiptView | null;
   readonly hunks: Readonly<Record<string, number>> | null;
 }
 
@@ -274,12 +287,14 @@ export interface ReviseParams {
   readonly planText?: string | null;
 }
 
-/** A goal to stop. */
-export interface StopParams {
+/** A goal to stop for a while. */
+export interface PauseParams {
   /** The goal's id, the beginning of one, or `latest`. */
   readonly goal: string;
   /** Why, for the record. */
   readonly reason?: string;
+  /** Let the tasks and gates under way come to their end first. */
+  readonly afterStep?: boolean;
 }
 
 /** A goal that goes on. */
@@ -298,6 +313,14 @@ export interface ResumeParams {
   readonly repairs?: number | null;
   /** The goal's id, the beginning of one, or `latest`. */
   readonly goal: string;
+}
+
+/** A goal to stop. */
+export interface StopParams {
+  /** The goal's id, the beginning of one, or `latest`. */
+  readonly goal: string;
+  /** Why, for the record. */
+  readonly reason?: string;
 }
 
 /** A task that a person has done. */
@@ -827,7 +850,7 @@ export interface Operations {
   /** Give a goal another plan while nothing of its plan was done. */
   readonly "goal.revise": { readonly params: ReviseParams & Rooted; readonly result: GoalView };
   /** Stop a running goal; it can go on later. */
-  readonly "goal.pause": { readonly params: StopParams & Rooted; readonly result: GoalView };
+  readonly "goal.pause": { readonly params: PauseParams & Rooted; readonly result: GoalView };
   /** Let a waiting goal go on, with other limits if given. */
   readonly "goal.resume": { readonly params: ResumeParams & Rooted; readonly result: GoalView };
   /** End a goal for good. */

@@ -46,7 +46,10 @@ async def _attempt(
     ports: Ports, bench: Workbench, state: GoalState, task: GoalTask, slots: asyncio.Semaphore
 ) -> None:
     by_hand = task.worker == "manual"
-    async with nullcontext() if by_hand else slots:  # a person takes no agent's place
+    async with (
+        nullcontext() if by_hand else slots,  # a person takes no agent's place
+        bench.door.step(counted=not by_hand),  # and nobody waits for them to pause
+    ):
         before = state.tasks[task.id]
         base = state.commit or state.created.base_commit
         if before.folder is not None and before.base is not None:
@@ -89,6 +92,7 @@ async def _work(
         findings=repair.reasons if repair else judged,
         failures=said.decode("utf-8", "replace"),
         tried=repair.tried if repair else (),
+        running=bench.running,
         read=lambda: ports.read(state.goal_id),
         record=lambda event: ports.transact(state.goal_id, Record((event,))),
     )

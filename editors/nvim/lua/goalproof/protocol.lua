@@ -121,6 +121,17 @@
 ---@field gaps string[]
 ---@field next string
 
+--- What the last stop came to.
+---@class goalproof.ReceiptView
+---@field actor string
+---@field reason string
+---@field tookMs number|nil
+---@field ended number
+---@field left number
+---@field tasks string[]
+---@field gates string[]
+---@field said string
+
 --- One goal as it stands.
 ---@class goalproof.GoalView
 ---@field id string
@@ -151,6 +162,7 @@
 ---@field applied string[]
 ---@field planPath string|nil
 ---@field reviews goalproof.ReviewSectionView[]
+---@field receipt goalproof.ReceiptView|nil
 ---@field hunks table<string, number>|nil
 
 --- A new goal.
@@ -181,10 +193,11 @@
 ---@field plan? string|nil The plan to take (TOML file); the one that `open GOAL plan` wrote if left out.
 ---@field planText? string|nil The text of the plan, in the place of what is in the file.
 
---- A goal to stop.
----@class goalproof.StopParams
+--- A goal to stop for a while.
+---@class goalproof.PauseParams
 ---@field goal string The goal's id, the beginning of one, or `latest`.
 ---@field reason? string Why, for the record.
+---@field afterStep? boolean Let the tasks and gates under way come to their end first.
 
 --- A goal that goes on.
 ---@class goalproof.ResumeParams
@@ -195,6 +208,11 @@
 ---@field usd? string|nil US dollars of all workers.
 ---@field repairs? number|nil Repairs of a result that gates said no to (2).
 ---@field goal string The goal's id, the beginning of one, or `latest`.
+
+--- A goal to stop.
+---@class goalproof.StopParams
+---@field goal string The goal's id, the beginning of one, or `latest`.
+---@field reason? string Why, for the record.
 
 --- A task that a person has done.
 ---@class goalproof.SubmitParams
