@@ -32,7 +32,8 @@ def say_time(at: datetime) -> str:
 
 def say_ms(ms: int) -> str:
     """Return a length of time in the unit that fits."""
-    minutes, seconds = divmod(ms // 1000, 60)
+    tenths = ms // 100
+    minutes, seconds = divmod(tenths // 10, 60)
     if minutes == 0:
-        return f"{ms / 1000:.1f} s"
+        return f"{tenths / 10:.1f} s"
     return f"{minutes} min {seconds} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"

@@ -176,7 +176,7 @@ def _replay(told: r.ReplayView) -> Iterator[str]:
             yield from _wrap(text, "  ")
     if told.earlier:
         first = told.moments[0].seq
-        more = f"{told.earlier} moments more: `--at {first}`, or a larger `--last`"
+        more = f"{_count(told.earlier, 'moment')} more: `--at {first}`, or a larger `--last`"
         yield from _wrap(more, "earlier ")
     yield from _section("What happened (UTC)", map(_moment, told.moments))
     yield from _section("Where the time went", map(_time, told.times))

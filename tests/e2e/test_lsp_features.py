@@ -301,6 +301,8 @@ async def test_there_are_pages_to_read(screen: Screen, project: Path) -> None:
     assert parse_plan(page.text, "plan").goal == "Make sums right in calc.py"
     page = await screen.ask("goal/render", goal=ended.id, page="proof")
     assert page.text.startswith(f"# Proof of {ended.id}")
+    page = await screen.ask("goal/render", goal=ended.id, page="replay")
+    assert page.text.startswith("# What happened: ") and "it is ready" in page.text
     page = await screen.ask("goal/render", goal=ended.id, page="diff", path="calc.py")
     assert page.languageId == "diff" and "+    return a + b" in page.text
     before = await screen.ask("goal/render", goal=ended.id, page="base", path="calc.py")

@@ -19,6 +19,8 @@ from goal_engine.state.memory import InMemoryGoalStateStore
 from goal_engine.state.persistence import FileSystemGoalStateStore
 from goal_engine.types import GoalStatus
 from goal_server import cli
+from goal_server.pages import render_named
+from goal_server.parameters import RenderParams
 from tests.builders import GOAL, GROUPS, a_first_entry, a_journal, entries_of, next_entry
 from tests.integration.projects import FIX, a_plan, a_project, create, fingerprint
 
@@ -179,3 +181,16 @@ def test_the_command_line_tells_a_damaged_goal_and_says_how_it_differs(tmp_path,
     assert "damaged " in told and "it got a plan" in told
     assert cli.run(["-C", str(project), "replay", goal, "--from", "1", "--to", "9"]) == 2
     assert "There is no entry 9 for `--to`" in capsys.readouterr().err
+
+
+@pytest.mark.one_python
+async def test_an_editor_has_the_page_of_a_damaged_goal(tmp_path):
+    engine = Engine.open(a_project(tmp_path / "project"))
+    goal = (await create(engine, a_plan(FIX))).goal_id
+    path = engine.checkout / ".goalproof" / "goals" / goal / "events.jsonl"
+    path.write_bytes(path.read_bytes() + b"x" * 70 + b"\n")
+    page = await render_named(engine, RenderParams(goal=goal, page="replay"))
+    assert "## Damaged" in page.text and "it got a plan" in page.text
+    with pytest.raises(JournalDamaged):
+        await render_named(engine, RenderParams(goal=goal, page="goal"))
+    engine.close()

@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 import pytest
 
 from goal_engine.proof.verdict import Verdict
+from goal_engine.replay import ReplayOptions, tell_story
 from goal_engine.state import events as e
 from goal_engine.state.model import GoalState
 from goal_engine.task_graph.graph import GoalTask, GoalTaskGraph
+from goal_engine.types import Decision
 from goal_server import results as r
 from goal_server.facts import render_facts
-from goal_server.goal_page import render_diagnosis_page, render_review_page
+from goal_server.goal_page import (
+    render_diagnosis_page,
+    render_replay_page,
+    render_review_page,
+)
+from goal_server.moments import say_ms
 from goal_server.plain import plain_line, plain_text
 from goal_server.render import RENDERERS, render_result
 
@@ -87,6 +95,65 @@ def test_a_damaged_goal_stays_in_the_list() -> None:
     text = click.unstyle(render_result(r.GoalList(goals=(line,))))
     assert text.startswith("damaged  goal-x")
     assert "line 3" in text
+
+
+def a_story(*events: e.GoalEvent, **options: Any) -> r.ReplayView:
+    entries = tuple(entry(number, event) for number, event in enumerate(events, 1))
+    told = tell_story(entries, ReplayOptions(**options))
+    return r.render_replay(told, shows_state="at" in options)
+
+
+ASKED = e.ControlRequested(
+    kind=e.ControlKind.PAUSE, decision=Decision(actor="ann\x1b[2J", reason="lunch | <b>")
+)
+STORY = (created(text="Fix \x1b]0;it\x07"), planned(), e.GoalStarted(), ASKED)
+
+
+def test_a_story_says_what_who_and_why_and_stays_text() -> None:
+    text = click.unstyle(render_result(a_story(*STORY, e.GoalPaused(reason="asked"))))
+    assert "\x1b" not in text and "\x07" not in text
+    assert "  4  2030-01-02 03:04:05    it was asked to pause — by ann[2J: lunch | <b>\n" in text
+    assert "it stopped, to go on later: asked [paused]\n" in text
+    assert "to entry 5 of 5" in text
+
+
+def test_a_story_at_a_moment_shows_the_goal_without_what_to_do_next() -> None:
+    text = click.unstyle(render_result(a_story(*STORY, at=2, last=1)))
+    assert "earlier 1 moment more: `--at 2`" in text
+    assert "As it was after entry 2, 2030-01-02 03:04:05:" in text
+    assert "Next:" not in text and "Repair the login" in text
+
+
+def test_a_story_between_two_moments_says_what_is_different() -> None:
+    text = click.unstyle(render_result(a_story(*STORY, start=2, end=3)))
+    assert "Different\n  status: planned → running\n" in text
+    assert "after entry 2 to entry 3 of 4" in text
+    same = click.unstyle(render_result(a_story(*STORY, start=3, end=3)))
+    assert "Different\n  nothing but the number of the entry\n" in same
+
+
+def test_a_damaged_story_says_so_first() -> None:
+    view = a_story(*STORY).model_copy(
+        update={"damage": "line 6: its digest is wrong", "defects": ("`list` lies",)}
+    )
+    text = click.unstyle(render_result(view))
+    assert text.index("damaged line 6") < text.index("defect  `list` lies") < text.index("What")
+    page = render_replay_page(view)
+    assert "## Damaged\n\nline 6: its digest is wrong" in page and "list\\` lies" in page
+
+
+def test_the_page_of_a_story_obeys_nothing() -> None:
+    page = render_replay_page(a_story(*STORY))
+    assert "\x1b" not in page and "<b>" not in page.replace("\\<b\\>", "")
+    assert "lunch \\| \\<b\\>" in page
+
+
+@pytest.mark.parametrize(
+    ("ms", "said"),
+    [(0, "0.0 s"), (59_999, "59.9 s"), (60_000, "1 min 0 s"), (3_600_000, "1 h 0 min"), (7_260_000, "2 h 1 min")],
+)  # fmt: skip
+def test_a_length_of_time_is_said_in_the_unit_that_fits(ms: int, said: str) -> None:
+    assert say_ms(ms) == said
 
 
 def test_an_entry_is_told_as_one_line_for_each_fact() -> None:

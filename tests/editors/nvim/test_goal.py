@@ -188,7 +188,7 @@ def test_a_red_gate_is_in_the_quickfix_list(start: OpenEditor, project: Path) ->
 
 
 @newest
-def test_what_is_not_ready_is_diagnosed_and_its_change_reviewed(
+def test_what_is_not_ready_is_diagnosed_its_change_reviewed_and_its_history_told(
     start: OpenEditor, project: Path
 ) -> None:
     write_plan(project, '{ replace = "calc.py", old = "2 * a", new = "3 * a" }')
@@ -204,6 +204,12 @@ def test_what_is_not_ready_is_diagnosed_and_its_change_reviewed(
     editor.until("return vim.api.nvim_buf_get_name(0):match('/review$') ~= nil")
     assert {"architect", "security"} <= {line.split(":")[0] for line in editor.lines()}
     assert "  nothing was found" in editor.lines()
+    editor.keys("q")
+    editor.ex("Goal replay")
+    editor.until("return vim.api.nvim_buf_get_name(0):match('/replay$') ~= nil")
+    told = "\n".join(editor.lines())
+    assert "it got a plan: 1 task, 1 criterion" in told
+    assert told.endswith("it is not ready [not_ready]")
 
 
 @newest
