@@ -22,7 +22,7 @@ from goal_engine.types import GoalId
 
 FORMAT = 1
 """The version that this release writes.  An older one is read for ever, a newer one never."""
-HEAD = 2
+HEAD = 3
 """The version of the cached goal: raised when the same events mean another state."""
 CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=True)
 
