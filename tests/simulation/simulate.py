@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 
 from goal_engine import lifecycle
-from goal_engine.budget import GoalBudget
+from goal_engine.budget import SAYS_NOTHING, GoalBudget, Reporting, Reports
 from goal_engine.control import cancel_goal, pause_goal
 from goal_engine.decision import Criterion, EvidenceKind
 from goal_engine.errors import GoalError
@@ -54,6 +54,7 @@ S = GoalStatus
 NOWHERE = Path("/nowhere")
 PATIENT = 2000.0
 """Seconds after which what has not ended will not."""
+BY_TURN = Reports(tokens=Reporting.TURN, usd=Reporting.TURN)
 DOOM = 0.15
 """Seconds, at most, after which the power goes when a cancel is to be left without its requester."""
 TRIES = 12
@@ -208,6 +209,7 @@ class Simulation:
             self.loop.chance,
             lambda: self.character,
             self.write_part,
+            BY_TURN if self.metered else SAYS_NOTHING,
         )
         clock: Any = self
         store: Any = SimStore(self.loop, self.disk, process, self.monitor, self.mutant)

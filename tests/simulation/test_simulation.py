@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from goal_engine import metering
 from goal_engine.dispatch.tasks import scheduler, waves
 from goal_engine.state import decide
 from goal_engine.task_graph.graph import GoalTaskGraph
@@ -106,7 +107,8 @@ def no_slots(monkeypatch):
 
 
 def no_budget(monkeypatch):
-    monkeypatch.setattr(scheduler, "find_exceeded", lambda budget, spend: ())
+    for module in (scheduler, metering):
+        monkeypatch.setattr(module, "find_unfit", lambda *held: ())
 
 
 def no_cancel(monkeypatch):

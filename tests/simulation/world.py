@@ -18,7 +18,7 @@ from random import Random
 from types import SimpleNamespace
 from typing import Any
 
-from goal_engine.budget import Spend, find_exceeded
+from goal_engine.budget import Reports, Spend, find_exceeded
 from goal_engine.errors import GoalBusy, GoalNotFound, JournalConflict
 from goal_engine.evidence import ChangedFile, GoalGitEvidence
 from goal_engine.ports import TurnResult, WorkerTurn
@@ -104,6 +104,7 @@ class SimStore:
         self.monitor, self.mutant = monitor, mutant
         self._queue: list[tuple[asyncio.Future[Any], Generator[float, None, Any]]] = []
         self._busy = False
+        self._known: dict[GoalId, tuple[GoalState, str]] = {}
 
     async def _do(self, work: Generator[float, None, Any]) -> Any:
         future = self.loop.create_future()
@@ -162,7 +163,7 @@ class SimStore:
             self.monitor.see(state, entry)
             disk.journals[name] = disk.journals.get(name, header_line(name)) + line
             disk.synced.setdefault(name, 0)
-            disk.states[name] = after, line[:64].decode()
+            self._known[name] = disk.states[name] = after, line[:64].decode()
             if not self.mutant.unsynced:
                 yield chance.uniform(0, 0.004)
                 disk.synced[name] = len(disk.journals[name])
@@ -176,7 +177,12 @@ class SimStore:
         yield 0.0
         if name not in self.disk.states:
             raise GoalNotFound(f"No goal is called {name}.")
-        return self.disk.states[name]
+        self._known[name] = self.disk.states[name]
+        return self._known[name]
+
+    def recall(self, goal_id: GoalId) -> tuple[GoalState, str] | None:
+        """Return what was read last, which may be old by now."""
+        return self._known.get(goal_id)
 
     async def entries(self, goal_id: GoalId, after: int = 0) -> Sequence[e.JournalEntry]:
         return parse_journal(self.disk.journals[goal_id], goal_id).entries[after:]
@@ -519,6 +525,7 @@ class SimWorker:
     chance: Random
     character: Callable[[], Character]
     kept_from: Callable[[str], Mapping[str, bytes]]
+    reports: Reports
 
     async def run(self, turn: WorkerTurn) -> TurnResult:
         is_like, dice = self.character(), self.chance.random()
