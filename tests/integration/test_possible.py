@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, nullcontext, suppress
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -372,7 +372,8 @@ async def test_the_engine_does_in_each_status_what_the_table_says(
         return ()
 
     world = await make_world(tmp_path / "project")
-    monkeypatch.setattr(lifecycle, "open_bench", lambda *_: SimpleNamespace(clear=lambda: None))
+    idle = SimpleNamespace(clear=lambda: None, as_runner=nullcontext)
+    monkeypatch.setattr(lifecycle, "open_bench", lambda *_: idle)
     monkeypatch.setattr(lifecycle, "_run_watched", nothing)
     monkeypatch.setattr(hunks, "_try", nothing)
     cells = await ask_all(world)
