@@ -92,6 +92,10 @@ class GoalStateStore(Protocol):
         """Return what was kept.  Raises `GoalNotFound` or `JournalDamaged`."""
         ...
 
+    async def check_room(self) -> None:
+        """Raise `StoreUnwritable` where there is too little room to begin something."""
+        ...
+
     def runner_lock(self, goal_id: GoalId) -> AbstractContextManager[None]:
         """Hold the right to run a goal.  Raises `GoalBusy` while another has it, `GoalNotFound`."""
         ...
