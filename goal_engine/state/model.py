@@ -55,6 +55,10 @@ class TaskState(Frozen):
     exclude: tuple[str, ...] = ()
     """Paths in that folder that are not the person's."""
     submitted: Decision | None = None
+    spend: Spend = Spend()
+    """What its attempts used, the time of each included."""
+    reported: Spend | None = None
+    """What the attempt that runs, or was stopped, had reported."""
 
     @property
     def waits_for_person(self) -> bool:
@@ -146,6 +150,17 @@ class GoalState(Frozen):
     delivery_branch: str | None = None
     delivered_commit: GitOid | None = None
     spend: Spend = Spend()
+    checked: Spend = Spend()
+    """What was used at the last checkpoint: after a crash, all that is known."""
+    warned: dict[str, int] = Field(default_factory=dict)
+    """Per cent of each limit that was warned of last, while it is the same limit."""
+
+    @property
+    def used(self) -> Spend:
+        """What was used, with the lines of the change as it is now."""
+        change = self.evidence
+        lines = change.additions + change.deletions if change else 0
+        return self.spend.changed(changed_lines=max(lines, self.spend.changed_lines))
 
     @property
     def goal_id(self) -> GoalId:
@@ -216,6 +231,10 @@ class GoalState(Frozen):
     def statuses(self) -> dict[str, TaskStatus]:
         """Each task's status by id."""
         return {task_id: task.status for task_id, task in self.tasks.items()}
+
+    def is_open(self, task: str) -> bool:
+        """Whether no event has ended the last attempt at a task, if there was one."""
+        return self.tasks[task].status in (TaskStatus.PENDING, TaskStatus.RUNNING)
 
     @property
     def handed_over(self) -> tuple[str, ...]:
