@@ -56,14 +56,19 @@ class Ballast:
     def __init__(self, folder: Path) -> None:
         self._path = folder / "ballast"
 
-    def keep(self) -> None:
-        """Take the room, unless it is taken or hardly anything is left; it is worth no failure."""
+    def keep(self) -> bool:
+        """Take the room, unless hardly anything is left, and tell whether it is taken.
+
+        It is worth no failure: the next who writes tries again.
+        """
         with suppress(OSError):
             if self._path.exists() and self._path.stat().st_size == BALLAST:
-                return
+                return True
             free = find_free(self._path.parent)
             if free is None or free >= BALLAST + ENOUGH:
                 _take(self._path)
+                return True
+        return False
 
     def release(self) -> bool:
         """Give the room back; `False` when there is none to give."""
@@ -85,5 +90,6 @@ def _take(path: Path) -> None:
         os.fsync(descriptor)
     except OSError:
         path.unlink()
+        raise
     finally:
         os.close(descriptor)

@@ -273,8 +273,7 @@ class FileSystemGoalStateStore:
                 if is_first:
                     sweep(folder)
                 if is_first or self._is_lean:
-                    self._ballast.keep()
-                    self._is_lean = False
+                    self._is_lean = not self._ballast.keep()
                 yield writer
         finally:
             writer.lock.release()
