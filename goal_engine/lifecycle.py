@@ -94,6 +94,7 @@ async def _run(
         state, _ = await take_over(ports, goal_id)
         if isinstance(command, StartGoal):
             check_possible(state, "execute")
+        await ports.store.check_room()
         bench = await in_thread(open_bench, ports, state)
         with bench.as_runner():
             await ports.transact(goal_id, command)
@@ -268,6 +269,7 @@ async def _run_waves(
             await _exhaust(ports, goal_id, wave.exceeded, meter)
             return None
         if wave.tasks:
+            await ports.store.check_room()
             state = await ports.transact(goal_id, RecordStep("wave", meter.in_flight))
             ran = await run_wave(ports, bench, state, wave, meter)
             state = await integrate(ports, bench, ran)
