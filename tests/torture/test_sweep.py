@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from goal_engine.state import persistence
 from tests.torture.checks import find_faults, refused
 from tests.torture.forks import Forks, Told
 from tests.torture.jobs import LIVES, prepare
@@ -146,3 +147,9 @@ async def test_whatever_is_hit_nothing_is_lost(life, what, forks, memory):
 async def test_a_store_that_is_wrong_is_caught(mutant, life, what, fault, forks, memory):
     _, faults = await sweep(forks, memory, life, what, mutant)
     assert any(fault in one for one in faults), "\n".join(faults)
+
+
+async def test_what_a_killed_writer_left_is_caught_when_nobody_removes_it(memory, monkeypatch):
+    await prepare(memory, "torn")
+    monkeypatch.setattr(persistence, "sweep", lambda _: None)
+    assert any("left over" in fault for fault in await find_faults(memory, []))
