@@ -154,7 +154,14 @@ async def test_a_copy_that_is_put_back_ends_the_damage(store, opened):
     await again.append(GOAL, next_entry(state, digest, VERIFYING))
 
 
-NO_ANCHORS = [None, b"", b"\0" * 86, b"7 x\n", b"x" * 4096, encode_anchor(Anchor(99, "0" * 64))[:-4]]
+NO_ANCHORS = [
+    None,
+    b"",
+    b"\0" * 86,
+    b"7 x\n",
+    b"x" * 4096,
+    encode_anchor(Anchor(99, "0" * 64))[:-4],
+]
 
 
 @pytest.mark.parametrize("content", NO_ANCHORS)
