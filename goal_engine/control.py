@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from goal_engine.budget import Spend
+from goal_engine.budget import BudgetAdd, Spend
 from goal_engine.decision import Answer
 from goal_engine.errors import GoalBusy, NotPossibleNow
 from goal_engine.planner import replan
@@ -17,6 +17,7 @@ from goal_engine.runtime.running import Ended
 from goal_engine.runtime.threads import in_thread
 from goal_engine.state.commands import (
     AnswerQuestion,
+    ExtendBudget,
     RequestControl,
     StopGoal,
     SubmitTask,
@@ -59,6 +60,16 @@ async def cancel_goal(ports: Ports, goal_id: GoalId, decision: Decision) -> Goal
     Raises `GoalBusy` for a runner that does not answer.
     """
     return await _control(ports, goal_id, ControlKind.CANCEL, decision)
+
+
+async def extend_budget(
+    ports: Ports, goal_id: GoalId, add: BudgetAdd, decision: Decision
+) -> GoalState:
+    """Give a goal more of what is limited; whoever runs it obeys at once, and nobody is started.
+
+    Raises `BadInput` where there is no such limit, `NotPossibleNow` once it is delivered or cancelled.
+    """
+    return await ports.transact(goal_id, ExtendBudget(add, decision))
 
 
 async def submit_task(

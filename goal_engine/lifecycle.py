@@ -7,15 +7,17 @@ interrupted anywhere goes on at the last step that was recorded.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 
-from goal_engine.budget import GoalBudget, Spend, find_exceeded
+from goal_engine.budget import GoalBudget, Reporting, Reports, Spend, find_exceeded, name_limits
 from goal_engine.control import stop_goal
 from goal_engine.decision import EvidenceKind, Question
 from goal_engine.dispatch.merge import integrate
 from goal_engine.dispatch.tasks.scheduler import next_wave
 from goal_engine.dispatch.tasks.waves import run_wave
-from goal_engine.errors import GoalError
+from goal_engine.errors import GoalError, NotPossibleNow
+from goal_engine.metering import Meter
 from goal_engine.ports import Ports
 from goal_engine.proof.gate import GateOutcome, GateStage
 from goal_engine.proof.statement import ProofCause
@@ -26,9 +28,11 @@ from goal_engine.state import events as e
 from goal_engine.state.commands import (
     JudgeGoal,
     Record,
+    RecordStep,
     ReopenVerification,
     ResumeGoal,
     StartGoal,
+    WarnOfBudget,
 )
 from goal_engine.state.decide import UNMETERED, WAIVE, find_unmetered_limits, refusal
 from goal_engine.state.model import GoalState
@@ -101,7 +105,7 @@ async def _run(
         bench = await in_thread(open_bench, ports, state)
         with bench.as_runner():
             await ports.transact(goal_id, command)
-            meter = _Meter(asyncio.get_running_loop().time)
+            meter = Meter(asyncio.get_running_loop().time)
             try:
                 await _run_watched(ports, bench, goal_id, meter)
             except asyncio.CancelledError:
@@ -113,56 +117,23 @@ async def _run(
         return await ports.read(goal_id)
 
 
-class _Meter:
-    """How long a goal has been active, in this run."""
-
-    def __init__(self, clock: Callable[[], float]) -> None:
-        self._clock = clock
-        self._begun = clock()
-
-    def leave_out(self, seconds: float) -> None:
-        """Do not count time that was not the goal's."""
-        self._begun += seconds
-
-    @property
-    def spent(self) -> Spend:
-        return Spend(wall_ms=round((self._clock() - self._begun) * 1000))
-
-
-async def _run_watched(ports: Ports, bench: Workbench, goal_id: GoalId, meter: _Meter) -> None:
-    """Work, and stop when the journal asks for it or the time is up."""
+async def _run_watched(ports: Ports, bench: Workbench, goal_id: GoalId, meter: Meter) -> None:
+    """Work, and stop when the journal asks for it or a limit is used up."""
     asked: list[e.ControlRequested] = []
+    over: list[str] = []
     try:
-        await _run_limited(ports, bench, goal_id, meter, asked)
+        async with asyncio.TaskGroup() as group:
+            work = group.create_task(_work(ports, bench, goal_id, meter))
+            watch = group.create_task(_watch(ports, bench, goal_id, work, asked, over, meter))
+            work.add_done_callback(lambda _: watch.cancel())
     except* (GoalError, OSError) as group:
         reasons = "; ".join(dict.fromkeys(_paragraphs(group)))
         await _block(ports, goal_id, "infra", reasons, "repair that, then `resume`", meter)
     if asked:
         request = asked[0]
         await _stop(ports, bench, goal_id, request.kind, request.decision.reason, meter)
-
-
-async def _run_limited(
-    ports: Ports,
-    bench: Workbench,
-    goal_id: GoalId,
-    meter: _Meter,
-    asked: list[e.ControlRequested],
-) -> None:
-    state = await ports.read(goal_id)
-    wall = state.budget.wall_seconds
-    left = None if wall is None or state.reopened else max(0.0, wall - state.spend.wall_ms / 1000)
-    limit = asyncio.timeout(left)
-    try:
-        async with limit, asyncio.TaskGroup() as group:
-            work = group.create_task(_work(ports, bench, goal_id, meter))
-            watch = group.create_task(_watch(ports, bench, goal_id, work, asked, meter, limit))
-            work.add_done_callback(lambda _: watch.cancel())
-    except TimeoutError:
-        if not limit.expired():
-            raise
-        reason = f"wall_seconds: {wall} used up"
-        await _block(ports, goal_id, "budget", reason, "`resume` with more", meter)
+    elif over and (await ports.read(goal_id)).status is GoalStatus.RUNNING:
+        await _exhaust(ports, goal_id, over, meter)
 
 
 def _paragraphs(group: BaseExceptionGroup[GoalError | OSError]) -> list[str]:
@@ -181,32 +152,61 @@ async def _watch(
     goal_id: GoalId,
     work: asyncio.Task[None],
     asked: list[e.ControlRequested],
-    meter: _Meter,
-    limit: asyncio.Timeout,
+    over: list[str],
+    meter: Meter,
 ) -> None:
-    """Look for requests to stop; the time that a person takes is not the goal's.
+    """Look for requests to stop and at the limits, which may be other ones each time.
 
-    One that may wait for the steps under way only closes the door, until they have come to their end
-    or a harder one has come.
+    The time that a person takes is not the goal's.  A request that may wait for the steps under way
+    only closes the door, until they have come to their end or a harder one has come.
     """
     clock = asyncio.get_running_loop().time
-    looked = clock()
-    while not asked:
-        await asyncio.sleep(WATCH)
+    looked, state = clock(), await ports.read(goal_id)
+
+    def look() -> None:
+        over[:] = [f"{phrase}{_say_during(state)}" for phrase in meter.find_over(state)] or over
+        if (asked or over) and not work.cancelling():
+            work.cancel()
+
+    meter.listen(look)
+    while not asked and not over:
+        await meter.wait(WATCH)
         state = await ports.read(goal_id)
         now = clock()
         if state.only_waits_for_person:
             meter.leave_out(now - looked)
-            when = limit.when()
-            if when is not None and not limit.expired():
-                limit.reschedule(when + now - looked)
         looked = now
         request = state.request
         if request is not None and request.after_step:
             bench.door.close()
         if request is not None and not (request.after_step and bench.door.inside):
             asked.append(request)
-    work.cancel()
+        look()
+        if meter.has_warnings(state):
+            with suppress(NotPossibleNow):  # it came to its end, or a step has told of it
+                await ports.transact(goal_id, WarnOfBudget(meter.in_flight))
+
+
+def _say_during(state: GoalState) -> str:
+    """What a limit ends in the middle."""
+    running = [f"task {name}" for name, at in state.statuses.items() if at is TaskStatus.RUNNING]
+    running += [f"gate {name.split(' ', 1)[1]}" for name in state.gates_running]
+    return f", while {', '.join(running)} ran" if running else ""
+
+
+async def _exhaust(
+    ports: Ports, goal_id: GoalId, phrases: Iterable[str], meter: Meter
+) -> GoalState:
+    """Record that the goal goes on only with more of what the phrases name."""
+    phrases = tuple(phrases)
+    fact = e.GoalBlocked(
+        on="budget",
+        reason="; ".join(phrases),
+        next="`budget` with more, then `resume`",
+        spent=meter.spent,
+        limits=name_limits(phrases),
+    )
+    return await ports.transact(goal_id, Record((fact,)))
 
 
 async def _stop(
@@ -215,7 +215,7 @@ async def _stop(
     goal_id: GoalId,
     kind: e.ControlKind,
     reason: str,
-    meter: _Meter,
+    meter: Meter,
 ) -> None:
     """Write the receipt, unless the work came to its end first."""
     state = await ports.read(goal_id)
@@ -225,13 +225,13 @@ async def _stop(
 
 
 async def _block(
-    ports: Ports, goal_id: GoalId, on: e.BlockedOn, reason: str, after: str, meter: _Meter
+    ports: Ports, goal_id: GoalId, on: e.BlockedOn, reason: str, after: str, meter: Meter
 ) -> None:
     fact = e.GoalBlocked(on=on, reason=reason, next=after, spent=meter.spent)
     await ports.transact(goal_id, Record((fact,)))
 
 
-async def _work(ports: Ports, bench: Workbench, goal_id: GoalId, meter: _Meter) -> None:
+async def _work(ports: Ports, bench: Workbench, goal_id: GoalId, meter: Meter) -> None:
     state = await ports.read(goal_id)
     base = state.created.base_commit
     state = await run_stage(ports, bench, state, GateStage.BASELINE, base, state.gates)
@@ -240,7 +240,8 @@ async def _work(ports: Ports, bench: Workbench, goal_id: GoalId, meter: _Meter) 
         if again is not None:
             await _judge(ports, bench, again, meter)
         return
-    questions = (*find_gate_questions(state), *find_budget_questions(state))
+    reports = {name: worker.reports for name, worker in ports.workers.items()}
+    questions = (*find_gate_questions(state), *find_budget_questions(state, reports))
     if questions:
         await ports.transact(goal_id, Record((e.QuestionsAsked(questions=questions),)))
         names = ", ".join(question.id for question in questions)
@@ -255,26 +256,29 @@ async def _work(ports: Ports, bench: Workbench, goal_id: GoalId, meter: _Meter) 
         proven = await _prove(ports, bench, worked, meter)
         if proven is None:
             return
-        state = await repair_result(ports, bench, proven, proven.spend.plus(meter.spent))
+        state = await repair_result(ports, bench, proven, meter.find_total(proven))
         if not state.graph.ready(state.statuses):
             break
     await _judge(ports, bench, state, meter)
 
 
 async def _run_waves(
-    ports: Ports, bench: Workbench, state: GoalState, meter: _Meter
+    ports: Ports, bench: Workbench, state: GoalState, meter: Meter
 ) -> GoalState | None:
     """Run what there is to do, repairs too; `None` when the goal is blocked instead."""
     goal_id = state.goal_id
+    reports = {name: worker.reports for name, worker in ports.workers.items()}
     while True:
-        spent = state.spend.plus(meter.spent)
-        wave = next_wave(state, spent)
+        state = await ports.read(goal_id)  # whose limits a person may have raised meanwhile
+        spent = meter.find_total(state)
+        wave = next_wave(state, spent, reports)
         if wave.exceeded:
-            reason = "; ".join(wave.exceeded)
-            await _block(ports, goal_id, "budget", reason, "`resume` with more", meter)
+            await _exhaust(ports, goal_id, wave.exceeded, meter)
             return None
         if wave.tasks:
-            state = await integrate(ports, bench, await run_wave(ports, bench, state, wave))
+            state = await ports.transact(goal_id, RecordStep("wave", meter.in_flight))
+            ran = await run_wave(ports, bench, state, wave, meter)
+            state = await integrate(ports, bench, ran)
             continue
         state, conflict = await repair_merge(ports, bench, state, spent)
         if conflict:
@@ -286,25 +290,27 @@ async def _run_waves(
 
 
 async def _prove(
-    ports: Ports, bench: Workbench, state: GoalState, meter: _Meter
+    ports: Ports, bench: Workbench, state: GoalState, meter: Meter
 ) -> GoalState | None:
     """Run the gates on the integrated tree; `None` when the change is larger than allowed."""
     goal_id, created = state.goal_id, state.created
+    state = await ports.read(goal_id)
     exceeded = find_exceeded(state.budget, Spend(changed_lines=_count_lines(state)))
     if exceeded and not state.reopened:
-        await _block(ports, goal_id, "budget", "; ".join(exceeded), "`resume` with more", meter)
+        await _exhaust(ports, goal_id, exceeded, meter)
         return None
-    tree = state.tree or created.base_tree
-    state = await ports.transact(goal_id, Record((e.VerificationStarted(tree=tree),)))
+    begun = e.VerificationStarted(tree=state.tree or created.base_tree)
+    state = await ports.transact(goal_id, RecordStep("gates", meter.in_flight, (begun,)))
     commit = state.commit or created.base_commit
-    return await run_stage(ports, bench, state, GateStage.PROVING, commit, state.gates)
+    await run_stage(ports, bench, state, GateStage.PROVING, commit, state.gates)
+    return await ports.transact(goal_id, RecordStep("judging", meter.in_flight))
 
 
 def _count_lines(state: GoalState) -> int:
     return state.evidence.additions + state.evidence.deletions if state.evidence else 0
 
 
-async def _judge(ports: Ports, bench: Workbench, state: GoalState, meter: _Meter) -> None:
+async def _judge(ports: Ports, bench: Workbench, state: GoalState, meter: Meter) -> None:
     """Look closer at the tree that is kept, weigh all that was seen, and prove it."""
     goal_id, lines = state.goal_id, _count_lines(state)
     state, without = await run_counterfactual(ports, bench, state)
@@ -348,18 +354,19 @@ def find_gate_questions(state: GoalState) -> tuple[Question, ...]:
     return tuple(questions)
 
 
-def find_budget_questions(state: GoalState) -> tuple[Question, ...]:
+def find_budget_questions(state: GoalState, reports: Mapping[str, Reports]) -> tuple[Question, ...]:
     """Return what a person must say about limits against which a worker cannot report.
 
     Asked before anything is spent: afterwards there would be nothing to hold it against.
     """
+    limits = find_unmetered_limits(state)
     waiting = [
         task
         for task in state.graph
-        if not task.metered and state.tasks[task.id].status is not TaskStatus.DONE
+        if state.tasks[task.id].status is not TaskStatus.DONE
+        and any(getattr(reports[task.worker], name) is Reporting.NEVER for name in limits)
     ]
-    limits = find_unmetered_limits(state)
-    if not waiting or not limits:
+    if not waiting:
         return ()
     asked = sum(question.id.startswith(UNMETERED) for question in state.questions)
     who = ", ".join(dict.fromkeys(task.agent or task.command[0] for task in waiting))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from goal_engine.budget import Spend
+from goal_engine.budget import Reports, Spend
 from goal_engine.decision import Criterion
 from goal_engine.proof.gate import GateSpec
 from goal_engine.runtime.environment import Environment
@@ -53,6 +53,8 @@ class WorkerTurn:
     """Keeps a record of each process, for whoever comes after a crash."""
     tried: tuple[str, ...] = ()
     """What the repairs before this one came to, a sentence each."""
+    report: Callable[[Spend], None] = lambda _: None
+    """Told, by a worker that can, what the turn has used by now, in all; it may be stopped for that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +70,11 @@ class TurnResult:
 
 class Worker(Protocol):
     """Somebody who works in a workspace.  Nothing it started is alive once `run` has returned."""
+
+    @property
+    def reports(self) -> Reports:
+        """What it says of what it uses, and when."""
+        ...
 
     async def run(self, turn: WorkerTurn) -> TurnResult:
         """Work until done.  Cancellation kills everything first."""

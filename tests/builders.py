@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from goal_engine.budget import GoalBudget, Spend
+from goal_engine.budget import BudgetAdd, GoalBudget, Spend
 from goal_engine.decision import Acceptance, Answer, Criterion, EvidenceKind, Question
 from goal_engine.evidence import GoalGitEvidence
 from goal_engine.proof.checked import CheckResult
@@ -135,6 +135,11 @@ EVENTS: tuple[e.GoalEvent, ...] = (
     e.ChangeUndone(tree=TREE, files=("a.py",)),
     e.DeliveryIntended(branch="goal/x", commit=OTHER),
     e.GoalDelivered(branch="goal/x", commit=OTHER),
+    e.BudgetExtended(added=BudgetAdd(attempts=1), budget=GoalBudget(attempts=2), decision=ME),
+    e.BudgetWarned(limit="attempts", percent=50, used="1", of="2"),
+    e.BudgetChecked(step="wave", spent=Spend(wall_ms=5)),
+    e.SpendReported(task="fix", attempt=1, spent=Spend(tokens=5)),
+    e.FormatRaised(format=e.FORMAT),
 )
 """One of each event."""
 

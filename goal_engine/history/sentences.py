@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from goal_engine.budget import GoalBudget
+from goal_engine.budget import UNIT, GoalBudget
 from goal_engine.proof.gate import GateStage
 from goal_engine.state import events as e
 from goal_engine.types import Frozen
@@ -181,6 +181,14 @@ SENTENCES: Mapping[type[Frozen], Callable[[Any], str]] = {
     e.VerificationReopened: lambda v: f"the gates run again on tree {v.tree[:SHORT]}",
     e.HunksTried: _hunks,
     e.GoalJudged: _judged,
+    e.BudgetExtended: lambda v: f"it was given more, limits: {describe_limits(v.budget)}",
+    e.BudgetWarned: lambda v: (
+        f"{v.percent} % of its {UNIT[v.limit].words} are used: {v.used} of {v.of}"
+    ),
+    e.BudgetChecked: lambda v: (
+        f"{e.STEPS[v.step]}{f' {v.task}' if v.task else ''}: {v.spent.wall_ms / 1000:.1f} s used"
+    ),
+    e.SpendReported: lambda v: f"task {v.task} was stopped and had told what it used",
     e.GoalReady: lambda v: "it is ready",
     e.GoalNotReady: lambda v: "it is not ready",
     e.CriterionAccepted: lambda v: (
@@ -195,5 +203,6 @@ SENTENCES: Mapping[type[Frozen], Callable[[Any], str]] = {
     ),
     e.DeliveryIntended: lambda v: f"branch {v.branch} is about to be made",
     e.GoalDelivered: lambda v: f"branch {v.branch} was made, at {v.commit[:SHORT]}",
+    e.FormatRaised: lambda v: f"what follows is written in journal format {v.format}",
 }
 """How each event is told."""

@@ -6,7 +6,7 @@ import errno
 import hashlib
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from goal_engine.errors import StoreUnwritable
@@ -15,6 +15,8 @@ REFUSALS = frozenset(
     {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.ENOTDIR}
     | {errno.EEXIST, errno.EISDIR}
 )
+TEMPORARY = ".tmp-"
+"""How the name of a file begins that is not whole yet."""
 
 
 @contextmanager
@@ -51,7 +53,7 @@ def write_once(path: Path, data: bytes, mode: int = 0o600) -> None:
 @contextmanager
 def _beside(path: Path, data: bytes, mode: int) -> Iterator[Path]:
     """Write `data` next to `path` and give its name; what is done with it is made durable."""
-    temporary = path.with_name(f".tmp-{os.getpid()}-{os.urandom(4).hex()}-{path.name[:80]}")
+    temporary = path.with_name(f"{TEMPORARY}{os.getpid()}-{os.urandom(4).hex()}-{path.name[:80]}")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
     try:
         with os.fdopen(descriptor, "wb") as file:
@@ -63,6 +65,13 @@ def _beside(path: Path, data: bytes, mode: int) -> Iterator[Path]:
     finally:
         temporary.unlink(missing_ok=True)
     fsync_dir(path.parent)
+
+
+def sweep(folder: Path) -> None:
+    """Remove what writers left there that were killed.  For who holds the folder's lock (D01)."""
+    for path in folder.glob(f"{TEMPORARY}*"):
+        with suppress(OSError):  # it takes room, and is worth no failure
+            path.unlink()
 
 
 def fsync_dir(path: Path) -> None:

@@ -7,11 +7,9 @@ another one.  An anchor is written after the journal's fsync and never before: i
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from zlib import crc32
 
-from goal_engine.state.events import JournalEntry
 from goal_engine.types import GoalId
 
 WRITTEN = re.compile(rb"(\d{12}) ([0-9a-f]{64}) ([0-9a-f]{8})\n")
@@ -37,31 +35,23 @@ def parse_anchor(data: bytes) -> Anchor | None:
     if found is None:
         return None
     anchor = Anchor(int(found[1]), found[2].decode("ascii"))
-    return anchor if encode_anchor(anchor) == data else None
+    return anchor if encode_anchor(anchor) == data and anchor.seq else None
 
 
-def find_lost(anchor: Anchor | None, entries: Sequence[JournalEntry], digest: str) -> str:
-    """Return what a journal, whose last line is `digest`, lacks of what was written; `""` if nothing.
+def find_lost(anchor: Anchor, last: int, digest: str) -> str:
+    """Return what a journal of `last` entries lacks of what was written; empty if it lacks nothing.
 
-    `anchor` was read before the journal was, or an append between the two looks like a loss.
+    `digest` is that of the entry that the anchor names, where there is one.  The anchor was read
+    before the journal was, or an append between the two looks like a loss.
     """
-    if anchor is None or anchor.seq == 0:
-        return ""
-    if lost := max(0, anchor.seq - len(entries)):
+    if lost := max(0, anchor.seq - last):
         return f"its last {lost} entries are gone" if lost > 1 else "its last entry is gone"
-    written = digest if anchor.seq == len(entries) else entries[anchor.seq].prev
-    return "" if written == anchor.digest else f"its entry {anchor.seq} was replaced by another"
+    return "" if digest == anchor.digest else f"its entry {anchor.seq} was replaced by another"
 
 
-def say_lost(
-    goal_id: GoalId,
-    anchor: Anchor | None,
-    entries: Sequence[JournalEntry],
-    digest: str,
-    place: object,
-) -> str:
+def say_lost(goal_id: GoalId, anchor: Anchor, last: int, digest: str, place: object) -> str:
     """Return `find_lost` as a paragraph; the anchor is kept at `place`."""
-    lost = find_lost(anchor, entries, digest)
+    lost = find_lost(anchor, last, digest)
     return lost and (
         f"The journal of {goal_id} is damaged: {lost}, although it was written here. Nothing was "
         f"changed: put back a copy of its events.jsonl that has it, or remove {place} to take the "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from goal_engine.budget import GoalBudget, Spend
+from goal_engine.budget import BudgetAdd, GoalBudget, InFlight, Spend
 from goal_engine.decision import Acceptance, Question
 from goal_engine.proof.statement import ProofCause
 from goal_engine.proof.verdict import Judgement
@@ -111,6 +111,32 @@ class Record:
 
 
 @dataclass(frozen=True, slots=True)
+class RecordStep:
+    """Record facts that end a step, with what was used by then and what is to be warned of."""
+
+    step: e.Step
+    running: InFlight
+    """What this run of the goal used that no event says yet."""
+    events: tuple[e.GoalEvent, ...] = ()
+    task: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WarnOfBudget:
+    """Warn of each limit that is nearly used up; refused where none is."""
+
+    running: InFlight
+
+
+@dataclass(frozen=True, slots=True)
+class ExtendBudget:
+    """Give a goal more of what is limited, running or not."""
+
+    add: BudgetAdd
+    decision: Decision
+
+
+@dataclass(frozen=True, slots=True)
 class JudgeGoal:
     """Record what the evidence amounts to."""
 
@@ -161,6 +187,9 @@ GoalCommand = (
     | AcceptCriterion
     | RecordHunks
     | RecordRecovery
+    | RecordStep
+    | WarnOfBudget
+    | ExtendBudget
 )
 """The commands whose events depend on the goal as it stands."""
 

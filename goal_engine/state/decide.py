@@ -5,14 +5,24 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Literal, assert_never
 
-from goal_engine.budget import Spend, find_exceeded
+from goal_engine.budget import (
+    UNIT,
+    InFlight,
+    Spend,
+    extend,
+    find_exceeded,
+    find_nonsense,
+    find_unlimited,
+    find_warnings,
+)
 from goal_engine.decision import Answer
-from goal_engine.errors import GoalAmbiguous, GoalNotFound, NotPossibleNow
+from goal_engine.errors import BadInput, GoalAmbiguous, GoalNotFound, NotPossibleNow
 from goal_engine.proof.statement import ProofCause
 from goal_engine.proof.verdict import Judgement, Verdict
 from goal_engine.state import commands as c
 from goal_engine.state import events as e
 from goal_engine.state.evolve import ImpossibleEvent, fold
+from goal_engine.state.journal import newer
 from goal_engine.state.model import GoalState
 from goal_engine.state.transitions import POSSIBLE
 from goal_engine.types import GoalStatus, TaskStatus
@@ -33,8 +43,11 @@ def decide(state: GoalState | None, command: c.Command, now: datetime) -> tuple[
     """Return the events that `command` causes at `now`.
 
     Raises `NotPossibleNow` when the goal's status has no entry for one of them, naming what is
-    possible instead, and `GoalNotFound` for a question that is not open.
+    possible instead, and for a goal that a newer release went on with; `GoalNotFound` for a
+    question that is not open.
     """
+    if state is not None and state.is_newer:
+        raise NotPossibleNow(newer(state.goal_id, state.format))
     events = _events(state, command, now)
     try:
         fold(events, state)
@@ -69,6 +82,9 @@ def _verb(command: c.Command) -> str:
         c.ReopenVerification: "verify",
         c.RecordHunks: "hunks",
         c.RecordRecovery: "recover its proof",
+        c.RecordStep: "go on",
+        c.WarnOfBudget: "warn",
+        c.ExtendBudget: "budget",
     }.get(type(command), getattr(command, "kind", "go on"))
 
 
@@ -159,6 +175,15 @@ def _of_goal(
             tree, cause = command.tried.tree, ProofCause.HUNKS
             proof = e.ProofRecorded(digest=command.proof, tree=tree, cause=cause)
             return (command.tried, proof)
+        case c.RecordStep():
+            return _step(state, command)
+        case c.WarnOfBudget():
+            warned = _warn(state, command.running)
+            if not warned:
+                raise refusal(state, _verb(command), "no limit is nearly used up")
+            return warned
+        case c.ExtendBudget():
+            return (_extend(state, command),)
         case c.RequestControl():
             return (
                 e.ControlRequested(
@@ -181,6 +206,43 @@ def _of_goal(
             return (accepted, *_judged(state, command, Spend(), ProofCause.ACCEPTED))
         case _:
             assert_never(command)
+
+
+def _step(state: GoalState, command: c.RecordStep) -> tuple[e.GoalEvent, ...]:
+    """Two tasks may end at once: each is warned of what stands when it is recorded."""
+    after = fold(command.events, state)
+    spent = after.used.plus(command.running.total(after.is_open))
+    checked = e.BudgetChecked(step=command.step, task=command.task, spent=spent)
+    return (*command.events, checked, *_warn(after, command.running))
+
+
+def _warn(state: GoalState, running: InFlight) -> tuple[e.BudgetWarned, ...]:
+    if state.reopened:
+        return ()
+    spent = state.used.plus(running.total(state.is_open))
+    return tuple(
+        e.BudgetWarned(
+            limit=name,
+            percent=percent,
+            used=UNIT[name].say(UNIT[name].find_used(spent)),
+            of=UNIT[name].say(UNIT[name].find_limit(state.budget)),
+        )
+        for name, percent in find_warnings(state.budget, spent, state.warned).items()
+    )
+
+
+def _extend(state: GoalState, command: c.ExtendBudget) -> e.BudgetExtended:
+    missing = find_unlimited(state.budget, command.add)
+    if missing:
+        words = " and ".join(UNIT[name].words for name in missing)
+        raise BadInput(
+            f"{state.goal_id} has no limit of {words}, so there is nothing to add to:"
+            " leave that out, or set a limit with `resume`."
+        )
+    budget = extend(state.budget, state.used, command.add)
+    for name, said in find_nonsense(budget):
+        raise BadInput(f"The limit of {UNIT[name].words} {said}.")
+    return e.BudgetExtended(added=command.add, budget=budget, decision=command.decision)
 
 
 def _submit(state: GoalState, command: c.SubmitTask) -> e.TaskSubmitted:
@@ -315,7 +377,8 @@ def _find_obstacle(state: GoalState, command: c.ResumeGoal) -> str:
         case S.BLOCKED_ON_EXTERNAL if not state.graph.tasks:
             return state.blocked.next if state.blocked else "it has no tasks"
         case S.NEEDS_MORE_BUDGET:
-            exceeded = find_exceeded(command.budget or state.budget, state.spend)
+            full = state.blocked.limits if state.blocked else ()
+            exceeded = find_exceeded(command.budget or state.budget, state.used, full)
             return f"raise the limit ({'; '.join(exceeded)})" if exceeded else ""
         case _:
             return ""

@@ -5,13 +5,14 @@ Large things (logs, reports, diffs) are objects named by sha256; token streams n
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Literal
 
 from pydantic import Field
 
-from goal_engine.budget import GoalBudget, Spend
+from goal_engine.budget import BudgetAdd, GoalBudget, Spend, UnitName
 from goal_engine.decision import Acceptance, Answer, Criterion, Question
 from goal_engine.evidence import GoalGitEvidence
 from goal_engine.proof.checked import CheckResult
@@ -35,6 +36,9 @@ from goal_engine.types import (
     WorkerName,
     later,
 )
+
+FORMAT = 1
+"""The journal format that this release writes.  An older one is read for ever, a newer one never."""
 
 
 class GoalCreated(Frozen):
@@ -132,6 +136,8 @@ class GoalBlocked(Frozen):
     next: str
     """What would unblock it."""
     spent: Spend = Spend()
+    limits: tuple[UnitName, ...] = later(())
+    """The limits that are used up, where it waits for more of them."""
 
 
 class GoalStarted(Frozen):
@@ -146,6 +152,56 @@ class GoalResumed(Frozen):
     type: Literal["goal.resumed"] = "goal.resumed"
     budget: GoalBudget | None = None
     """The limits from here on, when the person changed them."""
+
+
+class BudgetExtended(Frozen):
+    """A person gave a goal more of what is limited."""
+
+    type: Literal["budget.extended"] = "budget.extended"
+    added: BudgetAdd
+    budget: GoalBudget
+    """The limits from here on."""
+    decision: Decision
+
+
+class BudgetWarned(Frozen):
+    """Much of a limit is used: said once for each of `WARN_AT`, anew when the limit changes."""
+
+    type: Literal["budget.warned"] = "budget.warned"
+    limit: UnitName
+    percent: int
+    used: str
+    of: str
+
+
+Step = Literal["wave", "task", "gates", "judging"]
+"""When what was used is recorded beside what happened."""
+STEPS: Mapping[Step, str] = {
+    "wave": "before tasks",
+    "task": "after task",
+    "gates": "before the gates",
+    "judging": "after the gates",
+}
+"""The words for it."""
+
+
+class BudgetChecked(Frozen):
+    """What was used by the time of a step: history, and what is known after a crash."""
+
+    type: Literal["budget.checked"] = "budget.checked"
+    step: Step
+    task: TaskId | None = None
+    spent: Spend
+    """By the whole goal until then, with what runs."""
+
+
+class SpendReported(Frozen):
+    """What an attempt that was stopped had used, as its worker had reported."""
+
+    type: Literal["spend.reported"] = "spend.reported"
+    task: TaskId
+    attempt: int
+    spent: Spend
 
 
 class ControlKind(StrEnum):
@@ -285,6 +341,8 @@ class TaskFinished(Frozen):
     evidence: GoalGitEvidence
     spent: Spend
     log: Sha256 | None = None
+    wall_ms: int = later(0)
+    """How long the attempt took, not counted against the goal: attempts run at once."""
 
 
 class TaskFailed(Frozen):
@@ -296,6 +354,8 @@ class TaskFailed(Frozen):
     reason: str
     spent: Spend
     log: Sha256 | None = None
+    wall_ms: int = later(0)
+    """How long the attempt took, not counted against the goal: attempts run at once."""
 
 
 class TasksBlocked(Frozen):
@@ -471,6 +531,13 @@ class GoalDelivered(Frozen):
     commit: GitOid
 
 
+class FormatRaised(Frozen):
+    """What follows is written in a newer format: a release that does not know it stops here."""
+
+    type: Literal["format.raised"] = "format.raised"
+    format: int = Field(ge=1)
+
+
 GoalEvent = Annotated[
     GoalCreated
     | GoalPlanned
@@ -512,7 +579,12 @@ GoalEvent = Annotated[
     | ChangeApplied
     | ChangeUndone
     | DeliveryIntended
-    | GoalDelivered,
+    | GoalDelivered
+    | BudgetExtended
+    | BudgetWarned
+    | BudgetChecked
+    | SpendReported
+    | FormatRaised,
     Field(discriminator="type"),
 ]
 
@@ -529,3 +601,8 @@ class JournalEntry(Frozen):
     cause: str
     """The name of the command."""
     events: tuple[GoalEvent, ...] = Field(min_length=1)
+
+    @property
+    def raises_format(self) -> bool:
+        """Whether this release cannot read what follows."""
+        return any(isinstance(one, FormatRaised) and one.format > FORMAT for one in self.events)

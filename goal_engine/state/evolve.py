@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from goal_engine.budget import UNKNOWN, Spend
+from goal_engine.budget import LOST_TURN, UNITS, UNKNOWN, GoalBudget, Spend
 from goal_engine.proof.gate import GateStage
 from goal_engine.state import events as e
 from goal_engine.state.model import GateRun, GoalState, ProofPointer, TaskState
@@ -22,8 +22,8 @@ class ImpossibleEvent(Exception):
         self.status, self.event = status, event
 
 
-def evolve(state: GoalState | None, event: e.GoalEvent) -> GoalState:
-    """Return the goal after `event`.
+def evolve(state: GoalState | None, event: e.GoalEvent, **beside: Any) -> GoalState:
+    """Return the goal after `event`, with what changes `beside`.
 
     Raises `ImpossibleEvent` where the table has no entry or the plan has no such task.
     """
@@ -32,13 +32,13 @@ def evolve(state: GoalState | None, event: e.GoalEvent) -> GoalState:
         raise ImpossibleEvent(state.status if state else None, event)
     if state is None:
         assert isinstance(event, e.GoalCreated)
-        return GoalState(status=status, created=event, budget=event.budget)
+        return GoalState(status=status, created=event, budget=event.budget).changed(**beside)
     change = CHANGES.get(type(event))
     try:
         changes = change(state, event) if change else {}
     except KeyError as error:  # it speaks of a task that the plan does not have
         raise ImpossibleEvent(state.status, event) from error
-    return state.changed(status=status, **changes)
+    return state.changed(status=status, **changes, **beside)
 
 
 def fold(events: Iterable[e.GoalEvent], state: GoalState | None = None) -> GoalState:
@@ -53,7 +53,9 @@ def fold(events: Iterable[e.GoalEvent], state: GoalState | None = None) -> GoalS
 def fold_entries(entries: Iterable[e.JournalEntry], state: GoalState | None = None) -> GoalState:
     """Return the goal after all `entries`, with the number and time of the last one."""
     for entry in entries:
-        state = fold(entry.events, state).changed(seq=entry.seq, updated_at=entry.at)
+        *before, last = entry.events
+        state = fold(before, state) if before else state
+        state = evolve(state, last, seq=entry.seq, updated_at=entry.at)
     if state is None:
         raise ValueError("a goal begins with an event")
     return state
@@ -87,7 +89,7 @@ def _planned(state: GoalState, event: e.GoalPlanned) -> Mapping[str, Any]:
 
 def _restated(state: GoalState, event: e.GoalRestated) -> Mapping[str, Any]:
     words = {"text": event.text, "kind": event.kind, "kind_reason": event.kind_reason}
-    return {"created": state.created.changed(**words), "budget": event.budget}
+    return {"created": state.created.changed(**words), **_with_budget(state, event.budget)}
 
 
 def _asked(state: GoalState, event: e.QuestionsAsked) -> Mapping[str, Any]:
@@ -122,7 +124,7 @@ def _interrupted(state: GoalState, event: e.GoalInterrupted) -> Mapping[str, Any
         "receipt": event.receipt,
         "interrupted": True,
         "pause_reason": "interrupted",
-        "spend": _spend_with_lost(state),
+        "spend": _spend_after_crash(state),
         "tasks": _released(state),
     }
 
@@ -133,7 +135,12 @@ def _released(state: GoalState) -> dict[str, TaskState]:
     A person's folder stays theirs, and what they submitted is asked for again: they may go on.
     """
     return {
-        task_id: task.changed(status=TaskStatus.PENDING, submitted=None)
+        task_id: task.changed(
+            status=TaskStatus.PENDING,
+            submitted=None,
+            spend=task.spend.plus(task.reported) if task.reported else task.spend,
+            reported=None,
+        )
         if task.status is TaskStatus.RUNNING
         else task
         for task_id, task in state.tasks.items()
@@ -141,11 +148,27 @@ def _released(state: GoalState) -> dict[str, TaskState]:
 
 
 def _spend_with_lost(state: GoalState) -> Spend:
-    """What an agent spent before it was stopped nobody knows, and that is not nothing."""
-    running = (task for task in state.graph if state.tasks[task.id].status is TaskStatus.RUNNING)
-    if all(task.metered for task in running):
-        return state.spend
-    return state.spend.plus(UNKNOWN)
+    """What an agent spent before it was stopped is what it reported, or nobody knows."""
+    spend = state.spend
+    for task in state.graph:
+        stands = state.tasks[task.id]
+        if stands.status is not TaskStatus.RUNNING:
+            continue
+        if stands.reported is not None:
+            spend = spend.plus(stands.reported)
+        elif not task.metered:
+            spend = spend.plus(LOST_TURN)
+    return spend
+
+
+def _spend_after_crash(state: GoalState) -> Spend:
+    """Time is known up to the last checkpoint; what an agent used after its report is not."""
+    spend = _spend_with_lost(state)
+    reported = any(
+        task.status is TaskStatus.RUNNING and task.reported for task in state.tasks.values()
+    )
+    spend = spend.plus(UNKNOWN) if reported else spend
+    return spend.changed(wall_ms=max(spend.wall_ms, state.checked.wall_ms))
 
 
 def _started(state: GoalState, event: e.GoalStarted) -> Mapping[str, Any]:
@@ -187,7 +210,7 @@ def _started(state: GoalState, event: e.GoalStarted) -> Mapping[str, Any]:
 def _again(task: TaskState) -> TaskState:
     """A task without its last attempt, but with the folder that a person worked in."""
     kept = {"folder": task.folder, "base": task.base, "exclude": task.exclude}
-    return TaskState(attempts=task.attempts).changed(**kept)
+    return TaskState(attempts=task.attempts, spend=task.spend).changed(**kept)
 
 
 def _resumed(state: GoalState, event: e.GoalResumed) -> Mapping[str, Any]:
@@ -202,10 +225,21 @@ def _resumed(state: GoalState, event: e.GoalResumed) -> Mapping[str, Any]:
         "interrupted": False,
         "blocked": None,
         "pause_reason": "",
-        "budget": event.budget or state.budget,
+        **_with_budget(state, event.budget or state.budget),
         "conflict": (),
         "conflicted": None if tasks != state.tasks else state.conflicted,
     }
+
+
+def _with_budget(state: GoalState, budget: GoalBudget) -> dict[str, Any]:
+    """Another limit is warned of anew."""
+    same = {
+        unit.name
+        for unit in UNITS
+        if getattr(budget, unit.name) == getattr(state.budget, unit.name)
+    }
+    warned = {name: percent for name, percent in state.warned.items() if name in same}
+    return {"budget": budget, "warned": warned}
 
 
 def _find_held_up(state: GoalState) -> tuple[str, ...]:
@@ -290,6 +324,7 @@ def _task_started(state: GoalState, event: e.TaskStarted) -> Mapping[str, Any]:
         attempts=event.attempt,
         base=event.base_commit,
         reason="",
+        reported=None,
     )
 
 
@@ -306,8 +341,14 @@ def _task_finished(state: GoalState, event: e.TaskFinished) -> Mapping[str, Any]
         commit=event.commit,
         evidence=event.evidence,
         log=event.log,
+        **_spent_by(state, event),
     )
     return {**done, "spend": state.spend.plus(event.spent)}
+
+
+def _spent_by(state: GoalState, event: e.TaskFinished | e.TaskFailed) -> dict[str, Any]:
+    spent = event.spent.plus(Spend(wall_ms=event.wall_ms))
+    return {"spend": state.tasks[event.task].spend.plus(spent), "reported": None}
 
 
 def _task_failed(state: GoalState, event: e.TaskFailed) -> Mapping[str, Any]:
@@ -318,6 +359,7 @@ def _task_failed(state: GoalState, event: e.TaskFailed) -> Mapping[str, Any]:
         reason=event.reason,
         log=event.log,
         submitted=None,
+        **_spent_by(state, event),
     )
     return {**failed, "spend": state.spend.plus(event.spent)}
 
@@ -423,10 +465,15 @@ CHANGES: Mapping[type[Frozen], Change] = {
     e.ChangeApplied: lambda s, v: {"applied": v.files, "applied_tree": v.tree},
     e.ChangeUndone: lambda s, v: {"applied": (), "applied_tree": None},
     e.DeliveryIntended: lambda s, v: {"delivery_branch": v.branch},
+    e.BudgetExtended: lambda s, v: _with_budget(s, v.budget),
+    e.BudgetWarned: lambda s, v: {"warned": {**s.warned, v.limit: v.percent}},
+    e.BudgetChecked: lambda s, v: {"checked": v.spent},
+    e.SpendReported: lambda s, v: _with_task(s, v.task, reported=v.spent),
     e.GoalDelivered: lambda s, v: {
         "phase": GoalPhase.DELIVERY,
         "delivered_commit": v.commit,
         "delivery_branch": v.branch,
     },
+    e.FormatRaised: lambda s, v: {"format": v.format},
 }
 """What each event changes beside the status."""

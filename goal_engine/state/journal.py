@@ -8,23 +8,28 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass
+from array import array
+from collections import deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from typing import Any
 
 from pydantic import ValidationError
+from pydantic_core import from_json
 
 from goal_engine.errors import JournalDamaged, NotPossibleNow
-from goal_engine.state.events import GoalCreated, JournalEntry
+from goal_engine.state.events import FORMAT, GoalCreated, JournalEntry
 from goal_engine.state.evolve import ImpossibleEvent, fold_entries
 from goal_engine.state.model import GoalState
 from goal_engine.types import GoalId
 
-FORMAT = 1
-"""The version that this release writes.  An older one is read for ever, a newer one never."""
-HEAD = 2
+HEAD = 3
 """The version of the cached goal: raised when the same events mean another state."""
-CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+CANONICAL = json.JSONEncoder(
+    sort_keys=True, separators=(",", ":"), ensure_ascii=True, check_circular=False
+)
+RECENT = 64
+"""Entries at a journal's end that are kept in memory, for those who follow it."""
 
 
 Stamp = tuple[int, int, int]
@@ -40,6 +45,27 @@ class Parsed:
     """Of the last whole line."""
     good: int
     """Bytes up to the end of the last whole line; what follows is a torn tail."""
+
+
+@dataclass(frozen=True, slots=True)
+class Journal:
+    """A journal as far as it was read: the goal, and where its entries are."""
+
+    state: GoalState
+    digest: str
+    """Of the last whole line."""
+    size: int
+    """Bytes up to the end of the last whole line; what follows is a torn tail."""
+    starts: array[int] = field(compare=False)
+    """Where each entry's line starts; the journal that follows this one goes on with it."""
+    recent: tuple[JournalEntry, ...] = field(compare=False)
+    """The last entries."""
+
+    def followed_by(self, entry: JournalEntry, line: bytes, state: GoalState) -> Journal:
+        """Return the journal after `line`, which holds `entry`, which leads to `state`."""
+        self.starts.append(self.size)
+        recent = (*self.recent[1 - RECENT :], entry)
+        return Journal(state, line_digest(line), self.size + len(line), self.starts, recent)
 
 
 def header_line(goal_id: GoalId) -> bytes:
@@ -63,15 +89,73 @@ def line_digest(line: bytes) -> str:
 
 
 def _frame(content: dict[str, Any]) -> bytes:
-    text = CANONICAL.encode(content).encode()
+    text = _encode(content)
     return hashlib.sha256(text).hexdigest().encode() + b" " + text + b"\n"
+
+
+def _encode(content: dict[str, Any]) -> bytes:
+    return CANONICAL.encode(content).encode()
+
+
+def newer(goal_id: GoalId, version: int) -> str:
+    """Return the refusal of what a newer release wrote."""
+    return (
+        f"{goal_id} was written by a newer Goalproof (journal format {version}, "
+        f"this one reads {FORMAT}): update Goalproof to work with it."
+    )
 
 
 def parse_journal(data: bytes, goal_id: GoalId) -> Parsed:
     """Return the entries of a whole journal.  Raises `JournalDamaged`; see `parse_entries`."""
-    end = _parse_header(data, goal_id)
-    tail = parse_entries(data[end:], goal_id, header_digest(goal_id), 1)
-    return Parsed(tail.entries, tail.digest, end + tail.good)
+    start = _parse_header(data, goal_id)
+    return _collect(start, _walk(data, start, goal_id, header_digest(goal_id), 1), goal_id)
+
+
+def parse_entries(data: bytes, goal_id: GoalId, digest: str, seq: int) -> Parsed:
+    """Return the entries in `data`, which begins where `digest` ended; the first is number `seq`.
+
+    Raises `JournalDamaged` naming the line unless every whole line verifies and follows the last.
+    What was written in a newer format is left unread.
+    """
+    parsed = _collect(0, _walk(data, 0, goal_id, digest, seq), goal_id)
+    return parsed if parsed.entries else Parsed((), digest, 0)
+
+
+def _collect(start: int, lines: Iterable[tuple[JournalEntry, int, str]], goal_id: GoalId) -> Parsed:
+    walked = list(lines)
+    good, digest = walked[-1][1:] if walked else (start, header_digest(goal_id))
+    return Parsed(tuple(entry for entry, _, _ in walked), digest, good)
+
+
+def read_journal(data: bytes, goal_id: GoalId) -> Journal:
+    """Return what a whole journal says.  Raises as `parse_entries` and `replay` do."""
+    start = _parse_header(data, goal_id)
+    lines = _walk(data, start, goal_id, header_digest(goal_id), 1)
+    return _read(lines, start, goal_id, None)
+
+
+def read_on(data: bytes, goal_id: GoalId, known: Journal) -> Journal:
+    """Return what a journal says that goes on with `data` where it was `known`."""
+    lines = _walk(data, 0, goal_id, known.digest, known.state.seq + 1)
+    return known if known.state.is_newer else _read(lines, 0, goal_id, known)
+
+
+def _read(
+    lines: Iterable[tuple[JournalEntry, int, str]],
+    end: int,
+    goal_id: GoalId,
+    known: Journal | None,
+) -> Journal:
+    """Entry by entry, so that a long history is never in memory as a whole."""
+    state, digest, offset = (known.state, known.digest, known.size) if known else (None, "", 0)
+    starts = array("Q", known.starts if known else ())
+    recent = deque(known.recent if known else (), RECENT)
+    for entry, after, digest in lines:  # noqa: B007 the last one is the journal's
+        starts.append(offset + end)
+        state = replay((entry,), goal_id, state)
+        recent.append(entry)
+        end = after
+    return Journal(replay((), goal_id, state), digest, offset + end, starts, tuple(recent))
 
 
 def read_verified(data: bytes, goal_id: GoalId) -> tuple[tuple[JournalEntry, ...], str]:
@@ -83,8 +167,8 @@ def read_verified(data: bytes, goal_id: GoalId) -> tuple[tuple[JournalEntry, ...
     entries: list[JournalEntry] = []
     state: GoalState | None = None
     try:
-        end = _parse_header(data, goal_id)
-        for entry, _ in _walk(data[end:], goal_id, header_digest(goal_id), 1):
+        start = _parse_header(data, goal_id)
+        for entry, _, _ in _walk(data, start, goal_id, header_digest(goal_id), 1):
             state = replay((entry,), goal_id, state)
             entries.append(entry)
         replay((), goal_id, state)
@@ -101,34 +185,18 @@ def _parse_header(data: bytes, goal_id: GoalId) -> int:
     content = _unframe(data[:end], goal_id, 1)
     version = content.get("format")
     if isinstance(version, int) and version > FORMAT:
-        raise NotPossibleNow(
-            f"{goal_id} was written by a newer Goalproof (journal format {version}, "
-            f"this one reads {FORMAT}): update Goalproof to work with it."
-        )
+        raise NotPossibleNow(newer(goal_id, version))
     if data[:end] != header_line(goal_id):
         raise _damaged(goal_id, 1, "it is not the header of this goal")
     return end
 
 
-def parse_entries(data: bytes, goal_id: GoalId, digest: str, seq: int) -> Parsed:
-    """Return the entries in `data`, which begins where `digest` ended; the first is number `seq`.
-
-    Raises `JournalDamaged` naming the line unless every whole line verifies and follows the last.
-    """
-    walked = list(_walk(data, goal_id, digest, seq))
-    good = walked[-1][1] if walked else 0
-    if good:
-        digest = line_digest(data[data.rfind(b"\n", 0, good - 1) + 1 : good])
-    return Parsed(tuple(entry for entry, _ in walked), digest, good)
-
-
 def _walk(
-    data: bytes, goal_id: GoalId, digest: str, seq: int
-) -> Iterator[tuple[JournalEntry, int]]:
-    """Yield each entry and where its line ends."""
-    good = 0
-    while end := data.find(b"\n", good) + 1:
-        line = data[good:end]
+    data: bytes, start: int, goal_id: GoalId, digest: str, seq: int
+) -> Iterator[tuple[JournalEntry, int, str]]:
+    """Yield each entry, where its line ends, and the line's digest."""
+    while end := data.find(b"\n", start) + 1:
+        line = data[start:end]
         content = _unframe(line, goal_id, seq + 1)
         try:
             entry = JournalEntry.model_validate(content)
@@ -139,8 +207,11 @@ def _walk(
             raise _damaged(goal_id, seq + 1, "it does not follow the line before it")
         if any(isinstance(one, GoalCreated) and one.goal_id != goal_id for one in entry.events):
             raise _damaged(goal_id, seq + 1, "it creates another goal")
-        yield entry, end
-        digest, good, seq = line_digest(line), end, seq + 1
+        digest = line_digest(line)
+        yield entry, end, digest
+        if entry.raises_format:
+            return  # what follows is not for this version to judge
+        start, seq = end, seq + 1
 
 
 def replay(
@@ -185,10 +256,10 @@ def _unframe(line: bytes, goal_id: GoalId, number: int) -> dict[str, Any]:
     if space != b" " or hashlib.sha256(text).hexdigest().encode() != digest:
         raise _damaged(goal_id, number, "its digest is wrong")
     try:
-        content = json.loads(text)
-    except (ValueError, RecursionError) as error:
+        content = from_json(text)
+    except ValueError as error:
         raise _damaged(goal_id, number, "it is not JSON") from error
-    if not isinstance(content, dict) or _frame(content) != line:
+    if not isinstance(content, dict) or line[-1:] != b"\n" or _encode(content) != text:
         raise _damaged(goal_id, number, "it is not written as Goalproof writes")
     return content
 

@@ -12,6 +12,7 @@ from goal_engine.errors import (
     GoalNotFound,
     JournalConflict,
     JournalDamaged,
+    NotPossibleNow,
 )
 from goal_engine.state.events import JournalEntry
 from goal_engine.state.evolve import fold_entries
@@ -19,6 +20,7 @@ from goal_engine.state.journal import (
     Parsed,
     encode_entry,
     header_line,
+    newer,
     parse_journal,
     read_verified,
     replay,
@@ -45,6 +47,8 @@ class InMemoryGoalStateStore:
     async def append(self, goal_id: GoalId, entry: JournalEntry) -> None:
         """Append, if `entry` follows the last one."""
         state, digest = await self.head(goal_id)
+        if state.is_newer:
+            raise NotPossibleNow(newer(goal_id, state.format))
         if entry.prev != digest or entry.seq != state.seq + 1:
             raise JournalConflict(f"{goal_id} was changed by somebody else meanwhile.")
         fold_entries((entry,), state)
@@ -54,6 +58,10 @@ class InMemoryGoalStateStore:
         """Return the goal and the digest of its last line."""
         parsed = self._parse(goal_id)
         return replay(parsed.entries, goal_id), parsed.digest
+
+    def recall(self, goal_id: GoalId) -> tuple[GoalState, str] | None:
+        """Return nothing: `head` is as near."""
+        return None
 
     async def entries(self, goal_id: GoalId, after: int = 0) -> Sequence[JournalEntry]:
         """Return the entries with a `seq` above `after`."""

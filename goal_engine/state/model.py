@@ -15,6 +15,7 @@ from goal_engine.proof.statement import ProofCause
 from goal_engine.proof.verdict import Judgement
 from goal_engine.stagnation import Round
 from goal_engine.state.events import (
+    FORMAT,
     ControlKind,
     ControlRequested,
     GoalBlocked,
@@ -54,6 +55,10 @@ class TaskState(Frozen):
     exclude: tuple[str, ...] = ()
     """Paths in that folder that are not the person's."""
     submitted: Decision | None = None
+    spend: Spend = Spend()
+    """What its attempts used, the time of each included."""
+    reported: Spend | None = None
+    """What the attempt that runs, or was stopped, had reported."""
 
     @property
     def waits_for_person(self) -> bool:
@@ -87,6 +92,8 @@ class GoalState(Frozen):
     """One goal (seed: `GoalState`).  `seq` is the number of the last entry that is folded in."""
 
     seq: int = 0
+    format: int = FORMAT
+    """Of the journal's last entries."""
     status: GoalStatus
     phase: GoalPhase = GoalPhase.PLANNING
     created: GoalCreated
@@ -143,11 +150,27 @@ class GoalState(Frozen):
     delivery_branch: str | None = None
     delivered_commit: GitOid | None = None
     spend: Spend = Spend()
+    checked: Spend = Spend()
+    """What was used at the last checkpoint: after a crash, all that is known."""
+    warned: dict[str, int] = Field(default_factory=dict)
+    """Per cent of each limit that was warned of last, while it is the same limit."""
+
+    @property
+    def used(self) -> Spend:
+        """What was used, with the lines of the change as it is now."""
+        change = self.evidence
+        lines = change.additions + change.deletions if change else 0
+        return self.spend.changed(changed_lines=max(lines, self.spend.changed_lines))
 
     @property
     def goal_id(self) -> GoalId:
         """The goal's id."""
         return self.created.goal_id
+
+    @property
+    def is_newer(self) -> bool:
+        """Whether a newer release went on with it, in a format that this one cannot read."""
+        return self.format > FORMAT
 
     @property
     def request(self) -> ControlRequested | None:
@@ -208,6 +231,10 @@ class GoalState(Frozen):
     def statuses(self) -> dict[str, TaskStatus]:
         """Each task's status by id."""
         return {task_id: task.status for task_id, task in self.tasks.items()}
+
+    def is_open(self, task: str) -> bool:
+        """Whether no event has ended the last attempt at a task, if there was one."""
+        return self.tasks[task].status in (TaskStatus.PENDING, TaskStatus.RUNNING)
 
     @property
     def handed_over(self) -> tuple[str, ...]:

@@ -9,16 +9,15 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from heapq import nlargest
 from pathlib import Path
 from typing import TypeVar
-
-from filelock import FileLock, Timeout
 
 from goal_engine.errors import (
     GoalBusy,
@@ -30,21 +29,26 @@ from goal_engine.errors import (
     StoreUnwritable,
 )
 from goal_engine.runtime.anchors import Anchors
-from goal_engine.runtime.atomic import make_dirs, write_atomic, write_object, writing
+from goal_engine.runtime.appending import AppendFile
+from goal_engine.runtime.atomic import make_dirs, sweep, write_atomic, write_object, writing
+from goal_engine.runtime.lock import LockFile
 from goal_engine.state.anchor import Anchor, encode_anchor, parse_anchor, say_lost
 from goal_engine.state.events import JournalEntry
 from goal_engine.state.evolve import fold_entries
 from goal_engine.state.journal import (
+    Journal,
     Stamp,
     encode_entry,
     encode_head,
+    header_digest,
     header_line,
     line_digest,
+    newer,
     parse_entries,
     parse_head,
-    parse_journal,
+    read_journal,
+    read_on,
     read_verified,
-    replay,
 )
 from goal_engine.state.model import GoalState
 from goal_engine.state.store import Summary
@@ -55,8 +59,8 @@ PATIENCE = 30.0
 """Seconds to wait for another process that is appending."""
 PROBE = 0.25
 """Seconds for which a look at the runner lock may be in the way of who wants to run."""
-LOOK = 0.01
-"""Seconds between two tries to take a lock."""
+WRITERS = 16
+"""Goals whose journals are kept open between two appends."""
 TAIL = 1 << 16
 """Bytes of a journal's end that are read to find its last line."""
 SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -64,13 +68,22 @@ SHA256 = re.compile(r"[0-9a-f]{64}")
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """A goal as far as its journal was read: up to `size` bytes of the file that had `stamp`."""
+    """A journal as it was when its file had `stamp`."""
 
     stamp: Stamp
-    size: int
-    digest: str
-    entries: tuple[JournalEntry, ...]
-    state: GoalState
+    journal: Journal
+
+
+class _Writer:
+    """A goal's journal and its lock, kept open between two appends."""
+
+    def __init__(self, folder: Path) -> None:
+        self.lock = LockFile(folder / "journal.lock")
+        self.file = AppendFile(folder / "events.jsonl")
+
+    def close(self) -> None:
+        self.file.close()
+        self.lock.close()
 
 
 def closed(checkout: Path) -> NotPossibleNow:
@@ -97,11 +110,13 @@ class FileSystemGoalStateStore:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="goal-store")
         self._known: dict[GoalId, _Known] = {}
         self._glanced: dict[GoalId, tuple[Stamp, GoalState]] = {}
-        self._fenced: set[GoalId] = set()
+        self._writers: OrderedDict[GoalId, _Writer] = OrderedDict()
 
     def close(self) -> None:
         """Finish what was begun."""
         self._thread.shutdown()
+        while self._writers:
+            self._writers.popitem()[1].close()
 
     async def _do(self, work: Callable[[], T]) -> T:
         try:
@@ -120,13 +135,17 @@ class FileSystemGoalStateStore:
 
     async def head(self, goal_id: GoalId) -> tuple[GoalState, str]:
         """Return the goal and the digest of its last line."""
-        known = await self._do(lambda: self._read(goal_id))
-        return known.state, known.digest
+        journal = await self._do(lambda: self._read(goal_id))
+        return journal.state, journal.digest
+
+    def recall(self, goal_id: GoalId) -> tuple[GoalState, str] | None:
+        """Return what `head` said last, without a look at the disk."""
+        known = self._known.get(goal_id)
+        return (known.journal.state, known.journal.digest) if known else None
 
     async def entries(self, goal_id: GoalId, after: int = 0) -> Sequence[JournalEntry]:
         """Return the entries with a `seq` above `after`."""
-        known = await self._do(lambda: self._read(goal_id))
-        return known.entries[after:]
+        return await self._do(lambda: self._entries(goal_id, after))
 
     async def salvage(self, goal_id: GoalId) -> tuple[Sequence[JournalEntry], str]:
         """Return what verifies of a journal, and what is damaged in it."""
@@ -159,11 +178,9 @@ class FileSystemGoalStateStore:
             f"{goal_id} is being run by another process: `show` it to follow, or `pause` or "
             "`cancel` it from here."
         )
-        lock = self._take(goal_id, "runner.lock", timeout, busy)
-        try:
+        with closing(self._lock(goal_id, "runner.lock")) as lock:
+            self._take(goal_id, lock, "runner.lock", timeout, busy)
             yield
-        finally:
-            _free(lock)
 
     async def is_running(self, goal_id: GoalId) -> bool:
         """Whether somebody holds the runner lock."""
@@ -178,38 +195,45 @@ class FileSystemGoalStateStore:
     def _folder(self, goal_id: GoalId) -> Path:
         return self.root / "goals" / GoalId(goal_id)
 
-    def _take(self, goal_id: GoalId, name: str, timeout: float, busy: GoalError) -> FileLock:
-        """A lock of its own: two holders in one process exclude each other as well.
+    def _lock(self, goal_id: GoalId, name: str) -> LockFile:
+        return LockFile(self._folder(goal_id) / name)
 
-        The kernel's lock, which dies with its holder; never a file that stands for one.
-        """
-        folder = self._folder(goal_id)
-        if not folder.is_dir():
-            raise _not_found(goal_id)
-        lock = FileLock(folder / name, thread_local=False, mode=0o600, fallback_to_soft=False)
+    def _take(
+        self, goal_id: GoalId, lock: LockFile, name: str, timeout: float, busy: GoalError
+    ) -> None:
         try:
-            lock.acquire(timeout=timeout, poll_interval=LOOK)
-        except Timeout as error:
-            raise busy from error
+            taken = lock.acquire(timeout)
+        except (FileNotFoundError, NotADirectoryError) as error:
+            raise _not_found(goal_id) from error
         except OSError as error:
             raise StoreUnwritable(
-                f"{folder / name} cannot be locked: {error.strerror}. Make it an ordinary file "
-                "on a local disk that you may write to, then try again."
+                f"{self._folder(goal_id) / name} cannot be locked: {error.strerror}. Make it an "
+                "ordinary file on a local disk that you may write to, then try again."
             ) from error
-        return lock
+        if not taken:
+            raise busy
 
     @contextmanager
-    def _appending(self, goal_id: GoalId) -> Iterator[None]:
+    def _appending(self, goal_id: GoalId) -> Iterator[_Writer]:
+        """Hold the journal's lock.  What crashed writers left is swept with the first holding."""
         busy = StoreUnwritable(
             f"Another process has been writing to {goal_id} for {PATIENCE:g} s; end it or try "
             "again."
         )
-        lock = self._take(goal_id, "journal.lock", PATIENCE, busy)
+        folder = self._folder(goal_id)
+        is_first = goal_id not in self._writers
+        writer = self._writers.setdefault(goal_id, _Writer(folder))
+        self._writers.move_to_end(goal_id)
+        if len(self._writers) > WRITERS:
+            self._writers.popitem(last=False)[1].close()
+        self._take(goal_id, writer.lock, "journal.lock", PATIENCE, busy)
         try:
-            with writing(self._folder(goal_id)):
-                yield
+            with writing(folder):
+                if is_first:
+                    sweep(folder)
+                yield writer
         finally:
-            _free(lock)
+            writer.lock.release()
 
     def _journal(self, goal_id: GoalId) -> Path:
         return self._folder(goal_id) / "events.jsonl"
@@ -224,45 +248,28 @@ class FileSystemGoalStateStore:
             line = encode_entry(entry)
             write_atomic(path, header_line(goal_id) + line)
             self._keep_anchor(goal_id, Anchor(entry.seq, line_digest(line)))
-            self._write_head(goal_id, self._read(goal_id))
+            self._read(goal_id)
+            self._write_head(goal_id, self._known[goal_id])
 
     def _append(self, goal_id: GoalId, entry: JournalEntry) -> None:
         self._check_writable()
-        if goal_id in self._fenced:
-            raise StoreUnwritable(
-                f"The journal of {goal_id} could not be written before; nothing more is added "
-                "until it is opened again. Check the disk, then start anew: it is intact."
-            )
-        with self._appending(goal_id):
-            known = self._read(goal_id)
-            if entry.prev != known.digest or entry.seq != known.state.seq + 1:
+        with self._appending(goal_id) as writer:
+            journal = self._read(goal_id)
+            if journal.state.is_newer:
+                raise NotPossibleNow(newer(goal_id, journal.state.format))
+            if entry.prev != journal.digest or entry.seq != journal.state.seq + 1:
                 raise JournalConflict(f"{goal_id} was changed by somebody else meanwhile.")
-            line, after = encode_entry(entry), fold_entries((entry,), known.state)
-            descriptor = os.open(self._journal(goal_id), os.O_WRONLY)
+            line, after = encode_entry(entry), fold_entries((entry,), journal.state)
             try:
-                if os.fstat(descriptor).st_size > known.size:
-                    os.ftruncate(descriptor, known.size)  # a torn tail, seen under the lock
-                    os.fsync(descriptor)
-                os.lseek(descriptor, known.size, os.SEEK_SET)
-                _write_durably(descriptor, line)
-                stamp = _stamp(os.fstat(descriptor))
+                there = writer.file.append(line, journal.size)
             except OSError:
-                # a page that failed to reach the disk may be forgotten by it: never try again here
-                self._fenced.add(goal_id)
+                # a page that failed to reach the disk may be forgotten by it: nothing is tried again
+                # on this descriptor, and the next who appends reads all of the journal anew (D03)
                 self._known.pop(goal_id, None)
-                _cut(descriptor, known.size)
                 raise
-            finally:
-                os.close(descriptor)
-            known = _Known(
-                stamp=stamp,
-                size=known.size + len(line),
-                digest=line_digest(line),
-                entries=(*known.entries, entry),
-                state=after,
-            )
+            known = _Known(_stamp(there), journal.followed_by(entry, line, after))
             self._known[goal_id] = known
-            self._keep_anchor(goal_id, Anchor(entry.seq, known.digest))
+            self._keep_anchor(goal_id, Anchor(entry.seq, known.journal.digest))
             self._write_head(goal_id, known)
 
     def _keep_anchor(self, goal_id: GoalId, anchor: Anchor) -> None:
@@ -274,41 +281,51 @@ class FileSystemGoalStateStore:
 
     def _write_head(self, goal_id: GoalId, known: _Known) -> None:
         """Keep what a list shows of a goal that nobody works on; it is worth no failure."""
-        if known.state.status is not GoalStatus.RUNNING:
-            data = encode_head(known.state, known.digest, known.stamp)
+        journal = known.journal
+        if journal.state.status is not GoalStatus.RUNNING:
+            data = encode_head(journal.state, journal.digest, known.stamp)
             with suppress(StoreUnwritable, OSError):
                 write_atomic(self._folder(goal_id) / "head.json", data)
 
-    def _read(self, goal_id: GoalId) -> _Known:
+    def _read(self, goal_id: GoalId) -> Journal:
         """Read what is new since the last time; a reader never cuts a torn tail."""
         path = self._journal(goal_id)
         known = self._known.get(goal_id)
         with _reading(path, goal_id):
             if known and known.stamp == _stamp(path.stat()):
-                return known
+                return known.journal
             anchor = self._find_anchor(goal_id)
             with path.open("rb") as file:
                 stamp = _stamp(os.fstat(file.fileno()))
-                if known and (known.stamp[0] != stamp[0] or known.size >= stamp[1]):
+                if known and (known.stamp[0] != stamp[0] or known.journal.size >= stamp[1]):
                     known = None  # another file, or one that was changed and not appended to
-                file.seek(known.size if known else 0)
-                data = file.read(stamp[1] - file.tell())
-        if known:
-            parsed = parse_entries(data, goal_id, known.digest, known.state.seq + 1)
-        else:
-            parsed = parse_journal(data, goal_id)
-        known = _Known(
-            stamp=stamp,
-            size=(known.size if known else 0) + parsed.good,
-            digest=parsed.digest,
-            entries=(*(known.entries if known else ()), *parsed.entries),
-            state=replay(parsed.entries, goal_id, known.state if known else None),
-        )
-        place = self._anchors.place(goal_id)
-        if damage := say_lost(goal_id, anchor, known.entries, known.digest, place):
-            raise JournalDamaged(damage)
-        self._known[goal_id] = known
-        return known
+                begin = file.seek(known.journal.size if known else 0)
+                data = file.read(stamp[1] - begin)
+        journal = read_on(data, goal_id, known.journal) if known else read_journal(data, goal_id)
+        if anchor and not journal.state.is_newer:  # which this release reads up to the news
+            last = journal.state.seq
+            at = journal.starts[anchor.seq - 1] - begin if 0 < anchor.seq <= last else -1
+            found = line_digest(data[at : at + 64]) if at >= 0 else anchor.digest
+            if lost := say_lost(goal_id, anchor, last, found, self._anchors.place(goal_id)):
+                raise JournalDamaged(lost)
+        self._known[goal_id] = _Known(stamp, journal)
+        return journal
+
+    def _entries(self, goal_id: GoalId, after: int) -> Sequence[JournalEntry]:
+        """Return the last ones from memory, earlier ones from the file, verified again."""
+        journal = self._read(goal_id)
+        missing = journal.state.seq - len(journal.recent)
+        if after >= missing:
+            return journal.recent[after - missing :]
+        path = self._journal(goal_id)
+        with _reading(path, goal_id), path.open("rb") as file:
+            digest = header_digest(goal_id)
+            if after:
+                file.seek(journal.starts[after - 1])
+                digest = line_digest(file.readline())
+            file.seek(journal.starts[after])
+            data = file.read(journal.size - file.tell())
+        return parse_entries(data, goal_id, digest, after + 1).entries
 
     def _salvage(self, goal_id: GoalId) -> tuple[Sequence[JournalEntry], str]:
         path = self._journal(goal_id)
@@ -316,11 +333,13 @@ class FileSystemGoalStateStore:
         with _reading(path, goal_id):
             data = path.read_bytes()
         entries, damage = read_verified(data, goal_id)
-        end = data.rfind(b"\n") + 1
-        last = line_digest(data[data.rfind(b"\n", 0, end - 1) + 1 : end]) if entries else ""
-        return entries, damage or say_lost(
-            goal_id, anchor, entries, last, self._anchors.place(goal_id)
+        if anchor is None or damage:
+            return entries, damage
+        found = line_digest(
+            [*data.split(b"\n", anchor.seq + 1), b""][min(anchor.seq, len(entries))]
         )
+        place = self._anchors.place(goal_id)
+        return entries, say_lost(goal_id, anchor, len(entries), found, place)
 
     def _glance(self, goal_id: GoalId) -> GoalState:
         """Return the goal for a list: from `head.json` when its journal is not known yet."""
@@ -410,23 +429,6 @@ def _reading(path: Path, goal_id: GoalId) -> Iterator[None]:
 
 def _stamp(there: os.stat_result) -> Stamp:
     return there.st_ino, there.st_size, there.st_mtime_ns
-
-
-def _free(lock: FileLock) -> None:
-    with suppress(OSError):  # what was done under it is done; closing the file frees it as well
-        lock.release()
-
-
-def _write_durably(descriptor: int, data: bytes) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[os.write(descriptor, view) :]
-    os.fsync(descriptor)
-
-
-def _cut(descriptor: int, size: int) -> None:
-    with suppress(OSError):  # what is left is a torn tail, which the next opener cuts
-        os.ftruncate(descriptor, size)
 
 
 def _not_found(goal_id: str) -> GoalNotFound:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from goal_engine.errors import GoalNotFound, JournalConflict
+from goal_engine.errors import GoalError, GoalNotFound, JournalConflict
 from goal_engine.state.commands import Command, CreateGoal
 from goal_engine.state.decide import decide
 from goal_engine.state.events import GoalEvent, JournalEntry
@@ -65,6 +65,10 @@ class GoalStateStore(Protocol):
         """Return the goal and the digest of its last line.  Raises `GoalNotFound`."""
         ...
 
+    def recall(self, goal_id: GoalId) -> tuple[GoalState, str] | None:
+        """Return what `head` said last, at once, or `None`; the goal may have moved on since."""
+        ...
+
     async def entries(self, goal_id: GoalId, after: int = 0) -> Sequence[JournalEntry]:
         """Return the entries with a `seq` above `after`.  Raises `GoalNotFound`."""
         ...
@@ -108,40 +112,49 @@ async def transact(
 
     Raises what `decide` raises; a goal that somebody else changes meanwhile is decided again.
     """
+    known = None if isinstance(command, CreateGoal) else store.recall(goal_id)
     for _ in range(ATTEMPTS):
+        head = known or await _load(store, goal_id, command)
         try:
-            return await _try(store, goal_id, command, clock, publish)
+            entry = _decide(*head, command, clock)
+        except GoalError:
+            if known is None:
+                raise
+            known = None  # the goal may have moved on since
+            continue
+        known = None
+        try:
+            await _write(store, goal_id, head[0], entry)
         except JournalConflict:
             if isinstance(command, CreateGoal):
                 raise
+            continue
+        after = fold_entries((entry,), head[0])
+        if publish is not None:
+            publish(after, entry)
+        return after
     raise JournalConflict(f"{goal_id} is changed too often by others; try again.")
 
 
-async def _try(
-    store: GoalStateStore,
-    goal_id: GoalId,
-    command: Command,
-    clock: Clock,
-    publish: Publisher | None,
-) -> GoalState:
-    state, digest = await _load(store, goal_id, command)
+def _decide(state: GoalState | None, digest: str, command: Command, clock: Clock) -> JournalEntry:
     now = clock.now()
     events: tuple[GoalEvent, ...] = decide(state, command, now)
-    entry = JournalEntry(
+    return JournalEntry(
         seq=state.seq + 1 if state else 1,
         prev=digest,
         at=now,
         cause=type(command).__name__,
         events=events,
     )
+
+
+async def _write(
+    store: GoalStateStore, goal_id: GoalId, state: GoalState | None, entry: JournalEntry
+) -> None:
     if state is None:
         await store.create(goal_id, entry)
     else:
         await store.append(goal_id, entry)
-    after = fold_entries((entry,), state)
-    if publish is not None:
-        publish(after, entry)
-    return after
 
 
 async def _load(

@@ -47,6 +47,10 @@ _WORK = (
     e.GoalJudged,
     e.ProofRecorded,
     e.QuestionsAsked,
+    e.BudgetExtended,
+    e.BudgetWarned,
+    e.BudgetChecked,
+    e.SpendReported,
 )
 _RESUME: Moves = {e.GoalResumed: S.RUNNING, e.GoalCancelled: S.CANCELLED}
 _START: Moves = {e.GoalStarted: S.RUNNING, e.GoalCancelled: S.CANCELLED}
@@ -55,7 +59,7 @@ TRANSITIONS: Mapping[GoalStatus | None, Moves] = {
     None: {e.GoalCreated: S.PLANNED},
     S.PLANNED: {
         **_START,
-        **_stays(S.PLANNED, e.GoalPlanned, e.GoalRestated, e.QuestionsAsked),
+        **_stays(S.PLANNED, e.GoalPlanned, e.GoalRestated, e.QuestionsAsked, e.BudgetExtended),
         e.GoalBlocked: S.BLOCKED_ON_HUMAN,
     },
     S.RUNNING: {
@@ -67,7 +71,7 @@ TRANSITIONS: Mapping[GoalStatus | None, Moves] = {
         e.GoalNotReady: S.NOT_READY,
         e.GoalCancelled: S.CANCELLED,
     },
-    S.PAUSED: dict(_RESUME),
+    S.PAUSED: {**_RESUME, **_stays(S.PAUSED, e.BudgetExtended)},
     S.BLOCKED_ON_HUMAN: {
         **_RESUME,
         **_stays(
@@ -80,6 +84,7 @@ TRANSITIONS: Mapping[GoalStatus | None, Moves] = {
             e.HunksTried,
             e.GoalJudged,
             e.ProofRecorded,
+            e.BudgetExtended,
         ),
         e.GoalPlanned: S.PLANNED,
         e.GoalBlocked: S.BLOCKED_ON_HUMAN,
@@ -87,19 +92,23 @@ TRANSITIONS: Mapping[GoalStatus | None, Moves] = {
         e.GoalNotReady: S.NOT_READY,
         e.VerificationReopened: S.RUNNING,
     },
-    S.BLOCKED_ON_EXTERNAL: {**_RESUME, e.GoalPlanned: S.PLANNED},
-    S.NEEDS_MORE_BUDGET: dict(_RESUME),
-    S.FAILED_INFRA: dict(_RESUME),
+    S.BLOCKED_ON_EXTERNAL: {
+        **_RESUME,
+        **_stays(S.BLOCKED_ON_EXTERNAL, e.BudgetExtended),
+        e.GoalPlanned: S.PLANNED,
+    },
+    S.NEEDS_MORE_BUDGET: {**_RESUME, **_stays(S.NEEDS_MORE_BUDGET, e.BudgetExtended)},
+    S.FAILED_INFRA: {**_RESUME, **_stays(S.FAILED_INFRA, e.BudgetExtended)},
     S.NOT_READY: {
         **_START,
         **_stays(S.NOT_READY, e.CriterionAccepted, e.GoalJudged, e.ProofRecorded, e.GoalNotReady),
-        **_stays(S.NOT_READY, e.ChangeUndone),
+        **_stays(S.NOT_READY, e.ChangeUndone, e.BudgetExtended),
         e.GoalReady: S.READY,
         e.VerificationReopened: S.RUNNING,
     },
     S.READY: {
         **_START,
-        **_stays(S.READY, e.HunksTried),
+        **_stays(S.READY, e.HunksTried, e.BudgetExtended),
         **_stays(S.READY, e.ProofRecorded, e.ChangeApplied, e.ChangeUndone, e.DeliveryIntended),
         e.GoalDelivered: S.DELIVERED,
         e.VerificationReopened: S.RUNNING,
@@ -109,8 +118,14 @@ TRANSITIONS: Mapping[GoalStatus | None, Moves] = {
 }
 
 
+ANYWHERE = frozenset({e.FormatRaised})
+"""Events that any goal can have and that leave its status as it is."""
+
+
 def find_next(status: GoalStatus | None, event: Frozen) -> GoalStatus | None:
     """Return the status after `event`, or `None` where it cannot happen."""
+    if type(event) in ANYWHERE:
+        return status
     target = TRANSITIONS[status].get(type(event))
     if target is not None and isinstance(event, e.GoalBlocked):
         return BLOCKED_ON[event.on]
@@ -126,7 +141,7 @@ POSSIBLE: Mapping[GoalStatus, tuple[str, ...]] = {
         "cancel",
     ),
     S.BLOCKED_ON_EXTERNAL: ("revise", "resume", "cancel"),
-    S.NEEDS_MORE_BUDGET: ("resume", "cancel"),
+    S.NEEDS_MORE_BUDGET: ("budget", "resume", "cancel"),
     S.FAILED_INFRA: ("resume", "diagnose", "cancel"),
     S.NOT_READY: ("execute", "diagnose", "accept", "diff", "proof", "verify", "cancel"),
     S.READY: ("diff", "apply", "deliver", "proof", "verify", "hunks", "execute", "cancel"),

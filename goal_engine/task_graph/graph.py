@@ -11,8 +11,9 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Discriminator, Field, Tag
 from pydantic.dataclasses import dataclass
 
+from goal_engine.budget import TaskBudget
 from goal_engine.task_graph.globs import match_glob
-from goal_engine.types import AgentName, Frozen, TaskId, TaskStatus, WorkerName, tell_by_key
+from goal_engine.types import AgentName, Frozen, TaskId, TaskStatus, WorkerName, later, tell_by_key
 
 
 class RunStep(Frozen):
@@ -84,10 +85,12 @@ class GoalTask(Frozen):
     timeout: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     """Seconds that a turn of the worker `cli` may take; `None` is its own limit."""
     steps: tuple[Step, ...] = ()
+    budget: TaskBudget | None = later(None)
+    """What one attempt may use; held back from the goal's limits while it runs."""
 
     @property
     def metered(self) -> bool:
-        """Whether its worker can tell what a turn cost."""
+        """Whether it costs nothing that has to be paid for, so that nothing of it can be unknown."""
         return self.worker != "cli"
 
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from goal_engine.budget import UNKNOWN
+from goal_engine.budget import LOST_TURN, SAYS_NOTHING
 from goal_engine.errors import GoalError, ToolMissing
 from goal_engine.ports import TurnResult, WorkerTurn
 from goal_engine.runtime.atomic import write_atomic
@@ -42,6 +42,8 @@ class _Command:
 
 class CliWorker:
     """Runs an agent's headless mode, or the command that the task names."""
+
+    reports = SAYS_NOTHING
 
     def __init__(self, find_agents: FindAgents, checkout: Path) -> None:
         self._find_agents = find_agents
@@ -83,7 +85,7 @@ class CliWorker:
         if said:
             last = await in_thread(read_last_line, turn.log)
             said += f": {last}" if last else ", and said nothing"
-        return TurnResult(ended=not said, reason=said, spent=UNKNOWN)
+        return TurnResult(ended=not said, reason=said, spent=LOST_TURN)
 
     def _find(self, turn: WorkerTurn) -> _Command:
         task = turn.task

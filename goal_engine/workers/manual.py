@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+from goal_engine.budget import COSTS_NOTHING
 from goal_engine.ports import TurnResult, WorkerTurn
 from goal_engine.state.events import TaskHandedOver
 
@@ -13,6 +14,8 @@ LOOK = 0.1
 
 class ManualWorker:
     """Waits.  Whatever ends the wait, the folder stays as the person left it."""
+
+    reports = COSTS_NOTHING
 
     async def run(self, turn: WorkerTurn) -> TurnResult:
         """Hand the folder over and return once it is submitted."""

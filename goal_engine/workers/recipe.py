@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import assert_never
 
+from goal_engine.budget import COSTS_NOTHING
 from goal_engine.errors import ToolMissing
 from goal_engine.ports import TurnResult, WorkerTurn
 from goal_engine.runtime.process import clean_environment, run_process
@@ -28,6 +29,8 @@ class StepFailed(Exception):
 
 class RecipeWorker:
     """Runs, replaces, writes and fixes: the same tree every time."""
+
+    reports = COSTS_NOTHING
 
     async def run(self, turn: WorkerTurn) -> TurnResult:
         """Carry out the steps; the first that fails ends the turn."""

@@ -18,7 +18,7 @@ from goal_engine.state import events as e
 from goal_engine.state.decide import decide
 from goal_engine.state.evolve import ImpossibleEvent, evolve, fold, fold_entries
 from goal_engine.state.journal import encode_entry, header_line, parse_journal
-from goal_engine.state.transitions import BLOCKED_ON, POSSIBLE, TRANSITIONS
+from goal_engine.state.transitions import ANYWHERE, BLOCKED_ON, POSSIBLE, TRANSITIONS
 from goal_engine.types import GoalKind, GoalStatus, TaskStatus
 from tests.builders import (
     DIGEST,
@@ -139,7 +139,7 @@ def test_the_builders_know_every_event_and_reach_every_status():
 @pytest.mark.parametrize("event", EVENTS, ids=lambda event: event.type)
 def test_an_event_is_in_the_table_or_refused_everywhere(status, event):
     goal = a_goal(status)
-    target = TRANSITIONS[status].get(type(event))
+    target = status if type(event) in ANYWHERE else TRANSITIONS[status].get(type(event))
     if target is None:
         with pytest.raises(ImpossibleEvent):
             evolve(goal, event)
@@ -161,8 +161,20 @@ def test_nothing_but_creation_can_happen_to_no_goal(event):
 
 @pytest.mark.parametrize("command", COMMANDS, ids=str)
 def test_a_cancelled_goal_stays_cancelled(command):
+    if command == c.Record((e.FormatRaised(format=e.FORMAT),)):
+        events = decide(a_goal(S.CANCELLED), command, NOW)
+        assert fold(events, a_goal(S.CANCELLED)).status is S.CANCELLED
+        return
     with pytest.raises(GoalError):
         decide(a_goal(S.CANCELLED), command, NOW)
+
+
+@pytest.mark.parametrize("status", list(S))
+@pytest.mark.parametrize("command", COMMANDS, ids=str)
+def test_a_goal_that_a_newer_release_went_on_with_is_not_changed(status, command):
+    goal = evolve(a_goal(status), e.FormatRaised(format=e.FORMAT + 1))
+    with pytest.raises(NotPossibleNow, match="update Goalproof"):
+        decide(goal, command, NOW)
 
 
 def test_nothing_leads_out_of_cancelled():

@@ -10,7 +10,7 @@ import shutil
 
 import pytest
 
-from goal_engine.errors import JournalDamaged
+from goal_engine.errors import JournalDamaged, StoreUnwritable
 from goal_engine.runtime.anchors import Anchors
 from goal_engine.state import events as e
 from goal_engine.state.anchor import Anchor, encode_anchor, find_lost, parse_anchor
@@ -207,21 +207,19 @@ async def test_a_goal_whose_folder_was_removed_is_gone_and_can_be_created_again(
 
 
 async def test_no_anchor_is_written_for_what_was_not_made_durable(store, monkeypatch):
-    from goal_engine.state import persistence
-
     before = anchor_of(store).read_bytes()
 
-    def fail(descriptor, data):
+    def fail(descriptor):
         raise OSError(5, "Input/output error")
 
-    monkeypatch.setattr(persistence, "_write_durably", fail)
     state, digest = await store.head(GOAL)
-    with pytest.raises(Exception, match="cannot be written"):
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(StoreUnwritable):
         await store.append(GOAL, next_entry(state, digest, VERIFYING))
     assert anchor_of(store).read_bytes() == before
 
 
-@pytest.mark.parametrize("seq", [0, 1, 7, 10**11])
+@pytest.mark.parametrize("seq", [1, 7, 10**11])
 def test_an_anchor_reads_as_it_was_written(seq):
     anchor = Anchor(seq, "ab" * 32)
     assert parse_anchor(encode_anchor(anchor)) == anchor
@@ -235,5 +233,17 @@ def test_two_anchors_mixed_are_none():
         assert parse_anchor(mixed) is None or mixed in (one, two)
 
 
-def test_without_an_anchor_nothing_is_lost():
-    assert find_lost(None, (), "0" * 64) == ""
+ONE, TWO = "1" * 64, "2" * 64
+LOST = [
+    (Anchor(3, ONE), 3, ONE, ""),
+    (Anchor(3, ONE), 9, ONE, ""),
+    (Anchor(3, ONE), 2, "", "its last entry is gone"),
+    (Anchor(3, ONE), 0, "", "its last 3 entries are gone"),
+    (Anchor(3, ONE), 3, TWO, "its entry 3 was replaced by another"),
+    (Anchor(3, ONE), 9, TWO, "its entry 3 was replaced by another"),
+]
+
+
+@pytest.mark.parametrize(("anchor", "last", "digest", "lost"), LOST)
+def test_what_a_journal_lacks(anchor, last, digest, lost):
+    assert find_lost(anchor, last, digest) == lost

@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from goal_engine.budget import GoalBudget, Spend, find_exceeded
+from goal_engine.budget import (
+    COSTS_NOTHING,
+    NO_NEED,
+    SAYS_NOTHING,
+    Need,
+    Reports,
+    Spend,
+    find_unfit,
+    has_limits,
+    make_need,
+)
 from goal_engine.state.model import GoalState
 from goal_engine.task_graph.graph import GoalTask
 
@@ -17,21 +28,30 @@ class Wave:
     exceeded: tuple[str, ...] = ()
 
 
-def next_wave(state: GoalState, spent: Spend) -> Wave:
+def next_wave(state: GoalState, spent: Spend, reports: Mapping[str, Reports] | None = None) -> Wave:
     """Return the ready tasks that fit the budget after `spent`; nothing at all means no more work.
 
-    A wave holds every ready task: `max_agents` bounds how many of them run at once, not its size.
+    `reports` says of each worker what it says of what it uses.  What each task may use counts as
+    spent for those after it; one that does not fit waits for the next wave.  A wave holds every
+    task that fits: `max_agents` bounds how many of them run at once, not its size.
     """
     ready = state.graph.ready(state.statuses)
-    if not ready:
-        return Wave()
-    exceeded = find_exceeded(state.budget, spent)
-    room = _room(state.budget, spent)
-    if exceeded or room == 0:
-        attempts = f"attempts: {spent.attempts} of {state.budget.attempts}"
-        return Wave(exceeded=exceeded or (attempts,))
-    return Wave(tasks=ready[:room])
+    if not has_limits(state.budget):
+        return Wave(tasks=ready)
+    chosen: list[GoalTask] = []
+    held, first = NO_NEED, tuple[str, ...]()
+    for task in ready:
+        need = find_need(task, reports)
+        unfit = find_unfit(state.budget, spent, held, need)
+        if unfit:
+            first = first or unfit
+            continue
+        chosen.append(task)
+        held = held.plus(need)
+    return Wave(tasks=tuple(chosen)) if chosen else Wave(exceeded=first)
 
 
-def _room(budget: GoalBudget, spend: Spend) -> int | None:
-    return None if budget.attempts is None else max(0, budget.attempts - spend.attempts)
+def find_need(task: GoalTask, reports: Mapping[str, Reports] | None = None) -> Need:
+    """Return what an attempt at a task may use before anybody looks again."""
+    usual = COSTS_NOTHING if task.metered else SAYS_NOTHING
+    return make_need(task.id, (reports or {}).get(task.worker, usual), task.budget)

@@ -7,13 +7,15 @@ from contextlib import nullcontext
 from pathlib import Path
 
 from goal_engine.budget import Spend
-from goal_engine.dispatch.tasks.scheduler import Wave
+from goal_engine.dispatch.tasks.scheduler import Wave, find_need
+from goal_engine.dispatch.tasks.turns import run_turn
 from goal_engine.errors import GoalError
 from goal_engine.evidence import GoalGitEvidence
+from goal_engine.metering import Meter
 from goal_engine.ports import Ports, WorkerTurn
 from goal_engine.runtime.threads import in_thread
 from goal_engine.state import events as e
-from goal_engine.state.commands import Record
+from goal_engine.state.commands import Record, RecordStep
 from goal_engine.state.model import GoalState
 from goal_engine.task_graph.globs import match_glob
 from goal_engine.task_graph.graph import GoalTask
@@ -23,15 +25,19 @@ from goal_engine.worktree import Workbench
 ONE_ATTEMPT = Spend(attempts=1)
 
 
-async def run_wave(ports: Ports, bench: Workbench, state: GoalState, wave: Wave) -> GoalState:
+async def run_wave(
+    ports: Ports, bench: Workbench, state: GoalState, wave: Wave, meter: Meter
+) -> GoalState:
     """Run the tasks of `wave`, at most `max_agents` at once, and return the goal afterwards.
 
-    Cancelled, it returns only when every process is dead; what was under way is not recorded.
+    A task for which the limits have no room when its turn comes stays pending.  Cancelled, it
+    returns only when every process is dead; what was under way is not recorded, but for what it
+    had reported of what it used.
     """
     slots = asyncio.Semaphore(state.budget.max_agents)
     async with asyncio.TaskGroup() as group:
         for task in wave.tasks:
-            group.create_task(_attempt(ports, bench, state, task, slots))
+            group.create_task(_attempt(ports, bench, state, task, slots, meter))
     after = await ports.read(state.goal_id)
     facts = tuple(
         e.TasksBlocked(tasks=blocked, by=task.id)
@@ -43,28 +49,55 @@ async def run_wave(ports: Ports, bench: Workbench, state: GoalState, wave: Wave)
 
 
 async def _attempt(
-    ports: Ports, bench: Workbench, state: GoalState, task: GoalTask, slots: asyncio.Semaphore
+    ports: Ports,
+    bench: Workbench,
+    state: GoalState,
+    task: GoalTask,
+    slots: asyncio.Semaphore,
+    meter: Meter,
 ) -> None:
     by_hand = task.worker == "manual"
+    reports = {name: worker.reports for name, worker in ports.workers.items()}
     async with (
         nullcontext() if by_hand else slots,  # a person takes no agent's place
         bench.door.step(counted=not by_hand),  # and nobody waits for them to pause
     ):
-        before = state.tasks[task.id]
-        base = state.commit or state.created.base_commit
-        if before.folder is not None and before.base is not None:
-            base = before.base
-        attempt = before.attempts + 1
-        begun = e.TaskStarted(task=task.id, attempt=attempt, base_commit=base)
-        await ports.transact(state.goal_id, Record((begun,)))
-        place = (
-            bench.desk(task.id, base, again=before.folder is not None)
-            if by_hand
-            else bench.workspace(task.id, base)
-        )
+        if meter.hold(await ports.read(state.goal_id), find_need(task, reports)):
+            return  # what ran before it used more than was thought
+        try:
+            await _carry_out(ports, bench, state, task, meter)
+        finally:
+            meter.release(task.id)
+
+
+async def _carry_out(
+    ports: Ports, bench: Workbench, state: GoalState, task: GoalTask, meter: Meter
+) -> None:
+    by_hand, before = task.worker == "manual", state.tasks[task.id]
+    base = state.commit or state.created.base_commit
+    if before.folder is not None and before.base is not None:
+        base = before.base
+    attempt = before.attempts + 1
+    begun = e.TaskStarted(task=task.id, attempt=attempt, base_commit=base)
+    await ports.transact(state.goal_id, Record((begun,)))
+    place = (
+        bench.desk(task.id, base, again=before.folder is not None)
+        if by_hand
+        else bench.workspace(task.id, base)
+    )
+    since = meter.spent.wall_ms
+    try:
         async with place as workspace:
-            ended = await _work(ports, bench, state, task, attempt, base, workspace)
-        await ports.transact(state.goal_id, Record((ended,)))
+            ended = await _work(ports, bench, state, task, attempt, base, workspace, meter)
+    except asyncio.CancelledError:
+        reported = meter.find_reported(task.id)
+        if reported is not None:
+            fact = e.SpendReported(task=task.id, attempt=attempt, spent=reported)
+            await asyncio.shield(ports.transact(state.goal_id, Record((fact,))))
+        raise
+    ended = ended.changed(wall_ms=0 if by_hand else meter.spent.wall_ms - since)
+    step = RecordStep("task", meter.in_flight, (ended,), task.id)
+    await ports.transact(state.goal_id, step)
 
 
 async def _work(
@@ -75,6 +108,7 @@ async def _work(
     attempt: int,
     base: str,
     workspace: Path,
+    meter: Meter,
 ) -> e.TaskFinished | e.TaskFailed:
     log = bench.log_path(task.id)
     environment = await bench.environment(workspace, base, state.tasks[task.id].exclude)
@@ -96,7 +130,7 @@ async def _work(
         read=lambda: ports.read(state.goal_id),
         record=lambda event: ports.transact(state.goal_id, Record((event,))),
     )
-    result = await ports.workers[task.worker].run(turn)
+    result = await run_turn(ports.workers[task.worker], turn, meter)
     kept = await bench.keep_log(ports.store, log)
     spent = ONE_ATTEMPT.plus(result.spent)
 
