@@ -6,6 +6,7 @@ import asyncio
 import logging
 import secrets
 from collections.abc import Callable, Iterable
+from functools import cached_property
 from pathlib import Path
 from threading import Lock
 
@@ -17,6 +18,7 @@ from goal_engine.ports import Ports
 from goal_engine.runtime.anchors import Anchors
 from goal_engine.runtime.binding import Home, adopt
 from goal_engine.runtime.clock import SystemClock
+from goal_engine.runtime.filesystems import read_warning
 from goal_engine.runtime.repository import (
     EvidenceRepository,
     read_checkout,
@@ -82,6 +84,11 @@ class Engine:
         Where goals can only be looked at nothing is made.
         """
         return self.home.state_dir()
+
+    @cached_property
+    def place_warning(self) -> str:
+        """Why goals are not safe where the checkout is; empty where they are."""
+        return read_warning(self.checkout)
 
     async def adopt(self) -> Binding:
         """Let goals be made here although the store came from another place; return what it was.

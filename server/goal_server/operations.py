@@ -568,7 +568,10 @@ async def _create(context: Context, params: p.PlanParams) -> GoalState:
         copies=choice.copies,
         review=choice.review,
         setup=choice.setup,
-        notices=tuple(passed.sentence for passed in choice.passed_over if passed.absent),
+        notices=(
+            *(passed.sentence for passed in choice.passed_over if passed.absent),
+            *filter(None, [context.engine.place_warning]),
+        ),
         worker=params.worker,
         agent=params.agent or "",
         kind=params.kind,
