@@ -26,7 +26,7 @@ from goal_engine.history.timeline import (
 from goal_engine.ports import Ports
 from goal_engine.state.events import JournalEntry
 from goal_engine.state.evolve import fold_entries
-from goal_engine.state.journal import CANONICAL
+from goal_engine.state.journal import CANONICAL, newer
 from goal_engine.state.model import GoalState
 from goal_engine.state.naming import find_goal
 from goal_engine.state.store import GoalStateStore
@@ -83,6 +83,8 @@ class GoalReplay(Frozen):
     """Differences that are left out, since there are so many."""
     damage: str = ""
     """Where the journal ends before its bytes do, and why; empty for a journal that is whole."""
+    note: str = ""
+    """Why it goes on where it cannot be read here: a newer release wrote that."""
     defects: tuple[str, ...] = ()
     """Where what is shown elsewhere is not what the journal says."""
 
@@ -166,6 +168,7 @@ def tell_story(entries: tuple[JournalEntry, ...], options: ReplayOptions) -> Goa
         moments=tuple(map(render_moment, told)),
         earlier=len(wanted) - len(told),
         times=sum_times(steps),
+        note=newer(state.goal_id, state.format) if state.is_newer else "",
         differences=found and found[:DIFFERENCES],
         more=max(0, len(found or ()) - DIFFERENCES),
     )

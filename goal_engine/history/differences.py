@@ -9,6 +9,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal
 
+from goal_engine.history.sentences import name_gate
 from goal_engine.state.model import GoalState
 from goal_engine.types import Frozen
 
@@ -98,6 +99,9 @@ def _make(path: Path, change: Change, before: Any, after: Any) -> Difference:
 
 
 def _say(path: Path, change: Change, before: Any, after: Any) -> str:
+    if path[0] == ".gates_run" and change == "added":
+        result = after["result"]
+        return f"{name_gate(result['gate'], result['stage'])}: {result['outcome']}"
     first, *rest = (part.strip(".[]").replace("_", " ") for part in path)
     named = " ".join((NAMES.get(first.replace(" ", "_"), first), *rest))
     if change == "added" or before is None:

@@ -46,7 +46,7 @@ STAGES: Mapping[GateStage, str] = {
 
 def name_gate(gate: str, stage: str) -> str:
     """Return a gate and what it ran on."""
-    return f"gate {gate} {STAGES.get(GateStage(stage), stage)}"
+    return f"gate {gate} {STAGES[GateStage(stage)]}"
 
 
 def describe_limits(budget: GoalBudget) -> str:
@@ -112,7 +112,21 @@ def _integrated(event: e.TreeIntegrated) -> str:
 
 def _cancelled(event: e.GoalCancelled) -> str:
     kept = f"; work of a person is kept: {name_some(event.kept)}" if event.kept else ""
-    return f"it ended for good: {event.reason}{kept}"
+    return f"it ended for good: {event.reason}{_receipt(event.receipt)}{kept}"
+
+
+def _receipt(receipt: e.Receipt | None) -> str:
+    """Return what a stop came to; who asked for it is told beside the sentence."""
+    if receipt is None:
+        return ""
+    left = f", {receipt.left} could not be" if receipt.left else ""
+    way = name_some((*receipt.tasks, *receipt.gates))
+    cut = f"; under way: {way}" if way else ""
+    return f"; {count(receipt.ended, 'process', 'processes')} ended{left}{cut}"
+
+
+def _asked(event: e.ControlRequested) -> str:
+    return f"it was asked to {event.kind}" + (" after the present step" * event.after_step)
 
 
 def _round(event: e.RoundWeighed) -> str:
@@ -156,11 +170,11 @@ SENTENCES: Mapping[type[Frozen], Callable[[Any], str]] = {
     e.GoalResumed: lambda v: (
         "it goes on" + (f", limits: {describe_limits(v.budget)}" if v.budget else "")
     ),
-    e.ControlRequested: lambda v: f"it was asked to {v.kind}",
-    e.GoalPaused: lambda v: f"it stopped, to go on later: {v.reason}",
-    e.GoalInterrupted: lambda v: "whoever ran it was gone without a word",
+    e.ControlRequested: _asked,
+    e.GoalPaused: lambda v: f"it stopped, to go on later: {v.reason}{_receipt(v.receipt)}",
+    e.GoalInterrupted: lambda v: f"whoever ran it was gone without a word{_receipt(v.receipt)}",
     e.GoalCancelled: _cancelled,
-    e.GateStarted: lambda v: f"{name_gate(v.gate, v.stage)} began",
+    e.GateStarted: lambda v: f"gate {v.gate} began {STAGES[v.stage]}",
     e.GateFinished: _gate_finished,
     e.CheckFinished: _check_finished,
     e.TaskStarted: lambda v: (

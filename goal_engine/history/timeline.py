@@ -20,6 +20,9 @@ from goal_engine.types import Decision, Frozen, GoalPhase, GoalStatus, TaskStatu
 OBJECTS = ("log", "report", "failures", "digest", "commit", "tree")
 """Fields of an event that name something which is kept elsewhere."""
 
+RUNS = "runs of gates"
+"""Stands for all of them among what began."""
+
 
 class NamedObject(Frozen):
     """Something that an event names: an object of the store, a proof, or one of git's."""
@@ -116,14 +119,23 @@ def _between(before: datetime | None, after: datetime) -> int:
 
 
 def _find_took(event: e.GoalEvent, at: datetime, began: dict[str, datetime]) -> int | None:
-    """A gate tells how long it ran; an attempt ends some time after it began."""
+    """A gate tells how long it ran, a receipt how long a stop took; an attempt began some time ago.
+
+    An answer that was taken over from elsewhere took no time: it was remembered, or its run never
+    began, in a journal that says when runs begin.
+    """
     match event:
+        case e.GateStarted():
+            began[RUNS] = began[f"{event.stage} {event.gate}"] = at
         case e.GateFinished():
-            return 0 if event.result.cached else event.result.duration_ms
+            ran = began.pop(f"{event.result.stage} {event.result.gate}", None) or RUNS not in began
+            return event.result.duration_ms if ran and not event.result.cached else 0
         case e.TaskStarted():
             began[event.task] = at
         case e.TaskFinished() | e.TaskFailed():
             return _between(began.pop(event.task, at), at)
+        case e.GoalPaused() | e.GoalCancelled() | e.GoalInterrupted():
+            return event.receipt.took_ms if event.receipt else None
         case _:
             pass
     return None
@@ -163,6 +175,8 @@ def find_decision(event: Frozen) -> Decision | None:
     """Return the decision that an event records, be it within an answer or an acceptance."""
     values: list[Any] = [getattr(event, name) for name in type(event).model_fields]
     found = next((value for value in values if isinstance(value, Decision)), None)
+    if isinstance(event, e.Receipt) and event.actor:
+        return Decision(actor=event.actor, reason=event.reason)
     nested = (value for value in values if isinstance(value, Frozen))
     return found or next(filter(None, map(find_decision, nested)), None)
 
@@ -205,7 +219,7 @@ def sum_times(steps: Sequence[Step]) -> tuple[TimeSpent, ...]:
     for step in steps:
         if step.before is not None and step.gap_ms:
             found.setdefault(f"status {step.before.status}", []).append(step.gap_ms)
-        if step.took_ms is not None:
+        if step.took_ms:
             found.setdefault(_name_worker(step.event), []).append(step.took_ms)
     times = [
         TimeSpent(what=what, times=len(all_ms), ms=sum(all_ms)) for what, all_ms in found.items()
@@ -216,4 +230,4 @@ def sum_times(steps: Sequence[Step]) -> tuple[TimeSpent, ...]:
 def _name_worker(event: e.GoalEvent) -> str:
     if isinstance(event, e.GateFinished):
         return name_gate(event.result.gate, event.result.stage)
-    return f"task {', '.join(find_tasks(event))}"
+    return f"task {name}" if (name := ", ".join(find_tasks(event))) else "stopping"

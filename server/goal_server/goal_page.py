@@ -78,6 +78,7 @@ def render_replay_page(told: r.ReplayView) -> str:
         f"# What happened: {plain(told.text)}",
         f"**{_words(told.status)}** · {code(told.goal)} · {told.entries} entries",
         _section("Damaged", plain(told.damage)),
+        plain(told.note),
         _section("Not what is shown elsewhere", listed(map(plain, told.defects))),
         listed(earlier) if told.earlier else "",
         table(("entry", "when (UTC)", "time", "what", "goal"), map(_moment, told.moments)),

@@ -13,7 +13,8 @@ LEAST = 50
 def say_moment(moment: MomentView, *, with_status: bool) -> str:
     """Return what happened, who decided it and why, and where that left the goal."""
     by = f" — by {moment.by}" if moment.by else ""
-    reason = f": {moment.reason}" if moment.reason else ""
+    said = moment.reason in moment.text  # a stop says why by itself
+    reason = f": {moment.reason}" if moment.reason and not said else ""
     moved = f" [{moment.status}]" if with_status and moment.status != moment.was else ""
     return f"{moment.text}{by}{reason}{moved}"
 

@@ -168,6 +168,8 @@ def _replay(told: r.ReplayView) -> Iterator[str]:
     yield f"{told.goal}  {span} entry {told.last} of {told.entries}"
     if told.damage:
         yield from _wrap(told.damage, "damaged ")
+    if told.note:
+        yield from _wrap(told.note, "note    ")
     for defect in told.defects:
         yield from _wrap(defect, "defect  ")
     if told.differences is not None:

@@ -430,6 +430,8 @@ class ReplayView(View):
     """The goal at `last`, where one moment was asked for."""
     damage: str
     """Where the journal ends before its bytes do, and why; empty for one that is whole."""
+    note: str
+    """Why it goes on where it cannot be read here: a newer release wrote that."""
     defects: tuple[str, ...]
     """Where what is shown elsewhere is not what the journal says."""
 
@@ -773,6 +775,7 @@ def render_replay(told: GoalReplay, *, shows_state: bool) -> ReplayView:
         more=told.more,
         state=shown,
         damage=told.damage,
+        note=told.note,
         defects=told.defects,
     )
 

@@ -13,6 +13,7 @@ from tests.bench.journal import measure_append, measure_reading
 from tests.bench.lenses import measure_lenses
 from tests.bench.proof import measure_proof
 from tests.bench.start import measure_demo, measure_help, measure_initialize
+from tests.bench.stopping import measure_stopping
 from tests.bench.table import Row, render_table
 from tests.bench.wire import measure_coalescing, measure_commands, measure_shutdown, measure_stalls
 
@@ -20,6 +21,7 @@ MEASURES = {
     "start": measure_initialize,
     "append": measure_append,
     "engine": measure_engine,
+    "stopping": measure_stopping,
     "gates": measure_gates,
     "demo": measure_demo,
     "proof": measure_proof,

@@ -104,6 +104,19 @@ def test_who_decided_is_found_wherever_an_event_keeps_it(event):
     assert find_decision(event) == ME
 
 
+def test_a_receipt_says_who_asked_how_long_it_took_and_what_was_ended():
+    receipt = e.Receipt(actor="ann", reason="lunch", took_ms=300, ended=2, tasks=("fix",))
+    stopped = e.GoalPaused(reason="lunch", receipt=receipt)
+    *_, step = walk(a_story((a_goal_created(), planned()), (e.GoalStarted(),), (stopped,)))
+    moment = render_moment(step)
+    assert (moment.by, moment.reason, moment.took_ms) == ("ann", "lunch", 300)
+    assert moment.text == "it stopped, to go on later: lunch; 2 processes ended; under way: fix"
+    assert TimeSpent(what="stopping", times=1, ms=300) in sum_times([step])
+    alone = e.GoalInterrupted(receipt=e.Receipt(actor="", reason="gone", left=1))
+    assert find_decision(alone) is None
+    assert tell_event(alone).endswith("; 0 processes ended, 1 could not be")
+
+
 def test_what_the_engine_saw_was_decided_by_nobody():
     assert find_decision(e.GoalStarted()) is None
     assert find_decision(e.GateStarted(gate="tests", stage=GateStage.PROVING, tree=TREE)) is None
@@ -184,6 +197,15 @@ def test_a_remembered_answer_took_no_time():
     assert steps[-1].took_ms == 0
 
 
+def test_an_answer_that_was_taken_over_took_no_time_where_runs_are_told():
+    begun = e.GateStarted(gate="tests", stage=GateStage.BASELINE, tree=BASE)
+    again = a_run(700).changed(result=a_run(700).result.changed(stage=GateStage.COUNTERFACTUAL))
+    groups = ((a_goal_created(), planned()), (e.GoalStarted(),), (begun,), (a_run(700),), (again,))
+    assert [step.took_ms for step in walk(a_story(*groups))][-2:] == [700, 0]
+    old = (*groups[:2], *groups[3:])
+    assert [step.took_ms for step in walk(a_story(*old))][-2:] == [700, 700]
+
+
 def test_no_time_is_negative_when_a_clock_goes_back():
     back = [STORY[0], STORY[1].changed(at=NOW - timedelta(days=1)), STORY[2]]
     assert [step.gap_ms for step in walk(back)][2] == 0
@@ -207,6 +229,12 @@ def test_what_is_different_is_said_as_data_and_in_words():
     assert found["status"].text == "status: running → paused"
     assert found["tasks.fix.attempts"].text == "task fix attempts: 0 → 1"
     assert found["tasks.fix.base"].text == f"task fix base: {BASE}"
+
+
+def test_a_gate_that_ran_is_said_as_people_say_it():
+    (one,) = find_differences(a_goal(S.RUNNING), a_goal(S.RUNNING, a_run(5)))
+    assert one.path == f"gates_run.baseline:{BASE}:tests"
+    assert one.text == "gate tests before any work: passed"
 
 
 def test_the_same_goal_differs_in_nothing():

@@ -10,6 +10,7 @@ from goal_engine.proof.gate import GateStage
 from goal_engine.replay import ReplayOptions, digest_state, find_defects, tell_story
 from goal_engine.state import events as e
 from goal_engine.state.evolve import fold_entries
+from goal_engine.state.journal import FORMAT
 from goal_engine.types import GoalStatus
 from tests.builders import (
     BASE,
@@ -122,6 +123,13 @@ def test_a_task_that_has_not_begun_has_no_moments_yet():
          (e.TaskStarted(task="fix", attempt=1, base_commit=BASE),))
     )  # fmt: skip
     assert told(entries, at=2, task="fix").moments == ()
+
+
+def test_what_a_newer_release_wrote_is_told_up_to_there():
+    entries = entries_of((*GROUPS[:2], (e.FormatRaised(format=FORMAT + 1),)))
+    story = told(entries)
+    assert "newer Goalproof" in story.note and story.damage == ""
+    assert told(entries, at=2).note == ""
 
 
 def test_what_is_shown_and_was_true_is_no_defect():

@@ -477,6 +477,7 @@ export interface ReplayView {
   readonly more: number;
   readonly state: GoalView | null;
   readonly damage: string;
+  readonly note: string;
   readonly defects: readonly string[];
 }
 

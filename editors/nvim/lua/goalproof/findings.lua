@@ -89,7 +89,8 @@ end
 ---@return string
 local function render_moment(moment)
   local by = moment.by ~= '' and (' — by ' .. moment.by) or ''
-  local reason = moment.reason ~= '' and (': ' .. moment.reason) or ''
+  local said = moment.text:find(moment.reason, 1, true) -- a stop says why by itself
+  local reason = not said and (': ' .. moment.reason) or ''
   local moved = moment.status ~= moment.was and (' [%s]'):format(moment.status) or ''
   local at = moment.at:sub(1, 19):gsub('T', ' ')
   return ('%d  %s  %s%s%s%s'):format(moment.seq, at, moment.text, by, reason, moved)
@@ -101,6 +102,7 @@ function M.replay(call)
   local found = goals.about(call, 'replay')
   local out = { plain.line(found.text), '', (found.status:gsub('_', ' ')) }
   add(out, 'Damaged', found.damage ~= '' and { found.damage } or {})
+  add(out, 'Note', found.note ~= '' and { found.note } or {})
   add(out, 'Not what is shown elsewhere', found.defects)
   add(out, 'Earlier', found.earlier > 0 and { ('%d more'):format(found.earlier) } or {})
   add(out, 'What happened (UTC)', vim.tbl_map(render_moment, found.moments))

@@ -341,6 +341,7 @@
 ---@field more number
 ---@field state goalproof.GoalView|nil
 ---@field damage string
+---@field note string
 ---@field defects string[]
 
 --- A change to print.
