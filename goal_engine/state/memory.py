@@ -80,9 +80,11 @@ class InMemoryGoalStateStore:
         if goal_id not in self.journals:
             raise GoalNotFound(f"No goal is called {goal_id}; `goalproof list` shows them.")
 
-    async def list(self) -> Sequence[Summary]:
-        """Return every goal, oldest first, damaged ones too."""
-        return [await self._summary(name) for name in sorted(self.journals)]
+    async def list(self, newest: int | None = None) -> Sequence[Summary]:
+        """Return every goal, or so many of the newest, oldest first, damaged ones too."""
+        names = sorted(self.journals)
+        chosen = names if newest is None else names[-newest:]
+        return [await self._summary(name) for name in chosen]
 
     async def _summary(self, name: GoalId) -> Summary:
         try:

@@ -151,9 +151,9 @@ class FileSystemGoalStateStore:
         """Return what verifies of a journal, and what is damaged in it."""
         return await self._do(lambda: self._salvage(goal_id))
 
-    async def list(self) -> Sequence[Summary]:
-        """Return every goal, oldest first, damaged ones too."""
-        return await self._do(self._list)
+    async def list(self, newest: int | None = None) -> Sequence[Summary]:
+        """Return every goal, or so many of the newest, oldest first, damaged ones too."""
+        return await self._do(lambda: self._list(newest))
 
     async def mark(self, goals: Iterable[GoalId], newest: int) -> dict[GoalId, Stamp]:
         """Return the journal's stamp of each of `goals` and of the `newest`; one that is gone has none."""
@@ -369,10 +369,11 @@ class FileSystemGoalStateStore:
         state = parse_head(data, tail, stamp, goal_id)
         return None if state is None else (state, line_digest(tail[tail.rfind(b"\n", 0, -1) + 1 :]))
 
-    def _list(self) -> Sequence[Summary]:
+    def _list(self, newest: int | None) -> Sequence[Summary]:
         folder = self.root / "goals"
         names = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
-        found = [self._summary(name) for name in names if GOAL_ID.fullmatch(name)]
+        goals = [name for name in names if GOAL_ID.fullmatch(name)]
+        found = [self._summary(name) for name in (goals if newest is None else goals[-newest:])]
         return [summary for summary in found if summary is not None]
 
     def _mark(self, goals: Sequence[GoalId], newest: int) -> dict[GoalId, Stamp]:

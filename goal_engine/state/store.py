@@ -80,8 +80,8 @@ class GoalStateStore(Protocol):
         """
         ...
 
-    async def list(self) -> Sequence[Summary]:
-        """Return every goal, oldest first, damaged ones too."""
+    async def list(self, newest: int | None = None) -> Sequence[Summary]:
+        """Return every goal, or so many of the newest, oldest first, damaged ones too."""
         ...
 
     async def write_object(self, data: bytes) -> str:
