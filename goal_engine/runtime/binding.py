@@ -150,12 +150,20 @@ class Home:
     def _look(self) -> tuple[object, Binding, Found, Path | None]:
         with self._lock:
             seen = self._seen
-            if seen is None or seen[0] != self._mark(seen[3]):
+            if seen is None or self._has_changed(*seen):
                 binding, found = look(self.checkout)
                 name = find_id(self.checkout)
                 folder = state_dir() / name if name else None
                 seen = self._seen = (self._mark(folder), binding, found, folder)
             return seen
+
+    def _has_changed(
+        self, mark: object, binding: Binding, found: Found, folder: Path | None
+    ) -> bool:
+        """A store that is at home and is removed meanwhile is not begun anew under what works on it."""
+        there = _stamp(self.checkout / FOLDER / "id")
+        lost = binding is Binding.OWN and there is None
+        return not lost and mark != self._mark(folder)
 
     def _mark(self, folder: Path | None) -> object:
         record = folder / RECORD if folder else None

@@ -106,6 +106,9 @@ class InMemoryGoalStateStore:
             raise JournalDamaged(f"The object {sha} is not what its name says.")
         return self.objects[sha]
 
+    async def check_room(self) -> None:
+        """There is room."""
+
     @contextmanager
     def runner_lock(self, goal_id: GoalId) -> Iterator[None]:
         """Hold the right to run a goal."""

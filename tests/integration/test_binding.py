@@ -9,7 +9,7 @@ import pytest
 
 from goal_engine.binding import Binding
 from goal_engine.engine import Engine
-from goal_engine.errors import NotAdopted
+from goal_engine.errors import NotAdopted, StoreUnwritable
 from goal_engine.runtime import binding as runtime
 from goal_engine.state.persistence import FileSystemGoalStateStore
 from goal_server.operations import Context, dispatch
@@ -197,6 +197,17 @@ async def test_a_record_that_cannot_be_read_stops_nobody(used, opened):
     (engine.state_dir / "places.json").write_bytes(b"{")
     await add(opened(used))
     assert binding_of(used) is Binding.OWN
+
+
+async def test_a_store_that_is_removed_under_a_process_is_not_begun_anew_by_it(used, opened):
+    engine = opened(used)
+    folder = engine.state_dir
+    await ask(engine, "show", goal=GOAL)
+    shutil.rmtree(used / ".goalproof")
+    assert engine.state_dir == folder
+    with pytest.raises(StoreUnwritable):
+        await add(engine)
+    assert not (used / ".goalproof").exists()
 
 
 async def test_adopting_twice_does_nothing(used, opened):
