@@ -54,6 +54,7 @@ CAUSED_BY: Mapping[type[Frozen], frozenset[By]] = {
     e.GoalReady: frozenset({By.RUNNER, By.PERSON}),
     e.GoalNotReady: frozenset({By.RUNNER, By.PERSON}),
     e.GoalDelivered: frozenset({By.DELIVERY}),
+    e.GoalRejected: frozenset({By.PERSON}),
 }
 """An event that changes a status and is not named here has no place in the model: a red test."""
 STARTS = tuple(event for event, by in CAUSED_BY.items() if By.START in by)
