@@ -137,11 +137,13 @@ async def _control(
     while after_step or loop.time() < give_up:
         state = await ports.read(goal_id)
         runs = state.status is GoalStatus.RUNNING
-        if runs and not asked:
-            await ports.transact(goal_id, RequestControl(kind, decision, after_step))
-            asked = True
-        elif not runs and asked and kind is ControlKind.PAUSE:
+        answered = asked and all(request.kind is not kind for request in state.requests)
+        if answered and kind is ControlKind.PAUSE:
             return state
+        if runs and (answered or not asked):  # a pause may have answered, and it goes on since
+            with suppress(NotPossibleNow):  # it came to its end meanwhile
+                await ports.transact(goal_id, RequestControl(kind, decision, after_step))
+                asked = True
         elif not await ports.store.is_running(goal_id):
             with suppress(GoalBusy):  # somebody begins with it, or is not quite done
                 return await _stop_here(ports, goal_id, kind, decision, asked=asked)

@@ -16,6 +16,7 @@ ORDER = (
     "architecture",
     "engine",
     "golden",
+    "simulation",
     "server",
     "integration",
     "torture",

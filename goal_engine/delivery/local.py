@@ -259,20 +259,23 @@ async def deliver_local(ports: Ports, goal_id: GoalId) -> GoalState:
     """Put the change of a ready goal on one branch of the person's repository, nothing else.
 
     The intent is recorded first and the branch is its key: killed anywhere and repeated, there is
-    one branch.  Raises `NotPossibleNow`.
+    one branch.  Nobody works on the goal meanwhile: what is delivered is what it was judged by.
+    Raises `NotPossibleNow` and `GoalBusy`.
     """
-    state = await ports.read(goal_id)
-    check_ready(state, "deliver", GoalStatus.READY)
-    repository = await in_thread(ports.open_repository)
-    await in_thread(check_own, repository, state)
-    branch = name_branch(state)
-    commit = await in_thread(_commit, repository, state)
-    if state.delivery_branch != branch:
-        fact = e.DeliveryIntended(branch=branch, commit=commit)
-        await ports.transact(goal_id, Record((fact,)))
-    status = await in_thread(read_checkout, ports.checkout)
-    await in_thread(repository.deliver, status.git_dir, commit, branch)
-    return await ports.transact(goal_id, Record((e.GoalDelivered(branch=branch, commit=commit),)))
+    with ports.store.runner_lock(goal_id):
+        state = await ports.read(goal_id)
+        check_ready(state, "deliver", GoalStatus.READY)
+        repository = await in_thread(ports.open_repository)
+        await in_thread(check_own, repository, state)
+        branch = name_branch(state)
+        commit = await in_thread(_commit, repository, state)
+        if state.delivery_branch != branch:
+            fact = e.DeliveryIntended(branch=branch, commit=commit)
+            await ports.transact(goal_id, Record((fact,)))
+        status = await in_thread(read_checkout, ports.checkout)
+        await in_thread(repository.deliver, status.git_dir, commit, branch)
+        told = e.GoalDelivered(branch=branch, commit=commit)
+        return await ports.transact(goal_id, Record((told,)))
 
 
 def name_branch(state: GoalState) -> str:

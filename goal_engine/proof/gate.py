@@ -195,6 +195,11 @@ class GateResult(Frozen):
         return self.outcome is GateOutcome.PASSED
 
     @property
+    def answered(self) -> bool:
+        """Whether the gate said yes or no to the tree."""
+        return self.outcome in (GateOutcome.PASSED, GateOutcome.FAILED)
+
+    @property
     def failing(self) -> frozenset[str]:
         """Ids of the tests that did not pass and were not skipped."""
         bad = (TestOutcome.FAILED, TestOutcome.ERROR)

@@ -473,7 +473,11 @@ def _judge_flips(criterion: Criterion, seen: Observations) -> tuple[CriterionSta
     if now is None or not _is_green(now, criterion.tests):
         return CriterionState.PARTIAL, f"gate {gate} is not green for it"
     if base is None or not _is_red(base, criterion.tests, absent=True):
-        return CriterionState.NOT_ADDRESSED, f"gate {gate} was green before the change as well"
+        before = base is None or base.answered
+        said = (
+            "was green before the change as well" if before else "gave no answer before the change"
+        )
+        return CriterionState.NOT_ADDRESSED, f"gate {gate} {said}"
     if without is None:
         return CriterionState.IMPLEMENTED_UNVERIFIED, "it was not tried without the change"
     if not _is_red(without, criterion.tests, absent=True):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Literal, assert_never
 
@@ -100,10 +101,9 @@ def _events(state: GoalState | None, command: c.Command, now: datetime) -> tuple
         case c.StartGoal():
             return (e.GoalStarted(),)
         case c.StopGoal():
-            return (_stop(state, command, now),)
+            return (_stop(state, _harden(state, command), now),)
         case c.NoticeInterruption():
-            receipt = _receipt(state, "", INTERRUPTED, command)
-            return (e.GoalInterrupted(receipt=receipt),)
+            return _notice(state, command, now)
         case c.Record():
             if any(isinstance(event, JUDGED) for event in command.events):
                 raise refusal(state, _verb(command), "only a judgement decides that")
@@ -206,6 +206,36 @@ def _of_goal(
             return (accepted, *_judged(state, command, Spend(), ProofCause.ACCEPTED))
         case _:
             assert_never(command)
+
+
+def _harden(state: GoalState | None, command: c.StopGoal) -> c.StopGoal:
+    """A cancel that was asked for before the receipt of a pause stands: nothing may go on after it.
+
+    Every folder of a person is kept then: nobody has looked whether they worked in it.
+    """
+    cancel = _find_cancel(state)
+    if state is None or cancel is None or command.kind is e.ControlKind.CANCEL:
+        return command
+    kept = tuple(name for name, task in state.tasks.items() if task.folder is not None)
+    reason = cancel.decision.reason or str(cancel.kind)
+    return replace(command, kind=cancel.kind, reason=reason, kept=kept)
+
+
+def _notice(
+    state: GoalState | None, command: c.NoticeInterruption, now: datetime
+) -> tuple[e.GoalEvent, ...]:
+    """A cancel that was asked of a runner that went away is carried out in its place."""
+    receipt = _receipt(state, "", INTERRUPTED, command)
+    noticed = e.GoalInterrupted(receipt=receipt)
+    if _find_cancel(state) is None:
+        return (noticed,)
+    stop = c.StopGoal(e.ControlKind.PAUSE, "", ended=command.ended, left=command.left)
+    return (noticed, _stop(state, _harden(state, stop), now))
+
+
+def _find_cancel(state: GoalState | None) -> e.ControlRequested | None:
+    requests = state.requests if state else ()
+    return next((one for one in requests if one.kind is e.ControlKind.CANCEL), None)
 
 
 def _step(state: GoalState, command: c.RecordStep) -> tuple[e.GoalEvent, ...]:

@@ -174,6 +174,8 @@ def _spend_after_crash(state: GoalState) -> Spend:
 def _started(state: GoalState, event: e.GoalStarted) -> Mapping[str, Any]:
     """A fresh run tries what did not end well again and proves with fresh gates.
 
+    What gates said of the base stands, where they said anything: one that had no time is asked again.
+
     After `not_ready` that is also what agents and people did: they go on where they stopped, on the
     tree that was judged.  Steps would only give the same tree again.  Repairs belong to the run that planned them.
     """
@@ -187,7 +189,9 @@ def _started(state: GoalState, event: e.GoalStarted) -> Mapping[str, Any]:
         for task_id, task in state.tasks.items()
     }
     baseline = {
-        key: run for key, run in state.gates_run.items() if run.result.stage is GateStage.BASELINE
+        key: run
+        for key, run in state.gates_run.items()
+        if run.result.stage is GateStage.BASELINE and run.result.answered
     }
     return {
         "phase": GoalPhase.EXECUTION,

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from goal_engine.budget import GoalBudget, Spend
 from goal_engine.decision import Acceptance
 from goal_engine.errors import GoalError, GoalNotFound, NotPossibleNow
+from goal_engine.proof.gate import GateOutcome, GateStage
 from goal_engine.proof.statement import ProofCause
 from goal_engine.proof.verdict import Verdict
 from goal_engine.state import commands as c
@@ -24,6 +25,7 @@ from tests.builders import (
     DIGEST,
     EVENTS,
     GOAL,
+    HISTORY,
     INTEGRATED,
     ME,
     NOW,
@@ -31,6 +33,7 @@ from tests.builders import (
     TREE,
     a_block,
     a_gate,
+    a_gate_result,
     a_goal,
     a_goal_created,
     a_judgement,
@@ -383,3 +386,27 @@ def test_gates_that_run_again_forget_what_they_said_and_no_task_is_given_out():
     assert not do(paused, c.JudgeGoal(a_judgement(Verdict.NOT_READY), DIGEST)).reopened
     assert not do(goal, c.NoticeInterruption(), c.ResumeGoal(), c.JudgeGoal(a_judgement(), DIGEST),
                   c.StartGoal()).reopened  # fmt: skip
+
+
+@pytest.mark.parametrize("command", [c.StopGoal(PAUSE, "asked"), c.NoticeInterruption()])
+def test_a_cancel_that_was_asked_for_is_not_forgotten_by_a_pause(command):
+    """A pause's receipt, and the notice that its runner had died, took the request away with them."""
+    handed = e.TaskHandedOver(task="fix", attempt=1, folder="/desk")
+    begun = e.TaskStarted(task="fix", attempt=1, base_commit=OTHER)
+    asked = do(
+        a_goal(S.RUNNING, begun, handed), *(c.RequestControl(k, ME) for k in (PAUSE, CANCEL))
+    )
+    after = do(asked, command)
+    assert after.status is S.CANCELLED
+    assert after.tasks["fix"].folder == "/desk"  # nobody looked whether work of theirs is in it
+
+
+@pytest.mark.parametrize(
+    ("outcome", "stands"),
+    [(GateOutcome.FAILED, True), (GateOutcome.TIMEOUT, False), (GateOutcome.ERROR, False)],
+)
+def test_a_gate_that_said_nothing_of_the_base_is_asked_again(outcome, stands):
+    """One that had no time once was never asked again: the goal could not become ready any more."""
+    result = a_gate_result(GateStage.BASELINE).changed(outcome=outcome)
+    judged = a_goal(S.RUNNING, e.GateFinished(result=result), *HISTORY[S.NOT_READY])
+    assert bool(do(judged, c.StartGoal()).gates_run) is stands

@@ -14,7 +14,7 @@ from goal_engine.control import cancel_goal, pause_goal
 from goal_engine.decision import CriterionState
 from goal_engine.delivery.local import apply_change, deliver_local, read_diff
 from goal_engine.engine import Engine
-from goal_engine.errors import ChangeDoesNotFit, NotPossibleNow
+from goal_engine.errors import ChangeDoesNotFit, GoalBusy, NotPossibleNow
 from goal_engine.integration import accept_criterion
 from goal_engine.lifecycle import execute_goal, resume_goal
 from goal_engine.proof.verdict import PROTECTED, REMOVED
@@ -262,6 +262,8 @@ async def test_apply_and_deliver_a_ready_goal(engine: Engine, project: Path) -> 
     after = fingerprint(project)
     assert {name for name in after if after[name] != before[name]} == {"calc.py"}
     assert (await apply_change(engine.ports, state.goal_id)).applied == ("calc.py",)
+    with engine.ports.store.runner_lock(state.goal_id), pytest.raises(GoalBusy):
+        await deliver_local(engine.ports, state.goal_id)  # another result may come of that
     delivered = await deliver_local(engine.ports, state.goal_id)
     assert delivered.status is S.DELIVERED
     assert delivered.delivery_branch is not None
