@@ -220,7 +220,7 @@ UNITS: tuple[Unit, ...] = (
     Unit("attempts", "attempts in all", "attempts", most=10**6),
     Unit("changed_lines", "changed lines", "changed_lines"),
     Unit("tokens", "tokens", "tokens", most=10**12),
-    Unit("usd", "US dollars", "usd", most=10**6),
+    Unit("usd", "US dollars", "usd"),
     Unit("turns", "turns of agents", "turns", most=10**6),
 )
 UNIT: Mapping[str, Unit] = {unit.name: unit for unit in UNITS}

@@ -201,6 +201,7 @@ def _find_used_up(state: GoalState) -> dict[str, float]:
     names = [phrase.partition(":")[0] for phrase in find_exceeded(state.budget, spend)]
     told = state.blocked.reason if state.blocked else ""
     names += [name for name in ("attempts", "wall_seconds") if f"{name}:" in told]
+    names += state.blocked.limits if state.blocked else ()
     return {name: float(getattr(state.budget, name) or 0) for name in dict.fromkeys(names)}
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import Field, ValidationError
 
-from goal_engine.budget import GoalBudget
+from goal_engine.budget import GoalBudget, find_nonsense
 from goal_engine.check import (
     Faster,
     Gone,
@@ -49,6 +49,7 @@ STEPS = """\
 # { replace = "path", old = "text", new = "text", count = 1 }, { fix = "gate" }. Instead of steps a task has
 # worker = "manual" (you, in a folder of its own) or worker = "cli" and agent = "name" (`goalproof agents`).
 # `writes` are the paths that it may change, as globs; tasks that may change the same wait by `deps`.
+# budget = { seconds = "10m", tokens = 50000, usd = "0.50", turns = 1 }: what one attempt may use, held back meanwhile.
 """
 LIMITS = f"limits: {', '.join(GoalBudget.model_fields)}; without this table they stay as they are"
 RESERVED = "has a name that is kept for what a person has to look at besides the plan"
@@ -106,6 +107,9 @@ def parse_plan(text: str, name: str, worker: WorkerName | None = None, agent: st
         problems = "; ".join(_say(item["loc"], item["msg"]) for item in error.errors())
         raise BadPlan(f"{name} is no plan: {problems}.") from error
     plan = assign_workers(plan, worker, agent)
+    nonsense = "; ".join(f"budget.{key} {said}" for key, said in find_nonsense(plan.budget))
+    if nonsense:
+        raise BadPlan(f"{name} cannot be kept to: {nonsense}.")
     check_graph(plan.graph, name)
     return plan
 

@@ -102,6 +102,7 @@ async def _run(
             raise refusal(
                 state, "execute", state.blocked.next if state.blocked else "it has no tasks"
             )
+        await ports.store.check_room()
         bench = await in_thread(open_bench, ports, state)
         with bench.as_runner():
             await ports.transact(goal_id, command)
@@ -276,6 +277,7 @@ async def _run_waves(
             await _exhaust(ports, goal_id, wave.exceeded, meter)
             return None
         if wave.tasks:
+            await ports.store.check_room()
             state = await ports.transact(goal_id, RecordStep("wave", meter.in_flight))
             ran = await run_wave(ports, bench, state, wave, meter)
             state = await integrate(ports, bench, ran)

@@ -84,7 +84,7 @@ async def create_goal(ports: Ports, text: str, options: CreateGoalOptions) -> Go
     questions or the reason that come first.
 
     Raises `BadGoal`, `BadPlan`, `BadInput` for a worker or agent that there is not,
-    `BadConfiguration` without gates, and `RepositoryUnusable`.
+    `BadConfiguration` without gates, `RepositoryUnusable`, and `StoreUnwritable` without room.
     """
     text = parse_goal_text(options.plan.goal if options.plan and not text else text)
     if not options.gates:
@@ -93,6 +93,7 @@ async def create_goal(ports: Ports, text: str, options: CreateGoalOptions) -> Go
             "with `name` and `argv` in goalproof.toml, or add tests; `goalproof gates` shows "
             f"what is found.{''.join(f' {notice}' for notice in options.notices)}"
         )
+    await ports.store.check_room()
     agents = await in_thread(read_agents)
     installed = await in_thread(find_installed, agents, ports.checkout)
     options = settle_worker(options, tuple(agents), installed)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from goal_engine.budget import Spend
+from goal_engine.budget import UNIT, Spend
 from goal_engine.proof.gate import GateStage
 from goal_engine.state.events import Receipt
 from goal_engine.state.model import GoalState, TaskState
@@ -59,6 +59,7 @@ def render_progress(state: GoalState) -> GoalProgressSnapshot:
     ]
     lines += [f"{'✓' if result.green else '✗'} gate {result.gate}" for result in proven]
     lines += _find_running(state)
+    lines += [f"! {percent} % of {UNIT[name].words} used" for name, percent in state.warned.items()]
     return GoalProgressSnapshot(
         goal_id=state.goal_id,
         rev=state.seq,

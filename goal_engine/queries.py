@@ -11,6 +11,8 @@ from pathlib import Path
 
 from goal_engine.diagnosis import GoalDiagnosis, diagnose
 from goal_engine.errors import GoalError, GoalNotFound, ProofLost, ProofRefused
+from goal_engine.forecast import NEWEST, GoalForecast, find_samples, forecast
+from goal_engine.ledger import Ledger, read_ledger
 from goal_engine.ports import Ports
 from goal_engine.proof.gate import GateStage
 from goal_engine.proof.statement import say_superseded
@@ -69,6 +71,27 @@ async def find_successor_with_store(
         if old.digest == digest:
             return new.digest, say_superseded(new.cause, same_tree=old.tree == new.tree)
     return None
+
+
+async def forecast_goal(ports: Ports, state: GoalState) -> GoalForecast | None:
+    """Return what is left of a goal by what comparable tasks took here; `None` where nothing is."""
+    return await forecast_goal_with_store(ports.store, state)
+
+
+async def forecast_goal_with_store(store: GoalStateStore, state: GoalState) -> GoalForecast | None:
+    """`forecast_goal` on a store."""
+    summaries = await store.list(NEWEST)
+    return forecast(state, find_samples(one.state for one in summaries if one.state))
+
+
+async def read_goal_ledger(ports: Ports, goal_id: GoalId) -> Ledger:
+    """Return the history of what a goal used."""
+    return await read_goal_ledger_with_store(ports.store, goal_id)
+
+
+async def read_goal_ledger_with_store(store: GoalStateStore, goal_id: GoalId) -> Ledger:
+    """`read_goal_ledger` on a store."""
+    return read_ledger(await store.entries(goal_id))
 
 
 async def diagnose_goal(ports: Ports, name: str) -> GoalDiagnosis:

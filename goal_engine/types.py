@@ -21,8 +21,20 @@ class Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     def changed(self, **changes: Any) -> Self:
-        """Return a copy with `changes`; the values are trusted to be of the right type."""
-        return self.model_copy(update=changes)
+        """Return a copy with `changes`; the values are trusted to be of the right type.
+
+        What `model_copy` does, in half the time: a long history is mostly this.
+        """
+        cls = type(self)
+        copy = cls.__new__(cls)
+        for name, value in (
+            ("__dict__", {**self.__dict__, **changes}),
+            ("__pydantic_fields_set__", self.__pydantic_fields_set__ | changes.keys()),
+            ("__pydantic_extra__", None),
+            ("__pydantic_private__", None),
+        ):
+            object.__setattr__(copy, name, value)
+        return copy
 
 
 def later(default: Any) -> Any:

@@ -66,14 +66,15 @@ class LockFile:
             self._descriptor = os.open(self._path, flags, 0o600)
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            is_taken = True
         except (BlockingIOError, PermissionError):
-            return False
+            is_taken = False
         except OSError:
             self.close()
             raise
         if self._leads_here():
-            return True
-        self.close()  # somebody removed it and others may hold the new one
+            return is_taken
+        self.close()  # somebody removed it, and others may hold the new one
         return self._try()
 
     def _leads_here(self) -> bool:

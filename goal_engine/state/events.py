@@ -603,6 +603,23 @@ class JournalEntry(Frozen):
     events: tuple[GoalEvent, ...] = Field(min_length=1)
 
     @property
+    def creates(self) -> GoalId | None:
+        """The goal whose journal begins here."""
+        if GoalCreated not in map(type, self.events):
+            return None
+        return next(one.goal_id for one in self.events if isinstance(one, GoalCreated))
+
+    @property
     def raises_format(self) -> bool:
         """Whether this release cannot read what follows."""
+        if FormatRaised not in map(type, self.events):
+            return False
         return any(isinstance(one, FormatRaised) and one.format > FORMAT for one in self.events)
+
+    @property
+    def is_receipt(self) -> bool:
+        """Whether it only says that nothing goes on, or asks for that."""
+        return all(isinstance(one, RECEIPTS) for one in self.events)
+
+
+RECEIPTS = (ControlRequested, GoalBlocked, GoalPaused, GoalCancelled, GoalInterrupted)

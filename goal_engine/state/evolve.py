@@ -290,7 +290,7 @@ def _proof_recorded(state: GoalState, event: e.ProofRecorded) -> Mapping[str, An
 
 
 def _limits_waived(state: GoalState, event: e.LimitsWaived) -> Mapping[str, Any]:
-    return {"budget": state.budget.changed(**dict.fromkeys(event.limits))}
+    return _with_budget(state, state.budget.changed(**dict.fromkeys(event.limits)))
 
 
 def _gate_finished(state: GoalState, event: e.GateFinished) -> Mapping[str, Any]:

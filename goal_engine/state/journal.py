@@ -18,7 +18,7 @@ from pydantic import ValidationError
 from pydantic_core import from_json
 
 from goal_engine.errors import JournalDamaged, NotPossibleNow
-from goal_engine.state.events import FORMAT, GoalCreated, JournalEntry
+from goal_engine.state.events import FORMAT, JournalEntry
 from goal_engine.state.evolve import ImpossibleEvent, fold_entries
 from goal_engine.state.model import GoalState
 from goal_engine.types import GoalId
@@ -205,7 +205,7 @@ def _walk(
             raise _damaged(goal_id, seq + 1, why) from error
         if entry.prev != digest or entry.seq != seq:
             raise _damaged(goal_id, seq + 1, "it does not follow the line before it")
-        if any(isinstance(one, GoalCreated) and one.goal_id != goal_id for one in entry.events):
+        if entry.creates not in (None, goal_id):
             raise _damaged(goal_id, seq + 1, "it creates another goal")
         digest = line_digest(line)
         yield entry, end, digest

@@ -80,9 +80,11 @@ class InMemoryGoalStateStore:
         if goal_id not in self.journals:
             raise GoalNotFound(f"No goal is called {goal_id}; `goalproof list` shows them.")
 
-    async def list(self) -> Sequence[Summary]:
-        """Return every goal, oldest first, damaged ones too."""
-        return [await self._summary(name) for name in sorted(self.journals)]
+    async def list(self, newest: int | None = None) -> Sequence[Summary]:
+        """Return every goal, or so many of the newest, oldest first, damaged ones too."""
+        names = sorted(self.journals)
+        chosen = names if newest is None else names[-newest:]
+        return [await self._summary(name) for name in chosen]
 
     async def _summary(self, name: GoalId) -> Summary:
         try:
@@ -103,6 +105,9 @@ class InMemoryGoalStateStore:
         if sha256(self.objects[sha]).hexdigest() != sha:
             raise JournalDamaged(f"The object {sha} is not what its name says.")
         return self.objects[sha]
+
+    async def check_room(self) -> None:
+        """There is room."""
 
     @contextmanager
     def runner_lock(self, goal_id: GoalId) -> Iterator[None]:

@@ -31,6 +31,7 @@ from goal_engine.errors import (
 from goal_engine.runtime.appending import AppendFile
 from goal_engine.runtime.atomic import make_dirs, sweep, write_atomic, write_object, writing
 from goal_engine.runtime.lock import LockFile
+from goal_engine.runtime.room import Ballast, check_room, is_full
 from goal_engine.state.events import JournalEntry
 from goal_engine.state.evolve import fold_entries
 from goal_engine.state.journal import (
@@ -100,6 +101,11 @@ class FileSystemGoalStateStore:
         self._known: dict[GoalId, _Known] = {}
         self._glanced: dict[GoalId, tuple[Stamp, GoalState]] = {}
         self._writers: OrderedDict[GoalId, _Writer] = OrderedDict()
+        self._ballast = Ballast(root)
+        self._is_lean = False
+        """Whether the ballast was given back."""
+        self._seen: tuple[int, int] | None = None
+        """Which folder `root` was when it was first there."""
 
     def close(self) -> None:
         """Finish what was begun."""
@@ -109,7 +115,7 @@ class FileSystemGoalStateStore:
 
     async def _do(self, work: Callable[[], T]) -> T:
         try:
-            done = asyncio.get_running_loop().run_in_executor(self._thread, work)
+            done = asyncio.get_running_loop().run_in_executor(self._thread, self._work, work)
         except RuntimeError as error:
             raise closed(self.root.parent) from error
         return await done
@@ -140,9 +146,9 @@ class FileSystemGoalStateStore:
         """Return what verifies of a journal, and what is damaged in it."""
         return await self._do(lambda: self._salvage(goal_id))
 
-    async def list(self) -> Sequence[Summary]:
-        """Return every goal, oldest first, damaged ones too."""
-        return await self._do(self._list)
+    async def list(self, newest: int | None = None) -> Sequence[Summary]:
+        """Return every goal, or so many of the newest, oldest first, damaged ones too."""
+        return await self._do(lambda: self._list(newest))
 
     async def mark(self, goals: Iterable[GoalId], newest: int) -> dict[GoalId, Stamp]:
         """Return the journal's stamp of each of `goals` and of the `newest`; one that is gone has none."""
@@ -151,11 +157,15 @@ class FileSystemGoalStateStore:
 
     async def write_object(self, data: bytes) -> str:
         """Keep `data` and return its sha256."""
-        return await self._do(lambda: write_object(self.root / "objects", data))
+        return await self._do(lambda: self._write_object(data))
 
     async def read_object(self, sha: str) -> bytes:
         """Return what was kept, if it still is what it was."""
         return await self._do(lambda: self._read_object(sha))
+
+    async def check_room(self) -> None:
+        """Raise `StoreUnwritable` where the disk is too full to begin something."""
+        await self._do(lambda: check_room(self.root))
 
     def runner_lock(self, goal_id: GoalId) -> AbstractContextManager[None]:
         """Hold the right to run a goal.  Raises `GoalBusy` while another process has it."""
@@ -181,6 +191,48 @@ class FileSystemGoalStateStore:
 
     # on the store's thread
 
+    def _work(self, work: Callable[[], T]) -> T:
+        self._seen = self._seen or self._find_root()
+        return work()
+
+    def _find_root(self) -> tuple[int, int] | None:
+        with suppress(OSError):
+            there = self.root.stat()
+            return there.st_dev, there.st_ino
+        return None
+
+    @contextmanager
+    def _reading(self, path: Path, goal_id: GoalId) -> Iterator[None]:
+        """Turn what a disk answers into what it means for the goal."""
+        try:
+            yield
+        except (FileNotFoundError, NotADirectoryError) as error:
+            raise self._missing(goal_id) from error
+        except OSError as error:
+            raise JournalDamaged(
+                f"{path} cannot be read: {error.strerror}. Make it readable or put back a copy; "
+                "other goals are not concerned."
+            ) from error
+
+    def _require_root(self) -> None:
+        """Refuse to begin a store anew that was removed or replaced under us (D17)."""
+        if self._seen is not None and self._find_root() != self._seen:
+            raise StoreUnwritable(
+                f"{self.root} was removed or replaced while it was in use: put it back, or open the "
+                "folder again to begin a new store there. Nothing was written."
+            )
+
+    def _missing(self, goal_id: str) -> GoalError:
+        try:
+            self._require_root()
+        except StoreUnwritable as error:
+            return error
+        return _not_found(goal_id)
+
+    def _write_object(self, data: bytes) -> str:
+        self._require_root()
+        return write_object(self.root / "objects", data)
+
     def _folder(self, goal_id: GoalId) -> Path:
         return self.root / "goals" / GoalId(goal_id)
 
@@ -193,7 +245,7 @@ class FileSystemGoalStateStore:
         try:
             taken = lock.acquire(timeout)
         except (FileNotFoundError, NotADirectoryError) as error:
-            raise _not_found(goal_id) from error
+            raise self._missing(goal_id) from error
         except OSError as error:
             raise StoreUnwritable(
                 f"{self._folder(goal_id) / name} cannot be locked: {error.strerror}. Make it an "
@@ -220,6 +272,8 @@ class FileSystemGoalStateStore:
             with writing(folder):
                 if is_first:
                     sweep(folder)
+                if is_first or self._is_lean:
+                    self._is_lean = not self._ballast.keep()
                 yield writer
         finally:
             writer.lock.release()
@@ -228,6 +282,7 @@ class FileSystemGoalStateStore:
         return self._folder(goal_id) / "events.jsonl"
 
     def _create(self, goal_id: GoalId, entry: JournalEntry) -> None:
+        self._require_root()
         make_dirs(self._folder(goal_id))
         with self._appending(goal_id):
             path = self._journal(goal_id)
@@ -238,6 +293,18 @@ class FileSystemGoalStateStore:
             self._write_head(goal_id, self._known[goal_id])
 
     def _append(self, goal_id: GoalId, entry: JournalEntry) -> None:
+        """A full disk takes no more work, but the word that it is over: room is kept for that."""
+        try:
+            self._append_once(goal_id, entry)
+        except StoreUnwritable as error:
+            if not (is_full(error) and self._ballast.release()):
+                raise
+            self._is_lean = True
+            if not entry.is_receipt:
+                raise
+            self._append_once(goal_id, entry)
+
+    def _append_once(self, goal_id: GoalId, entry: JournalEntry) -> None:
         with self._appending(goal_id) as writer:
             journal = self._read(goal_id)
             if journal.state.is_newer:
@@ -268,7 +335,7 @@ class FileSystemGoalStateStore:
         """Read what is new since the last time; a reader never cuts a torn tail."""
         path = self._journal(goal_id)
         known = self._known.get(goal_id)
-        with _reading(path, goal_id):
+        with self._reading(path, goal_id):
             if known and known.stamp == _stamp(path.stat()):
                 return known.journal
             with path.open("rb") as file:
@@ -288,7 +355,7 @@ class FileSystemGoalStateStore:
         if after >= missing:
             return journal.recent[after - missing :]
         path = self._journal(goal_id)
-        with _reading(path, goal_id), path.open("rb") as file:
+        with self._reading(path, goal_id), path.open("rb") as file:
             digest = header_digest(goal_id)
             if after:
                 file.seek(journal.starts[after - 1])
@@ -299,7 +366,7 @@ class FileSystemGoalStateStore:
 
     def _salvage(self, goal_id: GoalId) -> tuple[Sequence[JournalEntry], str]:
         path = self._journal(goal_id)
-        with _reading(path, goal_id):
+        with self._reading(path, goal_id):
             data = path.read_bytes()
         return read_verified(data, goal_id)
 
@@ -308,7 +375,7 @@ class FileSystemGoalStateStore:
         if goal_id in self._known:
             return self._read(goal_id).state
         path = self._journal(goal_id)
-        with _reading(path, goal_id):
+        with self._reading(path, goal_id):
             stamp = _stamp(path.stat())
         if self._glanced.get(goal_id, (None,))[0] == stamp:
             return self._glanced[goal_id][1]
@@ -328,10 +395,11 @@ class FileSystemGoalStateStore:
             return None
         return parse_head(data, tail, stamp, goal_id)
 
-    def _list(self) -> Sequence[Summary]:
+    def _list(self, newest: int | None) -> Sequence[Summary]:
         folder = self.root / "goals"
         names = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
-        found = [self._summary(name) for name in names if GOAL_ID.fullmatch(name)]
+        goals = [name for name in names if GOAL_ID.fullmatch(name)]
+        found = [self._summary(name) for name in (goals if newest is None else goals[-newest:])]
         return [summary for summary in found if summary is not None]
 
     def _mark(self, goals: Sequence[GoalId], newest: int) -> dict[GoalId, Stamp]:
@@ -370,20 +438,6 @@ class FileSystemGoalStateStore:
         if sha256(data).hexdigest() != sha:
             raise JournalDamaged(f"{self.root / 'objects' / sha} is not what its name says.")
         return data
-
-
-@contextmanager
-def _reading(path: Path, goal_id: GoalId) -> Iterator[None]:
-    """Turn what a disk answers into what it means for the goal."""
-    try:
-        yield
-    except (FileNotFoundError, NotADirectoryError) as error:
-        raise _not_found(goal_id) from error
-    except OSError as error:
-        raise JournalDamaged(
-            f"{path} cannot be read: {error.strerror}. Make it readable or put back a copy; other "
-            "goals are not concerned."
-        ) from error
 
 
 def _stamp(there: os.stat_result) -> Stamp:

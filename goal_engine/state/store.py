@@ -13,7 +13,7 @@ from goal_engine.state.commands import Command, CreateGoal
 from goal_engine.state.decide import decide
 from goal_engine.state.events import GoalEvent, JournalEntry
 from goal_engine.state.evolve import fold_entries
-from goal_engine.state.journal import header_digest
+from goal_engine.state.journal import header_digest, newer
 from goal_engine.state.model import GoalState
 from goal_engine.types import GoalId
 
@@ -36,6 +36,13 @@ class Summary:
     goal_id: str
     state: GoalState | None
     damage: str = ""
+
+    @property
+    def notice(self) -> str:
+        """Why nothing but looking is possible, where a newer release went on with the goal."""
+        if self.state is None or not self.state.is_newer:
+            return ""
+        return newer(self.state.goal_id, self.state.format)
 
 
 class Publisher(Protocol):
@@ -80,8 +87,8 @@ class GoalStateStore(Protocol):
         """
         ...
 
-    async def list(self) -> Sequence[Summary]:
-        """Return every goal, oldest first, damaged ones too."""
+    async def list(self, newest: int | None = None) -> Sequence[Summary]:
+        """Return every goal, or so many of the newest, oldest first, damaged ones too."""
         ...
 
     async def write_object(self, data: bytes) -> str:
@@ -90,6 +97,10 @@ class GoalStateStore(Protocol):
 
     async def read_object(self, sha256: str) -> bytes:
         """Return what was kept.  Raises `GoalNotFound` or `JournalDamaged`."""
+        ...
+
+    async def check_room(self) -> None:
+        """Raise `StoreUnwritable` where there is too little room to begin something."""
         ...
 
     def runner_lock(self, goal_id: GoalId) -> AbstractContextManager[None]:

@@ -171,6 +171,8 @@ def make_parameter(name: str, field: FieldInfo) -> click.Parameter:
         options["is_flag"] = True
     elif "tuple" in kinds:
         options["multiple"] = True
+    elif spelled == "figure":
+        options["metavar"] = "N"
     elif re.search(r"\bint\b", kinds):
         options |= {"type": int, "metavar": "N"}
     else:
@@ -200,14 +202,20 @@ def parse_params(operation: Operation, values: dict[str, Any]) -> Any:
     try:
         return model.model_validate(given)
     except ValidationError as error:
-        raise click.UsageError(_say_invalid(error)) from error
+        raise click.UsageError(_say_invalid(error, model)) from error
 
 
-def _say_invalid(error: ValidationError) -> str:
+def _say_invalid(error: ValidationError, model: Any) -> str:
     problems = []
     for item in error.errors():
-        name = str(item["loc"][0]).replace("_", "-") if item["loc"] else "input"
-        problems.append(f"{name}: {item['msg']}")
+        name = str(item["loc"][0]) if item["loc"] else ""
+        field = model.model_fields.get(name)
+        extra = field.json_schema_extra if field else None
+        typed = (
+            extra.get("cli") in ("argument", "words", "many") if isinstance(extra, dict) else False
+        )
+        said = name.replace("_", "-") or "input"
+        problems.append(f"{'--' if field and not typed else ''}{said}: {item['msg']}")
     return "; ".join(problems) + "."
 
 

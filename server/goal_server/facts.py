@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from goal_engine.budget import UNIT
 from goal_engine.proof.checked import judge_check
 from goal_engine.state import events as e
 from goal_engine.state.model import GoalState
@@ -98,6 +99,15 @@ def _integrated(state: GoalState, event: e.TreeIntegrated) -> str:
     return f"merged {', '.join(event.tasks)} into tree {event.tree[:12]}"
 
 
+def _extended(state: GoalState, event: e.BudgetExtended) -> str:
+    added = event.added.model_dump(exclude_none=True)
+    said = ", ".join(
+        f"{UNIT[name].words} +{value}" if name in UNIT else f"{name} {value}"
+        for name, value in added.items()
+    )
+    return f"more was given by {event.decision.actor}: {said}"
+
+
 FACTS: Mapping[type, Say] = {
     e.GoalCreated: _created,
     e.GoalPlanned: _planned,
@@ -135,6 +145,10 @@ FACTS: Mapping[type, Say] = {
     e.RepairsStopped: lambda _, event: f"no further repair: {event.reason}",
     e.CriterionAccepted: lambda _, event: f"accepted: {event.acceptance.criterion}",
     e.ProofRecorded: lambda _, event: f"proof {event.digest[:16]}",
+    e.BudgetWarned: lambda _, event: (
+        f"{event.percent} % of {UNIT[event.limit].words} used: {event.used} of {event.of}"
+    ),
+    e.BudgetExtended: _extended,
     e.GoalReady: lambda _, event: "ready",
     e.GoalNotReady: lambda _, event: "not ready",
     e.GoalDelivered: lambda _, event: f"delivered as {event.branch}",

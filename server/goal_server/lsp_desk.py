@@ -12,6 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
+from lsprotocol import types
 from pydantic import BaseModel, ValidationError
 from pygls.exceptions import JsonRpcInvalidParams
 from pygls.lsp.server import LanguageServer
@@ -31,6 +32,7 @@ from goal_server.operations import Context, Say, dispatch, open_engine, show_goa
 from goal_server.parameters import GoalParams, Params
 from goal_server.registry import Operation, load
 from goal_server.session import find_actor
+from goal_server.spending import Warnings
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -42,6 +44,12 @@ Ask = Callable[[Reading], Awaitable[T]]
 def log_line(line: str) -> None:
     """Say a line to nobody in particular."""
     log.info("%s", line)
+
+
+def warn(server: LanguageServer, message: str) -> None:
+    """Show a person a message that they did not ask for."""
+    params = types.ShowMessageParams(type=types.MessageType.Warning, message=message)
+    server.window_show_message(params)
 
 
 class Desk:
@@ -60,7 +68,10 @@ class Desk:
             self._reading.forget()
             loop.call_soon_threadsafe(tell, render_progress(state))
             loop.call_soon_threadsafe(notice, state.goal_id, find_keys(state))
+            for message in self._warnings.find_new(state):
+                loop.call_soon_threadsafe(warn, server, message)
 
+        self._warnings = Warnings()
         self._is_trusted = is_trusted
         self._host = EngineHost(hear)
         self._jobs = Jobs(self._host)

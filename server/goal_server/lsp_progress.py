@@ -36,6 +36,7 @@ def render_snapshot(snapshot: GoalProgressSnapshot) -> dict[str, Any]:
             "tokens": spend.tokens,
             "usd": None if spend.usd is None else str(spend.usd),
             "source": spend.source,
+            "turns": spend.turns,
         },
         "blocker": plain_line(snapshot.blocker),
     }

@@ -51,6 +51,7 @@ from goal_server import parameters as p
 from goal_server import results as r
 from goal_server.plain import plain_text
 from goal_server.registry import NEEDS_TRUST, Operation, load
+from goal_server.spending import render_forecast, render_spending
 
 Say = Callable[[str], None]
 Approve = Callable[[tuple[GateSpec, ...]], bool]
@@ -153,7 +154,7 @@ async def run_goal(context: Context, params: p.RunParams) -> r.GoalView:
 
 async def plan_goal(context: Context, params: p.PlanParams) -> r.GoalView:
     """Create a goal and start nothing."""
-    return _view(context, await _create(context, params))
+    return await _view_with_forecast(context, await _create(context, params))
 
 
 async def execute_goal(context: Context, params: p.ExecuteParams) -> r.GoalView:
@@ -245,7 +246,7 @@ async def list_goals(context: Context, params: p.ListParams) -> r.GoalList:
 async def show_goal(context: Context, params: p.GoalParams) -> r.GoalView:
     """Show one goal, and say when the process that runs it was stopped."""
     state = await _find(context, params.goal)
-    view = _view(context, state)
+    view = await _view_with_forecast(context, state)
     if state.status is not GoalStatus.RUNNING:
         return view
     pid = await asyncio.to_thread(find_stopped_runner, context.engine.state_dir, state.goal_id)
@@ -358,6 +359,20 @@ async def answer_question(context: Context, params: p.AnswerParams) -> r.GoalVie
         ports, state.goal_id, params.question, params.text, decision
     )
     return _view(context, answered)
+
+
+async def show_budget(context: Context, params: p.BudgetParams) -> r.SpendingView:
+    """Show what was used and is left; with an addition, record that first.  Nobody is started."""
+    state, add = await _find(context, params.goal), params.addition
+    ports = context.engine.ports
+    if add is not None:
+        decision = Decision(actor=context.actor, reason=params.reason or "more was given")
+        state = await control.extend_budget(ports, state.goal_id, add, decision)
+    elif params.reason:
+        raise BadInput("A reason is for more of a limit: say of which, such as --add-seconds 10m.")
+    ledger = await queries.read_goal_ledger(ports, state.goal_id)
+    likely = await queries.forecast_goal(ports, state)
+    return render_spending(state, ledger, likely)
 
 
 async def accept_criterion(context: Context, params: p.AcceptParams) -> r.GoalView:
@@ -597,6 +612,15 @@ async def _find_bundle(context: Context, reference: str) -> Path:
         if await asyncio.to_thread(os.path.isdir, path):  # `Path.is_dir` fails on some names
             return path
     return await _find_proof(context, await _find(context, reference))
+
+
+async def _view_with_forecast(context: Context, state: GoalState) -> r.GoalView:
+    """What is left to do may be forecast while anything is."""
+    view = _view(context, state)
+    if state.status in (GoalStatus.CANCELLED, GoalStatus.DELIVERED, GoalStatus.READY):
+        return view
+    likely = await queries.forecast_goal(context.engine.ports, state)
+    return view.model_copy(update={"forecast": render_forecast(likely)})
 
 
 def _view(context: Context, state: GoalState) -> r.GoalView:

@@ -7,12 +7,12 @@ others are options.
 
 from __future__ import annotations
 
-from decimal import Decimal
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
+from goal_engine.budget import UNIT, BudgetAdd, Dollars, Seconds
 from goal_engine.types import AgentName, GoalKind, WorkerName
 
 
@@ -101,18 +101,30 @@ class ListParams(Params):
     status: tuple[str, ...] = Field(default=(), description="Only goals with this status.")
 
 
+def _figure(name: str, description: str) -> Any:
+    """A number that people may write with its unit, so that the command line takes it as text."""
+    return Field(
+        default=None,
+        le=UNIT[name].most,
+        description=description,
+        json_schema_extra={"cli": "figure"},
+    )
+
+
+Number = Annotated[int, Field(gt=0)]
+
+
 class Limits(Params):
     """Limits of a goal; what is not given is not limited, but for repairs."""
 
-    wall_seconds: int | None = Field(
-        default=None, gt=0, description="Seconds of work, pauses not counted."
+    wall_seconds: Seconds | None = _figure(
+        "wall_seconds", "Seconds of work (or 10m, 2h), pauses not counted."
     )
-    attempts: int | None = Field(default=None, gt=0, description="Task attempts in all.")
-    changed_lines: int | None = Field(
-        default=None, gt=0, description="Lines added plus lines deleted."
-    )
-    tokens: int | None = Field(default=None, gt=0, description="Tokens of all workers.")
-    usd: Decimal | None = Field(default=None, gt=0, description="US dollars of all workers.")
+    attempts: Number | None = _figure("attempts", "Task attempts in all.")
+    changed_lines: Number | None = _figure("changed_lines", "Lines added plus lines deleted.")
+    tokens: Number | None = _figure("tokens", "Tokens of all workers.")
+    usd: Dollars | None = _figure("usd", "US dollars of all workers.")
+    turns: Number | None = _figure("turns", "Turns of agents in all.")
     repairs: int | None = Field(
         default=None, ge=0, le=20, description="Repairs of a result that gates said no to (2)."
     )
@@ -208,6 +220,35 @@ class ResumeParams(Limits):
     """A goal that goes on."""
 
     goal: str = _goal()
+
+
+class BudgetParams(GoalParams):
+    """A goal's limits; with any of the additions, more of them."""
+
+    add_seconds: Seconds | None = _figure("wall_seconds", "Seconds of work to add (or 10m, 2h).")
+    add_tokens: Number | None = _figure("tokens", "Tokens to add.")
+    add_usd: Dollars | None = _figure("usd", "US dollars to add.")
+    add_turns: Number | None = _figure("turns", "Turns of agents to add.")
+    add_attempts: Number | None = _figure("attempts", "Task attempts to add.")
+    add_lines: Number | None = _figure("changed_lines", "Changed lines to add.")
+    max_agents: int | None = Field(
+        default=None, gt=0, le=64, description="Tasks that run at the same time from now on."
+    )
+    reason: str = Field(default="", description="Why there is to be more, for the record.")
+
+    @property
+    def addition(self) -> BudgetAdd | None:
+        """What is to be added, `None` to look alone."""
+        add = BudgetAdd(
+            wall_seconds=self.add_seconds,
+            tokens=self.add_tokens,
+            usd=self.add_usd,
+            turns=self.add_turns,
+            attempts=self.add_attempts,
+            changed_lines=self.add_lines,
+            max_agents=self.max_agents,
+        )
+        return None if add == BudgetAdd() else add
 
 
 class SubmitParams(Params):

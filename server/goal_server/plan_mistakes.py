@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 
 from pydantic import ValidationError
 
+from goal_engine.budget import find_nonsense
 from goal_engine.document import RESERVED, GoalPlan, find_misfits
 from goal_engine.gates.config import LIMIT, Mistake
 from goal_engine.gates.locate import Location, find_lines, find_unfinished
@@ -44,6 +45,10 @@ def find_plan_mistakes(text: str, gates: Iterable[str] | None = None) -> tuple[M
         ]
         return tuple(sorted(set(found)))
     found = [*_find_in_graph(plan, lines), *_find_in_criteria(plan, lines)]
+    found += [
+        Mistake(_line_of(("budget", key), lines), f"`{key}`: {said}")
+        for key, said in find_nonsense(plan.budget)
+    ]
     if gates is not None:
         found += _find_in_gates(plan, lines, frozenset(gates))
     return tuple(sorted(set(found)))

@@ -128,6 +128,8 @@ OPERATIONS: tuple[Operation, ...] = (
          ("open_goal", "OpenParams", "OpenView")),
     _row("proof", "Say where the proof of a goal is and what it states.", LOOK, WRITE,
          ("show_proof", "ProofParams", "ProofView")),
+    _row("budget", "Show what a goal used of its limits, and what is left; or add to them.", DECIDE,
+         WRITE, ("show_budget", "BudgetParams", "SpendingView")),
     _row("answer", "Answer a question that a goal asks.", DECIDE, WRITE,
          ("answer_question", "AnswerParams", "GoalView")),
     _row("accept", "Accept a criterion that only a person can judge.", DECIDE, EXECUTE,

@@ -38,6 +38,8 @@ COLOURS = {
 """Words that mean good or bad; all others that are styled are yellow."""
 
 
+CHECKPOINTS = 20
+"""Checkpoints that a page of the terminal shows."""
 SHOWN = 3
 """Findings of each section that a goal shows."""
 RECOVERED = (
@@ -86,6 +88,8 @@ def _goal(goal: r.GoalView) -> Iterator[str]:
         yield from _section("Questions", ((q.id, plain_line(q.text)) for q in goal.questions))
     yield ""
     yield f"spend   {render_spend(goal.spend)}"
+    if goal.forecast:
+        yield from _likely(goal.forecast)
     if goal.proof:
         recovered = "  (recovered)" if goal.proof.recovered else ""
         yield f"proof   {goal.proof.digest[:16]}  {plain_line(goal.proof.path)}{recovered}"
@@ -103,10 +107,11 @@ def render_spend(spend: r.SpendView) -> str:
     """Return what was used, in words; unknown is said, not shown as zero."""
     tokens = "unknown" if spend.tokens is None else str(spend.tokens)
     usd = "unknown" if spend.usd is None else spend.usd
+    turns = f", {_count(spend.turns, 'turn')} of agents" if spend.turns else ""
     return (
         f"{spend.wall_ms / 1000:.1f} s, {_count(spend.attempts, 'attempt')},"
         f" {_count(spend.changed_lines, 'changed line')},"
-        f" {tokens} tokens, {usd} USD ({spend.source})"
+        f" {tokens} tokens, {usd} USD ({spend.source}){turns}"
     )
 
 
@@ -363,6 +368,79 @@ def _open(view: r.OpenView) -> Iterator[str]:
     yield plain_line(view.path)
 
 
+def _spending(view: r.SpendingView) -> Iterator[str]:
+    yield f"{render_word(view.status)}  {click.style(plain_line(view.text), bold=True)}"
+    yield view.goal
+    yield from _section("Limits", map(_limit, view.limits))
+    yield f"  at once  {_count(view.max_agents, 'task')}"
+    if view.tasks:
+        yield from _section("Spent by task", map(_share, view.tasks))
+    if view.checkpoints:
+        yield from _section("Checkpoints", map(_checkpoint, view.checkpoints[-CHECKPOINTS:]))
+        left = view.earlier + max(0, len(view.checkpoints) - CHECKPOINTS)
+        yield from ([f"  {left} before them"] if left else ())
+    if view.warnings:
+        yield from _section("Warnings", map(_warning, view.warnings))
+    if view.extensions:
+        yield from _section("Given", map(_extension, view.extensions))
+    if view.forecast:
+        yield from ("", *_likely(view.forecast))
+    yield from ("", "Next:", *(f"  {plain_line(step)}" for step in view.next))
+
+
+def _limit(limit: r.LimitView) -> tuple[str, ...]:
+    if limit.limit is None:
+        return (limit.name, f"{limit.used} used, no limit")
+    percent = "" if limit.percent is None else f" ({limit.percent} %)"
+    return (limit.name, f"{limit.used} of {limit.limit} used{percent}, {limit.left} left")
+
+
+def _share(share: r.ShareView) -> tuple[str, ...]:
+    return (plain_line(share.task), plain_line(share.worker), render_spend(share.spend))
+
+
+def _checkpoint(one: r.CheckpointView) -> tuple[str, ...]:
+    return (f"{one.at:%Y-%m-%d %H:%M:%S}", plain_line(one.label), render_spend(one.spend))
+
+
+def _warning(one: r.WarningView) -> tuple[str, ...]:
+    said = f"{one.percent} % of {one.limit}: {one.used} of {one.of}"
+    return (f"{one.at:%Y-%m-%d %H:%M:%S}", plain_line(said))
+
+
+def _extension(one: r.ExtensionView) -> tuple[str, ...]:
+    said = ", ".join(f"{name} {value}" for name, value in one.added.items())
+    return (
+        f"{one.at:%Y-%m-%d %H:%M:%S}",
+        plain_line(one.actor),
+        plain_line(f"{said}: {one.reason}"),
+    )
+
+
+def _likely(likely: r.ForecastView) -> Iterator[str]:
+    """One line for all of it, then a line for each task; no number where there is no basis."""
+    based = [task for task in likely.tasks if task.seconds]
+    if not based:
+        yield from _wrap(f"no basis for a forecast: {likely.tasks[0].basis}", "likely  ")
+        return
+    if likely.seconds:
+        yield f"likely  {_range(likely.seconds)} s of tasks, gates not counted"
+    yield from (f"  {line}" for line in _table(map(_task_likely, likely.tasks), indent=2))
+    yield from _wrap(likely.calibration, "held    ")
+
+
+def _task_likely(task: r.TaskForecastView) -> tuple[str, ...]:
+    units = (("s", task.seconds), ("tokens", task.tokens), ("USD", task.usd))
+    said = ", ".join(f"{_range(found)} {unit}" for unit, found in units if found)
+    blind = max((found.unknown for _, found in units if found), default=0)
+    more = f"; {blind} did not tell" if blind else ""
+    return (plain_line(task.task), said or "no number", plain_line(f"{task.basis}{more}"))
+
+
+def _range(found: r.RangeView) -> str:
+    return f"{found.median} to {found.high}"
+
+
 RENDERERS: dict[type[r.View], Callable[[Any], Iterator[str]]] = {
     r.GoalView: _goal,
     r.GoalList: _list,
@@ -376,6 +454,7 @@ RENDERERS: dict[type[r.View], Callable[[Any], Iterator[str]]] = {
     r.AgentsView: _agents,
     r.ProofView: _proof,
     r.HunksView: _hunks,
+    r.SpendingView: _spending,
     r.ReverificationView: _reverification,
 }
 

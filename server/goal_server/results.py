@@ -47,6 +47,19 @@ class View(BaseModel):
     )
 
 
+class SpendView(View):
+    """What was used.  `tokens` and `usd` are `None` when nobody could tell, never zero for it."""
+
+    wall_ms: int
+    attempts: int
+    changed_lines: int
+    tokens: int | None
+    usd: str | None
+    source: str
+    turns: int = 0
+    """Turns of agents."""
+
+
 class TaskView(View):
     """One task."""
 
@@ -64,6 +77,8 @@ class TaskView(View):
     """A person's folder for it: while it waits for `submit`, and as long as its work is kept."""
     has_log: bool = False
     """Whether there is output to read, of a turn that runs or of the last one."""
+    spend: SpendView | None = None
+    """What its attempts used; `None` before the first."""
 
 
 class GateView(View):
@@ -156,17 +171,6 @@ class ReviewView(View):
     next: tuple[str, ...]
 
 
-class SpendView(View):
-    """What was used.  `tokens` and `usd` are `None` when nobody could tell, never zero for it."""
-
-    wall_ms: int
-    attempts: int
-    changed_lines: int
-    tokens: int | None
-    usd: str | None
-    source: str
-
-
 class BudgetView(View):
     """The goal's limits; `None` is no limit."""
 
@@ -178,6 +182,109 @@ class BudgetView(View):
     max_agents: int
     repairs: int = 2
     """Tasks that may be added in one run to repair what gates said no to."""
+    turns: int | None = None
+
+
+class LimitView(View):
+    """One thing that can be limited, its figures as they are typed."""
+
+    name: str
+    words: str
+    limit: str | None
+    """`None` is no limit."""
+    used: str
+    """`unknown` where nobody could tell."""
+    left: str | None
+    percent: int | None
+    """Of the limit, in whole per cent."""
+
+
+class ShareView(View):
+    """What one task used, all its attempts together."""
+
+    task: str
+    worker: str
+    spend: SpendView
+
+
+class CheckpointView(View):
+    """What was used by the time of a step."""
+
+    seq: int
+    at: datetime
+    label: str
+    spend: SpendView
+
+
+class WarningView(View):
+    """A limit that was nearly used up."""
+
+    at: datetime
+    limit: str
+    percent: int
+    used: str
+    of: str
+
+
+class ExtensionView(View):
+    """More of what is limited, as a person gave it."""
+
+    at: datetime
+    actor: str
+    reason: str
+    added: dict[str, str]
+
+
+class RangeView(View):
+    """The middle of what comparable tasks took, and what 90 of 100 stayed below."""
+
+    median: str
+    high: str
+    count: int
+    """Tasks that it rests on."""
+    unknown: int
+    """Comparable ones that did not tell."""
+
+
+class TaskForecastView(View):
+    """What one task is likely to take; no figure where there is no basis."""
+
+    task: str
+    worker: str
+    basis: str
+    seconds: RangeView | None
+    tokens: RangeView | None
+    usd: RangeView | None
+
+
+class ForecastView(View):
+    """What is likely still to come, by what finished goals took here."""
+
+    tasks: tuple[TaskForecastView, ...]
+    seconds: RangeView | None
+    """Of all tasks that are left, without gates; `None` where one of them has no basis."""
+    calibration: str
+    """How such forecasts held."""
+
+
+class SpendingView(View):
+    """What a goal used of its limits, and what is left."""
+
+    goal: str
+    text: str
+    status: str
+    limits: tuple[LimitView, ...]
+    max_agents: int
+    spend: SpendView
+    tasks: tuple[ShareView, ...]
+    checkpoints: tuple[CheckpointView, ...]
+    """The newest, oldest first."""
+    earlier: int
+    """Checkpoints before them."""
+    warnings: tuple[WarningView, ...]
+    extensions: tuple[ExtensionView, ...]
+    forecast: ForecastView | None
+    next: tuple[str, ...]
 
 
 class QuestionView(View):
@@ -265,6 +372,8 @@ class GoalView(View):
     """What the stop came to that the goal stands at."""
     hunks: dict[str, int] | None = None
     """How many hunks of the change stand how, once they were tried: `constrained`, `unproven`, …"""
+    forecast: ForecastView | None = None
+    """What is likely still to come; only where a goal was asked for to look at."""
 
 
 class GoalLine(View):
@@ -636,7 +745,7 @@ def render_goal(
         tasks=_render_tasks(state),
         gates=_render_gates(state),
         criteria=_render_criteria(state),
-        spend=_render_spend(state.spend),
+        spend=render_spend(state.spend),
         budget=_render_budget(state.budget),
         proof=_render_place(state, proof_path),
         questions=tuple(QuestionView(id=q.id, text=q.text) for q in state.open_questions),
@@ -752,7 +861,7 @@ def render_replay(told: GoalReplay, *, shows_state: bool) -> ReplayView:
         moments=tuple(map(_render_moment, told.moments)),
         earlier=told.earlier,
         times=tuple(TimeView(**one.model_dump()) for one in told.times),
-        spend=_render_spend(state.spend),
+        spend=render_spend(state.spend),
         differences=None
         if told.differences is None
         else tuple(DifferenceView(**one.model_dump()) for one in told.differences),
@@ -766,7 +875,7 @@ def render_replay(told: GoalReplay, *, shows_state: bool) -> ReplayView:
 
 def _render_moment(moment: Moment) -> MomentView:
     same = moment.model_dump(exclude={"spent"})
-    return MomentView(**same, spent=_render_spend(moment.spent) if moment.spent else None)
+    return MomentView(**same, spent=render_spend(moment.spent) if moment.spent else None)
 
 
 def render_review(state: GoalState, reviews: tuple[ReviewSection, ...]) -> ReviewView:
@@ -951,6 +1060,7 @@ def _render_tasks(state: GoalState) -> tuple[TaskView, ...]:
                 folder=at.folder,
                 has_log=at.log is not None
                 or (at.status is TaskStatus.RUNNING and task.worker != "manual"),
+                spend=render_spend(at.spend) if at.attempts else None,
             )
         )
     return tuple(views)
@@ -1017,7 +1127,8 @@ def _render_criteria(state: GoalState) -> tuple[CriterionView, ...]:
     )
 
 
-def _render_spend(spend: Spend) -> SpendView:
+def render_spend(spend: Spend) -> SpendView:
+    """Return what was used."""
     return SpendView(
         wall_ms=spend.wall_ms,
         attempts=spend.attempts,
@@ -1025,6 +1136,7 @@ def _render_spend(spend: Spend) -> SpendView:
         tokens=spend.tokens,
         usd=None if spend.usd is None else str(spend.usd),
         source=spend.source,
+        turns=spend.turns,
     )
 
 
@@ -1037,6 +1149,7 @@ def _render_budget(budget: GoalBudget) -> BudgetView:
         usd=None if budget.usd is None else str(budget.usd),
         max_agents=budget.max_agents,
         repairs=budget.repairs,
+        turns=budget.turns,
     )
 
 

@@ -17,6 +17,7 @@ from goal_engine.budget import GoalBudget, Spend
 from goal_engine.decision import Criterion, EvidenceKind, Question
 from goal_engine.diagnosis import GoalDiagnosis, diagnose
 from goal_engine.errors import GoalNotFound
+from goal_engine.forecast import GoalForecast, find_samples, forecast
 from goal_engine.gates.choose import GateChoice
 from goal_engine.gates.detection.project import PassedOver
 from goal_engine.proof.gate import GateSpec
@@ -176,6 +177,9 @@ class FakeEngine:
     async def diagnose_goal(self, ports: Any, reference: str) -> GoalDiagnosis:
         return diagnose(await self.resolve_goal(ports, reference), {})
 
+    async def forecast_goal(self, ports: Any, state: GoalState) -> GoalForecast | None:
+        return forecast(state, find_samples(self.goals.values()))
+
     async def resolve_goal_proof(self, ports: Any, reference: str) -> Path:
         return self.checkout
 
@@ -212,6 +216,7 @@ def install(monkeypatch: pytest.MonkeyPatch, engine: FakeEngine) -> FakeEngine:
             "resolve_goal": engine.resolve_goal,
             "list_goals": engine.list_goals,
             "diagnose_goal": engine.diagnose_goal,
+            "forecast_goal": engine.forecast_goal,
             "resolve_goal_proof": engine.resolve_goal_proof,
         },
         "control": {"cancel_goal": engine.stop_goal, "pause_goal": engine.stop_goal},

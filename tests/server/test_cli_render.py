@@ -66,6 +66,8 @@ def test_every_result_has_a_text() -> None:
     parts = {r.TaskView, r.GateView, r.CriterionView, r.SpendView, r.BudgetView, r.QuestionView}
     parts |= {r.FindingView, r.ReviewSectionView, r.PassedOverView}
     parts |= {r.HunkView, r.PassedOverView, r.ReceiptView}
+    parts |= {r.LimitView, r.ShareView, r.CheckpointView, r.WarningView, r.ExtensionView}
+    parts |= {r.ForecastView, r.TaskForecastView, r.RangeView}
     parts |= {r.MomentView, r.MoveView, r.NamedObjectView, r.TimeView, r.DifferenceView}
     rendered_elsewhere = {
         *(r.ChangeView, r.WorkerView, r.AgentView, r.DemoView),

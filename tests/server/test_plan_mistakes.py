@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from goal_engine.document import parse_plan
+from goal_engine.errors import BadPlan
 from goal_engine.gates.config import find_mistakes
 from goal_server.plan_mistakes import find_plan_mistakes
 
@@ -130,3 +132,32 @@ def test_a_configuration_is_told_every_mistake_at_its_line() -> None:
     (cut,) = find_mistakes('[[gate]]\nname = "a\n')
     assert cut.line == 2 and "not TOML" in cut.text
     assert find_mistakes('[[gate]]\nname = "a"\nargv = ["x"]\n') == ()
+
+
+@pytest.mark.parametrize(
+    ("limit", "said"),
+    [
+        ('wall_seconds = "5 minutes"', "`wall_seconds`: has to be whole seconds, or like 90s, 10m"),
+        ("tokens = -1", "`tokens`: input should be greater than 0"),
+        ("usd = nan", "`usd`: input should be a finite number"),
+        ('usd = "cheap"', "`usd`: has to be US dollars, like 2.50 or $2.50"),
+        ("tokens = 9999999999999", "`tokens`: is 1,000,000,000,000 at most"),
+        ("turn = 1", "`turn`: extra inputs are not permitted"),
+    ],
+)
+def test_a_limit_that_makes_no_sense_is_told_at_its_line(limit: str, said: str) -> None:
+    lines = PLAN.count("\n")
+    ((line, text),) = told(f"{PLAN}[budget]\n{limit}\n")
+    assert line == lines + 2 and text.startswith(said)
+    with pytest.raises(BadPlan, match="budget"):
+        parse_plan(f"{PLAN}[budget]\n{limit}\n", "plan.toml")
+
+
+def test_limits_are_read_as_people_write_them() -> None:
+    own = PLAN + 'budget = { seconds = "10m", usd = "$0.50" }\n'
+    text = own + '[budget]\nwall_seconds = "2h"\nusd = "$2.50"\n'
+    assert told(text) == []
+    plan = parse_plan(text, "plan.toml")
+    assert (plan.budget.wall_seconds, str(plan.budget.usd)) == (7200, "2.50")
+    task = plan.tasks[0].budget
+    assert task is not None and (task.seconds, str(task.usd)) == (600, "0.50")

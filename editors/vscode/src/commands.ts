@@ -3,6 +3,7 @@
 import type { GoalView, Page } from './protocol';
 import * as vscode from 'vscode';
 import { apply, deliver, undoApply } from './apply';
+import { showBudget } from './budget';
 import type { CommandMiddleware } from './client';
 import type { Context } from './context';
 import { type DiffTarget, showDiff } from './diff';
@@ -56,6 +57,7 @@ const COMMANDS: Record<string, Handler> = {
   deliver,
   openProof,
   verifyProof,
+  budget: showBudget,
   diagnose: showPageOf(
     'diagnosis',
     'diagnose',
@@ -115,6 +117,7 @@ const SHOWN_BY: Record<string, string> = {
   'goal.execute': 'execute',
   'goal.cancel': 'cancel',
   'goal.resume': 'resume',
+  'goal.budget': 'budget',
   'goal.pause': 'pause',
   'goal.accept': 'accept',
   'goal.answer': 'answer',

@@ -2,7 +2,7 @@
 
 export interface Limit {
   /** The parameter of `goal.resume`. */
-  key: 'wallSeconds' | 'attempts' | 'changedLines' | 'tokens' | 'usd';
+  key: 'wallSeconds' | 'attempts' | 'changedLines' | 'tokens' | 'usd' | 'turns';
   prompt: string;
   /** Twice the old limit. */
   suggestion: string;
@@ -15,6 +15,7 @@ const NAMES: Record<Limit['key'], string> = {
   changedLines: 'changed lines',
   tokens: 'tokens',
   usd: 'US dollars',
+  turns: 'turns of agents',
 };
 
 /** Returns the limits that are used up; what nobody measured counts as used up. */
@@ -26,6 +27,7 @@ export function findLimits(view: GoalView): Limit[] {
     ['changedLines', budget.changedLines, spend.changedLines],
     ['tokens', budget.tokens, spend.tokens],
     ['usd', toNumber(budget.usd), toNumber(spend.usd)],
+    ['turns', budget.turns ?? null, spend.turns ?? 0],
   ];
   return used
     .filter(([, limit, spent]) => limit !== null && (spent === null || spent >= limit))

@@ -34,6 +34,7 @@ export const COMMANDS = {
   log: "goal.log",
   open: "goal.open",
   proof: "goal.proof",
+  budget: "goal.budget",
   answer: "goal.answer",
   accept: "goal.accept",
   apply: "goal.apply",
@@ -49,7 +50,7 @@ export type ServerCommand = (typeof COMMANDS)[keyof typeof COMMANDS];
 
 /** A new goal that is worked on at once. */
 export interface RunParams {
-  /** Seconds of work, pauses not counted. */
+  /** Seconds of work (or 10m, 2h), pauses not counted. */
   readonly wallSeconds?: number | null;
   /** Task attempts in all. */
   readonly attempts?: number | null;
@@ -59,6 +60,8 @@ export interface RunParams {
   readonly tokens?: number | null;
   /** US dollars of all workers. */
   readonly usd?: string | null;
+  /** Turns of agents in all. */
+  readonly turns?: number | null;
   /** Repairs of a result that gates said no to (2). */
   readonly repairs?: number | null;
   /** What is to be true afterwards, in a sentence; may be left out with --plan. */
@@ -84,6 +87,17 @@ export interface ChangeView {
   readonly deletions: number;
 }
 
+/** What was used.  `tokens` and `usd` are `None` when nobody could tell, never zero for it. */
+export interface SpendView {
+  readonly wallMs: number;
+  readonly attempts: number;
+  readonly changedLines: number;
+  readonly tokens: number | null;
+  readonly usd: string | null;
+  readonly source: string;
+  readonly turns: number;
+}
+
 /** One task. */
 export interface TaskView {
   readonly id: string;
@@ -97,6 +111,7 @@ export interface TaskView {
   readonly agent: string;
   readonly folder: string | null;
   readonly hasLog: boolean;
+  readonly spend: SpendView | null;
 }
 
 /** One gate; `met` is `None` until the result was judged. */
@@ -135,16 +150,6 @@ export interface CriterionView {
   readonly why: string;
 }
 
-/** What was used.  `tokens` and `usd` are `None` when nobody could tell, never zero for it. */
-export interface SpendView {
-  readonly wallMs: number;
-  readonly attempts: number;
-  readonly changedLines: number;
-  readonly tokens: number | null;
-  readonly usd: string | null;
-  readonly source: string;
-}
-
 /** The goal's limits; `None` is no limit. */
 export interface BudgetView {
   readonly wallSeconds: number | null;
@@ -154,6 +159,7 @@ export interface BudgetView {
   readonly usd: string | null;
   readonly maxAgents: number;
   readonly repairs: number;
+  readonly turns: number | null;
 }
 
 /** Where a proof is. */
@@ -203,6 +209,31 @@ export interface ReceiptView {
   readonly said: string;
 }
 
+/** The middle of what comparable tasks took, and what 90 of 100 stayed below. */
+export interface RangeView {
+  readonly median: string;
+  readonly high: string;
+  readonly count: number;
+  readonly unknown: number;
+}
+
+/** What one task is likely to take; no figure where there is no basis. */
+export interface TaskForecastView {
+  readonly task: string;
+  readonly worker: string;
+  readonly basis: string;
+  readonly seconds: RangeView | null;
+  readonly tokens: RangeView | null;
+  readonly usd: RangeView | null;
+}
+
+/** What is likely still to come, by what finished goals took here. */
+export interface ForecastView {
+  readonly tasks: readonly TaskForecastView[];
+  readonly seconds: RangeView | null;
+  readonly calibration: string;
+}
+
 /** One goal as it stands. */
 export interface GoalView {
   readonly id: string;
@@ -235,11 +266,12 @@ export interface GoalView {
   readonly reviews: readonly ReviewSectionView[];
   readonly receipt: ReceiptView | null;
   readonly hunks: Readonly<Record<string, number>> | null;
+  readonly forecast: ForecastView | null;
 }
 
 /** A new goal. */
 export interface PlanParams {
-  /** Seconds of work, pauses not counted. */
+  /** Seconds of work (or 10m, 2h), pauses not counted. */
   readonly wallSeconds?: number | null;
   /** Task attempts in all. */
   readonly attempts?: number | null;
@@ -249,6 +281,8 @@ export interface PlanParams {
   readonly tokens?: number | null;
   /** US dollars of all workers. */
   readonly usd?: string | null;
+  /** Turns of agents in all. */
+  readonly turns?: number | null;
   /** Repairs of a result that gates said no to (2). */
   readonly repairs?: number | null;
   /** What is to be true afterwards, in a sentence; may be left out with --plan. */
@@ -299,7 +333,7 @@ export interface PauseParams {
 
 /** A goal that goes on. */
 export interface ResumeParams {
-  /** Seconds of work, pauses not counted. */
+  /** Seconds of work (or 10m, 2h), pauses not counted. */
   readonly wallSeconds?: number | null;
   /** Task attempts in all. */
   readonly attempts?: number | null;
@@ -309,6 +343,8 @@ export interface ResumeParams {
   readonly tokens?: number | null;
   /** US dollars of all workers. */
   readonly usd?: string | null;
+  /** Turns of agents in all. */
+  readonly turns?: number | null;
   /** Repairs of a result that gates said no to (2). */
   readonly repairs?: number | null;
   /** The goal's id, the beginning of one, or `latest`. */
@@ -579,6 +615,87 @@ export interface ProofView {
   readonly next: readonly string[];
   readonly superseded: readonly SupersededProof[];
   readonly recovered: boolean;
+}
+
+/** A goal's limits; with any of the additions, more of them. */
+export interface BudgetParams {
+  /** The goal's id, the beginning of one, or `latest`. */
+  readonly goal: string;
+  /** Seconds of work to add (or 10m, 2h). */
+  readonly addSeconds?: number | null;
+  /** Tokens to add. */
+  readonly addTokens?: number | null;
+  /** US dollars to add. */
+  readonly addUsd?: string | null;
+  /** Turns of agents to add. */
+  readonly addTurns?: number | null;
+  /** Task attempts to add. */
+  readonly addAttempts?: number | null;
+  /** Changed lines to add. */
+  readonly addLines?: number | null;
+  /** Tasks that run at the same time from now on. */
+  readonly maxAgents?: number | null;
+  /** Why there is to be more, for the record. */
+  readonly reason?: string;
+}
+
+/** One thing that can be limited, its figures as they are typed. */
+export interface LimitView {
+  readonly name: string;
+  readonly words: string;
+  readonly limit: string | null;
+  readonly used: string;
+  readonly left: string | null;
+  readonly percent: number | null;
+}
+
+/** What one task used, all its attempts together. */
+export interface ShareView {
+  readonly task: string;
+  readonly worker: string;
+  readonly spend: SpendView;
+}
+
+/** What was used by the time of a step. */
+export interface CheckpointView {
+  readonly seq: number;
+  readonly at: string;
+  readonly label: string;
+  readonly spend: SpendView;
+}
+
+/** A limit that was nearly used up. */
+export interface WarningView {
+  readonly at: string;
+  readonly limit: string;
+  readonly percent: number;
+  readonly used: string;
+  readonly of: string;
+}
+
+/** More of what is limited, as a person gave it. */
+export interface ExtensionView {
+  readonly at: string;
+  readonly actor: string;
+  readonly reason: string;
+  readonly added: Readonly<Record<string, string>>;
+}
+
+/** What a goal used of its limits, and what is left. */
+export interface SpendingView {
+  readonly goal: string;
+  readonly text: string;
+  readonly status: string;
+  readonly limits: readonly LimitView[];
+  readonly maxAgents: number;
+  readonly spend: SpendView;
+  readonly tasks: readonly ShareView[];
+  readonly checkpoints: readonly CheckpointView[];
+  readonly earlier: number;
+  readonly warnings: readonly WarningView[];
+  readonly extensions: readonly ExtensionView[];
+  readonly forecast: ForecastView | null;
+  readonly next: readonly string[];
 }
 
 /** An answer to a goal's question. */
@@ -876,6 +993,8 @@ export interface Operations {
   readonly "goal.open": { readonly params: OpenParams & Rooted; readonly result: OpenView };
   /** Say where the proof of a goal is and what it states. */
   readonly "goal.proof": { readonly params: ProofParams & Rooted; readonly result: ProofView };
+  /** Show what a goal used of its limits, and what is left; or add to them. */
+  readonly "goal.budget": { readonly params: BudgetParams & Rooted; readonly result: SpendingView };
   /** Answer a question that a goal asks. */
   readonly "goal.answer": { readonly params: AnswerParams & Rooted; readonly result: GoalView };
   /** Accept a criterion that only a person can judge. */

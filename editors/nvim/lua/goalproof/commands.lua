@@ -7,8 +7,9 @@ local verbs = require('goalproof.verbs')
 
 local M = {}
 
-local COUNTS = { 'wallSeconds', 'attempts', 'changedLines', 'tokens', 'maxAgents' }
+local COUNTS = { 'wallSeconds', 'attempts', 'changedLines', 'tokens', 'turns', 'maxAgents' }
 local WORDS = { 'usd', 'worker', 'agent', 'plan' }
+local ADDED = { 'addSeconds', 'addAttempts', 'addLines', 'addTokens', 'addUsd', 'addTurns' }
 local MENU_GOALS = 5 -- goals that the menu offers verbs for
 
 ---@param root string
@@ -58,7 +59,7 @@ function M.split(typed)
     local key, value = word:match('^(%a+)=(.+)$')
     if key and vim.list_contains(COUNTS, key) and tonumber(value) then
       options[key] = tonumber(value)
-    elseif key and vim.list_contains(WORDS, key) then
+    elseif key and (vim.list_contains(WORDS, key) or vim.list_contains(ADDED, key)) then
       options[key] = value
     else
       words[#words + 1] = word
@@ -288,11 +289,12 @@ function M.complete(lead, line, position)
   if words[1] == 'open' then
     return matching(verbs.openable, lead)
   end
-  if vim.list_contains({ 'run', 'plan', 'new', 'resume' }, words[1]) then
+  local keys = vim.list_extend(vim.list_slice(COUNTS), WORDS)
+  if words[1] == 'budget' or vim.list_contains({ 'run', 'plan', 'new', 'resume' }, words[1]) then
     return matching(
       vim.tbl_map(function(key)
         return key .. '='
-      end, vim.list_extend(vim.list_slice(COUNTS), WORDS)),
+      end, words[1] == 'budget' and ADDED or keys),
       lead
     )
   end

@@ -3,11 +3,12 @@
 
 --- A new goal that is worked on at once.
 ---@class goalproof.RunParams
----@field wallSeconds? number|nil Seconds of work, pauses not counted.
+---@field wallSeconds? number|nil Seconds of work (or 10m, 2h), pauses not counted.
 ---@field attempts? number|nil Task attempts in all.
 ---@field changedLines? number|nil Lines added plus lines deleted.
 ---@field tokens? number|nil Tokens of all workers.
 ---@field usd? string|nil US dollars of all workers.
+---@field turns? number|nil Turns of agents in all.
 ---@field repairs? number|nil Repairs of a result that gates said no to (2).
 ---@field text? string What is to be true afterwards, in a sentence; may be left out with --plan.
 ---@field plan? string|nil A plan to follow (TOML file).
@@ -23,6 +24,16 @@
 ---@field additions number
 ---@field deletions number
 
+--- What was used.  `tokens` and `usd` are `None` when nobody could tell, never zero for it.
+---@class goalproof.SpendView
+---@field wallMs number
+---@field attempts number
+---@field changedLines number
+---@field tokens number|nil
+---@field usd string|nil
+---@field source string
+---@field turns number
+
 --- One task.
 ---@class goalproof.TaskView
 ---@field id string
@@ -36,6 +47,7 @@
 ---@field agent string
 ---@field folder string|nil
 ---@field hasLog boolean
+---@field spend goalproof.SpendView|nil
 
 --- One gate; `met` is `None` until the result was judged.
 ---@class goalproof.GateView
@@ -71,15 +83,6 @@
 ---@field asks string
 ---@field why string
 
---- What was used.  `tokens` and `usd` are `None` when nobody could tell, never zero for it.
----@class goalproof.SpendView
----@field wallMs number
----@field attempts number
----@field changedLines number
----@field tokens number|nil
----@field usd string|nil
----@field source string
-
 --- The goal's limits; `None` is no limit.
 ---@class goalproof.BudgetView
 ---@field wallSeconds number|nil
@@ -89,6 +92,7 @@
 ---@field usd string|nil
 ---@field maxAgents number
 ---@field repairs number
+---@field turns number|nil
 
 --- Where a proof is.
 ---@class goalproof.ProofPlace
@@ -132,6 +136,28 @@
 ---@field gates string[]
 ---@field said string
 
+--- The middle of what comparable tasks took, and what 90 of 100 stayed below.
+---@class goalproof.RangeView
+---@field median string
+---@field high string
+---@field count number
+---@field unknown number
+
+--- What one task is likely to take; no figure where there is no basis.
+---@class goalproof.TaskForecastView
+---@field task string
+---@field worker string
+---@field basis string
+---@field seconds goalproof.RangeView|nil
+---@field tokens goalproof.RangeView|nil
+---@field usd goalproof.RangeView|nil
+
+--- What is likely still to come, by what finished goals took here.
+---@class goalproof.ForecastView
+---@field tasks goalproof.TaskForecastView[]
+---@field seconds goalproof.RangeView|nil
+---@field calibration string
+
 --- One goal as it stands.
 ---@class goalproof.GoalView
 ---@field id string
@@ -164,14 +190,16 @@
 ---@field reviews goalproof.ReviewSectionView[]
 ---@field receipt goalproof.ReceiptView|nil
 ---@field hunks table<string, number>|nil
+---@field forecast goalproof.ForecastView|nil
 
 --- A new goal.
 ---@class goalproof.PlanParams
----@field wallSeconds? number|nil Seconds of work, pauses not counted.
+---@field wallSeconds? number|nil Seconds of work (or 10m, 2h), pauses not counted.
 ---@field attempts? number|nil Task attempts in all.
 ---@field changedLines? number|nil Lines added plus lines deleted.
 ---@field tokens? number|nil Tokens of all workers.
 ---@field usd? string|nil US dollars of all workers.
+---@field turns? number|nil Turns of agents in all.
 ---@field repairs? number|nil Repairs of a result that gates said no to (2).
 ---@field text? string What is to be true afterwards, in a sentence; may be left out with --plan.
 ---@field plan? string|nil A plan to follow (TOML file).
@@ -201,11 +229,12 @@
 
 --- A goal that goes on.
 ---@class goalproof.ResumeParams
----@field wallSeconds? number|nil Seconds of work, pauses not counted.
+---@field wallSeconds? number|nil Seconds of work (or 10m, 2h), pauses not counted.
 ---@field attempts? number|nil Task attempts in all.
 ---@field changedLines? number|nil Lines added plus lines deleted.
 ---@field tokens? number|nil Tokens of all workers.
 ---@field usd? string|nil US dollars of all workers.
+---@field turns? number|nil Turns of agents in all.
 ---@field repairs? number|nil Repairs of a result that gates said no to (2).
 ---@field goal string The goal's id, the beginning of one, or `latest`.
 
@@ -421,6 +450,71 @@
 ---@field next string[]
 ---@field superseded goalproof.SupersededProof[]
 ---@field recovered boolean
+
+--- A goal's limits; with any of the additions, more of them.
+---@class goalproof.BudgetParams
+---@field goal string The goal's id, the beginning of one, or `latest`.
+---@field addSeconds? number|nil Seconds of work to add (or 10m, 2h).
+---@field addTokens? number|nil Tokens to add.
+---@field addUsd? string|nil US dollars to add.
+---@field addTurns? number|nil Turns of agents to add.
+---@field addAttempts? number|nil Task attempts to add.
+---@field addLines? number|nil Changed lines to add.
+---@field maxAgents? number|nil Tasks that run at the same time from now on.
+---@field reason? string Why there is to be more, for the record.
+
+--- One thing that can be limited, its figures as they are typed.
+---@class goalproof.LimitView
+---@field name string
+---@field words string
+---@field limit string|nil
+---@field used string
+---@field left string|nil
+---@field percent number|nil
+
+--- What one task used, all its attempts together.
+---@class goalproof.ShareView
+---@field task string
+---@field worker string
+---@field spend goalproof.SpendView
+
+--- What was used by the time of a step.
+---@class goalproof.CheckpointView
+---@field seq number
+---@field at string
+---@field label string
+---@field spend goalproof.SpendView
+
+--- A limit that was nearly used up.
+---@class goalproof.WarningView
+---@field at string
+---@field limit string
+---@field percent number
+---@field used string
+---@field of string
+
+--- More of what is limited, as a person gave it.
+---@class goalproof.ExtensionView
+---@field at string
+---@field actor string
+---@field reason string
+---@field added table<string, string>
+
+--- What a goal used of its limits, and what is left.
+---@class goalproof.SpendingView
+---@field goal string
+---@field text string
+---@field status string
+---@field limits goalproof.LimitView[]
+---@field maxAgents number
+---@field spend goalproof.SpendView
+---@field tasks goalproof.ShareView[]
+---@field checkpoints goalproof.CheckpointView[]
+---@field earlier number
+---@field warnings goalproof.WarningView[]
+---@field extensions goalproof.ExtensionView[]
+---@field forecast goalproof.ForecastView|nil
+---@field next string[]
 
 --- An answer to a goal's question.
 ---@class goalproof.AnswerParams
@@ -644,6 +738,7 @@ M.commands = {
   log = 'goal.log',
   open = 'goal.open',
   proof = 'goal.proof',
+  budget = 'goal.budget',
   answer = 'goal.answer',
   accept = 'goal.accept',
   apply = 'goal.apply',

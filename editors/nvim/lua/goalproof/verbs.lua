@@ -60,6 +60,11 @@ M.verbs = {
     act = act('work', 'pause'),
   },
   resume = { title = 'Let it go on', fits = WAITING, act = act('work', 'resume') },
+  budget = {
+    title = 'Show what it used of its limits, or add to them',
+    fits = ALL,
+    act = act('work', 'budget'),
+  },
   cancel = { title = 'End it for good', fits = OPEN, act = act('work', 'cancel') },
   list = { title = 'Choose among all goals', act = act('around', 'list') },
   show = { title = 'Show it in a window that follows it', fits = ALL, act = act('around', 'show') },
@@ -143,14 +148,14 @@ M.verbs = {
 --- The order of menus and completion: a goal's way from start to end, then the rest.
 -- stylua: ignore
 M.order = {
-  'new', 'run', 'plan', 'edit', 'execute', 'show', 'watch', 'log', 'pause', 'resume', 'diagnose',
-  'answer', 'accept', 'submit', 'diff', 'review', 'apply', 'undo', 'proof', 'verify', 'again',
+  'new', 'run', 'plan', 'edit', 'execute', 'show', 'watch', 'log', 'pause', 'resume', 'budget',
+  'diagnose', 'answer', 'accept', 'submit', 'diff', 'review', 'apply', 'undo', 'proof', 'verify', 'again',
   'hunks', 'deliver', 'replay', 'failures', 'open', 'cancel', 'list', 'gates', 'agents', 'trust',
   'untrust', 'restart',
 }
 
 --- Verbs that fit every goal, or that a page of the goal itself has keys for.
-local ASIDE = { 'show', 'watch', 'open', 'log', 'replay', 'failures', 'cancel' }
+local ASIDE = { 'show', 'watch', 'open', 'log', 'budget', 'replay', 'failures', 'cancel' }
 
 ---@param name string
 ---@param status string

@@ -103,6 +103,7 @@ local LIMITS = {
   { key = 'changedLines', words = 'Changed lines' },
   { key = 'tokens', words = 'Tokens' },
   { key = 'usd', words = 'US dollars' },
+  { key = 'turns', words = 'Turns of agents' },
 }
 
 ---@param call goalproof.Call
@@ -117,6 +118,30 @@ function M.resume(call)
     options = { [limit.key] = limit.key == 'usd' and value or tonumber(value) or value }
   end
   tell_start(about(call, 'resume', options))
+end
+
+---@param limit goalproof.LimitView
+---@return string
+local function render_limit(limit)
+  if type(limit.limit) ~= 'string' then
+    return ('%s: %s used, no limit'):format(plain.line(limit.words), plain.line(limit.used))
+  end
+  local left = type(limit.left) == 'string' and limit.left or 'unknown'
+  return ('%s: %s of %s used, %s left'):format(
+    plain.line(limit.words),
+    plain.line(limit.used),
+    plain.line(limit.limit),
+    plain.line(left)
+  )
+end
+
+--- Tells what the goal used of its limits; `addSeconds=600` and the like add to them.
+---@param call goalproof.Call
+function M.budget(call)
+  local found = about(call, 'budget', next(call.options) and call.options or nil)
+  local out = vim.list_extend({ plain.line(found.text), '' }, vim.tbl_map(render_limit, found.limits))
+  local name = ('goalproof://%s/budget'):format(found.goal)
+  require('goalproof.page').float(name, 'budget', out)
 end
 
 ---@param operation string

@@ -19,6 +19,7 @@ const SPEND = {
   tokens: 0,
   usd: '0',
   source: 'measured',
+  turns: 0,
 };
 
 export const spend = (more: Partial<GoalProgress['spend']> = {}) => ({ ...SPEND, ...more });
@@ -62,6 +63,7 @@ export const task = (more: Partial<TaskView> = {}): TaskView => ({
   agent: '',
   folder: null,
   hasLog: false,
+  spend: null,
   ...more,
 });
 
@@ -125,6 +127,7 @@ export const goal = (more: Partial<GoalView> = {}): GoalView =>
       usd: null,
       maxAgents: 4,
       repairs: 2,
+      turns: null,
     },
     proof: { digest: 'e'.repeat(64), tree: 'c'.repeat(40), path: '/proof' },
     questions: [],
