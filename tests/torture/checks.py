@@ -28,7 +28,8 @@ async def find_faults(root: Path, told: Iterable[Told], *, onward: bool = True) 
     """Return what a reader who believed all that was told would complain of.
 
     Everything told is there, nothing is damaged, nothing was made up, the goal beside is as it
-    was; and two more appends succeed and are found by whoever opens the store next.
+    was; and two more appends succeed, are found by whoever opens the store next, and leave no
+    temporary file of somebody who was killed.
     """
     told = list(told)
     faults = [f"{one.get('name')} broke: {one['broke']}" for one in told if "broke" in one]
@@ -95,8 +96,12 @@ async def _go_on(root: Path) -> list[str]:
     finally:
         store.close()
     again = open_store(root)
+    left = find_leftovers(root / "goals" / name)
     try:
-        return list(_missing(await _digests(again, name), more))
+        return [
+            *(f"left over: {path}" for path in left),
+            *_missing(await _digests(again, name), more),
+        ]
     except GoalError as error:
         return [f"it cannot be read after what followed: {error.paragraph}"]
     finally:

@@ -117,11 +117,13 @@ def main(address: str) -> None:
         def tell(one: Told, connection: socket.socket = connection) -> None:
             connection.send(json.dumps(one).encode() + b"\n")
 
-        if connection.recv(3) == b"go\n":
-            if wanted["mutant"]:
-                MUTANTS[wanted["mutant"]]()
-            JOBS[wanted["job"]](tell, **wanted["arguments"])
-        os._exit(0)
+        try:
+            if connection.recv(3) == b"go\n":
+                if wanted["mutant"]:
+                    MUTANTS[wanted["mutant"]]()
+                JOBS[wanted["job"]](tell, **wanted["arguments"])
+        finally:  # what is hurt besides the store, as the loop that ends, has nothing to say
+            os._exit(0)
 
 
 if __name__ == "__main__":

