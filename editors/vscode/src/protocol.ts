@@ -37,11 +37,13 @@ export const COMMANDS = {
   budget: "goal.budget",
   answer: "goal.answer",
   accept: "goal.accept",
+  reject: "goal.reject",
   apply: "goal.apply",
   deliver: "goal.deliver",
   verify: "goal.verify",
   hunks: "goal.hunks",
   verifyProof: "goal.verifyProof",
+  adopt: "goal.adopt",
   gates: "goal.gates",
   trustGate: "goal.trustGate",
   agents: "goal.agents",
@@ -383,6 +385,7 @@ export interface GoalLine {
   readonly total: number;
   readonly blocker: string;
   readonly damage: string;
+  readonly madeHere: boolean;
 }
 
 /** Every goal of a workspace, newest first. */
@@ -716,6 +719,18 @@ export interface AcceptParams {
   readonly criterion: string;
   /** Why it is met; it stands in the proof. */
   readonly reason: string;
+  /** The tree that you looked at, or its beginning: refused if the goal has another. */
+  readonly tree?: string | null;
+}
+
+/** A person's no to a result. */
+export interface RejectParams {
+  /** The goal's id, the beginning of one, or `latest`. */
+  readonly goal: string;
+  /** What is wrong with it: whoever works on it next is told, and it stands in the proof. */
+  readonly reason: string;
+  /** The tree that you looked at, or its beginning: refused if the goal has another. */
+  readonly tree?: string | null;
 }
 
 /** A change for the checkout's files. */
@@ -785,6 +800,14 @@ export interface ReverificationView {
 
 /** Nothing. */
 export interface NoParams {
+}
+
+/** A store that may be written to now. */
+export interface AdoptedView {
+  readonly path: string;
+  readonly was: string;
+  readonly goals: number;
+  readonly elsewhere: number;
 }
 
 /** What was looked at and is no gate. */
@@ -999,6 +1022,8 @@ export interface Operations {
   readonly "goal.answer": { readonly params: AnswerParams & Rooted; readonly result: GoalView };
   /** Accept a criterion that only a person can judge. */
   readonly "goal.accept": { readonly params: AcceptParams & Rooted; readonly result: GoalView };
+  /** Say no to the result of a goal: it is not ready, and the reason is worked on next. */
+  readonly "goal.reject": { readonly params: RejectParams & Rooted; readonly result: GoalView };
   /** Put the change of a ready goal into the checkout's files, or take it out again. */
   readonly "goal.apply": { readonly params: ApplyParams & Rooted; readonly result: GoalView };
   /** Make one branch of a ready goal; the network is not used. */
@@ -1009,6 +1034,8 @@ export interface Operations {
   readonly "goal.hunks": { readonly params: HunksParams & Rooted; readonly result: HunksView };
   /** Check a proof; with --run, re-execute it in a clean checkout. */
   readonly "goal.verifyProof": { readonly params: VerifyProofParams & Rooted; readonly result: ReverificationView };
+  /** Let goals be made here although the store was moved, copied or came from elsewhere. */
+  readonly "goal.adopt": { readonly params: NoParams & Rooted; readonly result: AdoptedView };
   /** Show the gates of this workspace and why each was chosen. */
   readonly "goal.gates": { readonly params: NoParams & Rooted; readonly result: GatesView };
   /** Approve gates by content, so that they may run. */

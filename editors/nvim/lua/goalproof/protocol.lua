@@ -262,6 +262,7 @@
 ---@field total number
 ---@field blocker string
 ---@field damage string
+---@field madeHere boolean
 
 --- Every goal of a workspace, newest first.
 ---@class goalproof.GoalList
@@ -527,6 +528,13 @@
 ---@field goal string The goal's id, the beginning of one, or `latest`.
 ---@field criterion string The criterion's id, as `show` prints it.
 ---@field reason string Why it is met; it stands in the proof.
+---@field tree? string|nil The tree that you looked at, or its beginning: refused if the goal has another.
+
+--- A person's no to a result.
+---@class goalproof.RejectParams
+---@field goal string The goal's id, the beginning of one, or `latest`.
+---@field reason string What is wrong with it: whoever works on it next is told, and it stands in the proof.
+---@field tree? string|nil The tree that you looked at, or its beginning: refused if the goal has another.
 
 --- A change for the checkout's files.
 ---@class goalproof.ApplyParams
@@ -578,6 +586,13 @@
 
 --- Nothing.
 ---@class goalproof.NoParams
+
+--- A store that may be written to now.
+---@class goalproof.AdoptedView
+---@field path string
+---@field was string
+---@field goals number
+---@field elsewhere number
 
 --- What was looked at and is no gate.
 ---@class goalproof.PassedOverView
@@ -741,11 +756,13 @@ M.commands = {
   budget = 'goal.budget',
   answer = 'goal.answer',
   accept = 'goal.accept',
+  reject = 'goal.reject',
   apply = 'goal.apply',
   deliver = 'goal.deliver',
   verify = 'goal.verify',
   hunks = 'goal.hunks',
   verifyProof = 'goal.verifyProof',
+  adopt = 'goal.adopt',
   gates = 'goal.gates',
   trustGate = 'goal.trustGate',
   agents = 'goal.agents',
