@@ -267,5 +267,6 @@ def _unframe(line: bytes, goal_id: GoalId, number: int) -> dict[str, Any]:
 def _damaged(goal_id: GoalId, number: int, why: str) -> JournalDamaged:
     return JournalDamaged(
         f"The journal of {goal_id} is damaged in line {number}: {why}. Nothing was changed: put "
-        "back a copy of its events.jsonl if you have one; other goals are not concerned."
+        f"back a copy of its events.jsonl if you have one; `goalproof replay {goal_id}` tells what "
+        "still verifies, and other goals are not concerned."
     )

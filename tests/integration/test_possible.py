@@ -304,7 +304,9 @@ CALLS: Mapping[str, Callable[[Ports, GoalState], Awaitable[object]]] = {
     "hunks": lambda ports, s: hunks.try_hunks(ports, s.goal_id),
     "diagnose": lambda ports, s: queries.diagnose_goal(ports, s.goal_id),
     "proof": lambda ports, s: queries.resolve_goal_proof(ports, s.goal_id),
-    "revise": lambda ports, s: planner.revise_goal(ports, s.goal_id, a_plan(WRONG)),
+    "revise": lambda ports, s: planner.revise_goal(
+        ports, s.goal_id, a_plan(WRONG, criteria=NOTHING)
+    ),
     "pause": lambda ports, s: _stop(ports, s, control.pause_goal),
     "cancel": lambda ports, s: _stop(ports, s, control.cancel_goal),
     "reject": lambda ports, s: integration.reject_goal(ports, s.goal_id, ME),

@@ -175,7 +175,7 @@ def test_the_command_line_tells_a_damaged_goal_and_says_how_it_differs(tmp_path,
     path.write_bytes(path.read_bytes() + b"x" * 70 + b"\n")
     assert cli.run(["-C", str(project), "show", goal]) != 0
     refused = capsys.readouterr()
-    assert "damaged" in refused.err
+    assert "damaged" in refused.err and f"goalproof replay {goal}" in refused.err
     assert cli.run(["-C", str(project), "replay", goal]) == 0
     told = capsys.readouterr().out
     assert "damaged " in told and "it got a plan" in told
