@@ -36,6 +36,7 @@ _PLACES = {
     "list_goals": "queries",
     "pause_goal": "control",
     "plan_goal": "planner",
+    "reject_goal": "integration",
     "replay_goal": "replay",
     "resolve_goal": "queries",
     "resolve_goal_proof": "queries",

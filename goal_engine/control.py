@@ -25,6 +25,7 @@ from goal_engine.state.commands import (
 from goal_engine.state.decide import check_asked
 from goal_engine.state.events import ControlKind
 from goal_engine.state.model import GoalState
+from goal_engine.state.possible import check_possible
 from goal_engine.takeover import find_stopped_runner, say_stopped, take_over
 from goal_engine.types import Decision, GoalId, GoalStatus
 from goal_engine.workers.agents import find_installed, read_agents
@@ -196,6 +197,7 @@ async def answer_question(
     Raises `GoalNotFound` for a question that is not asked.
     """
     state = await ports.read(goal_id)
+    check_possible(state, "answer")
     check_asked(state, question)
     answer = Answer(question=question, text=text, decision=decision)
     installed = await in_thread(_find_installed, ports)

@@ -70,6 +70,24 @@ class Acceptance(Frozen):
     decision: Decision
 
 
+class Rejection(Frozen):
+    """A person's no to one result.  It says nothing of any other tree."""
+
+    tree: GitOid
+    decision: Decision
+
+
+class Decided(Frozen):
+    """What somebody decided about a goal: the verb they used, about what, and why."""
+
+    verb: str
+    about: str = ""
+    """The criterion, question, gate, task or branch; empty where it is the whole goal."""
+    tree: GitOid | None = None
+    """The result that was decided about, where it was one."""
+    decision: Decision
+
+
 class Question(Frozen):
     """Something a person has to say before work can start."""
 

@@ -15,10 +15,9 @@ from goal_engine.proof.hunk import HunkStanding, HunkTrial, count_standings
 from goal_engine.proof.statement import ProofCause
 from goal_engine.runtime.threads import in_thread
 from goal_engine.state.commands import RecordHunks
-from goal_engine.state.decide import refusal
 from goal_engine.state.events import HunksTried
 from goal_engine.state.model import GoalState
-from goal_engine.state.transitions import POSSIBLE
+from goal_engine.state.possible import check_possible
 from goal_engine.takeover import take_over
 from goal_engine.types import GoalId
 from goal_engine.verifier.again import weigh_again
@@ -60,12 +59,7 @@ async def try_hunks(
 
 def check_triable(state: GoalState) -> None:
     """Raise `NotPossibleNow` unless the goal's change was judged as it stands."""
-    if "hunks" not in POSSIBLE[state.status] or state.judgement is None:
-        raise refusal(
-            state, "hunks", "its change was not judged yet" if not state.judgement else ""
-        )
-    if state.evidence is None or not state.evidence.files:
-        raise NotPossibleNow(f"{state.goal_id} changes nothing, so it has no hunk to try.")
+    check_possible(state, "hunks")
 
 
 async def _try(

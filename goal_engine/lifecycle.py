@@ -34,9 +34,9 @@ from goal_engine.state.commands import (
     StartGoal,
     WarnOfBudget,
 )
-from goal_engine.state.decide import UNMETERED, WAIVE, find_unmetered_limits, refusal
+from goal_engine.state.decide import UNMETERED, WAIVE, find_unmetered_limits
 from goal_engine.state.model import GoalState
-from goal_engine.state.transitions import POSSIBLE
+from goal_engine.state.possible import check_possible
 from goal_engine.takeover import take_over
 from goal_engine.types import GoalId, GoalStatus, TaskStatus
 from goal_engine.verifier.bench import open_bench
@@ -74,12 +74,6 @@ async def verify_goal(ports: Ports, goal_id: GoalId) -> GoalState:
     return await _run(ports, goal_id, ReopenVerification())
 
 
-def check_possible(state: GoalState, verb: str) -> None:
-    """Raise `NotPossibleNow` unless a goal that nobody runs can be worked on by this verb."""
-    if state.status is not GoalStatus.RUNNING and verb not in POSSIBLE[state.status]:
-        raise refusal(state, verb)
-
-
 async def recover_goal(ports: Ports, goal_id: GoalId) -> GoalState:
     """Record that a running goal has no runner any more, if that is so, and return the goal.
 
@@ -98,10 +92,8 @@ async def _run(
 ) -> GoalState:
     with ports.store.runner_lock(goal_id):
         state, _ = await take_over(ports, goal_id)
-        if isinstance(command, StartGoal) and not state.graph.tasks:
-            raise refusal(
-                state, "execute", state.blocked.next if state.blocked else "it has no tasks"
-            )
+        if isinstance(command, StartGoal):
+            check_possible(state, "execute")
         await ports.store.check_room()
         bench = await in_thread(open_bench, ports, state)
         with bench.as_runner():

@@ -418,6 +418,7 @@ def _compare_judgement(
         ),
         reaching=reaching,
         unfinished=proof.unfinished,
+        rejections=proof.rejections,
     )
     reviews = review_tree(
         repository, proof.evidence, seen, proof.text, criteria, proof.gates, proof.review

@@ -7,7 +7,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from goal_engine.budget import BudgetAdd, GoalBudget, Spend
-from goal_engine.decision import Acceptance, Answer, Criterion, EvidenceKind, Question
+from goal_engine.decision import (
+    Acceptance,
+    Answer,
+    Criterion,
+    EvidenceKind,
+    Question,
+    Rejection,
+)
 from goal_engine.evidence import GoalGitEvidence
 from goal_engine.proof.checked import CheckResult
 from goal_engine.proof.gate import GateOutcome, GateResult, GateSpec, GateStage
@@ -129,6 +136,7 @@ EVENTS: tuple[e.GoalEvent, ...] = (
     e.GoalReady(),
     e.GoalNotReady(),
     e.CriterionAccepted(acceptance=Acceptance(criterion="adds", tree=TREE, decision=ME)),
+    e.GoalRejected(rejection=Rejection(tree=TREE, decision=ME)),
     e.ProofRecorded(digest=DIGEST, tree=TREE),
     e.ChangeApplied(tree=TREE, files=("a.py",)),
     e.GoalRestated(text="Sums", kind=GoalKind.FIX, kind_reason="x", budget=GoalBudget()),

@@ -29,10 +29,10 @@ from goal_engine.runtime.repository import EvidenceRepository, read_checkout
 from goal_engine.runtime.threads import in_thread
 from goal_engine.state import events as e
 from goal_engine.state.commands import Record
-from goal_engine.state.decide import refusal
 from goal_engine.state.model import GoalState
+from goal_engine.state.possible import check_possible, refusal
 from goal_engine.state.transitions import TRANSITIONS
-from goal_engine.types import GoalId, GoalStatus
+from goal_engine.types import GoalId
 from goal_engine.worktree import check_own
 
 OUTSIDE = "outside"
@@ -120,7 +120,7 @@ async def apply_change(
 def _find_change(ports: Ports, state: GoalState, undo: bool) -> GoalGitEvidence:
     """Return the change that is meant: to take out, the one that was put in."""
     if not undo:
-        check_ready(state, "apply", GoalStatus.READY, GoalStatus.DELIVERED)
+        check_proven(state, "apply")
     elif e.ChangeUndone not in TRANSITIONS[state.status]:
         raise refusal(state, "apply --undo")
     elif state.applied_tree not in (None, state.tree):
@@ -143,10 +143,9 @@ def _check_there(checkout: Path, state: GoalState, changes: tuple[FileChange, ..
         )
 
 
-def check_ready(state: GoalState, verb: str, *allowed: GoalStatus) -> None:
-    """Raise unless the goal's status is one of `allowed` and its proof is about its tree."""
-    if state.status not in allowed:
-        raise refusal(state, verb)
+def check_proven(state: GoalState, verb: str) -> None:
+    """Raise unless a change may leave now, and its proof is about its tree."""
+    check_possible(state, verb)
     if state.proof is None or state.proof.tree != state.tree or state.evidence is None:
         raise NotPossibleNow(
             f"The proof of {state.goal_id} is about another tree than the one to {verb}; "
@@ -264,11 +263,11 @@ async def deliver_local(ports: Ports, goal_id: GoalId) -> GoalState:
     """
     with ports.store.runner_lock(goal_id):
         state = await ports.read(goal_id)
-        check_ready(state, "deliver", GoalStatus.READY)
+        check_proven(state, "deliver")
         repository = await in_thread(ports.open_repository)
         await in_thread(check_own, repository, state)
-        branch = name_branch(state)
         commit = await in_thread(_commit, repository, state)
+        branch = name_branch(state, commit)
         if state.delivery_branch != branch:
             fact = e.DeliveryIntended(branch=branch, commit=commit)
             await ports.transact(goal_id, Record((fact,)))
@@ -278,11 +277,15 @@ async def deliver_local(ports: Ports, goal_id: GoalId) -> GoalState:
         return await ports.transact(goal_id, Record((told,)))
 
 
-def name_branch(state: GoalState) -> str:
-    """Return `goal/<slug>-<end of the id>`."""
+def name_branch(state: GoalState, commit: str) -> str:
+    """Return `goal/<slug>-<end of the id>`, counted where another result of the goal has that one."""
+    before = state.delivered_before
+    if commit in before:
+        return before[commit]
     words = re.findall(r"[a-z0-9]+", state.created.text.casefold())
     slug = "-".join(words)[:40].strip("-") or "change"
-    return f"goal/{slug}-{state.goal_id[-8:]}"
+    again = f"-{len(before) + 1}" if before else ""
+    return f"goal/{slug}-{state.goal_id[-8:]}{again}"
 
 
 def _commit(repository: EvidenceRepository, state: GoalState) -> str:

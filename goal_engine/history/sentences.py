@@ -208,6 +208,7 @@ SENTENCES: Mapping[type[Frozen], Callable[[Any], str]] = {
     e.CriterionAccepted: lambda v: (
         f"criterion {v.acceptance.criterion} was accepted, for tree {v.acceptance.tree[:SHORT]}"
     ),
+    e.GoalRejected: lambda v: f"the result was rejected, tree {v.rejection.tree[:SHORT]}",
     e.ProofRecorded: _proof,
     e.ChangeApplied: lambda v: (
         f"the change was put into the checkout: {count(len(v.files), 'file')}"

@@ -6,7 +6,7 @@ import shlex
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 
-from goal_engine.decision import Criterion, EvidenceKind, describe_evidence
+from goal_engine.decision import Criterion, Decided, EvidenceKind, describe_evidence
 from goal_engine.proof.first_page import render_first_page
 from goal_engine.proof.gate import GateResult, GateStage
 from goal_engine.proof.hunk import HunkStanding, HunkTrial, count_standings
@@ -32,6 +32,7 @@ STAGES = {
 CAUSES = {
     ProofCause.JUDGED: "the goal was worked on and judged",
     ProofCause.ACCEPTED: "a person accepted a criterion",
+    ProofCause.REJECTED: "a person rejected the result",
     ProofCause.VERIFIED: "the gates ran again on the tree that there was",
     ProofCause.HUNKS: "the hunks of the change were taken away, one at a time",
     ProofCause.RECOVERED: "the bundle before it was lost or damaged",
@@ -56,6 +57,7 @@ def _render_page(proof: GoalProof, digest: str) -> str:
         _section("Gates", _gates(proof)),
         _section("What this does not show", _list(_find_gaps(proof))),
         _section("What was red on the way", _list(map(_say_round, proof.rounds))),
+        _section("What people decided", _decisions(proof.decisions)),
         _section("Each hunk, taken away", _hunks(proof.hunks)),
         _section("Review", _reviews(proof.judgement.reviews)),
         _section("What it is about", _list(_facts(proof, digest))),
@@ -212,6 +214,21 @@ def _find_gaps(proof: GoalProof) -> Iterator[str]:
         yield "no sandbox: whoever worked on it and each gate could do what the person can do"
     yield f"the signature: {describe_signature(proof)}"
     yield from (f"of the environment: {cell(note)}" for note in proof.environment.notes)
+
+
+def _decisions(decisions: tuple[Decided, ...]) -> str:
+    rows = (
+        (
+            decided.verb,
+            " ".join(
+                filter(None, (cell(decided.about), code(decided.tree[:12]) if decided.tree else ""))
+            ),
+            cell(decided.decision.actor),
+            cell(decided.decision.reason),
+        )
+        for decided in decisions
+    )
+    return _table(("what", "about", "who", "why"), rows) if decisions else ""
 
 
 def _say_hunks(trials: tuple[HunkTrial, ...]) -> str:

@@ -14,7 +14,7 @@ from typing import Any, Literal
 from pydantic import Field, ValidationError
 
 from goal_engine.budget import Spend
-from goal_engine.decision import Acceptance, Answer
+from goal_engine.decision import Acceptance, Answer, Decided, Rejection
 from goal_engine.errors import ProofRefused
 from goal_engine.evidence import GoalGitEvidence
 from goal_engine.proof.checked import CheckResult
@@ -36,6 +36,8 @@ class ProofCause(StrEnum):
     """The goal was worked on and its gates ran."""
     ACCEPTED = "accepted"
     """A person accepted a criterion."""
+    REJECTED = "rejected"
+    """A person said no to the result."""
     VERIFIED = "verified"
     """The gates ran again on the tree that there was."""
     HUNKS = "hunks"
@@ -47,6 +49,7 @@ class ProofCause(StrEnum):
 SUPERSEDED = {
     ProofCause.JUDGED: "the goal was executed again",
     ProofCause.ACCEPTED: "a person accepted a criterion",
+    ProofCause.REJECTED: "a person rejected it",
     ProofCause.VERIFIED: "its gates ran again",
     ProofCause.HUNKS: "its hunks were tried",
     ProofCause.RECOVERED: "its bundle was lost or damaged",
@@ -92,6 +95,10 @@ class GoalProof(Frozen):
     spend: Spend
     workers: tuple[str, ...]
     acceptances: tuple[Acceptance, ...] = ()
+    rejections: tuple[Rejection, ...] = later(())
+    """Results that a person said no to, of earlier trees too."""
+    decisions: tuple[Decided, ...] = later(())
+    """All that people decided about the goal, oldest first."""
     answers: tuple[Answer, ...] = ()
     waived: tuple[str, ...] = ()
     rounds: tuple[Round, ...] = later(())

@@ -12,7 +12,7 @@ from enum import StrEnum
 from pydantic import Field
 
 from goal_engine.check import OnlyTests
-from goal_engine.decision import Acceptance, Criterion, CriterionState, EvidenceKind
+from goal_engine.decision import Acceptance, Criterion, CriterionState, EvidenceKind, Rejection
 from goal_engine.proof.checked import CheckResult, judge_check
 from goal_engine.proof.confidence import say_bound
 from goal_engine.proof.flakes import (
@@ -32,7 +32,7 @@ from goal_engine.proof.gate import (
 )
 from goal_engine.proof.review import ReviewSection, find_blocking
 from goal_engine.stagnation import Stagnation
-from goal_engine.types import Frozen, GitOid, later
+from goal_engine.types import Decision, Frozen, GitOid, later
 
 PROTECTED = "protected-paths"
 """The criterion that stands for changes to files which can change what the gates mean."""
@@ -47,7 +47,11 @@ REACHES = "reaches-its-judge"
 REVIEWED = "review-findings"
 """The criterion that stands for what the review found and a person has to accept."""
 
-EXTRA_CRITERIA = frozenset({PROTECTED, REMOVED, REWRITTEN, REACHES, REVIEWED})
+NOT_REJECTED = "not-rejected"
+"""The criterion that stands for a person's no to this very result: no gate outweighs it, and only a
+person who accepts it takes it back."""
+
+EXTRA_CRITERIA = frozenset({PROTECTED, REMOVED, REWRITTEN, REACHES, REVIEWED, NOT_REJECTED})
 """Ids of the criteria that the engine itself adds."""
 
 STAGES = ("baseline", "proving", "counterfactual", "original")
@@ -137,6 +141,8 @@ class Observations(Frozen):
     """Places in new code that reach for what judges it."""
     reviews: tuple[ReviewSection, ...] = ()
     """What a look at the change found."""
+    rejections: tuple[Rejection, ...] = ()
+    """What people said no to."""
     unfinished: tuple[str, ...] = ()
     """Tasks that did not end well, a phrase each."""
     stopped: str = ""
@@ -175,6 +181,7 @@ def judge(
     strong = any(
         item.state is CriterionState.VERIFIED
         and item.criterion.evidence in (EvidenceKind.FLIPS, EvidenceKind.ACCEPTED)
+        and item.criterion.id != NOT_REJECTED
         for item in criterion_verdicts
     )
     if not refusals and not waiting and not strong:
@@ -302,6 +309,8 @@ def _find_extra_criteria(gates: tuple[GateSpec, ...], seen: Observations) -> tup
     blocking = [f"{finding.rule} in {finding.place}" for finding in find_blocking(seen.reviews)]
     if blocking:
         extra.append((REVIEWED, f"Findings of the review: {_list(blocking)}"))
+    if any(rejection.tree == seen.tree for rejection in seen.rejections):
+        extra.append((NOT_REJECTED, "Nobody says no to this result"))
     return tuple(
         Criterion(id=name, text=text, evidence=EvidenceKind.ACCEPTED) for name, text in extra
     )
@@ -355,6 +364,8 @@ def _judge_criterion(
     if criterion.id in accepted:
         decision = accepted[criterion.id].decision
         state, reason = CriterionState.VERIFIED, f"accepted by {decision.actor}: {decision.reason}"
+    elif criterion.id == NOT_REJECTED:
+        state, reason = CriterionState.BLOCKED, _say_rejected(seen)
     elif criterion.evidence is EvidenceKind.ACCEPTED:
         state, reason = CriterionState.IMPLEMENTED_UNVERIFIED, _say_waiting(criterion, seen)
     elif criterion.check is not None:
@@ -405,6 +416,23 @@ def _rests_on_flaky(criterion: Criterion, run: GateResult) -> bool:
         return not run.flaky.isdisjoint(criterion.tests)
     red_by_chance = bool(run.failing) and run.failing <= run.flaky
     return criterion.evidence is EvidenceKind.FLIPS and red_by_chance
+
+
+def _say_rejected(seen: Observations) -> str:
+    words = [say_rejection(one.decision) for one in seen.rejections if one.tree == seen.tree]
+    return "; ".join(words)
+
+
+def say_rejection(decision: Decision) -> str:
+    """Return in words who said no to a result, and why."""
+    return f"rejected by {decision.actor}: {decision.reason}"
+
+
+def is_acceptable(verdict: CriterionVerdict) -> bool:
+    """Whether a person's word is what a criterion lacks: also where it was their own no."""
+    waits = verdict.state is CriterionState.IMPLEMENTED_UNVERIFIED
+    taken_back = verdict.criterion.id == NOT_REJECTED and verdict.state is CriterionState.BLOCKED
+    return waits or taken_back
 
 
 def _say_waiting(criterion: Criterion, seen: Observations) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from goal_engine.budget import BudgetAdd, GoalBudget, InFlight, Spend
-from goal_engine.decision import Acceptance, Question
+from goal_engine.decision import Acceptance, Question, Rejection
 from goal_engine.proof.statement import ProofCause
 from goal_engine.proof.verdict import Judgement
 from goal_engine.state import events as e
@@ -159,6 +159,17 @@ class AcceptCriterion:
 
 
 @dataclass(frozen=True, slots=True)
+class RejectGoal:
+    """Record a person's no to the result, and the judgement that follows."""
+
+    rejection: Rejection
+    judgement: Judgement
+    proof: Sha256
+    seen: Sha256 | None = None
+    """The proof that the goal had when it was judged."""
+
+
+@dataclass(frozen=True, slots=True)
 class RecordHunks:
     """Record what was seen without each hunk, and the proof that says it."""
 
@@ -185,6 +196,7 @@ GoalCommand = (
     | SubmitTask
     | JudgeGoal
     | AcceptCriterion
+    | RejectGoal
     | RecordHunks
     | RecordRecovery
     | RecordStep

@@ -19,13 +19,13 @@ from goal_engine.budget import (
 from goal_engine.decision import Answer
 from goal_engine.errors import BadInput, GoalAmbiguous, GoalNotFound, NotPossibleNow
 from goal_engine.proof.statement import ProofCause
-from goal_engine.proof.verdict import Judgement, Verdict
+from goal_engine.proof.verdict import NOT_REJECTED, Judgement, Verdict
 from goal_engine.state import commands as c
 from goal_engine.state import events as e
 from goal_engine.state.evolve import ImpossibleEvent, fold
 from goal_engine.state.journal import newer
 from goal_engine.state.model import GoalState
-from goal_engine.state.transitions import POSSIBLE
+from goal_engine.state.possible import check_possible, find_obstacle, refusal
 from goal_engine.types import GoalStatus, TaskStatus
 
 S = GoalStatus
@@ -57,18 +57,6 @@ def decide(state: GoalState | None, command: c.Command, now: datetime) -> tuple[
     return events
 
 
-def refusal(state: GoalState | None, verb: str, why: str = "") -> NotPossibleNow:
-    """Return the paragraph that says what is possible instead."""
-    if state is None:
-        return NotPossibleNow(f"There is no such goal to {verb}; `goalproof list` shows them.")
-    instead = ", ".join(other for other in POSSIBLE[state.status] if other != verb)
-    return NotPossibleNow(
-        f"{state.goal_id} is {state.status}, so `{verb}` is not possible now"
-        f"{f': {why}' if why else ''}."
-        f" Possible: {instead}."
-    )
-
-
 def _verb(command: c.Command) -> str:
     if isinstance(command, c.Record):
         return f"record {command.events[0].type}"
@@ -79,6 +67,7 @@ def _verb(command: c.Command) -> str:
         c.RevisePlan: "revise",
         c.SubmitTask: "submit",
         c.AcceptCriterion: "accept",
+        c.RejectGoal: "reject",
         c.JudgeGoal: "be judged",
         c.ReopenVerification: "verify",
         c.RecordHunks: "hunks",
@@ -197,15 +186,26 @@ def _of_goal(
             return (_submit(state, command),)
         case c.JudgeGoal():
             return _judged(state, command, command.spent, command.cause)
-        case c.AcceptCriterion():
-            accepted = e.CriterionAccepted(acceptance=command.acceptance)
-            if command.acceptance.tree != command.judgement.tree:
-                raise refusal(state, _verb(command), "the acceptance is for another tree")
-            if command.seen != (state.proof.digest if state.proof else None):
-                raise refusal(state, _verb(command), "it was judged again meanwhile")
+        case c.AcceptCriterion(acceptance=word):
+            _check_word(state, command, word.tree)
+            accepted = e.CriterionAccepted(acceptance=word)
             return (accepted, *_judged(state, command, Spend(), ProofCause.ACCEPTED))
+        case c.RejectGoal(rejection=word):
+            _check_word(state, command, word.tree)
+            if command.judgement.verdict is not Verdict.NOT_READY:
+                raise refusal(state, _verb(command), "it was judged as if nobody had said no")
+            rejected = e.GoalRejected(rejection=word)
+            return (rejected, *_judged(state, command, Spend(), ProofCause.REJECTED))
         case _:
             assert_never(command)
+
+
+def _check_word(state: GoalState, command: c.AcceptCriterion | c.RejectGoal, tree: str) -> None:
+    """A person's word counts for the very result that they were shown."""
+    if tree != command.judgement.tree:
+        raise refusal(state, _verb(command), "it is said of another tree than the judged one")
+    if command.seen != (state.proof.digest if state.proof else None):
+        raise refusal(state, _verb(command), "it was judged again meanwhile")
 
 
 def _harden(state: GoalState | None, command: c.StopGoal) -> c.StopGoal:
@@ -302,24 +302,36 @@ def _submit(state: GoalState, command: c.SubmitTask) -> e.TaskSubmitted:
 
 def _reopen(state: GoalState) -> e.VerificationReopened:
     """Only what was judged can be judged anew: work that waits for something goes on by `resume`."""
-    tree = state.tree or state.created.base_tree
-    if state.judgement is None or state.judgement.tree != tree:
-        raise refusal(state, "verify", "its present tree was not judged yet")
-    return e.VerificationReopened(tree=tree)
+    check_possible(state, "verify")
+    return e.VerificationReopened(tree=state.present_tree)
 
 
 def _judged(
-    state: GoalState, command: c.JudgeGoal | c.AcceptCriterion, spent: Spend, cause: ProofCause
+    state: GoalState,
+    command: c.JudgeGoal | c.AcceptCriterion | c.RejectGoal,
+    spent: Spend,
+    cause: ProofCause,
 ) -> tuple[e.GoalEvent, ...]:
     """A judgement counts for the tree that the goal has now, not for one it had before."""
     judgement = command.judgement
     if state.tree is not None and judgement.tree != state.tree:
         raise refusal(state, _verb(command), "the goal has another tree by now; judge that one")
+    if judgement.verdict is Verdict.READY and _is_rejected(state, command):
+        raise refusal(state, _verb(command), "a person said no to this very tree")
     return (
         e.GoalJudged(judgement=judgement, spent=spent),
         e.ProofRecorded(digest=command.proof, tree=judgement.tree, cause=cause),
         *_follow(judgement),
     )
+
+
+def _is_rejected(state: GoalState, command: object) -> bool:
+    """Whether a person's no stands that neither an acceptance nor this very command takes back."""
+    words = state.acceptances
+    if isinstance(command, c.AcceptCriterion):
+        words = (*words, command.acceptance)
+    back = {word.tree for word in words if word.criterion == NOT_REJECTED}
+    return bool({no.tree for no in state.rejections} & {state.present_tree} - back)
 
 
 def _follow(judgement: Judgement) -> tuple[e.GoalEvent, ...]:
@@ -372,9 +384,7 @@ def _answer(state: GoalState, command: c.AnswerQuestion) -> tuple[e.GoalEvent, .
 
 
 def _revise(state: GoalState, command: c.RevisePlan) -> tuple[e.GoalEvent, ...]:
-    if state.has_begun:
-        why = "work on its plan has begun; `run` with the other plan makes a goal of its own"
-        raise refusal(state, _verb(command), why)
+    check_possible(state, "revise")
     return (command.planned, *((command.restated,) if command.restated else ()))
 
 
@@ -397,18 +407,8 @@ def _resume(state: GoalState, command: c.ResumeGoal) -> tuple[e.GoalEvent, ...]:
 
 def _find_obstacle(state: GoalState, command: c.ResumeGoal) -> str:
     """`resume` is refused until the recorded cause is gone."""
-    match state.status:
-        case S.BLOCKED_ON_HUMAN if state.open_questions:
-            return "answer " + ", ".join(question.id for question in state.open_questions)
-        case S.BLOCKED_ON_HUMAN if state.conflicted is not None:
-            return ""
-        case S.BLOCKED_ON_HUMAN if state.judgement and state.judgement.tree == state.tree:
-            return "; ".join(state.judgement.reasons)
-        case S.BLOCKED_ON_EXTERNAL if not state.graph.tasks:
-            return state.blocked.next if state.blocked else "it has no tasks"
-        case S.NEEDS_MORE_BUDGET:
-            full = state.blocked.limits if state.blocked else ()
-            exceeded = find_exceeded(command.budget or state.budget, state.used, full)
-            return f"raise the limit ({'; '.join(exceeded)})" if exceeded else ""
-        case _:
-            return ""
+    if state.status is S.NEEDS_MORE_BUDGET:
+        full = state.blocked.limits if state.blocked else ()
+        exceeded = find_exceeded(command.budget or state.budget, state.used, full)
+        return f"raise the limit ({'; '.join(exceeded)})" if exceeded else ""
+    return find_obstacle(state, "resume") or ""

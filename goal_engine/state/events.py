@@ -13,7 +13,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from goal_engine.budget import BudgetAdd, GoalBudget, Spend, UnitName
-from goal_engine.decision import Acceptance, Answer, Criterion, Question
+from goal_engine.decision import Acceptance, Answer, Criterion, Question, Rejection
 from goal_engine.evidence import GoalGitEvidence
 from goal_engine.proof.checked import CheckResult
 from goal_engine.proof.gate import GateResult, GateSpec, GateStage
@@ -485,6 +485,13 @@ class CriterionAccepted(Frozen):
     acceptance: Acceptance
 
 
+class GoalRejected(Frozen):
+    """A person said no to a result: it is not ready, whatever was found out about it."""
+
+    type: Literal["goal.rejected"] = "goal.rejected"
+    rejection: Rejection
+
+
 class ProofRecorded(Frozen):
     """An immutable bundle stands in the store."""
 
@@ -575,6 +582,7 @@ GoalEvent = Annotated[
     | GoalReady
     | GoalNotReady
     | CriterionAccepted
+    | GoalRejected
     | ProofRecorded
     | ChangeApplied
     | ChangeUndone

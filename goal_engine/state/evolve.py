@@ -7,7 +7,9 @@ from typing import Any
 
 from goal_engine.budget import LOST_TURN, UNITS, UNKNOWN, GoalBudget, Spend
 from goal_engine.proof.gate import GateStage
+from goal_engine.proof.verdict import NOT_REJECTED
 from goal_engine.state import events as e
+from goal_engine.state.decided import find_decision
 from goal_engine.state.model import GateRun, GoalState, ProofPointer, TaskState
 from goal_engine.state.transitions import find_next
 from goal_engine.task_graph.graph import GoalTaskGraph
@@ -38,7 +40,9 @@ def evolve(state: GoalState | None, event: e.GoalEvent, **beside: Any) -> GoalSt
         changes = change(state, event) if change else {}
     except KeyError as error:  # it speaks of a task that the plan does not have
         raise ImpossibleEvent(state.status, event) from error
-    return state.changed(status=status, **changes, **beside)
+    decided = find_decision(event)
+    decisions = (*state.decisions, decided) if decided else state.decisions
+    return state.changed(status=status, decisions=decisions, **changes, **beside)
 
 
 def fold(events: Iterable[e.GoalEvent], state: GoalState | None = None) -> GoalState:
@@ -283,6 +287,27 @@ def _judged(state: GoalState, event: e.GoalJudged) -> Mapping[str, Any]:
     return {"judgement": event.judgement, "spend": spend, "reopened": False}
 
 
+def _rejected(state: GoalState, event: e.GoalRejected) -> Mapping[str, Any]:
+    """A no counts for more than a yes before it; a branch that was delivered stays, and is known."""
+    rejection = event.rejection
+    outweighed = (NOT_REJECTED, rejection.tree)
+    before = dict(state.delivered_before)
+    if state.delivered_commit is not None and state.delivery_branch is not None:
+        before[state.delivered_commit] = state.delivery_branch
+    return {
+        "phase": GoalPhase.PROOF,
+        "rejections": (*state.rejections, rejection),
+        "acceptances": tuple(
+            word for word in state.acceptances if (word.criterion, word.tree) != outweighed
+        ),
+        "blocked": None,
+        "requests": (),
+        "delivered_before": before,
+        "delivery_branch": None if state.delivered_commit else state.delivery_branch,
+        "delivered_commit": None,
+    }
+
+
 def _proof_recorded(state: GoalState, event: e.ProofRecorded) -> Mapping[str, Any]:
     before = (state.proof,) if state.proof else ()
     proof = ProofPointer(digest=event.digest, tree=event.tree, cause=event.cause)
@@ -465,6 +490,7 @@ CHANGES: Mapping[type[Frozen], Change] = {
     e.GoalReady: lambda s, v: {"phase": GoalPhase.PROOF, "requests": (), "blocked": None},
     e.GoalNotReady: lambda s, v: {"phase": GoalPhase.PROOF, "requests": (), "blocked": None},
     e.CriterionAccepted: lambda s, v: {"acceptances": (*s.acceptances, v.acceptance)},
+    e.GoalRejected: _rejected,
     e.ProofRecorded: _proof_recorded,
     e.ChangeApplied: lambda s, v: {"applied": v.files, "applied_tree": v.tree},
     e.ChangeUndone: lambda s, v: {"applied": (), "applied_tree": None},

@@ -7,7 +7,15 @@ from datetime import datetime
 from pydantic import Field
 
 from goal_engine.budget import GoalBudget, Spend
-from goal_engine.decision import Acceptance, Answer, Criterion, EvidenceKind, Question
+from goal_engine.decision import (
+    Acceptance,
+    Answer,
+    Criterion,
+    Decided,
+    EvidenceKind,
+    Question,
+    Rejection,
+)
 from goal_engine.evidence import GoalGitEvidence
 from goal_engine.proof.checked import CheckResult
 from goal_engine.proof.gate import GateResult, GateSpec
@@ -35,6 +43,7 @@ from goal_engine.types import (
     GoalStatus,
     Sha256,
     TaskStatus,
+    later,
 )
 
 
@@ -137,6 +146,10 @@ class GoalState(Frozen):
     """`stage gate` of each that has begun and not ended; of a runner that went away, too."""
     judgement: Judgement | None = None
     acceptances: tuple[Acceptance, ...] = ()
+    rejections: tuple[Rejection, ...] = later(())
+    """Results that a person said no to, of earlier trees too."""
+    decisions: tuple[Decided, ...] = later(())
+    """All that people decided, oldest first."""
     proof: ProofPointer | None = None
     superseded: tuple[ProofPointer, ...] = ()
     """The proofs before that one, oldest first."""
@@ -149,6 +162,8 @@ class GoalState(Frozen):
     """The tree whose files `applied` are."""
     delivery_branch: str | None = None
     delivered_commit: GitOid | None = None
+    delivered_before: dict[GitOid, str] = later({})
+    """The branch of each commit that was delivered and then rejected: each stays where it is."""
     spend: Spend = Spend()
     checked: Spend = Spend()
     """What was used at the last checkpoint: after a crash, all that is known."""
@@ -166,6 +181,16 @@ class GoalState(Frozen):
     def goal_id(self) -> GoalId:
         """The goal's id."""
         return self.created.goal_id
+
+    @property
+    def present_tree(self) -> GitOid:
+        """The tree that the goal has now; its base's as long as nothing was done."""
+        return self.tree or self.created.base_tree
+
+    @property
+    def is_judged(self) -> bool:
+        """Whether the judgement is about the present tree."""
+        return self.judgement is not None and self.judgement.tree == self.present_tree
 
     @property
     def is_newer(self) -> bool:

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from goal_engine.state import events as e
-from goal_engine.types import Frozen, GoalStatus
+from goal_engine.types import Frozen, GoalStatus, TaskStatus
 
-S = GoalStatus
+S, T = GoalStatus, TaskStatus
 Moves = Mapping[type[Frozen], GoalStatus]
 
 
@@ -88,6 +88,7 @@ TRANSITIONS: Mapping[GoalStatus | None, Moves] = {
         ),
         e.GoalPlanned: S.PLANNED,
         e.GoalBlocked: S.BLOCKED_ON_HUMAN,
+        e.GoalRejected: S.NOT_READY,
         e.GoalReady: S.READY,
         e.GoalNotReady: S.NOT_READY,
         e.VerificationReopened: S.RUNNING,
@@ -102,8 +103,9 @@ TRANSITIONS: Mapping[GoalStatus | None, Moves] = {
     S.NOT_READY: {
         **_START,
         **_stays(S.NOT_READY, e.CriterionAccepted, e.GoalJudged, e.ProofRecorded, e.GoalNotReady),
-        **_stays(S.NOT_READY, e.ChangeUndone, e.BudgetExtended),
+        **_stays(S.NOT_READY, e.ChangeUndone, e.BudgetExtended, e.GoalRejected),
         e.GoalReady: S.READY,
+        e.GoalBlocked: S.BLOCKED_ON_HUMAN,
         e.VerificationReopened: S.RUNNING,
     },
     S.READY: {
@@ -111,11 +113,50 @@ TRANSITIONS: Mapping[GoalStatus | None, Moves] = {
         **_stays(S.READY, e.HunksTried, e.BudgetExtended),
         **_stays(S.READY, e.ProofRecorded, e.ChangeApplied, e.ChangeUndone, e.DeliveryIntended),
         e.GoalDelivered: S.DELIVERED,
+        e.GoalRejected: S.NOT_READY,
         e.VerificationReopened: S.RUNNING,
     },
-    S.DELIVERED: _stays(S.DELIVERED, e.ProofRecorded, e.ChangeApplied, e.ChangeUndone),
+    S.DELIVERED: {
+        **_stays(S.DELIVERED, e.ProofRecorded, e.ChangeApplied, e.ChangeUndone),
+        e.GoalRejected: S.NOT_READY,
+    },
     S.CANCELLED: {},
 }
+
+
+TASK_MOVES: Mapping[TaskStatus | None, Mapping[type[Frozen], TaskStatus]] = {
+    None: {e.GoalPlanned: T.PENDING, e.RepairPlanned: T.PENDING},
+    T.PENDING: {e.TaskStarted: T.RUNNING, e.TasksBlocked: T.BLOCKED},
+    T.RUNNING: {
+        e.TaskHandedOver: T.RUNNING,
+        e.TaskSubmitted: T.RUNNING,
+        e.TaskFinished: T.DONE,
+        e.TaskFailed: T.FAILED,
+        **dict.fromkeys(
+            (e.GoalPaused, e.GoalInterrupted, e.GoalBlocked, e.GoalCancelled), T.PENDING
+        ),
+    },
+    T.DONE: {
+        e.IntegrationConflicted: T.FAILED,
+        e.RepairDropped: T.FAILED,
+        e.GoalStarted: T.PENDING,
+    },
+    T.FAILED: {
+        e.GoalStarted: T.PENDING,
+        e.GoalResumed: T.PENDING,
+        e.TreeIntegrated: T.DONE,
+    },
+    T.BLOCKED: {
+        e.GoalStarted: T.PENDING,
+        e.GoalResumed: T.PENDING,
+        e.TreeIntegrated: T.PENDING,
+    },
+}
+"""How a task's status moves; `None` is a task that is not there yet.
+
+`goal.started` gives out again what did not end well and, after `not_ready`, what agents and people
+did; `goal.resumed` and `tree.integrated` settle a task that did not merge and those that wait for it.
+"""
 
 
 ANYWHERE = frozenset({e.FormatRaised})
@@ -132,25 +173,6 @@ def find_next(status: GoalStatus | None, event: Frozen) -> GoalStatus | None:
     return target
 
 
-POSSIBLE: Mapping[GoalStatus, tuple[str, ...]] = {
-    S.PLANNED: ("execute", "revise", "cancel"),
-    S.RUNNING: ("pause", "cancel", "show"),
-    S.PAUSED: ("resume", "cancel"),
-    S.BLOCKED_ON_HUMAN: (
-        "answer", "accept", "diff", "proof", "verify", "hunks", "resume", "revise",
-        "cancel",
-    ),
-    S.BLOCKED_ON_EXTERNAL: ("revise", "resume", "cancel"),
-    S.NEEDS_MORE_BUDGET: ("budget", "resume", "cancel"),
-    S.FAILED_INFRA: ("resume", "diagnose", "cancel"),
-    S.NOT_READY: ("execute", "diagnose", "accept", "diff", "proof", "verify", "cancel"),
-    S.READY: ("diff", "apply", "deliver", "proof", "verify", "hunks", "execute", "cancel"),
-    S.DELIVERED: ("apply", "diff", "proof"),
-    S.CANCELLED: ("show",),
-}  # fmt: skip
-"""The operations to name when another one is refused."""
-
-
 def render_mermaid() -> str:
     """Return the state diagram of a goal, as ARCHITECTURE.md shows it."""
     lines = ["stateDiagram-v2"]
@@ -165,4 +187,16 @@ def render_mermaid() -> str:
             lines += [
                 f"    {status or '[*]'} --> {to}: {name}" for to in targets if to is not status
             ]
+    return "\n".join(lines)
+
+
+def render_task_mermaid() -> str:
+    """Return the state diagram of a task, as ARCHITECTURE.md shows it."""
+    lines = ["stateDiagram-v2"]
+    lines += [
+        f"    {status or '[*]'} --> {target}: {event.model_fields['type'].default}"
+        for status, moves in TASK_MOVES.items()
+        for event, target in moves.items()
+        if target is not status
+    ]
     return "\n".join(lines)

@@ -213,6 +213,8 @@ def make_proof(
         spend=state.spend,
         workers=tuple(sorted({_name_worker(task) for task in state.graph})),
         acceptances=state.acceptances,
+        rejections=state.rejections,
+        decisions=state.decisions,
         answers=state.answers,
         waived=state.waived,
         rounds=state.rounds,

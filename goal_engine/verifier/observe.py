@@ -47,6 +47,7 @@ async def observe(
         if state.evidence
         else (),
         reaching=reaching,
+        rejections=state.rejections,
         unfinished=find_unfinished(state),
         stopped=state.stopped.reason if state.stopped else "",
         stagnation=state.stopped.stagnation if state.stopped else None,

@@ -7,6 +7,7 @@ from typing import Any
 
 from goal_engine.budget import UNIT
 from goal_engine.proof.checked import judge_check
+from goal_engine.proof.verdict import say_rejection
 from goal_engine.state import events as e
 from goal_engine.state.model import GoalState
 from goal_engine.task_graph.graph import GoalTask
@@ -144,6 +145,7 @@ FACTS: Mapping[type, Say] = {
     e.RepairDropped: lambda _, event: f"task {event.task} {event.reason}",
     e.RepairsStopped: lambda _, event: f"no further repair: {event.reason}",
     e.CriterionAccepted: lambda _, event: f"accepted: {event.acceptance.criterion}",
+    e.GoalRejected: lambda _, event: say_rejection(event.rejection.decision),
     e.ProofRecorded: lambda _, event: f"proof {event.digest[:16]}",
     e.BudgetWarned: lambda _, event: (
         f"{event.percent} % of {UNIT[event.limit].words} used: {event.used} of {event.of}"

@@ -21,7 +21,7 @@ from goal_engine.proof.gate import GateStage, TestFailure
 from goal_engine.proof.review import Finding, Severity
 from goal_engine.queries import list_goals, resolve_goal
 from goal_engine.state.model import GateRun, GoalState
-from goal_engine.state.transitions import POSSIBLE
+from goal_engine.state.possible import find_possible
 from goal_engine.types import GoalId, GoalStatus
 from goal_engine.verifier.observe import read_failures
 from goal_server.explain import explain_criterion, explain_region
@@ -158,11 +158,14 @@ class Reading:
             state = mark.state
             task = await self._marks.find_task(found[0], mark, anchor)
             criterion = find_criterion(state, task)
-            waits = state.judgement is not None and "accept" in POSSIBLE[state.status]
-            if criterion is None or not waits:
+            if criterion is None or "accept" not in find_possible(state):
                 continue
             if find_standing(state, criterion)[0] is CriterionState.IMPLEMENTED_UNVERIFIED:
-                given = {"goal": state.goal_id, "criterion": criterion.id}
+                given = {
+                    "goal": state.goal_id,
+                    "criterion": criterion.id,
+                    "tree": state.present_tree,
+                }
                 repairs.append(Repair(f"Accept criterion {criterion.id}…", "", given))
         return tuple(repairs)
 
@@ -173,8 +176,9 @@ class Reading:
         if engine is None or state is None:
             return None
         given = {"goal": state.goal_id, "root": engine.checkout.as_uri()}
+        possible = find_possible(state)
         for verb in ("verify", "execute", "resume"):
-            if verb in POSSIBLE[state.status]:
+            if verb in possible:
                 return Repair("Run the gates of this goal again", f"goal.{verb}", given)
         return None
 

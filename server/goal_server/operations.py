@@ -41,6 +41,8 @@ from goal_engine.gates.choose import GateChoice
 from goal_engine.gates.trust import digest_gate
 from goal_engine.proof.gate import GateSpec, name_setup
 from goal_engine.state.model import GoalState
+from goal_engine.state.possible import ROWS
+from goal_engine.state.possible import check_possible as check_can
 from goal_engine.takeover import find_stopped_runner, say_stopped
 from goal_engine.types import Decision, GoalStatus, WorkerName
 from goal_engine.verifier import review
@@ -119,17 +121,18 @@ def needs_trust(operation: Operation, params: p.Params) -> bool:
 async def check_possible(engine: Engine, operation: Operation, params: p.Params) -> None:
     """Refuse what a goal's status rules out, before anybody is asked whether code may run.
 
-    Another plan may make possible what the present one does not.
+    Another plan may make possible what the present one does not.  A goal that seems to run may have
+    lost its runner, and one whose files were changed by half can be put right: the engine knows.
     """
     check_adopted(engine, operation)
     if isinstance(params, p.ExecuteParams) and params.has_plan:
         return
-    goal = getattr(params, "goal", "")
-    if operation.name in ("execute", "resume", "verify") and goal:
-        state = await queries.resolve_goal(engine.ports, goal)
-        lifecycle.check_possible(state, operation.name)
-    elif operation.name == "hunks":
-        hunks.check_triable(await queries.resolve_goal(engine.ports, goal))
+    row = ROWS.get(operation.name)
+    if row is None or row.only_reads or not NEEDS_TRUST.intersection(operation.effects):
+        return
+    state = await queries.resolve_goal(engine.ports, getattr(params, "goal", ""))
+    if state.status is not GoalStatus.RUNNING:
+        check_can(state, operation.name)
 
 
 def check_adopted(engine: Engine, operation: Operation) -> None:
@@ -402,8 +405,19 @@ async def accept_criterion(context: Context, params: p.AcceptParams) -> r.GoalVi
     state = await _find(context, params.goal)
     decision = Decision(actor=context.actor, reason=params.reason)
     ports = context.engine.ports
-    accepted = await integration.accept_criterion(ports, state.goal_id, params.criterion, decision)
+    accepted = await integration.accept_criterion(
+        ports, state.goal_id, params.criterion, decision, params.tree
+    )
     return _view(context, accepted)
+
+
+async def reject_goal(context: Context, params: p.RejectParams) -> r.GoalView:
+    """Record a person's no to the result."""
+    state = await _find(context, params.goal)
+    decision = Decision(actor=context.actor, reason=params.reason)
+    ports = context.engine.ports
+    rejected = await integration.reject_goal(ports, state.goal_id, decision, params.tree)
+    return _view(context, rejected)
 
 
 # Deliver and check

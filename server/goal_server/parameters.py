@@ -42,6 +42,14 @@ def _plan_text() -> Any:
     )
 
 
+def _tree() -> Any:
+    return Field(
+        default=None,
+        max_length=64,
+        description="The tree that you looked at, or its beginning: refused if the goal has another.",
+    )
+
+
 class NoParams(Params):
     """Nothing."""
 
@@ -328,7 +336,23 @@ class AcceptParams(Params):
 
     goal: str = _goal()
     criterion: str = _argument("The criterion's id, as `show` prints it.", min_length=1)
-    reason: str = Field(min_length=1, description="Why it is met; it stands in the proof.")
+    reason: str = Field(
+        min_length=1, max_length=4000, description="Why it is met; it stands in the proof."
+    )
+    tree: str | None = _tree()
+
+
+class RejectParams(Params):
+    """A person's no to a result."""
+
+    goal: str = _goal()
+    reason: str = Field(
+        min_length=1,
+        max_length=4000,
+        description="What is wrong with it: whoever works on it next is told, and it stands in the"
+        " proof.",
+    )
+    tree: str | None = _tree()
 
 
 class TrustGateParams(Params):

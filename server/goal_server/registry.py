@@ -134,6 +134,8 @@ OPERATIONS: tuple[Operation, ...] = (
          ("answer_question", "AnswerParams", "GoalView")),
     _row("accept", "Accept a criterion that only a person can judge.", DECIDE, EXECUTE,
          ("accept_criterion", "AcceptParams", "GoalView")),
+    _row("reject", "Say no to the result of a goal: it is not ready, and the reason is worked on next.",
+         DECIDE, EXECUTE, ("reject_goal", "RejectParams", "GoalView")),
     _row("apply", "Put the change of a ready goal into the checkout's files, or take it out again.",
          DELIVER, WRITE, ("apply_change", "ApplyParams", "GoalView")),
     _row("deliver", "Make one branch of a ready goal; the network is not used.", DELIVER, WRITE,

@@ -27,10 +27,9 @@ from goal_engine.proof.review import ReviewSection, ReviewStatus, find_blocking
 from goal_engine.proof.statement import ProofCause, say_superseded
 from goal_engine.proof.verdict import REVIEWED, CriterionVerdict
 from goal_engine.replay import GoalReplay
-from goal_engine.state.events import ChangeUndone
 from goal_engine.state.model import GoalState
+from goal_engine.state.possible import POSSIBLE, find_possible
 from goal_engine.state.store import Summary
-from goal_engine.state.transitions import POSSIBLE, TRANSITIONS
 from goal_engine.types import GoalStatus, TaskStatus
 from goal_server.plain import visible_line
 
@@ -768,6 +767,7 @@ def render_goal(
         notices=(
             *state.created.notices,
             *_render_kept(state),
+            *_render_delivered(state),
             *filter(None, (say_request(state),)),
         ),
         branch=state.delivery_branch,
@@ -899,7 +899,7 @@ def render_review(state: GoalState, reviews: tuple[ReviewSection, ...]) -> Revie
     ranks = {status: rank for rank, status in enumerate(WORST)}
     standing = sorted((section.status for section in reviews), key=ranks.__getitem__)
     asked = [v.criterion.id for v in state.judgement.criteria] if state.judgement else []
-    waits = "accept" in POSSIBLE[state.status] and REVIEWED in asked and find_blocking(reviews)
+    waits = "accept" in find_possible(state) and REVIEWED in asked and find_blocking(reviews)
     return ReviewView(
         goal=state.goal_id,
         tree=state.tree or state.created.base_tree,
@@ -1012,40 +1012,50 @@ def find_next_steps(state: GoalState) -> tuple[str, ...]:
         f"goalproof submit {goal}{f' --task {task}' if len(waiting) > 1 else ''}"
         for task in waiting
     ]
-    unneeded = {"answer", "accept", "show"}
+    unneeded = {"answer", "accept", "submit", "undo", "show"}
     if state.status is S.READY:
         unneeded |= {"execute", "cancel"}
+    if state.status is not S.READY:
+        unneeded.add("reject")
     if steps or (state.status is S.BLOCKED_ON_EXTERNAL and not state.graph.tasks):
         unneeded.add("resume")
     if state.status is S.NEEDS_MORE_BUDGET:
         steps.append(f"goalproof resume {goal} --wall-seconds N --attempts N --changed-lines N")
         unneeded.add("resume")
+    possible = find_possible(state)
     if state.tree is None:
         unneeded |= {"diff", "proof"}
-    if state.judgement is None:
-        unneeded |= {"verify", "hunks"}
-    if state.evidence is None or (state.hunks and state.hunks.tree == state.tree):
+    if state.hunks and state.hunks.tree == state.tree:
         unneeded.add("hunks")
-    if state.has_begun:
-        unneeded.add("revise")
-    if state.applied and ChangeUndone in TRANSITIONS[state.status]:
+    if "undo" in possible:
         steps.append(f"goalproof apply {goal} --undo")
     if state.applied and state.applied_tree == state.tree:
         unneeded.add("apply")
-    usual = [verb for verb in POSSIBLE[state.status] if verb not in unneeded]
+    named = POSSIBLE[state.status]
+    usual = [verb for verb in possible if verb in named and verb not in unneeded]
     return (
         *steps,
         *(f"goalproof {SPELLED.get(verb, '{} {}').format(verb, goal)}" for verb in usual),
     )
 
 
-SPELLED = {"revise": "open {1} plan"}
+SPELLED = {"revise": "open {1} plan", "reject": "reject {1} --reason TEXT"}
 """How an operation begins that another one comes before."""
 
 
 def _find_acceptable(state: GoalState) -> tuple[CriterionVerdict, ...]:
     verdicts = state.judgement.criteria if state.judgement else ()
     return tuple(v for v in verdicts if v.state == "implemented_unverified")
+
+
+def _render_delivered(state: GoalState) -> tuple[str, ...]:
+    """What was delivered and then rejected stays in the person's repository, and is said."""
+    return tuple(
+        f"branch {branch} was delivered before the result was rejected, and stays as it is: "
+        f"`git branch -D {branch}` removes it"
+        for branch in state.delivered_before.values()
+        if branch != state.delivery_branch
+    )
 
 
 def _render_change(state: GoalState) -> ChangeView | None:

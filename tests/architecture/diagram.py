@@ -1,32 +1,41 @@
-"""The state diagram in ARCHITECTURE.md: `nox -s diagram` draws it from the table."""
+"""The diagrams and tables in ARCHITECTURE.md: `nox -s diagram` draws them from the code's tables."""
 
 from __future__ import annotations
 
-from goal_engine.state.transitions import render_mermaid
+from collections.abc import Callable, Mapping
+
+from goal_engine.state.possible import render_operations
+from goal_engine.state.transitions import render_mermaid, render_task_mermaid
 from tests.architecture.source import ENGINE
 
 PAGE = ENGINE / "ARCHITECTURE.md"
-BEGIN = "<!-- transitions -->"
-END = "<!-- /transitions -->"
 
 
-def render_diagram() -> str:
-    """Return the diagram as it stands between the markers."""
-    return f"\n```mermaid\n{render_mermaid().strip()}\n```\n"
+def _draw(mermaid: str) -> str:
+    return f"\n```mermaid\n{mermaid.strip()}\n```\n"
 
 
-def find_diagram(page: str) -> str:
-    """Return what the page has between the markers.  Raises `ValueError` where there are none."""
-    start = page.index(BEGIN) + len(BEGIN)
-    return page[start : page.index(END, start)]
+DRAWN: Mapping[str, Callable[[], str]] = {
+    "transitions": lambda: _draw(render_mermaid()),
+    "operations": lambda: f"\n{render_operations()}\n",
+    "tasks": lambda: _draw(render_task_mermaid()),
+}
+"""What stands between the markers of each name."""
 
 
-def write_diagram() -> None:
-    """Draw the diagram in the page anew."""
-    page = PAGE.read_text()
-    old = f"{BEGIN}{find_diagram(page)}{END}"
-    PAGE.write_text(page.replace(old, f"{BEGIN}{render_diagram()}{END}"))
+def find_drawn(page: str, name: str) -> str:
+    """Return what the page has between two markers.  Raises `ValueError` where there are none."""
+    start = page.index(f"<!-- {name} -->") + len(f"<!-- {name} -->")
+    return page[start : page.index(f"<!-- /{name} -->", start)]
+
+
+def draw(page: str) -> str:
+    """Return the page with everything drawn anew."""
+    for name, render in DRAWN.items():
+        begin, end = f"<!-- {name} -->", f"<!-- /{name} -->"
+        page = page.replace(f"{begin}{find_drawn(page, name)}{end}", f"{begin}{render()}{end}")
+    return page
 
 
 if __name__ == "__main__":
-    write_diagram()
+    PAGE.write_text(draw(PAGE.read_text()))

@@ -7,8 +7,10 @@ import inspect
 import re
 from collections.abc import Iterable, Mapping
 
+import pytest
+
 from goal_engine import errors
-from tests.architecture.diagram import PAGE, find_diagram, render_diagram
+from tests.architecture.diagram import DRAWN, PAGE, draw, find_drawn
 from tests.architecture.source import ENGINE, ROOT, SERVER
 
 BRANCH = re.compile(r"^(?P<indent>(?:[│ ] {3})*)(?:[├└]── )?(?P<name>[A-Z]\w+)$")
@@ -148,14 +150,16 @@ def test_a_module_of_the_server_that_nobody_named_is_found():
     assert find_unnamed_server_modules(page, ["lsp"]) == ["host"]
 
 
-def test_the_state_diagram_is_drawn_from_the_table():
-    assert find_diagram(PAGE.read_text()) == render_diagram(), "`nox -s diagram` draws it anew"
+@pytest.mark.parametrize("name", DRAWN)
+def test_what_is_drawn_is_drawn_from_its_table(name):
+    assert find_drawn(PAGE.read_text(), name) == DRAWN[name](), "`nox -s diagram` draws it anew"
 
 
-def test_a_stale_state_diagram_is_found():
-    page = f"<!-- transitions -->{render_diagram()}<!-- /transitions -->"
-    assert find_diagram(page) == render_diagram()
-    assert find_diagram(page.replace("planned", "thought of")) != render_diagram()
+@pytest.mark.parametrize("name", DRAWN)
+def test_a_stale_drawing_is_found(name):
+    page = PAGE.read_text().replace(DRAWN[name](), f"{DRAWN[name]()}by hand\n")
+    assert find_drawn(page, name) != DRAWN[name]()
+    assert draw(page) == PAGE.read_text()
 
 
 def test_every_invariant_names_a_test_that_is_there():

@@ -251,7 +251,8 @@ def test_items_with_an_id_are_compared_by_it_and_others_by_their_place():
     assert found["graph.tasks[one]"] == "removed" and found["graph.tasks[six]"] == "added"
     assert not any(path.startswith("graph.tasks[two]") for path in found)
     asked = a_goal(S.RUNNING, e.ControlRequested(kind=e.ControlKind.PAUSE, decision=ME))
-    assert [one.path for one in find_differences(a_goal(S.RUNNING), asked)] == ["requests[0]"]
+    changed = [one.path for one in find_differences(a_goal(S.RUNNING), asked)]
+    assert changed == ["requests[0]", "decisions"]
 
 
 def test_goals_that_differ_in_anything_differ():

@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
-from goal_engine import lifecycle
 from goal_engine.budget import GoalBudget, Spend
 from goal_engine.decision import Criterion, EvidenceKind, Question
 from goal_engine.diagnosis import GoalDiagnosis, diagnose
 from goal_engine.errors import GoalNotFound
+from goal_engine.evidence import GoalGitEvidence
 from goal_engine.forecast import GoalForecast, find_samples, forecast
 from goal_engine.gates.choose import GateChoice
 from goal_engine.gates.detection.project import PassedOver
@@ -58,6 +58,11 @@ def planned() -> e.GoalPlanned:
     return e.GoalPlanned(planner="plan", criteria=(criterion,), graph=graph)
 
 
+INTEGRATED = e.TreeIntegrated(
+    tasks=(), commit=TREE, tree=TREE, evidence=GoalGitEvidence(base_tree=BASE, tree=TREE)
+)
+
+
 def judged(verdict: Verdict, *reasons: str) -> tuple[e.GoalEvent, ...]:
     judgement = Judgement(tree=TREE, verdict=verdict, gates=(), criteria=(), reasons=reasons)
     ends: dict[Verdict, e.GoalEvent] = {
@@ -67,6 +72,7 @@ def judged(verdict: Verdict, *reasons: str) -> tuple[e.GoalEvent, ...]:
     }
     spent = Spend(wall_ms=1500, attempts=1, tokens=None, usd=Decimal(0))
     return (
+        INTEGRATED,
         e.GoalJudged(judgement=judgement, spent=spent),
         e.ProofRecorded(digest="d" * 64, tree=TREE),
         ends[verdict],
@@ -212,7 +218,6 @@ def install(monkeypatch: pytest.MonkeyPatch, engine: FakeEngine) -> FakeEngine:
             "execute_goal": engine.execute_goal,
             "resume_goal": engine.execute_goal,
             "recover_goal": engine.recover_goal,
-            "check_possible": lifecycle.check_possible,
         },
         "queries": {
             "resolve_goal": engine.resolve_goal,

@@ -395,7 +395,8 @@ def test_what_a_status_rules_out_is_said_before_anybody_is_asked_for_trust(
 
 
 def test_why_a_goal_stands_still_is_said_in_words(run: Run, engine: FakeEngine) -> None:
-    engine.add(created(), planned(), e.GoalStarted(), *judged(Verdict.NOT_READY, "gate tests: red"))
+    unchanged = judged(Verdict.NOT_READY, "gate tests: red")[1:]
+    engine.add(created(), planned(), e.GoalStarted(), *unchanged)
     code, out, _ = run("diagnose", goal_id())
     assert code == 0, "that it is not ready is no failure of asking why"
     assert out.startswith("not_ready  Fix the login") and "why     gate tests: red" in out

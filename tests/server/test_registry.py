@@ -8,6 +8,7 @@ import sys
 
 import pytest
 
+from goal_engine.state.possible import ROWS
 from goal_server.registry import (
     CLI_COMMANDS,
     NEEDS_TRUST,
@@ -24,7 +25,7 @@ def test_every_verb_of_the_first_slice_is_there() -> None:
     verbs = [row.name for row in OPERATIONS] + [row.name for row in CLI_COMMANDS]
     assert " ".join(sorted(verbs)) == (
         "accept adopt agents answer apply budget cancel deliver demo diagnose diff execute gates hunks list log lsp open pause plan"
-        " proof replay resume review revise run show submit trust-gate verify verify-proof"
+        " proof reject replay resume review revise run show submit trust-gate verify verify-proof"
     )
 
 
@@ -43,9 +44,25 @@ def test_a_row_tells_what_it_takes(operation: Operation) -> None:
 
 @EACH
 def test_what_starts_processes_of_the_workspace_says_so(operation: Operation) -> None:
-    starts = {"run", "plan", "execute", "resume", "accept", "gates", "trust-gate", "verify"}
+    starts = {
+        "run",
+        "plan",
+        "execute",
+        "resume",
+        "accept",
+        "reject",
+        "gates",
+        "trust-gate",
+        "verify",
+    }
     starts |= {"verify-proof", "hunks"}
     assert bool(NEEDS_TRUST.intersection(operation.effects)) == (operation.name in starts)
+
+
+def test_each_operation_on_a_goal_has_its_row_among_what_is_possible() -> None:
+    on_goals = {row.name for row in OPERATIONS if "goal" in load(row.params).model_fields}
+    assert on_goals <= set(ROWS)
+    assert set(ROWS) - {"undo", "budget"} <= on_goals
 
 
 def test_names_on_the_wire_are_camel_case() -> None:

@@ -37,6 +37,7 @@ export const COMMANDS = {
   budget: "goal.budget",
   answer: "goal.answer",
   accept: "goal.accept",
+  reject: "goal.reject",
   apply: "goal.apply",
   deliver: "goal.deliver",
   verify: "goal.verify",
@@ -718,6 +719,18 @@ export interface AcceptParams {
   readonly criterion: string;
   /** Why it is met; it stands in the proof. */
   readonly reason: string;
+  /** The tree that you looked at, or its beginning: refused if the goal has another. */
+  readonly tree?: string | null;
+}
+
+/** A person's no to a result. */
+export interface RejectParams {
+  /** The goal's id, the beginning of one, or `latest`. */
+  readonly goal: string;
+  /** What is wrong with it: whoever works on it next is told, and it stands in the proof. */
+  readonly reason: string;
+  /** The tree that you looked at, or its beginning: refused if the goal has another. */
+  readonly tree?: string | null;
 }
 
 /** A change for the checkout's files. */
@@ -1009,6 +1022,8 @@ export interface Operations {
   readonly "goal.answer": { readonly params: AnswerParams & Rooted; readonly result: GoalView };
   /** Accept a criterion that only a person can judge. */
   readonly "goal.accept": { readonly params: AcceptParams & Rooted; readonly result: GoalView };
+  /** Say no to the result of a goal: it is not ready, and the reason is worked on next. */
+  readonly "goal.reject": { readonly params: RejectParams & Rooted; readonly result: GoalView };
   /** Put the change of a ready goal into the checkout's files, or take it out again. */
   readonly "goal.apply": { readonly params: ApplyParams & Rooted; readonly result: GoalView };
   /** Make one branch of a ready goal; the network is not used. */

@@ -13,6 +13,7 @@ from goal_engine.errors import GoalError
 from goal_engine.evidence import GoalGitEvidence
 from goal_engine.metering import Meter
 from goal_engine.ports import Ports, WorkerTurn
+from goal_engine.proof.verdict import say_rejection
 from goal_engine.runtime.threads import in_thread
 from goal_engine.state import events as e
 from goal_engine.state.commands import Record, RecordStep
@@ -113,7 +114,6 @@ async def _work(
     log = bench.log_path(task.id)
     environment = await bench.environment(workspace, base, state.tasks[task.id].exclude)
     repair = state.find_repair(task.id)
-    judged = state.judgement.reasons if state.judgement else ()
     said = await ports.store.read_object(repair.failures) if repair and repair.failures else b""
     turn = WorkerTurn(
         task=task,
@@ -123,7 +123,7 @@ async def _work(
         log=log,
         goal=state.created.text,
         criteria=state.asked,
-        findings=repair.reasons if repair else judged,
+        findings=find_findings(state, repair),
         failures=said.decode("utf-8", "replace"),
         tried=repair.tried if repair else (),
         running=bench.running,
@@ -157,6 +157,15 @@ async def _work(
         spent=spent,
         log=kept,
     )
+
+
+def find_findings(state: GoalState, repair: e.RepairPlanned | None) -> tuple[str, ...]:
+    """Return why the results so far were not enough; what a person said no to counts to the end."""
+    judged = state.judgement.reasons if state.judgement else ()
+    told = repair.reasons if repair else judged
+    said = [say_rejection(rejection.decision) for rejection in state.rejections]
+    new = (words for words in said if not any(words in reason for reason in told))
+    return (*told, *(f"an earlier result was {words}" for words in dict.fromkeys(new)))
 
 
 def find_left_undone(

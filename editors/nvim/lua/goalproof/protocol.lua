@@ -528,6 +528,13 @@
 ---@field goal string The goal's id, the beginning of one, or `latest`.
 ---@field criterion string The criterion's id, as `show` prints it.
 ---@field reason string Why it is met; it stands in the proof.
+---@field tree? string|nil The tree that you looked at, or its beginning: refused if the goal has another.
+
+--- A person's no to a result.
+---@class goalproof.RejectParams
+---@field goal string The goal's id, the beginning of one, or `latest`.
+---@field reason string What is wrong with it: whoever works on it next is told, and it stands in the proof.
+---@field tree? string|nil The tree that you looked at, or its beginning: refused if the goal has another.
 
 --- A change for the checkout's files.
 ---@class goalproof.ApplyParams
@@ -749,6 +756,7 @@ M.commands = {
   budget = 'goal.budget',
   answer = 'goal.answer',
   accept = 'goal.accept',
+  reject = 'goal.reject',
   apply = 'goal.apply',
   deliver = 'goal.deliver',
   verify = 'goal.verify',

@@ -1,0 +1,39 @@
+"""Which events are somebody's decision: the verb, what it is about, who and why, in one table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from goal_engine.decision import Decided
+from goal_engine.state import events as e
+from goal_engine.types import Frozen
+
+DECISIONS: Mapping[type[Frozen], Callable[[Any], Decided]] = {
+    e.QuestionAnswered: lambda v: Decided(
+        verb="answer", about=f"{v.answer.question}: {v.answer.text}", decision=v.answer.decision
+    ),
+    e.GateWaived: lambda v: Decided(verb="waive", about=f"gate {v.gate}", decision=v.decision),
+    e.LimitsWaived: lambda v: Decided(
+        verb="waive", about=f"limit of {', '.join(v.limits)}", decision=v.decision
+    ),
+    e.BudgetExtended: lambda v: Decided(verb="budget", decision=v.decision),
+    e.ControlRequested: lambda v: Decided(verb=v.kind, decision=v.decision),
+    e.TaskSubmitted: lambda v: Decided(verb="submit", about=f"task {v.task}", decision=v.decision),
+    e.CriterionAccepted: lambda v: Decided(
+        verb="accept",
+        about=v.acceptance.criterion,
+        tree=v.acceptance.tree,
+        decision=v.acceptance.decision,
+    ),
+    e.GoalRejected: lambda v: Decided(
+        verb="reject", tree=v.rejection.tree, decision=v.rejection.decision
+    ),
+}
+"""How each event that holds a person's decision says it."""
+
+
+def find_decision(event: Frozen) -> Decided | None:
+    """Return what somebody decided with an event, `None` where nobody did."""
+    say = DECISIONS.get(type(event))
+    return say(event) if say else None
