@@ -12,7 +12,9 @@ export async function adopt(context: Context, given: Given): Promise<void> {
   }
   const { goals, elsewhere } = await context.client.request('adopt', { root });
   const rest =
-    elsewhere > 0 ? ` ${elsewhere} of the ${goals} goals were not made here: look at them only.` : '';
+    elsewhere > 0
+      ? ` ${elsewhere} of the ${goals} goals were not made here: look at them only.`
+      : '';
   void vscode.window.showInformationMessage(`New goals can be made here.${rest}`);
   await context.goals.refresh();
 }

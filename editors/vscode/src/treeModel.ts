@@ -47,6 +47,7 @@ export function makeGoalNode(entry: Entry): Node {
     plainLine(line.text, 500) || line.id,
     line.id,
     line.damage ? `Damaged: ${plainLine(line.damage, 500)}` : look.word,
+    line.madeHere ? '' : 'Not made here: nothing that it says was seen on this machine.',
     line.blocker ? plainLine(line.blocker, 500) : '',
     progress ? showSpend(progress.spend) : '',
   ];

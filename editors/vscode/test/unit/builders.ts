@@ -33,6 +33,7 @@ export const line = (more: Partial<GoalLine> = {}): GoalLine => ({
   total: 1,
   blocker: '',
   damage: '',
+  madeHere: true,
   ...more,
 });
 
