@@ -36,6 +36,7 @@ from goal_engine.state.journal import (
     parse_journal,
     replay,
 )
+from goal_engine.state.memory import InMemoryGoalStateStore
 from goal_engine.state.model import GoalState
 from goal_engine.state.store import Summary
 from goal_engine.types import GoalId, GoalStatus, TaskStatus
@@ -94,12 +95,13 @@ class Mutant:
     unlocked: bool = False
 
 
-class SimStore:
+class SimStore(InMemoryGoalStateStore):
     """One process's way to the disk: a thread of its own, which does one thing after the other."""
 
     def __init__(
         self, loop: SimLoop, disk: Disk, owner: object, monitor: Monitor, mutant: Mutant
     ) -> None:
+        super().__init__()
         self.loop, self.disk, self.owner = loop, disk, owner
         self.monitor, self.mutant = monitor, mutant
         self._queue: list[tuple[asyncio.Future[Any], Generator[float, None, Any]]] = []
@@ -187,7 +189,7 @@ class SimStore:
     async def entries(self, goal_id: GoalId, after: int = 0) -> Sequence[e.JournalEntry]:
         return parse_journal(self.disk.journals[goal_id], goal_id).entries[after:]
 
-    async def list(self) -> Sequence[Summary]:
+    async def list(self, newest: int | None = None) -> Sequence[Summary]:
         return [Summary(name, state) for name, (state, _) in sorted(self.disk.states.items())]
 
     async def write_object(self, data: bytes) -> str:
