@@ -10,12 +10,15 @@ from functools import cached_property
 from pathlib import Path
 from threading import Lock
 
-from goal_engine.errors import RepositoryUnusable
+from goal_engine.binding import Binding
+from goal_engine.errors import NotAdopted, RepositoryUnusable
 from goal_engine.gates.choose import GateChoice, choose_gates
 from goal_engine.gates.trust import Trust
 from goal_engine.ports import Ports
+from goal_engine.runtime.anchors import Anchors
+from goal_engine.runtime.binding import Home, adopt
 from goal_engine.runtime.clock import SystemClock
-from goal_engine.runtime.config import workspace_state
+from goal_engine.runtime.filesystems import read_warning
 from goal_engine.runtime.repository import (
     EvidenceRepository,
     read_checkout,
@@ -54,7 +57,11 @@ class Engine:
         self._repository: EvidenceRepository | None = None
         self._opening = Lock()
         self._closed = False
-        self._store = FileSystemGoalStateStore(checkout / ".goalproof")
+        self.home = Home(checkout)
+        """Whose the goals here are."""
+        self._store = FileSystemGoalStateStore(
+            checkout / ".goalproof", Anchors(self.home.find_anchors), self.home.check
+        )
         self.ports = Ports(
             store=self._store,
             clock=SystemClock(),
@@ -70,12 +77,27 @@ class Engine:
             publish=self._publish,
         )
 
-    @cached_property
+    @property
     def state_dir(self) -> Path:
-        """What belongs to the workspace but is out of its reach; made when first asked for."""
-        return workspace_state(self.checkout)
+        """What belongs to the workspace but is out of its reach; made when first asked for.
+
+        Where goals can only be looked at nothing is made.
+        """
+        return self.home.state_dir()
 
     @cached_property
+    def place_warning(self) -> str:
+        """Why goals are not safe where the checkout is; empty where they are."""
+        return read_warning(self.checkout)
+
+    async def adopt(self) -> Binding:
+        """Let goals be made here although the store came from another place; return what it was.
+
+        Raises `StoreUnwritable`.
+        """
+        return await asyncio.to_thread(adopt, self.checkout)
+
+    @property
     def trust(self) -> Trust:
         """What the person approved here."""
         return Trust(self.state_dir, self.checkout)
@@ -121,12 +143,25 @@ class Engine:
         with self._opening:
             if self._closed:
                 raise closed(self.checkout)
+            path = (self.state_dir / "evidence").absolute()
+            if self._repository is not None and self._repository.path != path:
+                self._repository.close()  # adopted meanwhile, under an id of its own
+                self._repository = None
             if self._repository is None:
-                status = read_checkout(self.checkout)
-                self._repository = EvidenceRepository.open(
-                    self.state_dir / "evidence", status.git_dir
-                )
+                self._repository = self._open_at(path)
             return self._repository
+
+    def _open_at(self, path: Path) -> EvidenceRepository:
+        """A moved checkout is where its objects are now; another's repository stays as it is."""
+        status, (binding, _) = read_checkout(self.checkout), self.home.look()
+        if binding.writes or binding is Binding.MOVED:
+            return EvidenceRepository.open(path, status.git_dir)
+        found = EvidenceRepository.open_to_read(path, status.git_dir)
+        if found is None:
+            raise NotAdopted(
+                f"What these goals changed is in their proofs alone. {self.home.problem}"
+            )
+        return found
 
 
 def find_root(path: Path) -> Path:

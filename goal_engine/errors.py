@@ -12,6 +12,7 @@ GoalError
 │   └── GoalBusy
 ├── NotTrusted
 │   └── GatesNotApproved
+├── NotAdopted
 ├── RepositoryUnusable
 ├── EnvironmentUnusable
 ├── JournalDamaged
@@ -85,6 +86,10 @@ class GatesNotApproved(NotTrusted):
         super().__init__(message)
         self.gates = gates
         """What would run, one plain object per gate, for whoever asks the person."""
+
+
+class NotAdopted(GoalError):
+    """The goals were made in another place; they can be looked at until the person adopts them."""
 
 
 class RepositoryUnusable(GoalError):

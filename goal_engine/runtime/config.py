@@ -51,10 +51,3 @@ def read_workspace_id(checkout: Path) -> str:
             "have to be approved again."
         )
     return text
-
-
-def workspace_state(checkout: Path) -> Path:
-    """Return the directory for what belongs to a workspace but must stay out of its reach."""
-    path = state_dir() / read_workspace_id(checkout)
-    make_dirs(path)
-    return path

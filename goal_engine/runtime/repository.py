@@ -145,6 +145,13 @@ class EvidenceRepository:
         repository._cut_history()
         return repository
 
+    @classmethod
+    def open_to_read(cls, path: Path, checkout_git_dir: Path) -> EvidenceRepository | None:
+        """Return the repository at `path` as it is, which may be another checkout's; if there is one."""
+        git.require_git()
+        there = (path / "HEAD").exists()
+        return cls(path.absolute(), git.find_common_dir(checkout_git_dir)) if there else None
+
     def close(self) -> None:
         """End the process that reads objects."""
         with self._reading:

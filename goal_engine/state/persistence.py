@@ -28,10 +28,12 @@ from goal_engine.errors import (
     NotPossibleNow,
     StoreUnwritable,
 )
+from goal_engine.runtime.anchors import Anchors
 from goal_engine.runtime.appending import AppendFile
 from goal_engine.runtime.atomic import make_dirs, sweep, write_atomic, write_object, writing
 from goal_engine.runtime.lock import LockFile
 from goal_engine.runtime.room import Ballast, check_room, is_full
+from goal_engine.state.anchor import Anchor, encode_anchor, parse_anchor, say_lost
 from goal_engine.state.events import JournalEntry
 from goal_engine.state.evolve import fold_entries
 from goal_engine.state.journal import (
@@ -95,8 +97,17 @@ def closed(checkout: Path) -> NotPossibleNow:
 class FileSystemGoalStateStore:
     """Journals below `<root>/goals`, objects below `<root>/objects` (seed: same name)."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(
+        self,
+        root: Path,
+        anchors: Anchors | None = None,
+        check_writable: Callable[[], None] = lambda: None,
+    ) -> None:
         self.root = root
+        self._anchors = anchors or Anchors()
+        """How far each goal was written, where nothing in the workspace can change it."""
+        self._check_writable = check_writable
+        """Asked before anything is written; refuses by raising."""
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="goal-store")
         self._known: dict[GoalId, _Known] = {}
         self._glanced: dict[GoalId, tuple[Stamp, GoalState]] = {}
@@ -283,17 +294,22 @@ class FileSystemGoalStateStore:
 
     def _create(self, goal_id: GoalId, entry: JournalEntry) -> None:
         self._require_root()
+        self._check_writable()
         make_dirs(self._folder(goal_id))
         with self._appending(goal_id):
             path = self._journal(goal_id)
             if os.path.lexists(path):
                 raise JournalConflict(f"{goal_id} is there already; create it again.")
-            write_atomic(path, header_line(goal_id) + encode_entry(entry))
+            line = encode_entry(entry)
+            write_atomic(path, header_line(goal_id) + line)
+            self._keep_anchor(goal_id, Anchor(entry.seq, line_digest(line)))
             self._read(goal_id)
             self._write_head(goal_id, self._known[goal_id])
 
     def _append(self, goal_id: GoalId, entry: JournalEntry) -> None:
         """A full disk takes no more work, but the word that it is over: room is kept for that."""
+        self._require_root()
+        self._check_writable()
         try:
             self._append_once(goal_id, entry)
         except StoreUnwritable as error:
@@ -321,7 +337,15 @@ class FileSystemGoalStateStore:
                 raise
             known = _Known(_stamp(there), journal.followed_by(entry, line, after))
             self._known[goal_id] = known
+            self._keep_anchor(goal_id, Anchor(entry.seq, known.journal.digest))
             self._write_head(goal_id, known)
+
+    def _keep_anchor(self, goal_id: GoalId, anchor: Anchor) -> None:
+        self._anchors.write(goal_id, encode_anchor(anchor))
+
+    def _find_anchor(self, goal_id: GoalId) -> Anchor | None:
+        """Return how far the goal was written; ask before the journal is read, which may grow."""
+        return parse_anchor(self._anchors.read(goal_id))
 
     def _write_head(self, goal_id: GoalId, known: _Known) -> None:
         """Keep what a list shows of a goal that nobody works on; it is worth no failure."""
@@ -338,13 +362,20 @@ class FileSystemGoalStateStore:
         with self._reading(path, goal_id):
             if known and known.stamp == _stamp(path.stat()):
                 return known.journal
+            anchor = self._find_anchor(goal_id)
             with path.open("rb") as file:
                 stamp = _stamp(os.fstat(file.fileno()))
                 if known and (known.stamp[0] != stamp[0] or known.journal.size >= stamp[1]):
                     known = None  # another file, or one that was changed and not appended to
-                file.seek(known.journal.size if known else 0)
-                data = file.read(stamp[1] - file.tell())
+                begin = file.seek(known.journal.size if known else 0)
+                data = file.read(stamp[1] - begin)
         journal = read_on(data, goal_id, known.journal) if known else read_journal(data, goal_id)
+        if anchor and not journal.state.is_newer:  # which this release reads up to the news
+            last = journal.state.seq
+            at = journal.starts[anchor.seq - 1] - begin if 0 < anchor.seq <= last else -1
+            found = line_digest(data[at : at + 64]) if at >= 0 else anchor.digest
+            if lost := say_lost(goal_id, anchor, last, found, self._anchors.place(goal_id)):
+                raise JournalDamaged(lost)
         self._known[goal_id] = _Known(stamp, journal)
         return journal
 
@@ -366,9 +397,17 @@ class FileSystemGoalStateStore:
 
     def _salvage(self, goal_id: GoalId) -> tuple[Sequence[JournalEntry], str]:
         path = self._journal(goal_id)
+        anchor = self._find_anchor(goal_id)
         with self._reading(path, goal_id):
             data = path.read_bytes()
-        return read_verified(data, goal_id)
+        entries, damage = read_verified(data, goal_id)
+        if anchor is None or damage:
+            return entries, damage
+        found = line_digest(
+            [*data.split(b"\n", anchor.seq + 1), b""][min(anchor.seq, len(entries))]
+        )
+        place = self._anchors.place(goal_id)
+        return entries, say_lost(goal_id, anchor, len(entries), found, place)
 
     def _glance(self, goal_id: GoalId) -> GoalState:
         """Return the goal for a list: from `head.json` when its journal is not known yet."""
@@ -379,13 +418,15 @@ class FileSystemGoalStateStore:
             stamp = _stamp(path.stat())
         if self._glanced.get(goal_id, (None,))[0] == stamp:
             return self._glanced[goal_id][1]
-        state = self._read_head(goal_id, stamp)
-        if state is None:
+        anchor = self._find_anchor(goal_id)
+        state, digest = self._read_head(goal_id, stamp) or (None, "")
+        if state is None or anchor not in (None, Anchor(state.seq, digest)):
             return self._read(goal_id).state
         self._glanced[goal_id] = stamp, state
         return state
 
-    def _read_head(self, goal_id: GoalId, stamp: Stamp) -> GoalState | None:
+    def _read_head(self, goal_id: GoalId, stamp: Stamp) -> tuple[GoalState, str] | None:
+        """Return the cached goal and the digest of its journal's last line."""
         try:
             data = (self._folder(goal_id) / "head.json").read_bytes()
             with self._journal(goal_id).open("rb") as file:
@@ -393,7 +434,8 @@ class FileSystemGoalStateStore:
                 tail = file.read(TAIL)
         except OSError:
             return None
-        return parse_head(data, tail, stamp, goal_id)
+        state = parse_head(data, tail, stamp, goal_id)
+        return None if state is None else (state, line_digest(tail[tail.rfind(b"\n", 0, -1) + 1 :]))
 
     def _list(self, newest: int | None) -> Sequence[Summary]:
         folder = self.root / "goals"

@@ -55,6 +55,7 @@ BY_ERROR: dict[type[e.GoalError], int] = {
     e.ChangeDoesNotFit: NOT_NOW,
     e.JournalConflict: NOT_NOW,
     e.NotTrusted: UNTRUSTED,
+    e.NotAdopted: UNTRUSTED,
     e.GoalError: INFRASTRUCTURE,
 }
 """By the nearest class in the error's own tree; what has no row of its own is infrastructure."""

@@ -33,6 +33,7 @@ from goal_engine.errors import (
     BadInput,
     BadPlan,
     GatesNotApproved,
+    NotAdopted,
     NotTrusted,
     RepositoryUnusable,
 )
@@ -56,6 +57,10 @@ from goal_server.spending import render_forecast, render_spending
 Say = Callable[[str], None]
 Approve = Callable[[tuple[GateSpec, ...]], bool]
 
+NOT_MADE_HERE = (
+    "its journal came from elsewhere, so nothing that it says was seen by this machine, `ready` "
+    "included; `run` what it asks for as a goal of your own"
+)
 FOLLOWING = 0.2
 """Seconds between two looks at a log that is followed."""
 
@@ -116,6 +121,7 @@ async def check_possible(engine: Engine, operation: Operation, params: p.Params)
 
     Another plan may make possible what the present one does not.
     """
+    check_adopted(engine, operation)
     if isinstance(params, p.ExecuteParams) and params.has_plan:
         return
     goal = getattr(params, "goal", "")
@@ -124,6 +130,18 @@ async def check_possible(engine: Engine, operation: Operation, params: p.Params)
         lifecycle.check_possible(state, operation.name)
     elif operation.name == "hunks":
         hunks.check_triable(await queries.resolve_goal(engine.ports, goal))
+
+
+def check_adopted(engine: Engine, operation: Operation) -> None:
+    """Refuse what would write to goals of another place, or work on them."""
+    if operation.name in UNBOUND:
+        return
+    if {"write", "execute"}.intersection(operation.effects) and (problem := engine.home.problem):
+        raise NotAdopted(problem)
+
+
+UNBOUND = frozenset({"adopt", "proof", "verify-proof"})
+"""What may be done to goals of another place: it shows them, or makes them one's own."""
 
 
 def open_engine(
@@ -236,7 +254,8 @@ async def list_goals(context: Context, params: p.ListParams) -> r.GoalList:
         there = ", ".join(sorted(known))
         raise BadInput(f"There is no status {min(unknown)!r}; there are {there}.")
     summaries = await queries.list_goals(context.engine.ports)
-    lines = [r.render_line(summary) for summary in summaries]
+    is_made_here = context.engine.home.find_made_here()
+    lines = [r.render_line(summary, is_made_here(summary.goal_id)) for summary in summaries]
     wanted = params.status
     return r.GoalList(
         goals=tuple(line for line in reversed(lines) if not wanted or line.status in wanted)
@@ -247,6 +266,9 @@ async def show_goal(context: Context, params: p.GoalParams) -> r.GoalView:
     """Show one goal, and say when the process that runs it was stopped."""
     state = await _find(context, params.goal)
     view = await _view_with_forecast(context, state)
+    if not context.engine.home.find_made_here()(state.goal_id):
+        said = context.engine.home.problem or NOT_MADE_HERE
+        return view.model_copy(update={"notices": (f"not made here: {said}", *view.notices)})
     if state.status is not GoalStatus.RUNNING:
         return view
     pid = await asyncio.to_thread(find_stopped_runner, context.engine.state_dir, state.goal_id)
@@ -465,6 +487,19 @@ async def verify_proof(context: Context, params: p.VerifyProofParams) -> r.Rever
 # About
 
 
+async def adopt_store(context: Context, params: p.NoParams) -> r.AdoptedView:
+    """Let goals be made here although the store came from another place."""
+    before = await context.engine.adopt()
+    summaries = await queries.list_goals(context.engine.ports)
+    is_made_here = context.engine.home.find_made_here()
+    return r.AdoptedView(
+        path=str(context.engine.checkout),
+        was=before,
+        goals=len(summaries),
+        elsewhere=sum(not is_made_here(summary.goal_id) for summary in summaries),
+    )
+
+
 async def show_gates(context: Context, params: p.NoParams) -> r.GatesView:
     """Show the gates that a goal created now would have."""
     return _show(context, await context.engine.choose_gates())
@@ -548,7 +583,10 @@ async def _create(context: Context, params: p.PlanParams) -> GoalState:
         copies=choice.copies,
         review=choice.review,
         setup=choice.setup,
-        notices=tuple(passed.sentence for passed in choice.passed_over if passed.absent),
+        notices=(
+            *(passed.sentence for passed in choice.passed_over if passed.absent),
+            *filter(None, [context.engine.place_warning]),
+        ),
         worker=params.worker,
         agent=params.agent or "",
         kind=params.kind,
@@ -596,9 +634,14 @@ async def _check_gates(context: Context, gates: tuple[GateSpec, ...]) -> None:
 
 
 async def _find(context: Context, reference: str) -> GoalState:
-    """A goal whose runner went away is shown as what it is: interrupted."""
+    """A goal whose runner went away is shown as what it is: interrupted.
+
+    In a store that is only looked at it may run elsewhere.
+    """
     ports = context.engine.ports
     state = await queries.resolve_goal(ports, reference)
+    if context.engine.home.problem:
+        return state
     return await lifecycle.recover_goal(ports, state.goal_id)
 
 

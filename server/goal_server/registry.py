@@ -145,6 +145,8 @@ OPERATIONS: tuple[Operation, ...] = (
     _row("verify-proof", "Check a proof; with --run, re-execute it in a clean checkout.", DELIVER,
          ("read", "execute"), ("verify_proof", "VerifyProofParams", "ReverificationView"),
          cancellable=True, executes_if="run", anywhere=True),
+    _row("adopt", "Let goals be made here although the store was moved, copied or came from elsewhere.",
+         ABOUT, WRITE, ("adopt_store", "NoParams", "AdoptedView")),
     _row("gates", "Show the gates of this workspace and why each was chosen.", ABOUT, EXECUTE,
          ("show_gates", "NoParams", "GatesView")),
     _row("trust-gate", "Approve gates by content, so that they may run.", ABOUT, EXECUTE,

@@ -219,10 +219,23 @@ def _list(goals: r.GoalList) -> Iterator[str]:
             render_word(line.status),
             plain_line(line.id),
             f"{line.done}/{line.total}" if line.total else "",
-            plain_line(line.damage or line.text),
+            ("" if line.made_here else "not made here: ") + plain_line(line.damage or line.text),
         )
         for line in goals.goals
     )
+
+
+def _adopted(adopted: r.AdoptedView) -> Iterator[str]:
+    said = {
+        "moved": "were moved here; what belongs to them came along, and they go on",
+        "copied": "were a copy; new ones are made under an id of its own",
+        "foreign": "came from elsewhere; new ones can be made",
+    }
+    happened = said.get(adopted.was, "were at home here already; nothing had to be done")
+    yield from _wrap(f"The goals in {plain_line(adopted.path)} {happened}.", "")
+    if adopted.elsewhere:
+        count = _count(adopted.elsewhere, "goal")
+        yield from _wrap(f"{count} not made here can be looked at, and not worked on.", "")
 
 
 def _review(review: r.ReviewView) -> Iterator[str]:
@@ -451,6 +464,7 @@ RENDERERS: dict[type[r.View], Callable[[Any], Iterator[str]]] = {
     r.LogView: _log,
     r.OpenView: _open,
     r.GatesView: _gates,
+    r.AdoptedView: _adopted,
     r.AgentsView: _agents,
     r.ProofView: _proof,
     r.HunksView: _hunks,

@@ -387,6 +387,19 @@ class GoalLine(View):
     total: int = 0
     blocker: str = ""
     damage: str = ""
+    made_here: bool = True
+    """Whether this store wrote it; of another's goal nothing was seen here."""
+
+
+class AdoptedView(View):
+    """A store that may be written to now."""
+
+    path: str
+    was: str
+    """`moved`, `copied` or `foreign`; `own`, `new` or `unrecorded` where nothing had to be done."""
+    goals: int
+    elsewhere: int
+    """Goals of another place, which stay to be looked at."""
 
 
 class GoalList(View):
@@ -773,11 +786,13 @@ def _render_receipt(state: GoalState) -> ReceiptView | None:
     return ReceiptView(**receipt.model_dump(), said=say_receipt(receipt))
 
 
-def render_line(summary: Summary) -> GoalLine:
+def render_line(summary: Summary, made_here: bool = True) -> GoalLine:
     """Return one line of a list."""
     state = summary.state
     if state is None:
-        return GoalLine(id=summary.goal_id, damage=summary.damage or "it cannot be read")
+        return GoalLine(
+            id=summary.goal_id, damage=summary.damage or "it cannot be read", made_here=made_here
+        )
     return GoalLine(
         id=summary.goal_id,
         text=state.created.text,
@@ -787,6 +802,7 @@ def render_line(summary: Summary) -> GoalLine:
         total=len(state.tasks),
         blocker=find_blocker(state),
         damage=summary.damage,
+        made_here=made_here,
     )
 
 

@@ -56,6 +56,8 @@ def perform(settings: Settings, operation: Operation, params: Params) -> int:
     engine = open_engine(Engine.open, find_place(settings, params), operation, params)
     watched = Watched()
     try:
+        if "write" in operation.effects and engine.place_warning:
+            click.echo(f"goalproof: {plain_line(engine.place_warning)}", err=True)
         quiet = settings.json or not (operation.progress or operation.cancellable)
         trusted = settle_trust(engine, settings, operation, params)
         with open_reporter(quiet=quiet) as reporter:

@@ -12,7 +12,8 @@ import pytest
 from goal_engine.errors import StoreUnwritable
 from goal_engine.runtime import atomic
 from goal_engine.runtime.atomic import make_dirs, write_atomic, write_object, write_once
-from goal_engine.runtime.config import read_workspace_id, state_dir, workspace_state
+from goal_engine.runtime.binding import bind
+from goal_engine.runtime.config import read_workspace_id, state_dir
 
 REFUSED = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EIO)
 
@@ -131,7 +132,7 @@ def test_what_belongs_to_a_workspace_is_outside_it(tmp_path, monkeypatch):
     monkeypatch.setenv("GOALPROOF_STATE_DIR", str(tmp_path / "state"))
     checkout = tmp_path / "checkout"
     checkout.mkdir()
-    place = workspace_state(checkout)
+    place = bind(checkout)
     assert place == state_dir() / read_workspace_id(checkout) and place.is_dir()
     monkeypatch.delenv("GOALPROOF_STATE_DIR")
     assert state_dir().name == "goalproof"

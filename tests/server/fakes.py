@@ -122,6 +122,8 @@ class FakeEngine:
 
     def __post_init__(self) -> None:
         self.trust = FakeTrust()
+        self.place_warning = ""
+        self.home = SimpleNamespace(problem="", find_made_here=lambda: lambda goal: True)
         self.ports: Any = self
         self.workers = {"recipe": object()}
         self.closed = False

@@ -8,6 +8,7 @@ import type { CommandMiddleware } from './client';
 import type { Context } from './context';
 import { type DiffTarget, showDiff } from './diff';
 import { showPage } from './documents';
+import { adopt } from './adopt';
 import { selectInterpreter } from './interpreterPick';
 import { listGoals, showAgents, showGates } from './lists';
 import { type From, type NewGoal, newGoal, newGoalFrom, newGoalFromSelection } from './newGoal';
@@ -92,6 +93,7 @@ const COMMANDS: Record<string, Handler> = {
   listGoals,
   showGates,
   showAgents,
+  adopt,
   statusMenu: (context) => showStatusMenu(context.client, context.goals),
   selectInterpreter,
   restart: (context) => context.client.restart(),
@@ -122,6 +124,7 @@ const SHOWN_BY: Record<string, string> = {
   'goal.accept': 'accept',
   'goal.answer': 'answer',
   'goal.verifyProof': 'verifyProof',
+  'goal.adopt': 'adopt',
   'goal.diagnose': 'diagnose',
   'goal.replay': 'replay',
   'goal.review': 'review',

@@ -42,6 +42,7 @@ export const COMMANDS = {
   verify: "goal.verify",
   hunks: "goal.hunks",
   verifyProof: "goal.verifyProof",
+  adopt: "goal.adopt",
   gates: "goal.gates",
   trustGate: "goal.trustGate",
   agents: "goal.agents",
@@ -383,6 +384,7 @@ export interface GoalLine {
   readonly total: number;
   readonly blocker: string;
   readonly damage: string;
+  readonly madeHere: boolean;
 }
 
 /** Every goal of a workspace, newest first. */
@@ -787,6 +789,14 @@ export interface ReverificationView {
 export interface NoParams {
 }
 
+/** A store that may be written to now. */
+export interface AdoptedView {
+  readonly path: string;
+  readonly was: string;
+  readonly goals: number;
+  readonly elsewhere: number;
+}
+
 /** What was looked at and is no gate. */
 export interface PassedOverView {
   readonly what: string;
@@ -1009,6 +1019,8 @@ export interface Operations {
   readonly "goal.hunks": { readonly params: HunksParams & Rooted; readonly result: HunksView };
   /** Check a proof; with --run, re-execute it in a clean checkout. */
   readonly "goal.verifyProof": { readonly params: VerifyProofParams & Rooted; readonly result: ReverificationView };
+  /** Let goals be made here although the store was moved, copied or came from elsewhere. */
+  readonly "goal.adopt": { readonly params: NoParams & Rooted; readonly result: AdoptedView };
   /** Show the gates of this workspace and why each was chosen. */
   readonly "goal.gates": { readonly params: NoParams & Rooted; readonly result: GatesView };
   /** Approve gates by content, so that they may run. */

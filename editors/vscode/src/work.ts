@@ -89,12 +89,20 @@ export async function guarded<T>(
   }
 }
 
+const SHOW_OUTPUT = { title: 'Show Output', command: 'goalproof.showOutput' };
+
+/** What can be done about a refusal, by its kind. */
+const ANSWERS: Record<string, (typeof SHOW_OUTPUT)[]> = {
+  NotTrusted: [{ title: 'Manage Workspace Trust', command: 'workbench.trust.manage' }],
+  NotAdopted: [{ title: 'Adopt', command: 'goalproof.adopt' }],
+};
+
 async function tell(kind: string, message: string): Promise<void> {
-  const trust = kind === 'NotTrusted' ? ['Manage Workspace Trust'] : [];
-  const chosen = await vscode.window.showErrorMessage(message, ...trust, 'Show Output');
-  if (chosen === 'Manage Workspace Trust') {
-    await vscode.commands.executeCommand('workbench.trust.manage');
-  } else if (chosen === 'Show Output') {
-    await vscode.commands.executeCommand('goalproof.showOutput');
+  const answers = [...(ANSWERS[kind] ?? []), SHOW_OUTPUT];
+  const titles = answers.map(({ title }) => title);
+  const chosen = await vscode.window.showErrorMessage(message, ...titles);
+  const answer = answers.find(({ title }) => title === chosen);
+  if (answer) {
+    await vscode.commands.executeCommand(answer.command);
   }
 }

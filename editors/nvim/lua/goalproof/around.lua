@@ -82,6 +82,19 @@ function M.gates(call)
   require('goalproof.page').float('goalproof://gates', 'gates', lines)
 end
 
+--- Makes goals of another place one's own, as far as they can be.
+---@param call goalproof.Call
+function M.adopt(call)
+  local adopted = operate.operate(call.root, 'adopt')
+  local rest = adopted.elsewhere > 0
+      and (' %d of the %d goals were not made here and can only be looked at.'):format(
+        adopted.elsewhere,
+        adopted.goals
+      )
+    or ''
+  vim.notify('Goalproof: new goals can be made here.' .. rest)
+end
+
 --- Everybody who can do a task: an agent, or a worker that needs none.
 ---@param view goalproof.AgentsView
 ---@return {name: string, title: string, available: boolean, settings: goalproof.Settings}[]

@@ -84,8 +84,22 @@ local function answer_unapproved(root, refusal)
   end
 end
 
+--- Goals of another place: the person may make them their own.
+---@param root string
+---@param refusal goalproof.Refusal
+local function answer_elsewhere(root, refusal)
+  if flow.choose({ 'Adopt', 'No' }, plain.line(refusal.message) .. '\nAdopt them?') ~= 'Adopt' then
+    flow.stop()
+  end
+  local _, fault = client.try(root, 'adopt', vim.empty_dict())
+  if fault then
+    flow.refuse(fault.message)
+  end
+end
+
 ---@type table<string, fun(root: string, refusal: goalproof.Refusal)>
 local ANSWERS = {
+  NotAdopted = answer_elsewhere,
   NotTrusted = answer_untrusted,
   GatesNotApproved = answer_unapproved,
 }

@@ -262,6 +262,7 @@
 ---@field total number
 ---@field blocker string
 ---@field damage string
+---@field madeHere boolean
 
 --- Every goal of a workspace, newest first.
 ---@class goalproof.GoalList
@@ -579,6 +580,13 @@
 --- Nothing.
 ---@class goalproof.NoParams
 
+--- A store that may be written to now.
+---@class goalproof.AdoptedView
+---@field path string
+---@field was string
+---@field goals number
+---@field elsewhere number
+
 --- What was looked at and is no gate.
 ---@class goalproof.PassedOverView
 ---@field what string
@@ -746,6 +754,7 @@ M.commands = {
   verify = 'goal.verify',
   hunks = 'goal.hunks',
   verifyProof = 'goal.verifyProof',
+  adopt = 'goal.adopt',
   gates = 'goal.gates',
   trustGate = 'goal.trustGate',
   agents = 'goal.agents',

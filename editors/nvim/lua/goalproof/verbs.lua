@@ -140,6 +140,10 @@ M.verbs = {
   },
   gates = { title = 'Show the checks that goals are judged by', act = act('around', 'gates') },
   agents = { title = 'Choose who does new goals', act = act('around', 'agents') },
+  adopt = {
+    title = 'Work with goals that were moved, copied or came from elsewhere',
+    act = act('around', 'adopt'),
+  },
   trust = { title = 'Trust this repository', act = act('around', 'trust') },
   untrust = { title = 'Trust this repository no more', act = act('around', 'untrust') },
   restart = { title = 'Restart the language server', act = act('around', 'restart') },
@@ -150,8 +154,8 @@ M.verbs = {
 M.order = {
   'new', 'run', 'plan', 'edit', 'execute', 'show', 'watch', 'log', 'pause', 'resume', 'budget',
   'diagnose', 'answer', 'accept', 'submit', 'diff', 'review', 'apply', 'undo', 'proof', 'verify', 'again',
-  'hunks', 'deliver', 'replay', 'failures', 'open', 'cancel', 'list', 'gates', 'agents', 'trust',
-  'untrust', 'restart',
+  'hunks', 'deliver', 'replay', 'failures', 'open', 'cancel', 'list', 'gates', 'agents', 'adopt',
+  'trust', 'untrust', 'restart',
 }
 
 --- Verbs that fit every goal, or that a page of the goal itself has keys for.

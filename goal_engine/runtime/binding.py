@@ -1,0 +1,218 @@
+"""Looks where a store is and where it was used, and writes down that it was adopted."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Callable
+from pathlib import Path
+from threading import Lock
+
+from pydantic import ValidationError
+
+from goal_engine.binding import Binding, Found, Known, Place, find_binding, say_binding
+from goal_engine.errors import NotAdopted
+from goal_engine.runtime.atomic import make_dirs, write_atomic
+from goal_engine.runtime.config import FOLDER, WORKSPACE_ID, read_workspace_id, state_dir
+
+RECORD = "places.json"
+ANCHORS = "anchors"
+HOSTS = (Path("/etc/machine-id"), Path("/var/lib/dbus/machine-id"))
+"""Where a machine's lasting name is; a container may have none."""
+LIMIT = 1 << 16
+
+
+def look(checkout: Path) -> tuple[Binding, Found]:
+    """Return how the store of `checkout` stands to it; nothing is made or written."""
+    here, name = find_place(checkout), find_id(checkout)
+    known = read_known(state_dir() / name) if name else None
+    others = tuple(place for place in known.places if place.path != here.path) if known else ()
+    found = Found(
+        here=here,
+        has_id=bool(name),
+        has_goals=has_goals(checkout),
+        known=known,
+        elsewhere=tuple(
+            find_place(Path(one.path)).changed(host=one.host)
+            for one in others
+            if find_id(Path(one.path)) == name
+        ),
+    )
+    return find_binding(found), found
+
+
+def find_place(checkout: Path) -> Place:
+    """Return the place of the store in `checkout`; a folder that is not there has no inode."""
+    real = Path(os.path.realpath(checkout))
+    try:
+        there = (real / FOLDER).stat()
+        device, inode = there.st_dev, there.st_ino
+    except OSError:
+        device = inode = 0
+    return Place(path=str(real), host=find_host(), device=device, inode=inode)
+
+
+def find_host() -> str:
+    """Return the machine's lasting name; empty where it has none."""
+    for path in HOSTS:
+        try:
+            if name := path.read_text(encoding="ascii", errors="replace").strip():
+                return name[:64]
+        except OSError:
+            continue
+    return ""
+
+
+def find_id(checkout: Path) -> str:
+    """Return the id of the store in `checkout`; empty where there is none that can be used."""
+    try:
+        text = (checkout / FOLDER / "id").read_text(encoding="ascii", errors="replace").strip()
+    except OSError:
+        return ""
+    return text if WORKSPACE_ID.fullmatch(text) else ""
+
+
+def has_goals(checkout: Path) -> bool:
+    """Whether there is anything that could be a goal."""
+    try:
+        with os.scandir(checkout / FOLDER / "goals") as found:
+            return any(True for _ in found)
+    except OSError:
+        return False
+
+
+def read_known(folder: Path) -> Known | None:
+    """Return what is remembered in a state directory; `None` when there is no such directory.
+
+    A record that cannot be read is like one of before there were any: the next write makes it anew.
+    """
+    if not folder.is_dir():
+        return None
+    try:
+        with (folder / RECORD).open("rb") as file:
+            return Known.model_validate_json(file.read(LIMIT))
+    except (OSError, ValidationError):
+        return Known()
+
+
+def bind(checkout: Path) -> Path:
+    """Write down that the store of `checkout` is at home there; return its state directory."""
+    folder = state_dir() / read_workspace_id(checkout)
+    known, here = read_known(folder) or Known(), find_place(checkout)
+    make_dirs(folder)
+    if not any(place.is_at(here) for place in known.places):
+        if not known.places and not (folder / ANCHORS).exists():
+            _take_over(folder / ANCHORS, checkout)
+        write_atomic(folder / RECORD, known.at(here).model_dump_json().encode() + b"\n")
+    return folder
+
+
+def _take_over(anchors: Path, checkout: Path) -> None:
+    """Remember which goals an earlier release made here: each has an anchor that says nothing yet."""
+    make_dirs(anchors)
+    goals = checkout / FOLDER / "goals"
+    for goal in goals.iterdir() if goals.is_dir() else ():
+        (anchors / goal.name).touch(0o600)
+
+
+def adopt(checkout: Path) -> Binding:
+    """Make the store of `checkout` one that may be written to, and return what it was.
+
+    One that was moved keeps its state directory.  A copy, and one that came from elsewhere, gets an
+    id of its own: nothing that its journals say was seen here.
+    """
+    binding, _ = look(checkout)
+    if binding in (Binding.COPIED, Binding.FOREIGN):
+        name = secrets.token_hex(16)
+        make_dirs(checkout / FOLDER)
+        write_atomic(checkout / FOLDER / "id", name.encode() + b"\n")
+        make_dirs(state_dir() / name / ANCHORS)  # empty: none of the goals that are there is ours
+    bind(checkout)
+    return binding
+
+
+class Home:
+    """The store of one checkout as this process sees it.
+
+    Looked at anew once its id or what is remembered of it has changed, by whichever process.
+    """
+
+    def __init__(self, checkout: Path) -> None:
+        self.checkout = checkout
+        self._lock = Lock()
+        self._seen: tuple[object, Binding, Found, Path | None] | None = None
+
+    def look(self) -> tuple[Binding, Found]:
+        """Return how the store stands to its place.  Makes and writes nothing."""
+        _, binding, found, _ = self._look()
+        return binding, found
+
+    def _look(self) -> tuple[object, Binding, Found, Path | None]:
+        with self._lock:
+            seen = self._seen
+            if seen is None or self._has_changed(*seen):
+                binding, found = look(self.checkout)
+                name = find_id(self.checkout)
+                folder = state_dir() / name if name else None
+                seen = self._seen = (self._mark(folder), binding, found, folder)
+            return seen
+
+    def _has_changed(
+        self, mark: object, binding: Binding, found: Found, folder: Path | None
+    ) -> bool:
+        """A store that is at home and is removed meanwhile is not begun anew under what works on it."""
+        there = _stamp(self.checkout / FOLDER / "id")
+        lost = binding is Binding.OWN and there is None
+        return not lost and mark != self._mark(folder)
+
+    def _mark(self, folder: Path | None) -> object:
+        record = folder / RECORD if folder else None
+        return _stamp(self.checkout / FOLDER / "id"), record and _stamp(record)
+
+    @property
+    def problem(self) -> str:
+        """Why goals here can only be looked at; empty where they can be changed."""
+        return say_binding(*self.look())
+
+    def check(self) -> None:
+        """Raise `NotAdopted` where goals can only be looked at; else the place is written down."""
+        self.state_dir(check=True)
+
+    def state_dir(self, *, check: bool = False) -> Path:
+        """Return the store's state directory, made now.
+
+        Where goals can only be looked at nothing is made; with `check` it raises `NotAdopted`.
+        """
+        _, binding, found, folder = self._look()
+        if binding.writes:
+            there = binding is Binding.OWN and folder is not None and folder.is_dir()
+            return folder if there and folder is not None else bind(self.checkout)
+        if check:
+            raise NotAdopted(say_binding(binding, found))
+        return folder or state_dir() / "none"
+
+    def find_anchors(self) -> Path | None:
+        """Return where the anchors of these goals are; those of another place say nothing here."""
+        _, binding, _, folder = self._look()
+        return folder / ANCHORS if folder and binding in ANCHORED else None
+
+    def find_made_here(self) -> Callable[[str], bool]:
+        """Return what says of a goal whether this store made it, as far as there is a record of that."""
+        _, binding, _, folder = self._look()
+        if binding in (Binding.COPIED, Binding.FOREIGN):
+            return lambda _: False
+        anchors = folder / ANCHORS if folder else None
+        if binding not in ANCHORED or anchors is None or not anchors.is_dir():
+            return lambda _: True
+        return frozenset(path.name for path in anchors.iterdir()).__contains__
+
+
+ANCHORED = frozenset({Binding.OWN, Binding.MOVED})
+
+
+def _stamp(path: Path) -> tuple[int, int] | None:
+    try:
+        there = path.stat()
+    except OSError:
+        return None
+    return there.st_ino, there.st_mtime_ns
