@@ -9,7 +9,7 @@ from tests.bench.detection import measure_detection
 from tests.bench.engine import measure_engine
 from tests.bench.gates import measure_gates
 from tests.bench.graph import measure_graph
-from tests.bench.journal import measure_append, measure_reading
+from tests.bench.journal import measure_append, measure_listing, measure_reading
 from tests.bench.lenses import measure_lenses
 from tests.bench.proof import measure_proof
 from tests.bench.start import measure_demo, measure_help, measure_initialize
@@ -27,6 +27,7 @@ MEASURES = {
     "proof": measure_proof,
     "help": measure_help,
     "journal": measure_reading,
+    "list": measure_listing,
     "graph": measure_graph,
     "detection": measure_detection,
     "lenses": measure_lenses,
