@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from goal_engine.budget import Spend
 from goal_engine.decision import Acceptance, Criterion, CriterionState, EvidenceKind, Rejection
 from goal_engine.diagnosis import CAUSES_SEEN, DIAGNOSES, OTHER_STEPS, diagnose
 from goal_engine.proof.gate import GateOutcome, GateResult, GateStage, TestFailure, TestOutcome
@@ -27,6 +28,8 @@ from tests.builders import (
     GOAL,
     INTEGRATED,
     ME,
+    NOTHING,
+    OTHER,
     TREE,
     a_block,
     a_goal,
@@ -95,6 +98,10 @@ def not_ready(
 FAILED = e.TaskFailed.model_validate(
     {"task": "fix", "attempt": 1, "reason": "exit code 3: log in first", "spent": {}, "log": DIGEST}
 )
+DONE = (
+    e.TaskStarted(task="fix", attempt=1, base_commit=BASE),
+    e.TaskFinished(task="fix", attempt=1, commit=OTHER, evidence=NOTHING, spent=Spend(attempts=1)),
+)
 STUCK = Stagnation(cause=Cause.SCOPE, evidence="each round changed 25 files", confidence=1.0)
 NO = Rejection(tree=TREE, decision=Decision(actor="ann", reason="it adds a cache"))
 YES = Acceptance(criterion=NOT_REJECTED, tree=TREE, decision=ME)
@@ -159,7 +166,7 @@ def test_a_no_that_was_taken_back_explains_nothing_any_more() -> None:
 
 
 def test_steps_that_are_done_are_not_advised_to_be_run_unchanged() -> None:
-    found = diagnose(not_ready(), {})
+    found = diagnose(not_ready(before=DONE), {})
     assert OTHER_STEPS in found.advice
     assert f"goalproof execute {GOAL}" not in found.commands
     assert found.commands[-1] == f"goalproof cancel {GOAL}"
@@ -168,8 +175,8 @@ def test_steps_that_are_done_are_not_advised_to_be_run_unchanged() -> None:
 @pytest.mark.parametrize(
     "state",
     [
-        not_ready(said="it said: x | Connection refused"),
-        not_ready(now=GateOutcome.TIMEOUT, said="killed after 9 s"),
+        not_ready(said="it said: x | Connection refused", before=DONE),
+        not_ready(now=GateOutcome.TIMEOUT, said="killed after 9 s", before=DONE),
         not_ready(before=(FAILED,)),
     ],
     ids=["outside", "no answer", "not done"],

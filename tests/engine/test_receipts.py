@@ -78,7 +78,7 @@ def test_who_stops_a_goal_that_nobody_runs_is_named() -> None:
 
 
 def test_a_stop_of_another_kind_than_was_asked_for_took_nobody_s_time() -> None:
-    after = do(a_goal(S.RUNNING), END, c.StopGoal(PAUSE, "stopped"))
+    after = do(a_goal(S.RUNNING), HARD, c.StopGoal(CANCEL, "stopped"))
     assert after.receipt is not None and (after.receipt.actor, after.receipt.took_ms) == ("", None)
 
 
