@@ -227,7 +227,8 @@ def _list(goals: r.GoalList) -> Iterator[str]:
             render_word(line.status),
             plain_line(line.id),
             f"{line.done}/{line.total}" if line.total else "",
-            ("" if line.made_here else "not made here: ") + plain_line(line.damage or line.text),
+            ("" if line.made_here else "not made here: ")
+            + plain_line(line.damage or line.notice or line.text),
         )
         for line in goals.goals
     )

@@ -400,6 +400,8 @@ class GoalLine(View):
     total: int = 0
     blocker: str = ""
     damage: str = ""
+    notice: str = ""
+    """Why it can only be looked at, where a newer release went on with it."""
     made_here: bool = True
     """Whether this store wrote it; of another's goal nothing was seen here."""
 
@@ -782,7 +784,7 @@ def render_goal(
             *state.created.notices,
             *_render_kept(state),
             *_render_delivered(state),
-            *filter(None, (say_request(state),)),
+            *filter(None, (say_request(state), Summary(state.goal_id, state).notice)),
         ),
         branch=state.delivery_branch,
         applied=state.applied,
@@ -827,6 +829,7 @@ def render_line(summary: Summary, made_here: bool = True) -> GoalLine:
         total=len(state.tasks),
         blocker=find_blocker(state),
         damage=summary.damage,
+        notice=summary.notice,
         made_here=made_here,
     )
 

@@ -6,8 +6,8 @@ import pytest
 
 from goal_engine.binding import WRITES, Binding, Found, Known, Place, find_binding, say_binding
 
-HERE = Place(path="/home/ann/project", host="h1", device=1, inode=10)
-THERE = Place(path="/home/ann/other", host="h1", device=1, inode=20)
+HERE = Place(path="/data/ann/project", host="h1", device=1, inode=10)
+THERE = Place(path="/data/ann/other", host="h1", device=1, inode=20)
 REBOOTED = HERE.changed(device=9, inode=99)
 MOUNTED = THERE.changed(device=1, inode=10)
 OTHER_HOST = HERE.changed(host="h2")

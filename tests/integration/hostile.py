@@ -10,12 +10,14 @@ import psutil
 BEGIN = """
 import os, signal, subprocess, sys, time
 
+END = time.monotonic() + 120  # whatever a test does: none of them runs for ever
+
 def ready():
     open(sys.argv[0] + ".ready", "w").close()
 
 def stay():
-    while True:
-        time.sleep(60)
+    while time.monotonic() < END:
+        time.sleep(5)
 
 def deaf():
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -58,7 +60,7 @@ daemon(hold); ready(); stay()
 """,
     "floods": """
 def flood():
-    while True:
+    while time.monotonic() < END:
         os.write(1, b"x" * 65536)
 if os.fork() == 0:
     deaf(); flood()
@@ -80,7 +82,7 @@ stay()
     "chain": """
 deaf()
 if os.fork() == 0:
-    while True:
+    while time.monotonic() < END:
         os.setsid()
         if os.fork():
             os._exit(0)

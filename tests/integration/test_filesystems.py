@@ -17,8 +17,8 @@ from goal_engine.runtime.filesystems import (
 MOUNTS = r"""
 22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw
 23 22 0:5 / /proc rw,nosuid - proc proc rw
-40 22 0:40 / /home/ann rw,relatime shared:20 master:1 - nfs4 server:/home rw,vers=4.2
-41 40 0:41 / /home/ann/local rw - xfs /dev/sdb1 rw
+40 22 0:40 / /data/ann rw,relatime shared:20 master:1 - nfs4 server:/data rw,vers=4.2
+41 40 0:41 / /data/ann/local rw - xfs /dev/sdb1 rw
 42 22 0:42 / /mnt/my\040share rw - cifs //server/share rw
 43 22 0:43 / /mnt/far rw - fuse.sshfs host:/ rw
 44 22 0:44 / /mnt/twice rw - nfs old:/ rw
@@ -28,10 +28,10 @@ not a line of a mount
 """
 PLACES = [
     ("/srv/project", "ext4"),
-    ("/home/ann/project", "nfs4"),
-    ("/home/annette/project", "ext4"),
-    ("/home/ann/local/project", "xfs"),
-    ("/home/ann", "nfs4"),
+    ("/data/ann/project", "nfs4"),
+    ("/data/annette/project", "ext4"),
+    ("/data/ann/local/project", "xfs"),
+    ("/data/ann", "nfs4"),
     ("/mnt/my share/project", "cifs"),
     ("/mnt/far/project", "fuse.sshfs"),
     ("/mnt/twice/project", "ext4"),
@@ -46,27 +46,27 @@ def test_the_file_system_is_that_of_the_nearest_mount(folder, kind):
 
 @pytest.mark.parametrize("kind", NETWORK)
 def test_each_network_file_system_is_warned_of_by_its_name(kind):
-    said = say_filesystem(f"1 0 0:1 / / rw - {kind} it rw", "/home/ann/project")
-    assert NETWORK[kind] in said and "/home/ann/project" in said and "\n" not in said
+    said = say_filesystem(f"1 0 0:1 / / rw - {kind} it rw", "/data/ann/project")
+    assert NETWORK[kind] in said and "/data/ann/project" in said and "\n" not in said
 
 
 @pytest.mark.parametrize(
     "kind", ["ext4", "xfs", "btrfs", "tmpfs", "overlay", "apfs", "fuse", "zfs"]
 )
 def test_a_disk_is_not(kind):
-    assert say_filesystem(f"1 0 0:1 / / rw - {kind} it rw", "/home/ann/project") == ""
+    assert say_filesystem(f"1 0 0:1 / / rw - {kind} it rw", "/data/ann/project") == ""
 
 
 @pytest.mark.parametrize(
     ("folder", "who"),
     [
-        *((f"/home/ann/{name}/project", who) for name, who in SYNCED.items()),
-        ("/Users/ann/Dropbox (Work)/project", "Dropbox"),
-        ("/Users/ann/OneDrive - Example/project", "OneDrive"),
-        ("/Users/ann/Library/CloudStorage/OneDrive-Example/project", "OneDrive"),
-        ("/Users/ann/Library/Mobile Documents/com~apple~CloudDocs/project", "iCloud"),
-        ("/home/ann/dropbox-sdk/project", ""),
-        ("/home/ann/project", ""),
+        *((f"/data/ann/{name}/project", who) for name, who in SYNCED.items()),
+        ("/data/ann/Dropbox (Work)/project", "Dropbox"),
+        ("/data/ann/OneDrive - Example/project", "OneDrive"),
+        ("/data/ann/Library/CloudStorage/OneDrive-Example/project", "OneDrive"),
+        ("/data/ann/Library/Mobile Documents/com~apple~CloudDocs/project", "iCloud"),
+        ("/data/ann/dropbox-sdk/project", ""),
+        ("/data/ann/project", ""),
     ],
 )
 def test_a_synced_folder_is_known_by_its_name(folder, who):

@@ -13,6 +13,7 @@ from goal_engine.proof.verdict import Verdict
 from goal_engine.replay import ReplayOptions, tell_story
 from goal_engine.state import events as e
 from goal_engine.state.model import GoalState
+from goal_engine.state.store import Summary
 from goal_engine.task_graph.graph import GoalTask, GoalTaskGraph
 from goal_engine.types import Decision
 from goal_server import results as r
@@ -99,6 +100,13 @@ def test_a_damaged_goal_stays_in_the_list() -> None:
     text = click.unstyle(render_result(r.GoalList(goals=(line,))))
     assert text.startswith("damaged  goal-x")
     assert "line 3" in text
+
+
+def test_a_goal_that_a_newer_release_went_on_with_says_so() -> None:
+    state = state_of(created(), planned(), e.FormatRaised(format=e.FORMAT + 1))
+    line = r.render_line(Summary(state.goal_id, state))
+    assert "update Goalproof" in render_result(r.GoalList(goals=(line,)))
+    assert "update Goalproof" in render_result(r.render_goal(state, None))
 
 
 def a_story(*events: e.GoalEvent, **options: Any) -> r.ReplayView:

@@ -395,6 +395,7 @@ export interface GoalLine {
   readonly total: number;
   readonly blocker: string;
   readonly damage: string;
+  readonly notice: string;
   readonly madeHere: boolean;
 }
 

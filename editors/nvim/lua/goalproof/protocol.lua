@@ -271,6 +271,7 @@
 ---@field total number
 ---@field blocker string
 ---@field damage string
+---@field notice string
 ---@field madeHere boolean
 
 --- Every goal of a workspace, newest first.

@@ -34,6 +34,7 @@ export const line = (more: Partial<GoalLine> = {}): GoalLine => ({
   blocker: '',
   damage: '',
   madeHere: true,
+  notice: '',
   ...more,
 });
 
