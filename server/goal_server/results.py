@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from goal_engine.budget import GoalBudget, Spend
-from goal_engine.decision import describe_evidence, find_usual_answer
+from goal_engine.decision import Decided, describe_evidence, find_usual_answer
 from goal_engine.diagnosis import GoalDiagnosis
 from goal_engine.gates.detection.project import PassedOver
 from goal_engine.gates.trust import digest_gate
@@ -331,6 +331,18 @@ class ReceiptView(View):
     """All of it in a sentence."""
 
 
+class DecisionView(View):
+    """What somebody decided about a goal."""
+
+    verb: str
+    about: str
+    """The criterion, question, gate or task; empty where it is the whole goal."""
+    tree: str | None
+    """The result that was decided about, where it was one."""
+    actor: str
+    reason: str
+
+
 class GoalView(View):
     """One goal as it stands."""
 
@@ -373,6 +385,8 @@ class GoalView(View):
     """How many hunks of the change stand how, once they were tried: `constrained`, `unproven`, …"""
     forecast: ForecastView | None = None
     """What is likely still to come; only where a goal was asked for to look at."""
+    decisions: tuple[DecisionView, ...] = ()
+    """All that people decided about it, oldest first."""
 
 
 class GoalLine(View):
@@ -778,6 +792,17 @@ def render_goal(
         reviews=_render_reviews(state.judgement.reviews if state.judgement else ()),
         receipt=_render_receipt(state),
         hunks=state.hunks.count if state.hunks and state.hunks.tree == state.tree else None,
+        decisions=tuple(map(_render_decided, state.decisions)),
+    )
+
+
+def _render_decided(decided: Decided) -> DecisionView:
+    return DecisionView(
+        verb=decided.verb,
+        about=decided.about,
+        tree=decided.tree,
+        actor=decided.decision.actor,
+        reason=decided.decision.reason,
     )
 
 

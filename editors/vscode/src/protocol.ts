@@ -236,6 +236,15 @@ export interface ForecastView {
   readonly calibration: string;
 }
 
+/** What somebody decided about a goal. */
+export interface DecisionView {
+  readonly verb: string;
+  readonly about: string;
+  readonly tree: string | null;
+  readonly actor: string;
+  readonly reason: string;
+}
+
 /** One goal as it stands. */
 export interface GoalView {
   readonly id: string;
@@ -269,6 +278,7 @@ export interface GoalView {
   readonly receipt: ReceiptView | null;
   readonly hunks: Readonly<Record<string, number>> | null;
   readonly forecast: ForecastView | null;
+  readonly decisions: readonly DecisionView[];
 }
 
 /** A new goal. */
@@ -710,6 +720,8 @@ export interface AnswerParams {
   readonly question: string;
   /** The answer. */
   readonly text: string;
+  /** Why; it stands in the journal and the proof. */
+  readonly reason?: string;
 }
 
 /** A person's word for one criterion. */

@@ -158,6 +158,14 @@
 ---@field seconds goalproof.RangeView|nil
 ---@field calibration string
 
+--- What somebody decided about a goal.
+---@class goalproof.DecisionView
+---@field verb string
+---@field about string
+---@field tree string|nil
+---@field actor string
+---@field reason string
+
 --- One goal as it stands.
 ---@class goalproof.GoalView
 ---@field id string
@@ -191,6 +199,7 @@
 ---@field receipt goalproof.ReceiptView|nil
 ---@field hunks table<string, number>|nil
 ---@field forecast goalproof.ForecastView|nil
+---@field decisions goalproof.DecisionView[]
 
 --- A new goal.
 ---@class goalproof.PlanParams
@@ -523,6 +532,7 @@
 ---@field goal string The goal's id, the beginning of one, or `latest`.
 ---@field question string The question's id, as `show` prints it.
 ---@field text string The answer.
+---@field reason? string Why; it stands in the journal and the proof.
 
 --- A person's word for one criterion.
 ---@class goalproof.AcceptParams
