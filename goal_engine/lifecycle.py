@@ -62,10 +62,10 @@ async def execute_goal(ports: Ports, goal_id: GoalId, *, by: str = "") -> GoalSt
 
 
 async def resume_goal(
-    ports: Ports, goal_id: GoalId, budget: GoalBudget | None = None, *, by: str = ""
+    ports: Ports, goal_id: GoalId, limits: GoalBudget | None = None, *, by: str = ""
 ) -> GoalState:
-    """Let a waiting goal go on, with other limits if given; otherwise like `execute_goal`."""
-    return await _run(ports, goal_id, ResumeGoal(budget=budget, by=by))
+    """Let a waiting goal go on, with those limits that are set in `limits`; else like `execute_goal`."""
+    return await _run(ports, goal_id, ResumeGoal(limits, by))
 
 
 async def verify_goal(ports: Ports, goal_id: GoalId, *, by: str = "") -> GoalState:

@@ -54,7 +54,8 @@ class StartGoal:
 class ResumeGoal:
     """Let a waiting goal go on, with other limits if given."""
 
-    budget: GoalBudget | None = None
+    limits: GoalBudget | None = None
+    """Only those that are set in it; the others stay."""
     by: str = ""
     """Who asks."""
 

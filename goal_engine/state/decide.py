@@ -8,6 +8,7 @@ from typing import Literal, assert_never
 
 from goal_engine.budget import (
     UNIT,
+    GoalBudget,
     InFlight,
     Spend,
     extend,
@@ -406,16 +407,22 @@ def find_unmetered_limits(state: GoalState) -> tuple[Literal["tokens", "usd"], .
 
 
 def _resume(state: GoalState, command: c.ResumeGoal) -> tuple[e.GoalEvent, ...]:
-    why = _find_obstacle(state, command)
+    budget = _set_limits(state.budget, command.limits) if command.limits else None
+    why = _find_obstacle(state, budget or state.budget)
     if why:
         raise refusal(state, "resume", why)
-    return (e.GoalResumed(budget=command.budget, by=command.by),)
+    return (e.GoalResumed(budget=budget, by=command.by),)
 
 
-def _find_obstacle(state: GoalState, command: c.ResumeGoal) -> str:
+def _set_limits(budget: GoalBudget, limits: GoalBudget) -> GoalBudget:
+    """What was not named stays as it is by now: somebody may have raised it meanwhile."""
+    return budget.changed(**{name: getattr(limits, name) for name in limits.model_fields_set})
+
+
+def _find_obstacle(state: GoalState, budget: GoalBudget) -> str:
     """`resume` is refused until the recorded cause is gone."""
     if state.status is S.NEEDS_MORE_BUDGET:
         full = state.blocked.limits if state.blocked else ()
-        exceeded = find_exceeded(command.budget or state.budget, state.used, full)
+        exceeded = find_exceeded(budget, state.used, full)
         return f"raise the limit ({'; '.join(exceeded)})" if exceeded else ""
     return find_obstacle(state, "resume") or ""

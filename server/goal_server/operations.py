@@ -219,9 +219,9 @@ async def resume_goal(context: Context, params: p.ResumeParams) -> r.GoalView:
     state = await _find(context, params.goal)
     await _check_gates(context, find_runnable(state))
     changes = params.model_dump(exclude={"goal"}, exclude_none=True)
-    budget = state.budget.changed(**changes) if changes else None
+    limits = GoalBudget(**changes) if changes else None
     resumed = await lifecycle.resume_goal(
-        context.engine.ports, state.goal_id, budget, by=context.actor
+        context.engine.ports, state.goal_id, limits, by=context.actor
     )
     return _view(context, resumed)
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from goal_engine.budget import GoalBudget, Spend
+from goal_engine.budget import BudgetAdd, GoalBudget, Spend
 from goal_engine.decision import Acceptance, Rejection
 from goal_engine.errors import BadInput, GoalError, GoalNotFound, NotPossibleNow
 from goal_engine.proof.gate import GateOutcome, GateStage
@@ -327,6 +327,14 @@ def test_a_spent_budget_is_resumed_only_with_a_higher_limit():
             decide(goal, command, NOW)
     resumed = do(goal, c.ResumeGoal(GoalBudget(attempts=3)))
     assert resumed.status is S.RUNNING and resumed.budget.attempts == 3
+
+
+def test_limits_that_are_not_named_stay_as_somebody_raised_them_meanwhile():
+    limited = a_goal_created(budget=GoalBudget(attempts=1, wall_seconds=60))
+    goal = fold((limited, planned(), e.GoalStarted(), e.GoalPaused(reason="asked")))
+    raised = do(goal, c.ExtendBudget(BudgetAdd(wall_seconds=30), ME))
+    resumed = do(raised, c.ResumeGoal(GoalBudget(attempts=3)))
+    assert (resumed.budget.attempts, resumed.budget.wall_seconds) == (3, 90)
 
 
 def test_a_goal_without_tasks_is_not_resumed():

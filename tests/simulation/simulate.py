@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 
 from goal_engine import lifecycle
-from goal_engine.budget import SAYS_NOTHING, GoalBudget, Reporting, Reports
+from goal_engine.budget import SAYS_NOTHING, UNITS, GoalBudget, Reporting, Reports
 from goal_engine.control import cancel_goal, pause_goal
 from goal_engine.decision import Criterion, EvidenceKind
 from goal_engine.errors import GoalError
@@ -60,6 +60,7 @@ DOOM = 0.15
 TRIES = 12
 """How often a goal is taken up again, with honest workers, until it must be through."""
 GATE = GateSpec(name="tests", argv=("check",), cache=False, confirm=0, reruns=0, timeout=20)
+NO_LIMITS = GoalBudget(**{unit.name: None for unit in UNITS}, repairs=20)
 GOES_ON = {
     S.PLANNED: execute_goal,
     S.NOT_READY: execute_goal,
@@ -340,7 +341,7 @@ class Simulation:
 
     async def _go_on(self, ports: Ports, state: GoalState) -> None:
         if GOES_ON.get(state.status) is resume_goal:
-            await resume_goal(ports, GOAL, GoalBudget(repairs=20))
+            await resume_goal(ports, GOAL, NO_LIMITS)
         else:
             await execute_goal(ports, GOAL)
 
