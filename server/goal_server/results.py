@@ -373,6 +373,8 @@ class GoalView(View):
     """How many hunks of the change stand how, once they were tried: `constrained`, `unproven`, …"""
     forecast: ForecastView | None = None
     """What is likely still to come; only where a goal was asked for to look at."""
+    possible: tuple[str, ...] = ()
+    """The operations that are possible as it stands, the likeliest first."""
 
 
 class GoalLine(View):
@@ -388,6 +390,8 @@ class GoalLine(View):
     damage: str = ""
     made_here: bool = True
     """Whether this store wrote it; of another's goal nothing was seen here."""
+    possible: tuple[str, ...] = ()
+    """The operations that are possible as it stands; none where it cannot be read."""
 
 
 class AdoptedView(View):
@@ -776,6 +780,7 @@ def render_goal(
         reviews=_render_reviews(state.judgement.reviews if state.judgement else ()),
         receipt=_render_receipt(state),
         hunks=state.hunks.count if state.hunks and state.hunks.tree == state.tree else None,
+        possible=find_possible(state),
     )
 
 
@@ -803,6 +808,7 @@ def render_line(summary: Summary, made_here: bool = True) -> GoalLine:
         blocker=find_blocker(state),
         damage=summary.damage,
         made_here=made_here,
+        possible=find_possible(state),
     )
 
 

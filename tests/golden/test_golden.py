@@ -26,6 +26,7 @@ UNRECORDED = frozenset(
         "format.raised",
         "gate.waived",
         "goal.interrupted",
+        "goal.rejected",
         "goal.restated",
         "goal.resumed",
         "hunks.tried",

@@ -71,6 +71,7 @@ export class GoalBook {
       blocker: view.blocker,
       damage: known?.line.damage ?? '',
       madeHere: known?.line.madeHere ?? true,
+      possible: view.possible,
     };
     const entry = { root, line, view, progress: known?.progress ?? this.adopt(view.id) };
     if (known) {

@@ -269,6 +269,7 @@ export interface GoalView {
   readonly receipt: ReceiptView | null;
   readonly hunks: Readonly<Record<string, number>> | null;
   readonly forecast: ForecastView | null;
+  readonly possible: readonly string[];
 }
 
 /** A new goal. */
@@ -386,6 +387,7 @@ export interface GoalLine {
   readonly blocker: string;
   readonly damage: string;
   readonly madeHere: boolean;
+  readonly possible: readonly string[];
 }
 
 /** Every goal of a workspace, newest first. */

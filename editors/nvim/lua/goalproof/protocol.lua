@@ -191,6 +191,7 @@
 ---@field receipt goalproof.ReceiptView|nil
 ---@field hunks table<string, number>|nil
 ---@field forecast goalproof.ForecastView|nil
+---@field possible string[]
 
 --- A new goal.
 ---@class goalproof.PlanParams
@@ -263,6 +264,7 @@
 ---@field blocker string
 ---@field damage string
 ---@field madeHere boolean
+---@field possible string[]
 
 --- Every goal of a workspace, newest first.
 ---@class goalproof.GoalList
