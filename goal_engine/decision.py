@@ -95,13 +95,18 @@ class Question(Frozen):
     text: str
 
 
-USUAL = {"gate:": "optional", "unmetered": "unlimited"}
-"""How the ids of the engine's own questions begin, and the answer with which a goal goes on."""
+CHOICES = {"gate:": ("optional", "required"), "unmetered": ("unlimited",)}
+"""How the ids of the engine's own questions begin, and what can be answered; the usual one first."""
+
+
+def find_choices(question: str) -> tuple[str, ...]:
+    """Return the answers that a question has, none where only the person knows."""
+    return next((said for prefix, said in CHOICES.items() if question.startswith(prefix)), ())
 
 
 def find_usual_answer(question: str) -> str:
     """Return what to type for an answer; where only the person knows, the word `TEXT`."""
-    return next((said for prefix, said in USUAL.items() if question.startswith(prefix)), "TEXT")
+    return next(iter(find_choices(question)), "TEXT")
 
 
 class Answer(Frozen):

@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from goal_engine.budget import find_exceeded
-from goal_engine.decision import CriterionState, find_usual_answer
+from goal_engine.decision import CriterionState, Rejection, find_usual_answer
 from goal_engine.progress import find_blocker
 from goal_engine.proof.gate import GateOutcome, GateResult, GateStage, TestFailure
-from goal_engine.proof.verdict import GateVerdict
+from goal_engine.proof.verdict import NOT_REJECTED, GateVerdict, say_rejection
 from goal_engine.stagnation import CAUSES, describe_stagnation, find_signs
 from goal_engine.state.model import GoalState
 from goal_engine.types import Frozen, GoalId, GoalStatus, TaskStatus
@@ -85,7 +85,19 @@ class _Case:
             if task.status is TaskStatus.FAILED and name not in repairs
         )
 
+    @property
+    def rejection(self) -> Rejection | None:
+        """The no that stands to the present tree."""
+        if self.state.status is not S.NOT_READY:
+            return None
+        here = self.state.present_tree
+        if any((w.criterion, w.tree) == (NOT_REJECTED, here) for w in self.state.acceptances):
+            return None
+        said = (no for no in reversed(self.state.rejections) if no.tree == here)
+        return next(said, None)
 
+
+OTHER_STEPS = "its steps are done and would be the same again: `run` with another plan makes a goal of its own"
 Told = tuple[str, str, tuple[str, ...]]
 """Why, advice and commands."""
 
@@ -97,6 +109,7 @@ def diagnose(state: GoalState, failures: Mapping[str, tuple[TestFailure, ...]]) 
     cause = ""
     if state.status is S.NOT_READY:
         cause, advice = _find_cause(case) or ("", advice)
+        advice = f"{advice}; {OTHER_STEPS}" if _is_fixed(case) else advice
     return GoalDiagnosis(
         goal_id=state.goal_id,
         status=state.status,
@@ -222,8 +235,14 @@ def _not_ready(case: _Case) -> Told:
     reasons = state.judgement.reasons if state.judgement else ()
     logs = [case.say("log", "--gate", verdict.gate) for verdict in case.unmet]
     logs += [case.say("log", "--task", name) for name in case.failed_tasks]
-    steps = (*logs[:SHOWN], case.say("diff"), case.say("execute"))
-    return "; ".join(reasons), "look at the first failure, then run it again", steps
+    steps = (*logs[:SHOWN], case.say("diff"))
+    more: tuple[str, ...] = (case.say("execute"),)
+    if case.rejection is not None:
+        take_back = case.say("accept", NOT_REJECTED, "--reason", "TEXT")
+        more = (*more, take_back, case.say("cancel"))
+    elif _is_fixed(case):
+        more = (case.say("cancel"),)
+    return "; ".join(reasons), "look at the first failure, then run it again", (*steps, *more)
 
 
 def _ready(case: _Case) -> Told:
@@ -287,6 +306,17 @@ Cause = tuple[str, str]
 
 def _find_cause(case: _Case) -> Cause | None:
     return next((found for look in CAUSES_SEEN if (found := look(case)) is not None), None)
+
+
+def _is_rejected(case: _Case) -> Cause | None:
+    """What a person saw explains more than what no gate saw."""
+    if case.rejection is None:
+        return None
+    return (
+        f"a person said no to this result: {say_rejection(case.rejection.decision)}",
+        "`execute` it, and whoever works on it is told that reason; or take the no back with"
+        f" `accept {case.state.goal_id} {NOT_REJECTED}`; or `cancel` it",
+    )
 
 
 def _seems_stuck(case: _Case) -> Cause | None:
@@ -372,7 +402,20 @@ def _seems_unproven(case: _Case) -> Cause | None:
     return None
 
 
+def _is_fixed(case: _Case) -> bool:
+    """Whether running it again would do nothing else: all steps are spelled out and done.
+
+    Unless what failed lies outside of them.
+    """
+    state = case.state
+    recipes = all(task.worker == "recipe" for task in state.graph)
+    done = all(status is TaskStatus.DONE for status in state.statuses.values())
+    outside = _seems_unable(case) or _seems_external(case)
+    return bool(state.graph.tasks) and recipes and done and not outside
+
+
 CAUSES_SEEN: tuple[Callable[[_Case], Cause | None], ...] = (
+    _is_rejected,
     _seems_stuck,
     _seems_unfinished,
     _seems_unable,

@@ -51,27 +51,30 @@ WATCH = 0.05
 """Seconds between two looks at the journal for requests to stop."""
 
 
-async def execute_goal(ports: Ports, goal_id: GoalId) -> GoalState:
+async def execute_goal(ports: Ports, goal_id: GoalId, *, by: str = "") -> GoalState:
     """Run a planned or judged goal until it is judged, stopped or blocked, and return it.
 
     Raises `NotPossibleNow`, `GoalBusy` when another process runs it, and what its tools raise
-    before anything has started.  Cancelled, it kills what it started and records a pause.
+    before anything has started.  Cancelled, it kills what it started and records a pause.  `by` is
+    who asks, for the journal.
     """
-    return await _run(ports, goal_id, StartGoal())
+    return await _run(ports, goal_id, StartGoal(by=by))
 
 
-async def resume_goal(ports: Ports, goal_id: GoalId, budget: GoalBudget | None = None) -> GoalState:
+async def resume_goal(
+    ports: Ports, goal_id: GoalId, budget: GoalBudget | None = None, *, by: str = ""
+) -> GoalState:
     """Let a waiting goal go on, with other limits if given; otherwise like `execute_goal`."""
-    return await _run(ports, goal_id, ResumeGoal(budget=budget))
+    return await _run(ports, goal_id, ResumeGoal(budget=budget, by=by))
 
 
-async def verify_goal(ports: Ports, goal_id: GoalId) -> GoalState:
+async def verify_goal(ports: Ports, goal_id: GoalId, *, by: str = "") -> GoalState:
     """Run the gates again on the tree that was judged, judge anew and return the goal.
 
     No worker starts, nothing that a gate said before counts, and no limit applies: a person asked
     for just this.  Raises as `execute_goal` does.
     """
-    return await _run(ports, goal_id, ReopenVerification())
+    return await _run(ports, goal_id, ReopenVerification(by=by))
 
 
 async def recover_goal(ports: Ports, goal_id: GoalId) -> GoalState:

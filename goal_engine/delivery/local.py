@@ -90,7 +90,12 @@ class ChangeEditor(Protocol):
 
 
 async def apply_change(
-    ports: Ports, goal_id: GoalId, *, undo: bool = False, editor: ChangeEditor | None = None
+    ports: Ports,
+    goal_id: GoalId,
+    *,
+    undo: bool = False,
+    editor: ChangeEditor | None = None,
+    by: str = "",
 ) -> GoalState:
     """Put the change of a ready goal into the checkout's files, or with `undo` take it out again.
 
@@ -114,7 +119,7 @@ async def apply_change(
     await in_thread(carry_out, ports.checkout, changes)
     files = tuple(sorted(evidence.paths))
     made = e.ChangeUndone if undo else e.ChangeApplied
-    return await ports.transact(goal_id, Record((made(tree=evidence.tree, files=files),)))
+    return await ports.transact(goal_id, Record((made(tree=evidence.tree, files=files, by=by),)))
 
 
 def _find_change(ports: Ports, state: GoalState, undo: bool) -> GoalGitEvidence:
@@ -254,7 +259,7 @@ def read_present(checkout: Path, path: str) -> Content | None:
     return Content(target.read_bytes(), EXECUTABLE if executable else FILE)
 
 
-async def deliver_local(ports: Ports, goal_id: GoalId) -> GoalState:
+async def deliver_local(ports: Ports, goal_id: GoalId, *, by: str = "") -> GoalState:
     """Put the change of a ready goal on one branch of the person's repository, nothing else.
 
     The intent is recorded first and the branch is its key: killed anywhere and repeated, there is
@@ -273,7 +278,7 @@ async def deliver_local(ports: Ports, goal_id: GoalId) -> GoalState:
             await ports.transact(goal_id, Record((fact,)))
         status = await in_thread(read_checkout, ports.checkout)
         await in_thread(repository.deliver, status.git_dir, commit, branch)
-        told = e.GoalDelivered(branch=branch, commit=commit)
+        told = e.GoalDelivered(branch=branch, commit=commit, by=by)
         return await ports.transact(goal_id, Record((told,)))
 
 

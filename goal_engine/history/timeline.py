@@ -168,7 +168,9 @@ def render_moment(step: Step) -> Moment:
 
 
 def _find_author(event: e.GoalEvent) -> str:
-    return event.author.name if isinstance(event, e.GoalCreated) else ""
+    """Who asked for what is no decision of its own."""
+    by: str = getattr(event, "by", "")
+    return event.author.name if isinstance(event, e.GoalCreated) else by
 
 
 def find_decision(event: Frozen) -> Decision | None:

@@ -46,17 +46,25 @@ class RevisePlan:
 class StartGoal:
     """Take a goal up for the first time or, after a judgement, again."""
 
+    by: str = ""
+    """Who asks."""
+
 
 @dataclass(frozen=True, slots=True)
 class ResumeGoal:
     """Let a waiting goal go on, with other limits if given."""
 
     budget: GoalBudget | None = None
+    by: str = ""
+    """Who asks."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReopenVerification:
     """Have the gates run again on the tree that was judged."""
+
+    by: str = ""
+    """Who asks."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from goal_engine.budget import (
     find_unlimited,
     find_warnings,
 )
-from goal_engine.decision import Answer
+from goal_engine.decision import Answer, find_choices
 from goal_engine.errors import BadInput, GoalAmbiguous, GoalNotFound, NotPossibleNow
 from goal_engine.proof.statement import ProofCause
 from goal_engine.proof.verdict import NOT_REJECTED, Judgement, Verdict
@@ -88,7 +88,7 @@ def _events(state: GoalState | None, command: c.Command, now: datetime) -> tuple
             )
             return (command.created, *(event for event in follows if event is not None))
         case c.StartGoal():
-            return (e.GoalStarted(),)
+            return (e.GoalStarted(by=command.by),)
         case c.StopGoal():
             return (_stop(state, _harden(state, command), now),)
         case c.NoticeInterruption():
@@ -149,7 +149,7 @@ def _of_goal(
         case c.ResumeGoal():
             return _resume(state, command)
         case c.ReopenVerification():
-            return (_reopen(state),)
+            return (_reopen(state, command),)
         case c.RecordRecovery():
             if state.proof is None or state.proof.digest != command.lost:
                 raise refusal(state, _verb(command), "it has another proof by now")
@@ -300,10 +300,10 @@ def _submit(state: GoalState, command: c.SubmitTask) -> e.TaskSubmitted:
     return e.TaskSubmitted(task=task, attempt=state.tasks[task].attempts, decision=command.decision)
 
 
-def _reopen(state: GoalState) -> e.VerificationReopened:
+def _reopen(state: GoalState, command: c.ReopenVerification) -> e.VerificationReopened:
     """Only what was judged can be judged anew: work that waits for something goes on by `resume`."""
     check_possible(state, "verify")
-    return e.VerificationReopened(tree=state.present_tree)
+    return e.VerificationReopened(tree=state.present_tree, by=command.by)
 
 
 def _judged(
@@ -363,24 +363,31 @@ def check_asked(state: GoalState, question: str) -> None:
 
 def _answer(state: GoalState, command: c.AnswerQuestion) -> tuple[e.GoalEvent, ...]:
     check_asked(state, command.question)
+    said = _check_choice(command)
     answer = Answer(question=command.question, text=command.text, decision=command.decision)
     events: list[e.GoalEvent] = [e.QuestionAnswered(answer=answer)]
-    if command.question.startswith(WAIVE) and command.text.strip().casefold() == "optional":
+    if command.question.startswith(WAIVE) and said == "optional":
         gate = command.question.removeprefix(WAIVE)
         events.append(e.GateWaived(gate=gate, decision=command.decision))
     if command.question.startswith(UNMETERED):
-        if command.text.strip().casefold() != "unlimited":
-            raise refusal(
-                state,
-                "go on",
-                "the limit cannot be kept; answer `unlimited` to go on without it, or `cancel`",
-            )
         limits = find_unmetered_limits(state)
         events.append(e.LimitsWaived(limits=limits, decision=command.decision))
     if command.questions:
         events.append(e.QuestionsAsked(questions=command.questions))
     events += [event for event in (command.planned, command.blocked) if event is not None]
     return tuple(events)
+
+
+def _check_choice(command: c.AnswerQuestion) -> str:
+    """Return an answer as choices are compared.  An unknown one would be kept and mean nothing."""
+    said, choices = command.text.strip().casefold(), find_choices(command.question)
+    if choices and said not in choices:
+        listed = " or ".join(f"`{choice}`" for choice in choices)
+        raise BadInput(
+            f"{command.text[:80]!r} is no answer to {command.question}: answer {listed}, or"
+            " `cancel` the goal."
+        )
+    return said
 
 
 def _revise(state: GoalState, command: c.RevisePlan) -> tuple[e.GoalEvent, ...]:
@@ -402,7 +409,7 @@ def _resume(state: GoalState, command: c.ResumeGoal) -> tuple[e.GoalEvent, ...]:
     why = _find_obstacle(state, command)
     if why:
         raise refusal(state, "resume", why)
-    return (e.GoalResumed(budget=command.budget),)
+    return (e.GoalResumed(budget=command.budget, by=command.by),)
 
 
 def _find_obstacle(state: GoalState, command: c.ResumeGoal) -> str:

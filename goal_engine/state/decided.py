@@ -7,9 +7,18 @@ from typing import Any
 
 from goal_engine.decision import Decided
 from goal_engine.state import events as e
-from goal_engine.types import Frozen
+from goal_engine.types import Decision, Frozen
 
-DECISIONS: Mapping[type[Frozen], Callable[[Any], Decided]] = {
+
+def _say_stop(verb: str, stopped: e.GoalPaused | e.GoalCancelled) -> Decided | None:
+    """Where a runner was asked, the request says it."""
+    receipt = stopped.receipt
+    if receipt is None or not receipt.actor or receipt.took_ms is not None:
+        return None
+    return Decided(verb=verb, decision=Decision(actor=receipt.actor, reason=receipt.reason))
+
+
+DECISIONS: Mapping[type[Frozen], Callable[[Any], Decided | None]] = {
     e.QuestionAnswered: lambda v: Decided(
         verb="answer", about=f"{v.answer.question}: {v.answer.text}", decision=v.answer.decision
     ),
@@ -19,6 +28,8 @@ DECISIONS: Mapping[type[Frozen], Callable[[Any], Decided]] = {
     ),
     e.BudgetExtended: lambda v: Decided(verb="budget", decision=v.decision),
     e.ControlRequested: lambda v: Decided(verb=v.kind, decision=v.decision),
+    e.GoalPaused: lambda v: _say_stop("pause", v),
+    e.GoalCancelled: lambda v: _say_stop("cancel", v),
     e.TaskSubmitted: lambda v: Decided(verb="submit", about=f"task {v.task}", decision=v.decision),
     e.CriterionAccepted: lambda v: Decided(
         verb="accept",

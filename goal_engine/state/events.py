@@ -144,6 +144,8 @@ class GoalStarted(Frozen):
     """A runner took the goal up."""
 
     type: Literal["goal.started"] = "goal.started"
+    by: str = later("")
+    """Who asked for it; empty where nobody said so."""
 
 
 class GoalResumed(Frozen):
@@ -152,6 +154,8 @@ class GoalResumed(Frozen):
     type: Literal["goal.resumed"] = "goal.resumed"
     budget: GoalBudget | None = None
     """The limits from here on, when the person changed them."""
+    by: str = later("")
+    """Who asked for it; empty where nobody said so."""
 
 
 class BudgetExtended(Frozen):
@@ -456,6 +460,8 @@ class VerificationReopened(Frozen):
 
     type: Literal["verification.reopened"] = "verification.reopened"
     tree: GitOid
+    by: str = later("")
+    """Who asked for it; empty where nobody said so."""
 
 
 class GoalJudged(Frozen):
@@ -512,6 +518,8 @@ class ChangeApplied(Frozen):
     type: Literal["change.applied"] = "change.applied"
     tree: GitOid
     files: tuple[str, ...]
+    by: str = later("")
+    """Who asked for it; empty where nobody said so."""
 
 
 class ChangeUndone(Frozen):
@@ -520,6 +528,8 @@ class ChangeUndone(Frozen):
     type: Literal["change.undone"] = "change.undone"
     tree: GitOid
     files: tuple[str, ...]
+    by: str = later("")
+    """Who asked for it; empty where nobody said so."""
 
 
 class DeliveryIntended(Frozen):
@@ -536,6 +546,8 @@ class GoalDelivered(Frozen):
     type: Literal["goal.delivered"] = "goal.delivered"
     branch: str
     commit: GitOid
+    by: str = later("")
+    """Who asked for it; empty where nobody said so."""
 
 
 class FormatRaised(Frozen):

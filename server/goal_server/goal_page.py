@@ -37,6 +37,7 @@ def _parts(goal: r.GoalView) -> Iterator[str]:
     yield _section("Gates", _gates(goal))
     yield _section("Review", _reviews(goal))
     yield _section("Tasks", _tasks(goal))
+    yield _section("Decisions", _decisions(goal))
     yield _section("Change", _change(goal))
     if goal.hunks:
         standings = (f"{number} {plain(word)}" for word, number in goal.hunks.items())
@@ -149,6 +150,24 @@ def _criteria(goal: r.GoalView) -> str:
         (
             (plain(c.text), code(c.id), plain(c.asks), _words(c.state), plain(c.reason))
             for c in goal.criteria
+        ),
+    )
+
+
+def _decisions(goal: r.GoalView) -> str:
+    if not goal.decisions:
+        return ""
+    return table(
+        ("what", "about", "tree", "who", "why"),
+        (
+            (
+                plain(one.verb),
+                plain(one.about),
+                code(one.tree[:12]) if one.tree else "",
+                plain(one.actor),
+                plain(one.reason),
+            )
+            for one in goal.decisions
         ),
     )
 

@@ -169,7 +169,7 @@ async def run_goal(context: Context, params: p.RunParams) -> r.GoalView:
     """Create a goal and work on it until a judgement or a stop."""
     state = await _create(context, params)
     if state.status is GoalStatus.PLANNED:
-        state = await lifecycle.execute_goal(context.engine.ports, state.goal_id)
+        state = await lifecycle.execute_goal(context.engine.ports, state.goal_id, by=context.actor)
     return _view(context, state)
 
 
@@ -187,7 +187,9 @@ async def execute_goal(context: Context, params: p.ExecuteParams) -> r.GoalView:
         state = await _revise(context, state, plan)
     else:
         await asyncio.to_thread(plan_file.check_unedited, context.engine.checkout, state)
-    return _view(context, await lifecycle.execute_goal(context.engine.ports, state.goal_id))
+    return _view(
+        context, await lifecycle.execute_goal(context.engine.ports, state.goal_id, by=context.actor)
+    )
 
 
 async def revise_goal(context: Context, params: p.ReviseParams) -> r.GoalView:
@@ -218,7 +220,10 @@ async def resume_goal(context: Context, params: p.ResumeParams) -> r.GoalView:
     await _check_gates(context, find_runnable(state))
     changes = params.model_dump(exclude={"goal"}, exclude_none=True)
     budget = state.budget.changed(**changes) if changes else None
-    return _view(context, await lifecycle.resume_goal(context.engine.ports, state.goal_id, budget))
+    resumed = await lifecycle.resume_goal(
+        context.engine.ports, state.goal_id, budget, by=context.actor
+    )
+    return _view(context, resumed)
 
 
 async def pause_goal(context: Context, params: p.PauseParams) -> r.GoalView:
@@ -378,7 +383,7 @@ async def show_proof(context: Context, params: p.ProofParams) -> r.ProofView:
 async def answer_question(context: Context, params: p.AnswerParams) -> r.GoalView:
     """Record an answer."""
     state = await _find(context, params.goal)
-    decision = Decision(actor=context.actor, reason="answered")
+    decision = Decision(actor=context.actor, reason=params.reason or "answered")
     ports = context.engine.ports
     answered = await control.answer_question(
         ports, state.goal_id, params.question, params.text, decision
@@ -429,7 +434,11 @@ async def apply_change(context: Context, params: p.ApplyParams) -> r.GoalView:
     if not params.undo and state.proof is not None:
         await _find_proof(context, state)  # without a proof that stands up nothing leaves
     applied = await local.apply_change(
-        context.engine.ports, state.goal_id, undo=params.undo, editor=context.editor
+        context.engine.ports,
+        state.goal_id,
+        undo=params.undo,
+        editor=context.editor,
+        by=context.actor,
     )
     return _view(context, applied)
 
@@ -439,14 +448,16 @@ async def deliver_goal(context: Context, params: p.GoalParams) -> r.GoalView:
     state = await _find(context, params.goal)
     if state.proof is not None:
         await _find_proof(context, state)
-    return _view(context, await local.deliver_local(context.engine.ports, state.goal_id))
+    ports = context.engine.ports
+    return _view(context, await local.deliver_local(ports, state.goal_id, by=context.actor))
 
 
 async def verify_goal(context: Context, params: p.GoalParams) -> r.GoalView:
     """Run the gates again on the tree that was judged."""
     state = await _find(context, params.goal)
     await _check_gates(context, find_runnable(state))
-    return _view(context, await lifecycle.verify_goal(context.engine.ports, state.goal_id))
+    ports = context.engine.ports
+    return _view(context, await lifecycle.verify_goal(ports, state.goal_id, by=context.actor))
 
 
 async def try_hunks(context: Context, params: p.HunksParams) -> r.HunksView:

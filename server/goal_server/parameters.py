@@ -329,6 +329,9 @@ class AnswerParams(Params):
     goal: str = _goal()
     question: str = _argument("The question's id, as `show` prints it.", min_length=1)
     text: str = _argument("The answer.", min_length=1, cli="words")
+    reason: str = Field(
+        default="", max_length=4000, description="Why; it stands in the journal and the proof."
+    )
 
 
 class AcceptParams(Params):

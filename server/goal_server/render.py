@@ -86,6 +86,8 @@ def _goal(goal: r.GoalView) -> Iterator[str]:
         yield from _section("Review", (_review_line(section) for section in goal.reviews))
     if goal.questions:
         yield from _section("Questions", ((q.id, plain_line(q.text)) for q in goal.questions))
+    if goal.decisions:
+        yield from _section("Decisions", map(_decision, goal.decisions))
     yield ""
     yield f"spend   {render_spend(goal.spend)}"
     if goal.forecast:
@@ -142,6 +144,12 @@ def _criterion(item: r.CriterionView) -> tuple[str, ...]:
         said = f"{item.asks} ({item.why})" if item.why else item.asks
     text = f"{plain_line(item.text)} — {plain_line(said)}"
     return (render_word(item.state), item.id, item.evidence, text)
+
+
+def _decision(decided: r.DecisionView) -> tuple[str, ...]:
+    tree = f"tree {decided.tree[:12]}" if decided.tree else ""
+    about = " ".join(filter(None, (plain_line(decided.about), tree)))
+    return (decided.verb, plain_line(decided.actor), about, plain_line(decided.reason))
 
 
 def _diagnosis(found: r.DiagnosisView) -> Iterator[str]:
@@ -219,7 +227,8 @@ def _list(goals: r.GoalList) -> Iterator[str]:
             render_word(line.status),
             plain_line(line.id),
             f"{line.done}/{line.total}" if line.total else "",
-            ("" if line.made_here else "not made here: ") + plain_line(line.damage or line.text),
+            ("" if line.made_here else "not made here: ")
+            + plain_line(line.damage or line.notice or line.text),
         )
         for line in goals.goals
     )

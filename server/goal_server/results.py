@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from goal_engine.budget import GoalBudget, Spend
-from goal_engine.decision import describe_evidence, find_usual_answer
+from goal_engine.decision import Decided, describe_evidence, find_usual_answer
 from goal_engine.diagnosis import GoalDiagnosis
 from goal_engine.gates.detection.project import PassedOver
 from goal_engine.gates.trust import digest_gate
@@ -331,6 +331,18 @@ class ReceiptView(View):
     """All of it in a sentence."""
 
 
+class DecisionView(View):
+    """What somebody decided about a goal."""
+
+    verb: str
+    about: str
+    """The criterion, question, gate or task; empty where it is the whole goal."""
+    tree: str | None
+    """The result that was decided about, where it was one."""
+    actor: str
+    reason: str
+
+
 class GoalView(View):
     """One goal as it stands."""
 
@@ -375,6 +387,8 @@ class GoalView(View):
     """What is likely still to come; only where a goal was asked for to look at."""
     possible: tuple[str, ...] = ()
     """The operations that are possible as it stands, the likeliest first."""
+    decisions: tuple[DecisionView, ...] = ()
+    """All that people decided about it, oldest first."""
 
 
 class GoalLine(View):
@@ -388,6 +402,8 @@ class GoalLine(View):
     total: int = 0
     blocker: str = ""
     damage: str = ""
+    notice: str = ""
+    """Why it can only be looked at, where a newer release went on with it."""
     made_here: bool = True
     """Whether this store wrote it; of another's goal nothing was seen here."""
     possible: tuple[str, ...] = ()
@@ -772,7 +788,7 @@ def render_goal(
             *state.created.notices,
             *_render_kept(state),
             *_render_delivered(state),
-            *filter(None, (say_request(state),)),
+            *filter(None, (say_request(state), Summary(state.goal_id, state).notice)),
         ),
         branch=state.delivery_branch,
         applied=state.applied,
@@ -781,6 +797,17 @@ def render_goal(
         receipt=_render_receipt(state),
         hunks=state.hunks.count if state.hunks and state.hunks.tree == state.tree else None,
         possible=find_possible(state),
+        decisions=tuple(map(_render_decided, state.decisions)),
+    )
+
+
+def _render_decided(decided: Decided) -> DecisionView:
+    return DecisionView(
+        verb=decided.verb,
+        about=decided.about,
+        tree=decided.tree,
+        actor=decided.decision.actor,
+        reason=decided.decision.reason,
     )
 
 
@@ -807,6 +834,7 @@ def render_line(summary: Summary, made_here: bool = True) -> GoalLine:
         total=len(state.tasks),
         blocker=find_blocker(state),
         damage=summary.damage,
+        notice=summary.notice,
         made_here=made_here,
         possible=find_possible(state),
     )

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from goal_engine.budget import GoalBudget, Spend
 from goal_engine.decision import Acceptance, Rejection
-from goal_engine.errors import GoalError, GoalNotFound, NotPossibleNow
+from goal_engine.errors import BadInput, GoalError, GoalNotFound, NotPossibleNow
 from goal_engine.proof.gate import GateOutcome, GateStage
 from goal_engine.proof.statement import ProofCause
 from goal_engine.proof.verdict import Verdict
@@ -263,6 +263,37 @@ def test_a_gate_is_waived_by_the_word_optional_alone(text, required):
     goal = do(asking("gate:tests"), c.AnswerQuestion("gate:tests", text, ME, planned()))
     assert goal.gates == (a_gate(required=required),)
     assert goal.waived == (() if required else ("tests",))
+
+
+@pytest.mark.parametrize(
+    ("question", "choices"),
+    [("gate:tests", "`optional` or `required`"), ("unmetered", "`unlimited`")],
+)
+def test_an_answer_that_is_no_choice_is_refused_with_the_choices(question, choices):
+    with pytest.raises(BadInput, match=f"'maybe' is no answer to {question}: answer {choices}"):
+        decide(asking(question), c.AnswerQuestion(question, "maybe", ME), NOW)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        c.StartGoal(by="ann"),
+        c.ResumeGoal(by="ann"),
+        c.ReopenVerification(by="ann"),
+    ],
+    ids=lambda command: type(command).__name__,
+)
+def test_who_lets_a_goal_go_on_stands_in_the_journal(command):
+    status = {c.StartGoal: S.PLANNED, c.ResumeGoal: S.PAUSED, c.ReopenVerification: S.READY}
+    (event,) = decide(a_goal(status[type(command)]), command, NOW)
+    assert event.by == "ann"
+    assert "by" not in type(event).model_validate(event.model_dump(exclude={"by"})).model_dump()
+
+
+def test_who_stops_a_goal_that_nobody_runs_is_among_the_decisions():
+    stop = c.StopGoal(e.ControlKind.CANCEL, "no use", actor="ann")
+    (said,) = do(a_goal(S.PAUSED), stop).decisions[-1:]
+    assert (said.verb, said.decision) == ("cancel", Decision(actor="ann", reason="no use"))
 
 
 def test_another_plan_leaves_nothing_of_the_one_before():

@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import pytest
 
-from goal_engine.decision import Criterion, CriterionState, EvidenceKind
-from goal_engine.diagnosis import CAUSES_SEEN, DIAGNOSES, diagnose
+from goal_engine.budget import Spend
+from goal_engine.decision import Acceptance, Criterion, CriterionState, EvidenceKind, Rejection
+from goal_engine.diagnosis import CAUSES_SEEN, DIAGNOSES, OTHER_STEPS, diagnose
 from goal_engine.proof.gate import GateOutcome, GateResult, GateStage, TestFailure, TestOutcome
-from goal_engine.proof.verdict import Bar, CriterionVerdict, GateVerdict, Judgement, Verdict
+from goal_engine.proof.verdict import (
+    NOT_REJECTED,
+    Bar,
+    CriterionVerdict,
+    GateVerdict,
+    Judgement,
+    Verdict,
+)
 from goal_engine.stagnation import Cause, Stagnation
 from goal_engine.state import events as e
 from goal_engine.state.evolve import fold
 from goal_engine.state.model import GoalState
-from goal_engine.types import GoalStatus
+from goal_engine.types import Decision, GoalStatus
 from goal_server.registry import find_operation
 from tests.builders import (
     BASE,
@@ -20,6 +28,8 @@ from tests.builders import (
     GOAL,
     INTEGRATED,
     ME,
+    NOTHING,
+    OTHER,
     TREE,
     a_block,
     a_goal,
@@ -88,8 +98,25 @@ def not_ready(
 FAILED = e.TaskFailed.model_validate(
     {"task": "fix", "attempt": 1, "reason": "exit code 3: log in first", "spent": {}, "log": DIGEST}
 )
+DONE = (
+    e.TaskStarted(task="fix", attempt=1, base_commit=BASE),
+    e.TaskFinished(task="fix", attempt=1, commit=OTHER, evidence=NOTHING, spent=Spend(attempts=1)),
+)
 STUCK = Stagnation(cause=Cause.SCOPE, evidence="each round changed 25 files", confidence=1.0)
+NO = Rejection(tree=TREE, decision=Decision(actor="ann", reason="it adds a cache"))
+YES = Acceptance(criterion=NOT_REJECTED, tree=TREE, decision=ME)
+
+
+def rejected(*after: e.GoalEvent) -> GoalState:
+    """Return a goal to which a person said no, and what happened after."""
+    said = not_ready()
+    assert said.judgement is not None
+    again = (e.GoalJudged(judgement=said.judgement), e.ProofRecorded(digest=DIGEST, tree=TREE))
+    return fold((e.GoalRejected(rejection=NO), *again, e.GoalNotReady(), *after), said)
+
+
 CAUSES = {
+    "a person said no": (rejected(), "a person said no to this result: rejected by ann: it adds"),
     "repairs lead nowhere": (not_ready(stagnation=STUCK), "too large to be judged at once: each round"),
     "a task failed": (not_ready(before=(FAILED,)), "task fix did not come to its end: exit code 3"),
     "it hangs": (not_ready(now=GateOutcome.TIMEOUT, said="killed after 9 s"), "gave no answer: killed"),
@@ -111,6 +138,53 @@ def test_every_status_is_said_in_words_and_says_what_to_type(status: GoalStatus)
         program, verb, goal = command.split()[:3]
         assert (program, goal) == ("goalproof", GOAL) and find_operation(verb), command
     assert found.commands or status is S.CANCELLED
+
+
+def test_who_meets_a_rejected_goal_is_told_the_reason_and_the_three_ways_on() -> None:
+    found = diagnose(rejected(), {})
+    assert "is told that reason" in found.advice
+    assert found.commands[-3:] == (
+        f"goalproof execute {GOAL}",
+        f"goalproof accept {GOAL} not-rejected --reason TEXT",
+        f"goalproof cancel {GOAL}",
+    )
+
+
+def test_a_no_that_was_taken_back_explains_nothing_any_more() -> None:
+    state = rejected()
+    assert state.judgement is not None
+    back = fold(
+        (
+            e.CriterionAccepted(acceptance=YES),
+            e.GoalJudged(judgement=state.judgement),
+            e.ProofRecorded(digest=DIGEST, tree=TREE),
+            e.GoalNotReady(),
+        ),
+        state,
+    )
+    assert "said no" not in diagnose(back, {}).cause
+
+
+def test_steps_that_are_done_are_not_advised_to_be_run_unchanged() -> None:
+    found = diagnose(not_ready(before=DONE), {})
+    assert OTHER_STEPS in found.advice
+    assert f"goalproof execute {GOAL}" not in found.commands
+    assert found.commands[-1] == f"goalproof cancel {GOAL}"
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        not_ready(said="it said: x | Connection refused", before=DONE),
+        not_ready(now=GateOutcome.TIMEOUT, said="killed after 9 s", before=DONE),
+        not_ready(before=(FAILED,)),
+    ],
+    ids=["outside", "no answer", "not done"],
+)
+def test_steps_are_run_again_where_what_failed_was_not_what_they_did(state: GoalState) -> None:
+    found = diagnose(state, {})
+    assert OTHER_STEPS not in found.advice
+    assert found.commands[-1] == f"goalproof execute {GOAL}"
 
 
 def test_the_table_knows_every_status() -> None:

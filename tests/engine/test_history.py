@@ -117,6 +117,13 @@ def test_a_receipt_says_who_asked_how_long_it_took_and_what_was_ended():
     assert tell_event(alone).endswith("; 0 processes ended, 1 could not be")
 
 
+def test_who_let_it_go_on_is_told():
+    *_, step = walk(a_story((a_goal_created(), planned()), (e.GoalStarted(by="ann"),)))
+    assert render_moment(step).by == "ann"
+    *_, step = walk(a_story((a_goal_created(), planned()), (e.GoalStarted(),)))
+    assert render_moment(step).by == ""
+
+
 def test_what_the_engine_saw_was_decided_by_nobody():
     assert find_decision(e.GoalStarted()) is None
     assert find_decision(e.GateStarted(gate="tests", stage=GateStage.PROVING, tree=TREE)) is None

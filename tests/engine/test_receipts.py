@@ -78,8 +78,14 @@ def test_who_stops_a_goal_that_nobody_runs_is_named() -> None:
 
 
 def test_a_stop_of_another_kind_than_was_asked_for_took_nobody_s_time() -> None:
-    after = do(a_goal(S.RUNNING), END, c.StopGoal(PAUSE, "stopped"))
+    after = do(a_goal(S.RUNNING), HARD, c.StopGoal(CANCEL, "closed"))
     assert after.receipt is not None and (after.receipt.actor, after.receipt.took_ms) == ("", None)
+
+
+def test_a_pause_in_the_place_of_a_cancel_has_the_receipt_of_the_cancel() -> None:
+    after = do(a_goal(S.RUNNING), END, c.StopGoal(PAUSE, "stopped"))
+    assert after.status is S.CANCELLED
+    assert after.receipt is not None and (after.receipt.actor, after.receipt.took_ms) == ("me", 0)
 
 
 def test_an_interruption_says_what_was_left_and_ended() -> None:

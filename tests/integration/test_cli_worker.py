@@ -14,7 +14,7 @@ from goal_engine.budget import GoalBudget, SpendSource
 from goal_engine.control import answer_question, cancel_goal, pause_goal
 from goal_engine.document import parse_plan
 from goal_engine.engine import Engine
-from goal_engine.errors import BadConfiguration, BadInput, BadPlan, NotPossibleNow, ToolMissing
+from goal_engine.errors import BadConfiguration, BadInput, BadPlan, ToolMissing
 from goal_engine.integration import accept_criterion
 from goal_engine.lifecycle import execute_goal, resume_goal
 from goal_engine.planner import CreateGoalOptions, create_goal
@@ -205,7 +205,7 @@ async def test_a_limit_that_an_agent_cannot_report_against_is_asked_about_first(
     assert state.status is S.BLOCKED_ON_HUMAN
     assert "cannot be kept: mine does not report what it uses" in state.open_questions[0].text
     assert state.tasks["fix"].attempts == 0
-    with pytest.raises(NotPossibleNow, match="unlimited"):
+    with pytest.raises(BadInput, match="unlimited"):
         await answer_question(engine.ports, state.goal_id, "unmetered", "go on", ME)
     await answer_question(engine.ports, state.goal_id, "unmetered", "unlimited", ME)
     state = await resume_goal(engine.ports, state.goal_id)

@@ -164,7 +164,8 @@ class FakeEngine:
         self.calls.append(("create", options))
         return self.add(created(text=text), planned())
 
-    async def execute_goal(self, ports: Any, goal: GoalId, *more: Any) -> GoalState:
+    async def execute_goal(self, ports: Any, goal: GoalId, *more: Any, by: str) -> GoalState:
+        assert by, "the front ends say who asks"
         self.calls.append(("execute", more))
         state = self.goals[goal]
         if self.execute is not None:

@@ -8,16 +8,19 @@ from typing import Any
 import click
 import pytest
 
+from goal_engine.decision import Decided
 from goal_engine.proof.verdict import Verdict
 from goal_engine.replay import ReplayOptions, tell_story
 from goal_engine.state import events as e
 from goal_engine.state.model import GoalState
+from goal_engine.state.store import Summary
 from goal_engine.task_graph.graph import GoalTask, GoalTaskGraph
 from goal_engine.types import Decision
 from goal_server import results as r
 from goal_server.facts import render_facts
 from goal_server.goal_page import (
     render_diagnosis_page,
+    render_goal_page,
     render_replay_page,
     render_review_page,
 )
@@ -65,7 +68,7 @@ def test_every_result_has_a_text() -> None:
     results = {kind for kind in r.View.__subclasses__() if kind.__name__.endswith(("View", "List"))}
     parts = {r.TaskView, r.GateView, r.CriterionView, r.SpendView, r.BudgetView, r.QuestionView}
     parts |= {r.FindingView, r.ReviewSectionView, r.PassedOverView}
-    parts |= {r.HunkView, r.PassedOverView, r.ReceiptView}
+    parts |= {r.HunkView, r.PassedOverView, r.ReceiptView, r.DecisionView}
     parts |= {r.LimitView, r.ShareView, r.CheckpointView, r.WarningView, r.ExtensionView}
     parts |= {r.ForecastView, r.TaskForecastView, r.RangeView}
     parts |= {r.MomentView, r.MoveView, r.NamedObjectView, r.TimeView, r.DifferenceView}
@@ -97,6 +100,13 @@ def test_a_damaged_goal_stays_in_the_list() -> None:
     text = click.unstyle(render_result(r.GoalList(goals=(line,))))
     assert text.startswith("damaged  goal-x")
     assert "line 3" in text
+
+
+def test_a_goal_that_a_newer_release_went_on_with_says_so() -> None:
+    state = state_of(created(), planned(), e.FormatRaised(format=e.FORMAT + 1))
+    line = r.render_line(Summary(state.goal_id, state))
+    assert "update Goalproof" in render_result(r.GoalList(goals=(line,)))
+    assert "update Goalproof" in render_result(r.render_goal(state, None))
 
 
 def a_story(*events: e.GoalEvent, **options: Any) -> r.ReplayView:
@@ -260,3 +270,17 @@ def test_a_review_is_text_wherever_it_is_shown() -> None:
     assert "## code: warned" in page and "## test: warned\n\nNothing was found." in page
     assert "[click](command" not in page and "`` `[0m[x](y)` ``" in page
     assert sum(line.startswith("# ") for line in page.splitlines()) == 1
+
+
+def test_a_goal_shows_who_decided_what_and_why() -> None:
+    decision = Decision(actor="ann\x1b[2J", reason="no | use")
+    state = state_of(created(), planned())
+    decided = Decided(verb="accept", about="adds", tree=BASE, decision=decision)
+    view = r.render_goal(state.changed(decisions=(decided,)), None)
+    (line,) = [line for line in render_result(view).splitlines() if "accept" in line]
+    for told in ("ann", "adds", f"tree {BASE[:12]}", "no | use"):
+        assert told in line
+    assert "\x1b" not in line
+    page = render_goal_page(view)
+    assert "## Decisions" in page and "ann" in page and "\x1b" not in page
+    assert "Decisions" not in render_result(r.render_goal(state, None))

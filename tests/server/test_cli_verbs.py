@@ -367,7 +367,8 @@ def test_the_text_of_a_plan_is_not_for_the_command_line(run: Run) -> None:
 def test_what_was_applied_can_be_taken_out(run: Run, engine: FakeEngine) -> None:
     taken: list[bool] = []
 
-    async def apply_change(ports: Any, goal: str, *, undo: bool, editor: Any) -> Any:
+    async def apply_change(ports: Any, goal: str, *, undo: bool, editor: Any, by: str) -> Any:
+        assert by
         taken.append(undo)
         return engine.goals[goal]
 

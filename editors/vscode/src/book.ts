@@ -70,6 +70,7 @@ export class GoalBook {
       total: view.tasks.length,
       blocker: view.blocker,
       damage: known?.line.damage ?? '',
+      notice: known?.line.notice ?? '',
       madeHere: known?.line.madeHere ?? true,
       possible: view.possible,
     };

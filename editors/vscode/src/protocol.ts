@@ -236,6 +236,15 @@ export interface ForecastView {
   readonly calibration: string;
 }
 
+/** What somebody decided about a goal. */
+export interface DecisionView {
+  readonly verb: string;
+  readonly about: string;
+  readonly tree: string | null;
+  readonly actor: string;
+  readonly reason: string;
+}
+
 /** One goal as it stands. */
 export interface GoalView {
   readonly id: string;
@@ -270,6 +279,7 @@ export interface GoalView {
   readonly hunks: Readonly<Record<string, number>> | null;
   readonly forecast: ForecastView | null;
   readonly possible: readonly string[];
+  readonly decisions: readonly DecisionView[];
 }
 
 /** A new goal. */
@@ -386,6 +396,7 @@ export interface GoalLine {
   readonly total: number;
   readonly blocker: string;
   readonly damage: string;
+  readonly notice: string;
   readonly madeHere: boolean;
   readonly possible: readonly string[];
 }
@@ -711,6 +722,8 @@ export interface AnswerParams {
   readonly question: string;
   /** The answer. */
   readonly text: string;
+  /** Why; it stands in the journal and the proof. */
+  readonly reason?: string;
 }
 
 /** A person's word for one criterion. */

@@ -48,6 +48,7 @@ export function makeGoalNode(entry: Entry): Node {
     line.id,
     line.damage ? `Damaged: ${plainLine(line.damage, 500)}` : look.word,
     line.madeHere ? '' : 'Not made here: nothing that it says was seen on this machine.',
+    line.notice ? plainLine(line.notice, 500) : '',
     line.blocker ? plainLine(line.blocker, 500) : '',
     progress ? showSpend(progress.spend) : '',
   ];

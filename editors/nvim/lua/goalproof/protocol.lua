@@ -158,6 +158,14 @@
 ---@field seconds goalproof.RangeView|nil
 ---@field calibration string
 
+--- What somebody decided about a goal.
+---@class goalproof.DecisionView
+---@field verb string
+---@field about string
+---@field tree string|nil
+---@field actor string
+---@field reason string
+
 --- One goal as it stands.
 ---@class goalproof.GoalView
 ---@field id string
@@ -192,6 +200,7 @@
 ---@field hunks table<string, number>|nil
 ---@field forecast goalproof.ForecastView|nil
 ---@field possible string[]
+---@field decisions goalproof.DecisionView[]
 
 --- A new goal.
 ---@class goalproof.PlanParams
@@ -263,6 +272,7 @@
 ---@field total number
 ---@field blocker string
 ---@field damage string
+---@field notice string
 ---@field madeHere boolean
 ---@field possible string[]
 
@@ -524,6 +534,7 @@
 ---@field goal string The goal's id, the beginning of one, or `latest`.
 ---@field question string The question's id, as `show` prints it.
 ---@field text string The answer.
+---@field reason? string Why; it stands in the journal and the proof.
 
 --- A person's word for one criterion.
 ---@class goalproof.AcceptParams

@@ -35,6 +35,7 @@ export const line = (more: Partial<GoalLine> = {}): GoalLine => ({
   damage: '',
   madeHere: true,
   possible: [],
+  notice: '',
   ...more,
 });
 
