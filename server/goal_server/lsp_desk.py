@@ -30,6 +30,7 @@ from goal_server.lsp_jobs import Jobs
 from goal_server.lsp_reading import Keys, Reading, find_keys
 from goal_server.operations import Context, Say, dispatch, open_engine, show_goal
 from goal_server.parameters import GoalParams, Params
+from goal_server.plain import plain_line
 from goal_server.registry import Operation, load
 from goal_server.session import find_actor
 from goal_server.spending import Warnings
@@ -77,6 +78,14 @@ class Desk:
         self._jobs = Jobs(self._host)
         self._reading = Reading(self._host)
         self._editor = EditorFiles(server, loop)
+        self._places: set[str] = set()
+
+        def warn_of(message: str) -> None:  # it names its folder, so it comes once for each
+            if message and message not in self._places:
+                self._places.add(message)
+                loop.call_soon_threadsafe(warn, server, plain_line(message))
+
+        self._warn_of_place = warn_of
 
     def _context(self, engine: Engine, say: Say) -> Context:
         return Context(
@@ -95,7 +104,10 @@ class Desk:
         params = parse_params(operation, given)
 
         async def work() -> BaseModel:
-            context = self._context(open_engine(self._host.open, place, operation, params), say)
+            engine = open_engine(self._host.open, place, operation, params)
+            if "write" in operation.effects:
+                self._warn_of_place(engine.place_warning)
+            context = self._context(engine, say)
             if not operation.progress:
                 return await dispatch(context, operation, params)
             goal = await self._jobs.start(context, operation, params)

@@ -385,6 +385,8 @@ class GoalView(View):
     """How many hunks of the change stand how, once they were tried: `constrained`, `unproven`, …"""
     forecast: ForecastView | None = None
     """What is likely still to come; only where a goal was asked for to look at."""
+    possible: tuple[str, ...] = ()
+    """The operations that are possible as it stands, the likeliest first."""
     decisions: tuple[DecisionView, ...] = ()
     """All that people decided about it, oldest first."""
 
@@ -404,6 +406,8 @@ class GoalLine(View):
     """Why it can only be looked at, where a newer release went on with it."""
     made_here: bool = True
     """Whether this store wrote it; of another's goal nothing was seen here."""
+    possible: tuple[str, ...] = ()
+    """The operations that are possible as it stands; none where it cannot be read."""
 
 
 class AdoptedView(View):
@@ -792,6 +796,7 @@ def render_goal(
         reviews=_render_reviews(state.judgement.reviews if state.judgement else ()),
         receipt=_render_receipt(state),
         hunks=state.hunks.count if state.hunks and state.hunks.tree == state.tree else None,
+        possible=find_possible(state),
         decisions=tuple(map(_render_decided, state.decisions)),
     )
 
@@ -831,6 +836,7 @@ def render_line(summary: Summary, made_here: bool = True) -> GoalLine:
         damage=summary.damage,
         notice=summary.notice,
         made_here=made_here,
+        possible=find_possible(state),
     )
 
 

@@ -12,6 +12,7 @@ import pytest
 
 from goal_engine.engine import Engine
 from goal_engine.errors import GoalNotFound
+from goal_engine.runtime import filesystems
 from goal_engine.types import GoalStatus
 from goal_server import lsp_jobs
 from goal_server.host import EngineHost
@@ -19,6 +20,9 @@ from goal_server.lsp import make_server
 from goal_server.lsp_desk import Desk
 from goal_server.lsp_jobs import Jobs
 from goal_server.parameters import GoalParams
+from goal_server.registry import OPERATIONS
+
+OPERATIONS_BY_NAME = {operation.name: operation for operation in OPERATIONS}
 
 
 def a_repository(path: Path) -> Path:
@@ -77,6 +81,26 @@ async def test_what_is_asked_for_while_everything_stops_is_not_stopped(
     await desk.close()
     assert early.cancelled()
     assert later[0].result() == "refused for a reason of its own"
+
+
+async def test_a_folder_on_a_network_is_warned_of_once_and_only_by_what_writes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mounts = tmp_path / "mountinfo"
+    told: list[str] = []
+    mounts.write_text(f"1 0 0:1 / / rw - ext4 it rw\n2 1 0:2 / {tmp_path} rw - nfs it rw\n")
+    monkeypatch.setattr(filesystems, "MOUNTS", mounts)
+    server = make_server()
+    monkeypatch.setattr(server, "window_show_message", lambda shown: told.append(shown.message))
+    desk = Desk(lambda _: None, lambda: False, server)
+    one, other = (a_repository(tmp_path / name) for name in ("one", "other"))
+    await desk.run(OPERATIONS_BY_NAME["list"], {}, one)
+    assert told == []
+    for place in (one, one, other):
+        await desk.run(OPERATIONS_BY_NAME["adopt"], {}, place)
+    await desk.close()
+    assert [message.split(" is on ")[0] for message in told] == [str(one), str(other)]
+    assert "NFS" in told[0]
 
 
 async def test_a_goal_that_has_told_how_it_ended_is_put_away_before_it_is_worked_on_again(

@@ -72,6 +72,7 @@ export class GoalBook {
       damage: known?.line.damage ?? '',
       notice: known?.line.notice ?? '',
       madeHere: known?.line.madeHere ?? true,
+      possible: view.possible,
     };
     const entry = { root, line, view, progress: known?.progress ?? this.adopt(view.id) };
     if (known) {

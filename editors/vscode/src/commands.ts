@@ -17,7 +17,7 @@ import { plainLine } from './plain';
 import { openPlan, runPlan } from './plans';
 import type { Action } from './possible';
 import { openProof, tryHunks, verifyProof } from './proof';
-import { answer, accept, resume } from './questions';
+import { answer, accept, reject, resume } from './questions';
 import { showStatusMenu } from './status';
 import { openTaskFolder, submit } from './tasks';
 import { callGoal, guarded } from './work';
@@ -81,6 +81,7 @@ const COMMANDS: Record<string, Handler> = {
   hunks: tryHunks,
   answer,
   accept,
+  reject,
   submit,
   openTaskFolder,
   showLog: async (context, given) => {
@@ -122,6 +123,7 @@ const SHOWN_BY: Record<string, string> = {
   'goal.budget': 'budget',
   'goal.pause': 'pause',
   'goal.accept': 'accept',
+  'goal.reject': 'reject',
   'goal.answer': 'answer',
   'goal.verifyProof': 'verifyProof',
   'goal.adopt': 'adopt',

@@ -6,7 +6,7 @@ import type { Entry } from './book';
 import type { Context } from './context';
 import { GOAL_LOOKS, TASK_LOOKS, findLook } from './look';
 import { plainLabel } from './plain';
-import { type Action, findActions } from './possible';
+import { type Action, findActions, isPossible } from './possible';
 import type { Target } from './treeModel';
 
 /** What a command was given by the tree, a lens, a key binding or a toast. */
@@ -52,7 +52,7 @@ export async function pickGoal(
     action === undefined ||
     (typeof action === 'function'
       ? action(entry)
-      : findActions(entry.line, entry.view).includes(action));
+      : findActions(entry.line, entry.view).includes(action) && isPossible(action, entry.line));
   const entries = context.goals.list(given.root).filter(fits);
   if (entries.length === 0) {
     const verb = typeof action === 'string' ? ` for which “${action}” is possible now` : '';

@@ -1,4 +1,4 @@
-// What can be asked of a goal is a table by its status; the server decides in the end.
+// What is offered for a goal is a table by its status, of which only what the server says is possible.
 
 import type { GoalLine, GoalView } from './protocol';
 import type { GoalStatus } from './wire';
@@ -10,6 +10,7 @@ export type Action =
   | 'cancel'
   | 'answer'
   | 'accept'
+  | 'reject'
   | 'diff'
   | 'apply'
   | 'undo'
@@ -28,13 +29,22 @@ export const POSSIBLE: Record<GoalStatus, readonly Action[]> = {
   planned: ['execute', 'plan', 'cancel'],
   running: ['pause', 'cancel'],
   paused: ['resume', 'cancel'],
-  blocked_on_human: ['answer', 'accept', 'diagnose', ...JUDGED, 'hunks', 'resume', 'cancel'],
+  blocked_on_human: [
+    'answer',
+    'accept',
+    'diagnose',
+    ...JUDGED,
+    'hunks',
+    'reject',
+    'resume',
+    'cancel',
+  ],
   blocked_on_external: ['diagnose', 'resume', 'cancel'],
   needs_more_budget: ['diagnose', 'resume', 'cancel'],
   failed_infra: ['diagnose', 'resume', 'cancel'],
-  not_ready: ['execute', 'accept', 'diagnose', ...JUDGED, 'cancel'],
-  ready: [...JUDGED, 'hunks', 'apply', 'undo', 'deliver', 'execute', 'cancel'],
-  delivered: ['diff', 'review', 'apply', 'undo', 'proof'],
+  not_ready: ['execute', 'accept', 'diagnose', ...JUDGED, 'undo', 'reject', 'cancel'],
+  ready: [...JUDGED, 'hunks', 'apply', 'undo', 'deliver', 'reject', 'execute', 'cancel'],
+  delivered: ['diff', 'review', 'apply', 'undo', 'proof', 'reject'],
   cancelled: [],
 };
 
@@ -46,9 +56,16 @@ export const WAITING: readonly GoalStatus[] = [
   'failed_infra',
 ];
 
-/** Returns what can be asked of a goal, narrowed by what its view tells. */
+/** Returns what to offer for a goal, narrowed by what the server tells of it. */
 export function findActions(line: GoalLine, view?: GoalView): Action[] {
-  return listPossible(line.status).filter((action) => !view || fits(action, view));
+  return listPossible(line.status).filter(
+    (action) => !view || (isPossible(action, view) && fits(action, view)),
+  );
+}
+
+/** Whether the server says that an action is possible; progress does not tell, lists and views do. */
+export function isPossible(action: Action, { possible }: Pick<GoalLine, 'possible'>): boolean {
+  return possible.includes(action === 'plan' ? 'revise' : action);
 }
 
 function listPossible(status: string): readonly Action[] {
@@ -57,23 +74,11 @@ function listPossible(status: string): readonly Action[] {
 
 function fits(action: Action, view: GoalView): boolean {
   switch (action) {
-    case 'answer':
-      return view.questions.length > 0;
-    case 'accept':
-      return view.criteria.some(isAcceptable);
     case 'diff':
     case 'review':
       return view.tree !== null;
-    case 'proof':
-      return view.proof !== null;
     case 'apply':
       return view.applied.length === 0;
-    case 'undo':
-      return view.applied.length > 0;
-    case 'resume':
-    case 'verify':
-    case 'hunks':
-      return view.next.some((step) => step.startsWith(`goalproof ${action} `));
     default:
       return true;
   }
@@ -91,6 +96,7 @@ export interface ContextKeys {
   waiting: boolean;
   asking: boolean;
   acceptable: boolean;
+  rejectable: boolean;
   applicable: boolean;
 }
 
@@ -103,6 +109,7 @@ export function findContext(lines: readonly GoalLine[]): ContextKeys {
     waiting: some(...WAITING),
     asking: some('blocked_on_human'),
     acceptable: some('blocked_on_human', 'not_ready'),
+    rejectable: some('blocked_on_human', 'not_ready', 'ready', 'delivered'),
     applicable: some('ready', 'delivered'),
   };
 }

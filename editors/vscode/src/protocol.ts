@@ -278,6 +278,7 @@ export interface GoalView {
   readonly receipt: ReceiptView | null;
   readonly hunks: Readonly<Record<string, number>> | null;
   readonly forecast: ForecastView | null;
+  readonly possible: readonly string[];
   readonly decisions: readonly DecisionView[];
 }
 
@@ -397,6 +398,7 @@ export interface GoalLine {
   readonly damage: string;
   readonly notice: string;
   readonly madeHere: boolean;
+  readonly possible: readonly string[];
 }
 
 /** Every goal of a workspace, newest first. */

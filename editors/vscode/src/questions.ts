@@ -62,6 +62,7 @@ export async function accept(context: Context, given: Given): Promise<GoalView |
   if (!at) {
     return undefined;
   }
+  const seen = await findSeenTree(context, at);
   const criterion = given.criterion ?? (await pickCriterion(context, at));
   if (!criterion) {
     return undefined;
@@ -79,11 +80,37 @@ export async function accept(context: Context, given: Given): Promise<GoalView |
   const view = await callGoal(
     context,
     'accept',
-    { ...at, criterion, reason },
+    { ...at, ...seen, criterion, reason },
     'Goalproof: accepting…',
   );
   offerToGoOn(context, at, view);
   return view;
+}
+
+/** Asks what is wrong with a result, and says no to it: the reason is worked on next. */
+export async function reject(context: Context, given: Given): Promise<GoalView | undefined> {
+  const at = await pickGoal(context, given, 'reject', 'Reject the result of which goal?');
+  if (!at) {
+    return undefined;
+  }
+  const seen = await findSeenTree(context, at);
+  const reason =
+    given.reason ??
+    (await askFor(
+      'What is wrong with the result? Whoever works on it next is told.',
+      'It does not…',
+      '',
+    ));
+  if (!reason) {
+    return undefined;
+  }
+  return callGoal(context, 'reject', { ...at, ...seen, reason }, 'Goalproof: rejecting…');
+}
+
+/** Returns the tree that the person sees, so that no word is given for one that came meanwhile. */
+async function findSeenTree(context: Context, at: Chosen): Promise<{ tree?: string }> {
+  const { tree } = await context.goals.view(at.goal, at.root);
+  return tree === null ? {} : { tree };
 }
 
 async function pickCriterion(context: Context, at: Chosen): Promise<string | undefined> {

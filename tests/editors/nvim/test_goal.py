@@ -255,14 +255,26 @@ def test_a_log_is_followed_while_it_grows(start: OpenEditor, project: Path) -> N
 
 
 @newest
+def test_a_result_that_is_rejected_is_not_ready_for_the_reason(
+    start: OpenEditor, project: Path
+) -> None:
+    editor = open_calc(start, project)
+    run_plan(editor, "ready")
+    editor.ex("Goal reject latest sums of texts are wrong")
+    editor.until_status("not_ready")
+    editor.ex("Goal show")
+    editor.until("return vim.fn.search('sums of texts are wrong', 'nw') > 0")
+
+
+@newest
 def test_the_menu_offers_what_is_possible_now(start: OpenEditor, project: Path) -> None:
     editor = open_calc(start, project)
     run_plan(editor, "ready")
     editor.ex("Goal")
     editor.until("return #asked == 3")
     shown = [line.split(":")[0] for line in editor.asked()[-1]["shown"]]
-    assert {"diff", "apply", "proof", "deliver", "new", "gates"} <= set(shown)
-    assert not {"pause", "resume", "answer"} & set(shown)
+    assert {"diff", "apply", "proof", "deliver", "reject", "new", "gates"} <= set(shown)
+    assert not {"pause", "resume", "answer", "undo"} & set(shown)
 
 
 @newest

@@ -19,11 +19,11 @@ local function list_goals(root)
 end
 
 ---@param goals table[]
----@param fits string[]
+---@param name string
 ---@return table[]
-local function find_fitting(goals, fits)
+local function find_fitting(goals, name)
   return vim.tbl_filter(function(goal)
-    return vim.list_contains(fits, goal.status)
+    return verbs.is_possible(name, goal)
   end, goals)
 end
 
@@ -39,7 +39,7 @@ end
 ---@return string goal
 local function pick_goal(root, name)
   local verb = verbs.verbs[name]
-  local fitting = find_fitting(list_goals(root), verb.fits)
+  local fitting = find_fitting(list_goals(root), name)
   if #fitting == 0 then
     flow.refuse(('no goal here can be used with `%s` now; `:Goal list` shows them.'):format(name))
   end
@@ -164,8 +164,7 @@ local function list_possible(goals)
   local items = {}
   for index = 1, math.min(MENU_GOALS, #goals) do
     for _, name in ipairs(verbs.order) do
-      local verb = verbs.verbs[name]
-      if verb.fits and name ~= 'watch' and vim.list_contains(verb.fits, goals[index].status) then
+      if name ~= 'watch' and verbs.is_possible(name, goals[index]) then
         items[#items + 1] = { name = name, goal = goals[index] }
       end
     end
@@ -222,7 +221,7 @@ function M.new_goal_from(given)
   end)
 end
 
-local known = {} ---@type table<string, {id: string, text: string, status: string}[]>
+local known = {} ---@type table<string, goalproof.GoalLine[]>
 
 --- Looks for the goals of a repository, so that completion has them without waiting.
 ---@param root string
@@ -246,16 +245,16 @@ end
 
 --- Returns ids of goals that fit a verb; waits a moment for them the first time.
 ---@param root string
----@param verb goalproof.Verb
+---@param name string
 ---@return string[]
-local function complete_goals(root, verb)
+local function complete_goals(root, name)
   look_for_goals(root)
   if not known[root] then
     vim.wait(500, function()
       return known[root] ~= nil
     end, 20)
   end
-  local fitting = find_fitting(known[root] or {}, verb.fits)
+  local fitting = find_fitting(known[root] or {}, name)
   return vim.list_extend(
     vim.tbl_map(function(goal)
       return goal.id
@@ -280,7 +279,7 @@ function M.complete(lead, line, position)
     return {}
   end
   if verb.fits and #words == 2 then
-    local candidates = complete_goals(root, verb)
+    local candidates = complete_goals(root, words[1])
     return matching(
       words[1] == 'open' and vim.list_extend(candidates, verbs.openable) or candidates,
       lead

@@ -199,6 +199,7 @@
 ---@field receipt goalproof.ReceiptView|nil
 ---@field hunks table<string, number>|nil
 ---@field forecast goalproof.ForecastView|nil
+---@field possible string[]
 ---@field decisions goalproof.DecisionView[]
 
 --- A new goal.
@@ -273,6 +274,7 @@
 ---@field damage string
 ---@field notice string
 ---@field madeHere boolean
+---@field possible string[]
 
 --- Every goal of a workspace, newest first.
 ---@class goalproof.GoalList

@@ -92,7 +92,7 @@ M.verbs = {
   },
   undo = {
     title = 'Take the applied change out again',
-    fits = { 'ready', 'delivered' },
+    fits = { 'not_ready', 'ready', 'delivered' },
     act = act('outcome', 'undo'),
   },
   deliver = { title = 'Make one branch of it', fits = { 'ready' }, act = act('outcome', 'deliver') },
@@ -121,6 +121,11 @@ M.verbs = {
     title = 'Accept a criterion that only a person can judge',
     fits = { 'blocked_on_human', 'not_ready' },
     act = act('work', 'accept'),
+  },
+  reject = {
+    title = 'Say no to the result; the reason is worked on next',
+    fits = CHANGED,
+    act = act('work', 'reject'),
   },
   submit = {
     title = 'Hand in the task you did by hand',
@@ -153,29 +158,43 @@ M.verbs = {
 -- stylua: ignore
 M.order = {
   'new', 'run', 'plan', 'edit', 'execute', 'show', 'watch', 'log', 'pause', 'resume', 'budget',
-  'diagnose', 'answer', 'accept', 'submit', 'diff', 'review', 'apply', 'undo', 'proof', 'verify', 'again',
-  'hunks', 'deliver', 'replay', 'failures', 'open', 'cancel', 'list', 'gates', 'agents', 'adopt',
+  'diagnose', 'answer', 'accept', 'reject', 'submit', 'diff', 'review', 'apply', 'undo', 'proof', 'verify',
+  'again', 'hunks', 'deliver', 'replay', 'failures', 'open', 'cancel', 'list', 'gates', 'agents', 'adopt',
   'trust', 'untrust', 'restart',
 }
+
+--- The operations of verbs that are called otherwise.
+local OPERATION = {
+  edit = 'revise', watch = 'show', failures = 'show', verify = 'proof', again = 'verify',
+}
+
+--- Whether a verb can be used with a goal as it stands, as the server says.
+---@param name string
+---@param goal goalproof.GoalLine|goalproof.GoalView
+---@return boolean
+function M.is_possible(name, goal)
+  local here = vim.list_contains(M.verbs[name].fits or {}, goal.status)
+  local unread = goal.status == 'damaged' -- nobody can say what is possible with it
+  return here and (unread or vim.list_contains(goal.possible, OPERATION[name] or name))
+end
 
 --- Verbs that fit every goal, or that a page of the goal itself has keys for.
 local ASIDE = { 'show', 'watch', 'open', 'log', 'budget', 'replay', 'failures', 'cancel' }
 
 ---@param name string
----@param status string
+---@param goal goalproof.GoalView
 ---@return boolean
-local function is_next(name, status)
-  local fits = M.verbs[name].fits or {}
-  local again = name == 'execute' and status == 'ready' -- possible, and hardly what is wanted
-  return vim.list_contains(fits, status) and not vim.list_contains(ASIDE, name) and not again
+local function is_next(name, goal)
+  local again = name == 'execute' and goal.status == 'ready' -- possible, and hardly what is wanted
+  return M.is_possible(name, goal) and not vim.list_contains(ASIDE, name) and not again
 end
 
---- The verbs to name for a goal of this status, the likeliest first.
----@param status string
+--- The verbs to name for a goal as it stands, the likeliest first.
+---@param goal goalproof.GoalView
 ---@return string[]
-function M.find_next(status)
+function M.find_next(goal)
   return vim.tbl_filter(function(name)
-    return is_next(name, status)
+    return is_next(name, goal)
   end, M.order)
 end
 

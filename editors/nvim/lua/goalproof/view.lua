@@ -63,13 +63,13 @@ local function render_question(question)
 end
 
 --- The commands that make sense now.
----@param status string
+---@param goal goalproof.GoalView
 ---@return string[]
-local function list_next(status)
+local function list_next(goal)
   local verbs = require('goalproof.verbs')
   return vim.tbl_map(function(name)
     return ('  :Goal %-8s  %s'):format(name, verbs.verbs[name].title)
-  end, verbs.find_next(status))
+  end, verbs.find_next(goal))
 end
 
 --- The lines of the page of a goal.
@@ -105,7 +105,7 @@ function M.lines(goal)
       { '  ' .. plain.line(goal.proof.digest), '  ' .. plain.line(goal.proof.path) }
     )
   end
-  add(out, 'Next', list_next(goal.status))
+  add(out, 'Next', list_next(goal))
   vim.list_extend(out, { '', 'q close · p pause · r resume · d diff · l log' })
   return vim.split(table.concat(out, '\n'), '\n')
 end

@@ -176,6 +176,13 @@ function M.answer(call)
   tell(after)
 end
 
+--- The tree that the person gives their word for: the server refuses it for another.
+---@param goal goalproof.GoalView
+---@return string?
+local function seen_tree(goal)
+  return type(goal.tree) == 'string' and goal.tree or nil
+end
+
 ---@param call goalproof.Call
 function M.accept(call)
   local goal = about(call, 'show')
@@ -191,7 +198,20 @@ function M.accept(call)
     end)
   local reason = #call.words > 0 and table.concat(call.words, ' ')
     or flow.input(('Why is “%s” met? '):format(plain.short(criterion.text, 60)))
-  tell(about(call, 'accept', { criterion = criterion.id, reason = reason }))
+  tell(about(call, 'accept', {
+    criterion = criterion.id,
+    reason = reason,
+    tree = seen_tree(goal),
+  }))
+end
+
+--- Says no to the result: the reason is what is worked on next.
+---@param call goalproof.Call
+function M.reject(call)
+  local goal = about(call, 'show')
+  local reason = #call.words > 0 and table.concat(call.words, ' ')
+    or flow.input('What is wrong with the result? ')
+  tell(about(call, 'reject', { reason = reason, tree = seen_tree(goal) }))
 end
 
 --- The task of a goal that waits for the person, chosen when there are several.

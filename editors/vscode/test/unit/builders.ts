@@ -34,6 +34,7 @@ export const line = (more: Partial<GoalLine> = {}): GoalLine => ({
   blocker: '',
   damage: '',
   madeHere: true,
+  possible: [],
   notice: '',
   ...more,
 });
@@ -139,5 +140,17 @@ export const goal = (more: Partial<GoalView> = {}): GoalView =>
     notices: [],
     branch: null,
     applied: [],
+    possible: [
+      'diff',
+      'apply',
+      'deliver',
+      'execute',
+      'proof',
+      'verify',
+      'hunks',
+      'reject',
+      'cancel',
+      'review',
+    ],
     ...more,
   }) as GoalView;

@@ -164,6 +164,7 @@ test('the menus’ keys follow the goals', () => {
     waiting: false,
     asking: false,
     acceptable: false,
+    rejectable: true,
     applicable: true,
   });
   assert.ok(Object.values(findContext([])).every((value) => !value));

@@ -14,15 +14,18 @@ test('a goal says how it stands and what can be asked of it', () => {
     'diff',
     'review',
     'proof',
+    'verify',
+    'hunks',
     'apply',
     'deliver',
+    'reject',
     'execute',
     'cancel',
   ]);
 });
 
 test('undo takes the place of apply once a goal is applied', () => {
-  const view = goal({ applied: ['c'.repeat(40)] });
+  const view = goal({ applied: ['c'.repeat(40)], possible: ['apply', 'undo'] });
   const found = words(makeGoalNode({ root: ROOT, line: line({ status: 'ready' }), view }).context);
   assert.ok(found.includes('undo') && !found.includes('apply'));
 });
@@ -32,24 +35,25 @@ test('a goal that waits is resumed only where the server says that it can be', (
   const view = goal({
     status: 'blocked_on_human',
     criteria: [criterion({ state: 'implemented_unverified' })],
+    possible: ['accept', 'cancel'],
   });
   const found = words(makeGoalNode({ root: ROOT, line: at, view }).context);
   assert.ok(found.includes('accept') && !found.includes('resume'));
-  const next = [`goalproof resume ${view.id}`];
-  const later = words(makeGoalNode({ root: ROOT, line: at, view: { ...view, next } }).context);
+  const possible = ['accept', 'resume', 'cancel'];
+  const later = words(makeGoalNode({ root: ROOT, line: at, view: { ...view, possible } }).context);
   assert.ok(later.includes('resume'));
 });
 
 test('gates run again, and hunks are tried, only where the server says that they can be', () => {
   const at = line({ status: 'blocked_on_human' });
-  const asked = (next: readonly string[], tree: string | null) => {
-    const view = goal({ status: 'blocked_on_human', tree, next, proof: null });
+  const asked = (more: readonly string[], tree: string | null) => {
+    const possible = ['diagnose', 'diff', 'cancel', ...more];
+    const view = goal({ status: 'blocked_on_human', tree, possible, proof: null });
     return words(makeGoalNode({ root: ROOT, line: at, view }).context).slice(2);
   };
   assert.deepEqual(asked([], null), ['diagnose', 'cancel']);
-  const steps = ['verify', 'hunks'].map((verb) => `goalproof ${verb} goal-1`);
   const all = ['diagnose', 'diff', 'review', 'verify', 'hunks', 'cancel'];
-  assert.deepEqual(asked(steps, 'c'.repeat(40)), all);
+  assert.deepEqual(asked(['review', 'verify', 'hunks'], 'c'.repeat(40)), all);
 });
 
 test('a running goal shows how far it is', () => {
