@@ -1,6 +1,6 @@
 """Follows the goals of a workspace, so that one that is run in a terminal moves the editor too.
 
-A look costs one `stat` for each goal that runs, and every fifth look one for the newest others.
+A look costs one `stat` for each goal that runs, and every tenth look one for the newest others.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from goal_engine.types import GoalId, GoalStatus
 
 log = logging.getLogger(__name__)
 
-LOOK = 0.2
+LOOK = 0.1
 """Seconds between two looks."""
-SWEEP = 5
+SWEEP = 10
 """A look at goals that do not run is one of so many."""
 NEWEST = 64
 """How many of those are looked at."""

@@ -7,6 +7,7 @@ import traceback
 
 from tests.bench.detection import measure_detection
 from tests.bench.engine import measure_engine
+from tests.bench.following import measure_following
 from tests.bench.gates import measure_gates
 from tests.bench.graph import measure_graph
 from tests.bench.journal import measure_append, measure_listing, measure_reading
@@ -22,6 +23,7 @@ MEASURES = {
     "append": measure_append,
     "engine": measure_engine,
     "stopping": measure_stopping,
+    "following": measure_following,
     "gates": measure_gates,
     "demo": measure_demo,
     "proof": measure_proof,

@@ -452,7 +452,8 @@ async def test_a_client_says_which_of_its_own_commands_it_has(
     assert set(offered) == {"New goal from this…", "Accept criterion adds…"}
     given = offered["New goal from this…"].arguments[0]
     assert (given["text"], given["uri"]) == ("return", uri)
-    assert offered["Accept criterion adds…"].arguments == [{"goal": ended.id, "criterion": "adds"}]
+    seen = {"goal": ended.id, "criterion": "adds", "tree": ended.tree}
+    assert offered["Accept criterion adds…"].arguments == [seen]
     other = types.Diagnostic(range=where, message="undefined name", source="ruff")
     offered = await screen.actions(uri, where, other)
     assert offered["New goal from this problem…"].arguments[0]["text"] == "undefined name"

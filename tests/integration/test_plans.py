@@ -99,7 +99,7 @@ async def test_execute_takes_a_text_first_if_it_says_anything_else(
     again = await o.execute_goal(context, p.ExecuteParams(goal=state.goal_id, plan_text=text))
     assert again.status == S.READY
     other = text.replace(FIX, NOTHING)
-    with pytest.raises(NotPossibleNow, match="work on its plan has begun"):
+    with pytest.raises(NotPossibleNow, match="is ready, so `revise` is not possible now"):
         await o.execute_goal(context, p.ExecuteParams(goal=state.goal_id, plan_text=other))
 
 

@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from goal_engine.errors import StoreUnwritable, ToolMissing
-from goal_engine.runtime.process import LOG_CAP, clean_environment, run_process
+from goal_engine.runtime.process import GUARDIAN, LOG_CAP, clean_environment, run_process
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 30.0
@@ -274,8 +274,10 @@ async def test_the_guardian_shows_nobody_what_it_was_told(place):
         )
     )
     await until((place / "ready").exists)
-    (guardian,) = psutil.Process().children()
-    shown = guardian.cmdline(), guardian.environ()
+    below = psutil.Process().children(recursive=True)
+    guardians = [one for one in below if str(GUARDIAN) in one.cmdline()]
+    assert guardians
+    shown = [(one.cmdline(), one.environ()) for one in guardians]
     job.cancel()
     with pytest.raises(asyncio.CancelledError):
         await job

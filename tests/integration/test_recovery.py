@@ -89,13 +89,15 @@ def proven(
     """The same goal, to be spoilt: what lies in the journal and the bundles is put back after it."""
     project, state_dir, state = template
     monkeypatch.setenv("GOALPROOF_STATE_DIR", str(state_dir))
-    kept = project.with_name("kept")
-    shutil.copytree(project / ".goalproof", kept, symlinks=True)
     engine = Engine.open(project)
+    places = (project / ".goalproof", engine.state_dir / "anchors")
+    for number, place in enumerate(places):
+        shutil.copytree(place, project.with_name(f"kept-{number}"), symlinks=True)
     yield engine, state
     engine.close()
-    shutil.rmtree(project / ".goalproof")
-    kept.rename(project / ".goalproof")
+    for number, place in enumerate(places):
+        shutil.rmtree(place)
+        project.with_name(f"kept-{number}").rename(place)
 
 
 def find_files(bundle: Path, name: str) -> list[Path]:
