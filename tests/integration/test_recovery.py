@@ -12,13 +12,14 @@ import pytest
 
 from goal_engine.delivery.local import apply_change, deliver_local
 from goal_engine.engine import Engine
-from goal_engine.errors import NotPossibleNow, ProofLost
+from goal_engine.errors import NotAdopted, NotPossibleNow, ProofLost
 from goal_engine.hunks import try_hunks
 from goal_engine.lifecycle import execute_goal, verify_goal
 from goal_engine.ports import Ports
 from goal_engine.proof.statement import ProofCause
 from goal_engine.queries import resolve_goal_proof, resolve_goal_proof_with_store
 from goal_engine.reverify import ReverifyOutcome, inspect_bundle, verify_proof
+from goal_engine.runtime.binding import adopt
 from goal_engine.runtime.git import safe_git
 from goal_engine.state.model import GoalState
 from goal_engine.types import GoalId, GoalStatus
@@ -230,6 +231,9 @@ async def test_nobody_vouches_for_a_journal_that_came_along_with_a_repository(
     shutil.rmtree(proofs_folder(brought, state.goal_id))
     monkeypatch.setenv("GOALPROOF_STATE_DIR", str(tmp_path / "own-state"))
     other = Engine.open(brought)
+    with pytest.raises(ProofLost, match="came from elsewhere"):
+        await resolve_goal_proof(other.ports, state.goal_id)
+    adopt(brought)
     with pytest.raises(ProofLost, match="was not worked on in this checkout"):
         await resolve_goal_proof(other.ports, state.goal_id)
     assert not proofs_folder(brought, state.goal_id).exists()
@@ -254,6 +258,9 @@ async def test_a_goal_that_came_along_with_a_repository_is_neither_worked_on_nor
     safe_git(there, cwd=brought, env={"GIT_ALLOW_PROTOCOL": "file"})
     monkeypatch.setenv("GOALPROOF_STATE_DIR", str(tmp_path / "own-state"))
     other = Engine.open(brought)
+    with pytest.raises(NotAdopted, match="came from elsewhere"):
+        await work(other.ports, state.goal_id)
+    adopt(brought)
     files = fingerprint(brought)
     with pytest.raises(NotPossibleNow, match="was not worked on in this checkout"):
         await work(other.ports, state.goal_id)
