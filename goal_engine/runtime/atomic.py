@@ -13,7 +13,7 @@ from goal_engine.errors import StoreUnwritable
 
 REFUSALS = frozenset(
     {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.ENOTDIR}
-    | {errno.EEXIST, errno.EISDIR}
+    | {errno.EEXIST, errno.EISDIR, errno.EINTR}
 )
 TEMPORARY = ".tmp-"
 """How the name of a file begins that is not whole yet."""
