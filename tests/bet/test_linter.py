@@ -37,10 +37,12 @@ def lint(checkout: Checkout, findings: str) -> tuple[int, dict[str, Any]]:
     file.write_text(sound + findings + "# not committed\n", encoding="utf-8")
     run("git", "stash", "--quiet", cwd=checkout.root)
     before = fingerprint(checkout.root)
+    state = checkout.root.parent / "state"  # both goals are of one person on one machine
     done = subprocess.run(
         [sys.executable, "-m", "goal_server", "--json", "--trust", "run", "Make the linter pass"],
         cwd=checkout.root,
-        env=os.environ | {"VIRTUAL_ENV": "", "PATH": find_path()},
+        env=os.environ
+        | {"VIRTUAL_ENV": "", "PATH": find_path(), "GOALPROOF_STATE_DIR": str(state)},
         capture_output=True,
         text=True,
         check=False,
