@@ -53,7 +53,7 @@ def bet(session: nox.Session) -> None:
     """Gates in a workspace answer as in the user's environment, on three real projects."""
     install(session)
     session.install("--quiet", "pip")  # fetches the projects
-    session.run("pytest", "-s", "tests/bet", *session.posargs)
+    session.run("pytest", *BY_MODULE, "-rP", "tests/bet", *session.posargs)
 
 
 @nox.session
@@ -86,10 +86,12 @@ def editors(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def torture(session: nox.Session) -> None:
-    """Kill, cut and fill what the store stands on, at every point: the long forms; some need root."""
+    """Kill, cut and fill what the store stands on, at every point, and all that is `long`; some need root."""
     install(session)
     folders = ("tests/torture", "tests/simulation")
     session.run("pytest", *ON_ALL_CORES, "--long", *folders, *session.posargs)
+    others = ("tests/e2e", "tests/integration")
+    session.run("pytest", *ON_ALL_CORES, "--long", "-m", "long", *others, *session.posargs)
 
 
 @nox.session(default=False)

@@ -507,7 +507,7 @@ def test_a_client_may_rely_on_it_that(each: Row, tmp_path: Path) -> None:
         each.keep(wire, tmp_path)
 
 
-@pytest.mark.one_python
+@pytest.mark.long  # it tells of the library, not of this server
 def test_stock_pygls_keeps_and_breaks_what_it_did(tmp_path: Path) -> None:
     def is_kept(number: int) -> bool:
         place = tmp_path / str(number)

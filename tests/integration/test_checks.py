@@ -389,9 +389,12 @@ LIED = {
     "an outcome": (1, {"outputs": ("e" * 64,)}),
     "a link": (3, {"count": 1, "places": ("x",)}),
 }
+IN_CI = "an outcome"
 
 
-@pytest.mark.parametrize("name", LIED)
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=[pytest.mark.long] if n != IN_CI else []) for n in LIED]
+)
 async def test_a_proof_that_lies_about_what_was_seen_is_not_reproduced(
     open_project, name, monkeypatch
 ) -> None:

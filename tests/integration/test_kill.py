@@ -21,6 +21,11 @@ DEADLINE = 60.0
 """Seconds that a condition may take to come true."""
 
 
+def often(name: str, one: str) -> object:
+    """One point is tried with every change, the others in the long form: `test_crashes` has each entry."""
+    return pytest.param(name, marks=[] if name == one else [pytest.mark.long])
+
+
 def a_held_project(tmp_path: Path) -> Path:
     """A project whose gate waits while the file `hold-gate` is there, beside it."""
     wait = f"while [ -e {tmp_path}/hold-gate ]; do sleep 0.02; done"
@@ -122,7 +127,7 @@ POINTS = {
 }
 
 
-@pytest.mark.parametrize("point", POINTS)
+@pytest.mark.parametrize("point", [often(name, "second") for name in POINTS])
 def test_killed_and_resumed_it_ends_with_the_same_tree_and_verdict(
     tmp_path: Path, point: str
 ) -> None:
@@ -205,7 +210,7 @@ REPAIRS = {
 }
 
 
-@pytest.mark.parametrize("point", REPAIRS)
+@pytest.mark.parametrize("point", [often(name, "gate of the repair") for name in REPAIRS])
 def test_killed_while_it_is_repaired_it_repeats_nothing(tmp_path: Path, point: str) -> None:
     held, reached, attempts = REPAIRS[point]
     project = a_project_to_repair(tmp_path)
