@@ -46,8 +46,7 @@ async def resolve_goal(ports: Ports, name: str) -> GoalState:
 
 async def resolve_goal_with_store(store: GoalStateStore, name: str) -> GoalState:
     """`resolve_goal` on a store."""
-    names = [summary.goal_id for summary in await store.list()]
-    state, _ = await store.head(GoalId(find_goal(names, name)))
+    state, _ = await store.head(GoalId(find_goal(await store.names(), name)))
     return state
 
 
@@ -80,7 +79,7 @@ async def forecast_goal(ports: Ports, state: GoalState) -> GoalForecast | None:
 
 async def forecast_goal_with_store(store: GoalStateStore, state: GoalState) -> GoalForecast | None:
     """`forecast_goal` on a store."""
-    summaries = await store.list(NEWEST)
+    summaries = await store.list((await store.names())[-NEWEST:])
     return forecast(state, find_samples(one.state for one in summaries if one.state))
 
 

@@ -102,14 +102,14 @@ async def replay_goal_with_store(
     store: GoalStateStore, name: str, options: ReplayOptions | None = None
 ) -> GoalReplay:
     """`replay_goal` on a store."""
-    summaries = {summary.goal_id: summary for summary in await store.list()}
-    goal_id = GoalId(find_goal(tuple(summaries), name))
+    goal_id = GoalId(find_goal(await store.names(), name))
+    listed = [summary.state for summary in await store.list((goal_id,))]
     shown, refused = await _ask_head(store, goal_id)
     entries, damage = await store.salvage(goal_id)
     if not entries:
         raise JournalDamaged(damage)
     told = tell_story(tuple(entries), options or ReplayOptions())
-    defects = find_defects(entries, {"list": summaries[goal_id].state, "show": shown})
+    defects = find_defects(entries, {"list": next(iter(listed), None), "show": shown})
     return told.changed(damage=damage or refused, defects=defects)
 
 

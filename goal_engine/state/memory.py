@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from hashlib import sha256
 
@@ -80,11 +80,14 @@ class InMemoryGoalStateStore:
         if goal_id not in self.journals:
             raise GoalNotFound(f"No goal is called {goal_id}; `goalproof list` shows them.")
 
-    async def list(self, newest: int | None = None) -> Sequence[Summary]:
-        """Return every goal, or so many of the newest, oldest first, damaged ones too."""
-        names = sorted(self.journals)
-        chosen = names if newest is None else names[-newest:]
-        return [await self._summary(name) for name in chosen]
+    async def names(self) -> Sequence[GoalId]:
+        """Return which goals there are, oldest first, damaged ones too; none of them is read."""
+        return sorted(self.journals)
+
+    async def list(self, goals: Iterable[GoalId] | None = None) -> Sequence[Summary]:
+        """Return all goals, or `goals` as far as they are there, oldest first, damaged ones too."""
+        there = self.journals if goals is None else set(goals) & self.journals.keys()
+        return [await self._summary(name) for name in sorted(there)]
 
     async def _summary(self, name: GoalId) -> Summary:
         try:

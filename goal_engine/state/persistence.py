@@ -10,7 +10,7 @@ import asyncio
 import os
 import re
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from dataclasses import dataclass
@@ -157,9 +157,14 @@ class FileSystemGoalStateStore:
         """Return what verifies of a journal, and what is damaged in it."""
         return await self._do(lambda: self._salvage(goal_id))
 
-    async def list(self, newest: int | None = None) -> Sequence[Summary]:
-        """Return every goal, or so many of the newest, oldest first, damaged ones too."""
-        return await self._do(lambda: self._list(newest))
+    async def names(self) -> Sequence[GoalId]:
+        """Return which goals there are, oldest first, damaged ones too; none of them is read."""
+        return await self._do(self._names)
+
+    async def list(self, goals: Iterable[GoalId] | None = None) -> Sequence[Summary]:
+        """Return all goals, or `goals` as far as they are there, oldest first, damaged ones too."""
+        wanted = None if goals is None else frozenset(goals)
+        return await self._do(lambda: self._list(wanted))
 
     async def mark(self, goals: Iterable[GoalId], newest: int) -> dict[GoalId, Stamp]:
         """Return the journal's stamp of each of `goals` and of the `newest`; one that is gone has none."""
@@ -437,11 +442,19 @@ class FileSystemGoalStateStore:
         state = parse_head(data, tail, stamp, goal_id)
         return None if state is None else (state, line_digest(tail[tail.rfind(b"\n", 0, -1) + 1 :]))
 
-    def _list(self, newest: int | None) -> Sequence[Summary]:
+    def _names(self) -> Sequence[GoalId]:
+        """A folder without a journal is a goal that is being created, or never was."""
+        return [name for name in self._folders() if self._journal(name).exists()]
+
+    def _folders(self) -> Sequence[GoalId]:
         folder = self.root / "goals"
         names = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
-        goals = [name for name in names if GOAL_ID.fullmatch(name)]
-        found = [self._summary(name) for name in (goals if newest is None else goals[-newest:])]
+        return [GoalId(name) for name in names if GOAL_ID.fullmatch(name)]
+
+    def _list(self, wanted: Set[GoalId] | None) -> Sequence[Summary]:
+        found = [
+            self._summary(name) for name in self._folders() if wanted is None or name in wanted
+        ]
         return [summary for summary in found if summary is not None]
 
     def _mark(self, goals: Sequence[GoalId], newest: int) -> dict[GoalId, Stamp]:
@@ -454,10 +467,10 @@ class FileSystemGoalStateStore:
                 marks[goal_id] = _stamp(self._journal(goal_id).stat())
         return marks
 
-    def _summary(self, name: str) -> Summary | None:
-        """A folder without a journal is a goal that is being created, or never was."""
+    def _summary(self, name: GoalId) -> Summary | None:
+        """`None` for a folder without a journal."""
         try:
-            return Summary(name, self._glance(GoalId(name)))
+            return Summary(name, self._glance(name))
         except GoalNotFound:
             return None
         except GoalError as error:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -87,8 +87,12 @@ class GoalStateStore(Protocol):
         """
         ...
 
-    async def list(self, newest: int | None = None) -> Sequence[Summary]:
-        """Return every goal, or so many of the newest, oldest first, damaged ones too."""
+    async def names(self) -> Sequence[GoalId]:
+        """Return which goals there are, oldest first, damaged ones too; none of them is read."""
+        ...
+
+    async def list(self, goals: Iterable[GoalId] | None = None) -> Sequence[Summary]:
+        """Return all goals, or `goals` as far as they are there, oldest first, damaged ones too."""
         ...
 
     async def write_object(self, data: bytes) -> str:

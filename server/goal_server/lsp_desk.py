@@ -139,7 +139,7 @@ class Desk:
         decision = Decision(actor=f"{find_actor()} (editor)", reason="stopped in the editor")
 
         async def has(engine: Engine) -> bool:
-            return goal in [summary.goal_id for summary in await engine.ports.store.list()]
+            return goal in await engine.ports.store.names()
 
         async def work() -> None:
             for engine in self._host.engines:

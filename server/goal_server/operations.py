@@ -515,13 +515,13 @@ async def verify_proof(context: Context, params: p.VerifyProofParams) -> r.Rever
 async def adopt_store(context: Context, params: p.NoParams) -> r.AdoptedView:
     """Let goals be made here although the store came from another place."""
     before = await context.engine.adopt()
-    summaries = await queries.list_goals(context.engine.ports)
+    names = await context.engine.ports.store.names()
     is_made_here = context.engine.home.find_made_here()
     return r.AdoptedView(
         path=str(context.engine.checkout),
         was=before,
-        goals=len(summaries),
-        elsewhere=sum(not is_made_here(summary.goal_id) for summary in summaries),
+        goals=len(names),
+        elsewhere=sum(not is_made_here(name) for name in names),
     )
 
 

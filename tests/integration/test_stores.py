@@ -156,6 +156,9 @@ async def test_goals_are_listed_oldest_first(store):
     listed = await store.list()
     assert [one.goal_id for one in listed] == [goal_id(1), goal_id(2), goal_id(3)]
     assert all(one.state is not None and not one.damage for one in listed)
+    assert list(await store.names()) == [one.goal_id for one in listed]
+    some = await store.list((goal_id(3), goal_id(9), goal_id(1)))
+    assert [one.goal_id for one in some] == [goal_id(1), goal_id(3)]
 
 
 async def test_a_damaged_goal_is_shown_and_the_others_too(store):
@@ -168,6 +171,7 @@ async def test_a_damaged_goal_is_shown_and_the_others_too(store):
         path.write_bytes(path.read_bytes().replace(b"sums", b"bums"))
         store = reopened(store)
     damaged, whole = await store.list()
+    assert len(await store.names()) == 2
     assert damaged.goal_id == goal_id(1) and damaged.state is None
     assert "damaged in line 2" in damaged.damage
     assert whole.state is not None

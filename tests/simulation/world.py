@@ -189,8 +189,14 @@ class SimStore(InMemoryGoalStateStore):
     async def entries(self, goal_id: GoalId, after: int = 0) -> Sequence[e.JournalEntry]:
         return parse_journal(self.disk.journals[goal_id], goal_id).entries[after:]
 
-    async def list(self, newest: int | None = None) -> Sequence[Summary]:
-        return [Summary(name, state) for name, (state, _) in sorted(self.disk.states.items())]
+    async def names(self) -> Sequence[GoalId]:
+        return sorted(self.disk.states)
+
+    async def list(self, goals: Iterable[GoalId] | None = None) -> Sequence[Summary]:
+        there = sorted(self.disk.states.items())
+        return [
+            Summary(name, state) for name, (state, _) in there if goals is None or name in goals
+        ]
 
     async def write_object(self, data: bytes) -> str:
         name = hashlib.sha256(data).hexdigest()
