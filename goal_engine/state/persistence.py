@@ -111,6 +111,8 @@ class FileSystemGoalStateStore:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="goal-store")
         self._known: dict[GoalId, _Known] = {}
         self._glanced: dict[GoalId, tuple[Stamp, GoalState]] = {}
+        self._journals: dict[GoalId, Path] = {}
+        """Where they are: a list of many goals is mostly the making of paths."""
         self._writers: OrderedDict[GoalId, _Writer] = OrderedDict()
         self._ballast = Ballast(root)
         self._is_lean = False
@@ -295,7 +297,10 @@ class FileSystemGoalStateStore:
             writer.lock.release()
 
     def _journal(self, goal_id: GoalId) -> Path:
-        return self._folder(goal_id) / "events.jsonl"
+        known = self._journals.get(goal_id)
+        if known is None:
+            known = self._journals[goal_id] = self._folder(goal_id) / "events.jsonl"
+        return known
 
     def _create(self, goal_id: GoalId, entry: JournalEntry) -> None:
         self._require_root()
