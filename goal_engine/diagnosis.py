@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from goal_engine.budget import find_exceeded
+from goal_engine.conflicts import GoalMergeConflictEvidence, say_others, say_sides
 from goal_engine.decision import CriterionState, Rejection, find_usual_answer
 from goal_engine.progress import find_blocker
 from goal_engine.proof.gate import GateOutcome, GateResult, GateStage, TestFailure
@@ -61,6 +62,8 @@ class _Case:
     state: GoalState
     failures: Mapping[str, tuple[TestFailure, ...]]
     """Where the tests of each gate failed on the goal's tree."""
+    clash: GoalMergeConflictEvidence | None = None
+    """What both sides of what does not merge did."""
 
     def say(self, verb: str, *words: str) -> str:
         return " ".join(("goalproof", verb, self.state.goal_id, *words))
@@ -102,9 +105,16 @@ Told = tuple[str, str, tuple[str, ...]]
 """Why, advice and commands."""
 
 
-def diagnose(state: GoalState, failures: Mapping[str, tuple[TestFailure, ...]]) -> GoalDiagnosis:
-    """Return the diagnosis of a goal; `failures` are those of the proving runs on its tree."""
-    case = _Case(state, failures)
+def diagnose(
+    state: GoalState,
+    failures: Mapping[str, tuple[TestFailure, ...]],
+    clash: GoalMergeConflictEvidence | None = None,
+) -> GoalDiagnosis:
+    """Return the diagnosis of a goal; `failures` are those of the proving runs on its tree.
+
+    `clash` is what was seen of a result that does not merge.
+    """
+    case = _Case(state, failures, clash)
     why, advice, commands = DIAGNOSES[state.status](case)
     cause = ""
     if state.status is S.NOT_READY:
@@ -434,6 +444,8 @@ CAUSES_SEEN: tuple[Callable[[_Case], Cause | None], ...] = (
 def _find_evidence(case: _Case) -> Iterator[SeenFact]:
     if case.state.status not in (S.NOT_READY, S.BLOCKED_ON_HUMAN, S.READY):
         return
+    if case.clash is not None:
+        yield from _find_sides(case.clash)
     for name in case.failed_tasks:
         task = case.state.tasks[name]
         log = case.say("log", "--task", name) if task.log else ""
@@ -446,6 +458,22 @@ def _find_evidence(case: _Case) -> Iterator[SeenFact]:
     for criterion in case.state.judgement.criteria if case.state.judgement else ():
         if criterion.state is not CriterionState.VERIFIED:
             yield SeenFact(source=f"criterion {criterion.criterion.id}", text=criterion.reason)
+
+
+def _find_sides(clash: GoalMergeConflictEvidence) -> Iterator[SeenFact]:
+    """Each place that both sides changed, the side that was there first."""
+    for file in clash.files[:SHOWN]:
+        source = f"conflict {file.kind}"
+        yield SeenFact(source=source, text=file.said or say_sides(clash), path=file.path)
+        for who, places in ((say_others(clash.others), file.ours), (clash.task, file.theirs)):
+            for place in places[:SHOWN]:
+                kept = " ⏎ ".join(line.strip() for line in place.text[:SHOWN]) or "nothing"
+                more = " …" if place.lines[1] > SHOWN else ""
+                text = f"{who} has there, {place.place}: {kept}{more}"
+                yield SeenFact(source=source, text=text, path=file.path, line=place.lines[0] or 1)
+    left = len(clash.files) - SHOWN + clash.more
+    if left > 0:
+        yield SeenFact(source="conflict", text=f"and {left} more files")
 
 
 def _list(names: tuple[str, ...]) -> str:

@@ -23,7 +23,7 @@ from goal_engine.state.naming import find_goal
 from goal_engine.state.store import GoalStateStore, Summary
 from goal_engine.types import GoalId
 from goal_engine.verifier.bundle import proofs_folder, read_bundle
-from goal_engine.verifier.observe import read_failures_with_store
+from goal_engine.verifier.observe import read_clash, read_failures_with_store
 
 
 async def list_goals(ports: Ports) -> Sequence[Summary]:
@@ -104,7 +104,7 @@ async def diagnose_goal_with_store(store: GoalStateStore, name: str) -> GoalDiag
     tree = state.tree or state.created.base_tree
     runs = ((gate, state.find_run(GateStage.PROVING, tree, gate)) for gate in state.gate_names)
     failures = {gate: await read_failures_with_store(store, run) for gate, run in runs if run}
-    return diagnose(state, failures)
+    return diagnose(state, failures, await read_clash(store, state))
 
 
 async def resolve_goal_proof(ports: Ports, name: str) -> Path:

@@ -7,11 +7,11 @@ is recorded before the next, so that a goal which was interrupted goes on where 
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from goal_engine.budget import Spend
+from goal_engine.conflicts import name_files, render_conflict, say_others
 from goal_engine.decision import CriterionState
 from goal_engine.dispatch.tasks.repairs import find_repairs, find_stop, make_repair, make_rework
 from goal_engine.evidence import GoalGitEvidence
@@ -26,7 +26,7 @@ from goal_engine.state.commands import Record
 from goal_engine.state.model import GoalState, TaskState
 from goal_engine.task_graph.graph import GoalTask
 from goal_engine.types import TaskStatus
-from goal_engine.verifier.observe import find_unfinished, observe, read_failures
+from goal_engine.verifier.observe import find_unfinished, observe, read_clash, read_failures
 from goal_engine.verifier.run import name_run
 from goal_engine.workers.prompt import Failed, render_failed, trim_output
 from goal_engine.worktree import Workbench
@@ -37,8 +37,6 @@ SHOWN = 5
 """Names that a sentence repeats."""
 LONGEST = 300
 """Characters of a test's name that a round keeps."""
-SIDE = re.compile(r"~[0-9a-f]{40}(?:[0-9a-f]{24})?$")
-"""How git calls a file that stands where the other side has a folder."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,15 +88,28 @@ async def repair_merge(
     task = next((task for task in state.graph if task.id == name), None)
     if task is None or task.worker == "manual" or not state.budget.repairs:
         return state, ""
-    paths = ", ".join(SIDE.sub("", path) for path in state.conflict[:SHOWN])
-    lacks = (f"the result of task {task.id} does not merge with what is there: {paths}",)
+    lacks = (say_clash(state, task.id),)
     tried = [repair for repair in find_repairs(state) if repair.resolves == task.id]
     rework = None if tried or find_stop(state, spent) else make_rework(state, task)
     if rework is not None:
-        said = await in_thread(_show_conflict, bench, state, task)
+        seen = await read_clash(ports.store, state)
+        told = f"{render_conflict(seen)}\n\n" if seen else ""
+        said = told + await in_thread(_show_conflict, bench, state, task)
         return await _plan(ports, state, rework, lacks, said, resolves=task.id), ""
     ended = [f"{_say_ended(state, repair.task.id)}" for repair in tried]
     return state, "; ".join((*lacks, *ended))
+
+
+def say_clash(state: GoalState, task: str) -> str:
+    """Return what does not merge: with whose work, in which files, and how."""
+    files = name_files(state.conflict)
+    clash = state.clash
+    kinds = {str(kind) for kind in clash.kinds} if clash else set()
+    how = f" ({', '.join(sorted(kinds))})" if kinds else ""
+    more = f" and {len(files) - SHOWN} more" if len(files) > SHOWN else ""
+    by = f", by {say_others(clash.others)}" if clash and clash.others else ""
+    named = f"{', '.join(files[:SHOWN])}{more}{how}"
+    return f"the result of task {task} does not merge with what is there{by}: {named}"
 
 
 async def _plan(

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from goal_engine.budget import UNIT, GoalBudget
+from goal_engine.conflicts import say_others
 from goal_engine.proof.gate import GateStage
 from goal_engine.state import events as e
 from goal_engine.types import Frozen
@@ -186,7 +187,9 @@ SENTENCES: Mapping[type[Frozen], Callable[[Any], str]] = {
     e.TaskFailed: lambda v: f"task {v.task} failed{_attempt(v.attempt)}: {v.reason}",
     e.TasksBlocked: lambda v: f"{name_some(v.tasks)} cannot run, since {v.by} failed",
     e.TreeIntegrated: _integrated,
-    e.IntegrationConflicted: lambda v: f"task {v.task} does not merge: {name_some(v.paths)}",
+    e.IntegrationConflicted: lambda v: (
+        f"task {v.task} does not merge with {say_others(v.others)}: {name_some(v.paths)}"
+    ),
     e.VerificationStarted: lambda v: f"tree {v.tree[:SHORT]} is to be verified",
     e.RoundWeighed: _round,
     e.RepairPlanned: _repair,

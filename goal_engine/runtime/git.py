@@ -519,8 +519,8 @@ def commit_tree(
 
 
 def merge_trees(git_dir: Path, ours: str, theirs: str) -> GitOutput:
-    """Merge two commits without a working tree; code 1 is a conflict."""
-    asked = ["merge-tree", "--write-tree", "-z", "--name-only", "--no-messages", ours, theirs]
+    """Merge two commits without a working tree; code 1 is a conflict, and then it says why."""
+    asked = ["merge-tree", "--write-tree", "-z", ours, theirs]
     return safe_git(asked, git_dir=git_dir, ok=(0, 1))
 
 

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING
 
 from filelock import FileLock
 
+from goal_engine.conflicts import MergeTold, parse_merge
 from goal_engine.errors import ChangeDoesNotFit, ProofRefused, RepositoryUnusable
 from goal_engine.evidence import GITLINK, GoalGitEvidence, parse_diff
 from goal_engine.runtime import git
@@ -115,6 +116,8 @@ class MergeResult:
 
     tree: str | None
     conflicts: tuple[str, ...] = ()
+    told: MergeTold | None = None
+    """What git said of them."""
 
 
 class EvidenceRepository:
@@ -303,10 +306,8 @@ class EvidenceRepository:
     def merge(self, ours: str, theirs: str) -> MergeResult:
         """Merge two commits and return the tree, or the paths in conflict."""
         said = git.merge_trees(self.path, git.check_oid(ours), git.check_oid(theirs))
-        tree, *paths = (field for field in said.text.split("\0") if field)
-        if said.code == 0:
-            return MergeResult(tree)
-        return MergeResult(None, tuple(dict.fromkeys(paths)))
+        told = parse_merge(said.stdout)
+        return MergeResult(told.tree) if said.code == 0 else MergeResult(None, told.paths, told)
 
     def evidence(self, base_tree: str, tree: str) -> GoalGitEvidence:
         """Return what git says the change between two trees is."""

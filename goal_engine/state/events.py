@@ -13,6 +13,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from goal_engine.budget import BudgetAdd, GoalBudget, Spend, UnitName
+from goal_engine.conflicts import ConflictKind
 from goal_engine.decision import Acceptance, Answer, Criterion, Question, Rejection
 from goal_engine.evidence import GoalGitEvidence
 from goal_engine.proof.checked import CheckResult
@@ -387,6 +388,12 @@ class IntegrationConflicted(Frozen):
     type: Literal["integration.conflicted"] = "integration.conflicted"
     task: TaskId
     paths: tuple[str, ...]
+    kinds: tuple[ConflictKind, ...] = later(())
+    """Of each path, how it does not merge."""
+    others: tuple[str, ...] = later(())
+    """The tasks that made what is there, or `base`."""
+    report: Sha256 | None = later(None)
+    """The object that has the lines of both sides."""
 
 
 class VerificationStarted(Frozen):

@@ -66,6 +66,8 @@ def fold_entries(entries: Iterable[e.JournalEntry], state: GoalState | None = No
 
 
 Change = Callable[[GoalState, Any], Mapping[str, Any]]
+MERGED: Mapping[str, Any] = {"conflict": (), "conflicted": None, "clash": None}
+"""Nothing is left that does not merge."""
 
 
 def _with_task(state: GoalState, task: str, **changes: Any) -> dict[str, Any]:
@@ -84,8 +86,7 @@ def _planned(state: GoalState, event: e.GoalPlanned) -> Mapping[str, Any]:
         "questions": tuple(asked for asked in state.questions if asked.id in answered),
         "blocked": None,
         "requests": (),
-        "conflict": (),
-        "conflicted": None,
+        **MERGED,
         "pause_reason": "",
         "interrupted": False,
     }
@@ -202,8 +203,7 @@ def _started(state: GoalState, event: e.GoalStarted) -> Mapping[str, Any]:
         "tasks": again,
         "integrated": tuple(task for task in state.integrated if task not in redone),
         "blocked": None,
-        "conflict": (),
-        "conflicted": None,
+        **MERGED,
         "repairs_before": len(state.repairs),
         "rounds": (),
         "stopped": None,
@@ -234,8 +234,7 @@ def _resumed(state: GoalState, event: e.GoalResumed) -> Mapping[str, Any]:
         "blocked": None,
         "pause_reason": "",
         **_with_budget(state, event.budget or state.budget),
-        "conflict": (),
-        "conflicted": None if tasks != state.tasks else state.conflicted,
+        **({"conflict": ()} if tasks == state.tasks else MERGED),
     }
 
 
@@ -416,7 +415,7 @@ def _integrated(state: GoalState, event: e.TreeIntegrated) -> Mapping[str, Any]:
         "commit": event.commit,
         "tree": event.tree,
         "evidence": event.evidence,
-        **({"conflict": (), "conflicted": None} if resolved is not None else {}),
+        **(MERGED if resolved is not None else {}),
     }
 
 
@@ -437,7 +436,7 @@ def _conflicted(state: GoalState, event: e.IntegrationConflicted) -> Mapping[str
         reason=reason,
         submitted=None,
     )
-    return {**failed, "conflict": event.paths, "conflicted": event.task}
+    return {**failed, "conflict": event.paths, "conflicted": event.task, "clash": event}
 
 
 def _repair_planned(state: GoalState, event: e.RepairPlanned) -> Mapping[str, Any]:

@@ -29,6 +29,7 @@ from goal_engine.state.events import (
     GoalBlocked,
     GoalCreated,
     HunksTried,
+    IntegrationConflicted,
     Receipt,
     RepairPlanned,
     RepairsStopped,
@@ -130,6 +131,8 @@ class GoalState(Frozen):
     conflict: tuple[str, ...] = ()
     conflicted: str | None = None
     """The task whose result did not merge, while nobody has done it on what is there."""
+    clash: IntegrationConflicted | None = later(None)
+    """What was seen of that."""
     repairs: tuple[RepairPlanned, ...] = ()
     """Every repair there was, of earlier runs too."""
     repairs_before: int = 0

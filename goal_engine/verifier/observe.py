@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Iterable
 
 from goal_engine.check import find_command
+from goal_engine.conflicts import GoalMergeConflictEvidence
 from goal_engine.decision import Criterion
 from goal_engine.evidence import GITLINK, SYMLINK, GoalGitEvidence
 from goal_engine.gates.protected import find_protected_change, is_test
@@ -146,6 +147,14 @@ async def read_failures_with_store(store: GoalStateStore, run: GateRun) -> tuple
         return ()
     table = json.loads(await store.read_object(run.failures))
     return tuple(TestFailure.model_validate(item) for item in table)
+
+
+async def read_clash(store: GoalStateStore, state: GoalState) -> GoalMergeConflictEvidence | None:
+    """Return what both sides of the goal's conflict did, `None` without one or where it was not kept."""
+    if state.clash is None or state.clash.report is None:
+        return None
+    kept = await store.read_object(state.clash.report)
+    return GoalMergeConflictEvidence.model_validate_json(kept)
 
 
 def render_failures(failures: tuple[TestFailure, ...]) -> bytes:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from goal_engine.budget import UNIT
+from goal_engine.conflicts import name_files, say_others
 from goal_engine.proof.checked import judge_check
 from goal_engine.proof.verdict import say_rejection
 from goal_engine.state import events as e
@@ -134,7 +135,8 @@ FACTS: Mapping[type, Say] = {
     e.TasksBlocked: lambda _, event: f"not run for want of {event.by}: {', '.join(event.tasks)}",
     e.TreeIntegrated: _integrated,
     e.IntegrationConflicted: lambda _, event: (
-        f"task {event.task} does not merge: {', '.join(event.paths)}"
+        f"task {event.task} does not merge with {say_others(event.others)}:"
+        f" {', '.join(name_files(event.paths))}"
     ),
     e.HunksTried: lambda _, event: (
         f"hunks: {', '.join(f'{number} {word}' for word, number in event.count.items())}"

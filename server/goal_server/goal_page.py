@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from goal_engine.conflicts import say_others
 from goal_server import results as r
 from goal_server.markdown import code, listed, plain, table
 from goal_server.moments import say_moment, say_ms, say_time, say_took
@@ -28,6 +29,8 @@ def _parts(goal: r.GoalView) -> Iterator[str]:
     yield "  \n".join(about)
     if goal.blocker and goal.status != "ready":
         yield f"Why it stands still: {plain(goal.blocker)}"
+    if goal.conflict:
+        yield _section("What does not merge", _conflict(goal.conflict))
     if goal.receipt:
         yield f"Stopped: {plain(goal.receipt.said)}"
     yield _section("Why it is not ready", listed(plain(reason) for reason in goal.reasons))
@@ -55,6 +58,12 @@ def _parts(goal: r.GoalView) -> Iterator[str]:
     notes += [f"applied to {len(goal.applied)} files of the checkout"] if goal.applied else []
     notes += [f"delivered as {code(goal.branch)}"] if goal.branch else []
     yield _section("Notes", listed(notes))
+
+
+def _conflict(conflict: r.ConflictView) -> str:
+    sides = f"task {plain(conflict.task)} against {plain(say_others(conflict.others))}"
+    named = (f"{code(file.path)} {plain(file.kind)}" for file in conflict.files[:FILES])
+    return f"{sides}\n\n{listed(named)}"
 
 
 def render_diagnosis_page(found: r.DiagnosisView) -> str:

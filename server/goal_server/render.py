@@ -13,6 +13,7 @@ from typing import Any
 
 import click
 
+from goal_engine.conflicts import say_others
 from goal_server import results as r
 from goal_server.moments import say_moment, say_ms, say_time, say_took
 from goal_server.plain import plain_line, plain_text
@@ -40,6 +41,8 @@ COLOURS = {
 
 CHECKPOINTS = 20
 """Checkpoints that a page of the terminal shows."""
+CLASHING = 10
+"""Files of a conflict that a goal shows."""
 SHOWN = 3
 """Findings of each section that a goal shows."""
 RECOVERED = (
@@ -69,6 +72,8 @@ def _goal(goal: r.GoalView) -> Iterator[str]:
         yield f"yours   {plain_line(folder)}"  # whole, to be copied
     if goal.blocker and not goal.reasons and not goal.questions and not mine:
         yield from _wrap(goal.blocker, "why     ")
+    if goal.conflict:
+        yield from map(plain_line, _conflict(goal.conflict))
     if goal.receipt:
         yield from _wrap(goal.receipt.said, "stopped ")
     if goal.reasons and goal.status != "ready":
@@ -103,6 +108,14 @@ def _goal(goal: r.GoalView) -> Iterator[str]:
         yield f"branch  {plain_line(goal.branch)}"
     if goal.next:
         yield from ("", "Next:", *(f"  {step}" for step in goal.next))
+
+
+def _conflict(conflict: r.ConflictView) -> Iterator[str]:
+    yield f"clash   task {conflict.task} against {say_others(conflict.others)}"
+    yield from (f"          {file.path} ({file.kind})" for file in conflict.files[:CLASHING])
+    more = len(conflict.files) - CLASHING
+    if more > 0:
+        yield f"          and {more} more"
 
 
 def render_spend(spend: r.SpendView) -> str:

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from goal_engine.budget import GoalBudget, Spend
+from goal_engine.conflicts import ConflictKind, name_files
 from goal_engine.decision import Decided, describe_evidence, find_usual_answer
 from goal_engine.diagnosis import GoalDiagnosis
 from goal_engine.gates.detection.project import PassedOver
@@ -343,6 +344,23 @@ class DecisionView(View):
     reason: str
 
 
+class ConflictedFileView(View):
+    """One file that does not merge."""
+
+    path: str
+    kind: str
+    """content, delete/modify, rename, mode, binary, file/folder, submodule or other."""
+
+
+class ConflictView(View):
+    """A task's result that does not merge with what was there; `diagnose` has both sides' lines."""
+
+    task: str
+    others: tuple[str, ...]
+    """Tasks that made the other side; `base` is the person's own commits."""
+    files: tuple[ConflictedFileView, ...]
+
+
 class GoalView(View):
     """One goal as it stands."""
 
@@ -389,6 +407,8 @@ class GoalView(View):
     """The operations that are possible as it stands, the likeliest first."""
     decisions: tuple[DecisionView, ...] = ()
     """All that people decided about it, oldest first."""
+    conflict: ConflictView | None = None
+    """What does not merge, while nobody has seen to it."""
 
 
 class GoalLine(View):
@@ -798,6 +818,22 @@ def render_goal(
         hunks=state.hunks.count if state.hunks and state.hunks.tree == state.tree else None,
         possible=find_possible(state),
         decisions=tuple(map(_render_decided, state.decisions)),
+        conflict=_render_conflict(state),
+    )
+
+
+def _render_conflict(state: GoalState) -> ConflictView | None:
+    clash = state.clash
+    if clash is None:
+        return None
+    kinds = dict(zip(clash.paths, clash.kinds, strict=False))
+    files = {
+        name_files((path,))[0]: str(kinds.get(path, ConflictKind.OTHER)) for path in clash.paths
+    }
+    return ConflictView(
+        task=clash.task,
+        others=clash.others,
+        files=tuple(ConflictedFileView(path=path, kind=kind) for path, kind in files.items()),
     )
 
 

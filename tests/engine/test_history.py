@@ -80,7 +80,7 @@ def test_a_sentence_is_one_line_of_plain_words(event):
         ),
         (
             e.IntegrationConflicted(task="fix", paths=tuple("abcdefg")),
-            "task fix does not merge: a, b, c, d, e and 2 more",
+            "task fix does not merge with what was there already: a, b, c, d, e and 2 more",
         ),
         (e.HunksTried(tree=TREE, report=DIGEST, count={"unproven": 1, "constrained": 4}),
          "each hunk was taken away once: 4 constrained, 1 unproven"),

@@ -13,6 +13,8 @@ from types import SimpleNamespace
 
 import pytest
 
+from goal_engine.conflicts import ConflictKind, name_files
+from goal_engine.dispatch.merge import examine
 from goal_engine.errors import ChangeDoesNotFit, ProofRefused, RepositoryUnusable, ToolMissing
 from goal_engine.evidence import ChangedFile
 from goal_engine.runtime.repository import EvidenceRepository, read_checkout
@@ -493,6 +495,46 @@ def test_changes_of_the_same_line_conflict(bench):
         commits.append(take(bench)[1])
     merged = bench.evidence.merge(*commits)
     assert (merged.tree, merged.conflicts) == (None, ("docs/guide.md",))
+    assert merged.told.find_kind("docs/guide.md") is ConflictKind.CONTENT
+
+
+def test_each_way_of_not_merging_is_told_apart(bench):
+    """One merge with a conflict of every kind that files alone can have."""
+    sides = (
+        lambda at: (
+            (at / "app.py").write_text("mine\n"), (at / "docs/guide.md").unlink(),
+            (at / "logo.bin").write_bytes(b"\0\1"), (at / "kept.log").rename(at / "moved"),
+            (at / "new").write_text("a file"), (at / "way").write_text("text"),
+        ),
+        lambda at: (
+            (at / "app.py").write_text("yours\n"), (at / "docs/guide.md").write_text("more\n"),
+            (at / "logo.bin").write_bytes(b"\0\2"), (at / "kept.log").rename(at / "elsewhere"),
+            (at / "new").mkdir(), (at / "new/inside").write_text("more"), (at / "way").symlink_to("x"),
+        ),
+    )  # fmt: skip
+    commits = []
+    for number, change in enumerate(sides):
+        at = bench.tmp / f"side-{number}"
+        bench.evidence.make_workspace(at, bench.status.commit)
+        change(at)
+        commits.append(take(bench, at)[1])
+    told = bench.evidence.merge(*commits).told
+    found = {name_files((path,))[0]: told.find_kind(path) for path in told.paths}
+    renamed = ConflictKind.RENAMED
+    assert found == {
+        "app.py": ConflictKind.CONTENT,
+        "docs/guide.md": ConflictKind.DELETED,
+        "logo.bin": ConflictKind.BINARY,
+        "kept.log": renamed,
+        "moved": renamed,
+        "elsewhere": renamed,
+        "new": ConflictKind.FOLDER,
+        "way": ConflictKind.MODE,
+    }
+    clash = examine(bench.evidence, "b", ("a",), (bench.status.commit, *commits), told)
+    app = next(file for file in clash.files if file.path == "app.py")
+    assert (app.ours[0].text, app.theirs[0].text) == (("mine",), ("yours",))
+    assert app.ours[0].base == (1, 20) and app.ours[0].place == "line 1"
 
 
 def test_an_overlay_takes_changes_additions_and_deletions_of_its_paths_only(bench):

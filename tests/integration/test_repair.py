@@ -18,7 +18,7 @@ from goal_engine.engine import Engine
 from goal_engine.lifecycle import execute_goal, resume_goal
 from goal_engine.planner import CreateGoalOptions, create_goal
 from goal_engine.proof.gate import GateStage
-from goal_engine.queries import resolve_goal_proof
+from goal_engine.queries import diagnose_goal, resolve_goal_proof
 from goal_engine.stagnation import Cause
 from goal_engine.state import events as e
 from goal_engine.state.model import GoalState
@@ -351,9 +351,15 @@ async def test_a_conflict_that_nobody_resolves_is_a_persons(agent, again: str) -
     state = await one.create(two_tasks(one))
     state = await execute_goal(one.engine.ports, state.goal_id)
     assert state.status is S.BLOCKED_ON_HUMAN and state.blocked is not None
-    assert "the result of task second does not merge with what is there: notes" in (
+    assert "second does not merge with what is there, by task fix: notes (file/folder)" in (
         state.blocked.reason
     )
+    assert state.clash is not None and state.clash.others == ("fix",)
+    told = next(text for n in (1, 2, 3) if "Repair 1 of" in (text := one.prompt(n)))
+    assert "what does not merge: task second against task fix" in told
+    assert "notes (file/folder)" in told.split("## What was seen of it")[1]
+    found = await diagnose_goal(one.engine.ports, state.goal_id)
+    assert any(f.source == "conflict file/folder" and f.path == "notes" for f in found.evidence)
     assert "it did nothing of what second was to do" in state.blocked.reason
     assert state.tasks["second"].status is TaskStatus.FAILED
     one.script.write_text(

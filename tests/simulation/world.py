@@ -19,6 +19,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from goal_engine.budget import Reports, Spend, find_exceeded
+from goal_engine.conflicts import ConflictKind, MergeTold
 from goal_engine.errors import GoalBusy, GoalNotFound, JournalConflict
 from goal_engine.evidence import ChangedFile, GoalGitEvidence
 from goal_engine.ports import TurnResult, WorkerTurn
@@ -394,7 +395,14 @@ class SimRepository:
                 merged[path] = other[path]
             else:
                 del merged[path]
-        return MergeResult(None if conflicts else self.write_tree(merged), tuple(conflicts))
+        if not conflicts:
+            return MergeResult(self.write_tree(merged))
+        kinds = dict.fromkeys(conflicts, ConflictKind.CONTENT)
+        told = MergeTold(self.write_tree(merged), tuple(conflicts), kinds, {})
+        return MergeResult(None, tuple(conflicts), told)
+
+    def bare_patch(self, base_tree: str, tree: str, path: str) -> bytes:
+        return b""
 
     def evidence(self, base_tree: str, tree: str) -> GoalGitEvidence:
         before, after = self.trees[self.tree_of(base_tree)], self.trees[self.tree_of(tree)]

@@ -245,6 +245,19 @@ export interface DecisionView {
   readonly reason: string;
 }
 
+/** One file that does not merge. */
+export interface ConflictedFileView {
+  readonly path: string;
+  readonly kind: string;
+}
+
+/** A task's result that does not merge with what was there; `diagnose` has both sides' lines. */
+export interface ConflictView {
+  readonly task: string;
+  readonly others: readonly string[];
+  readonly files: readonly ConflictedFileView[];
+}
+
 /** One goal as it stands. */
 export interface GoalView {
   readonly id: string;
@@ -280,6 +293,7 @@ export interface GoalView {
   readonly forecast: ForecastView | null;
   readonly possible: readonly string[];
   readonly decisions: readonly DecisionView[];
+  readonly conflict: ConflictView | null;
 }
 
 /** A new goal. */

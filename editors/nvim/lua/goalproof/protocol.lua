@@ -166,6 +166,17 @@
 ---@field actor string
 ---@field reason string
 
+--- One file that does not merge.
+---@class goalproof.ConflictedFileView
+---@field path string
+---@field kind string
+
+--- A task's result that does not merge with what was there; `diagnose` has both sides' lines.
+---@class goalproof.ConflictView
+---@field task string
+---@field others string[]
+---@field files goalproof.ConflictedFileView[]
+
 --- One goal as it stands.
 ---@class goalproof.GoalView
 ---@field id string
@@ -201,6 +212,7 @@
 ---@field forecast goalproof.ForecastView|nil
 ---@field possible string[]
 ---@field decisions goalproof.DecisionView[]
+---@field conflict goalproof.ConflictView|nil
 
 --- A new goal.
 ---@class goalproof.PlanParams
