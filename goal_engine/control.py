@@ -12,6 +12,7 @@ from goal_engine.decision import Answer
 from goal_engine.errors import GoalBusy, NotPossibleNow
 from goal_engine.planner import replan
 from goal_engine.ports import Ports
+from goal_engine.runtime.fingerprint import forget_fingerprint, restore_repository
 from goal_engine.runtime.repository import has_stash
 from goal_engine.runtime.running import Ended
 from goal_engine.runtime.threads import in_thread
@@ -22,7 +23,7 @@ from goal_engine.state.commands import (
     StopGoal,
     SubmitTask,
 )
-from goal_engine.state.decide import check_asked
+from goal_engine.state.decide import MOVED, STEERED, check_asked
 from goal_engine.state.events import ControlKind
 from goal_engine.state.model import GoalState
 from goal_engine.state.possible import check_possible
@@ -194,7 +195,8 @@ async def answer_question(
 ) -> GoalState:
     """Record an answer; when it was the last one a goal without a plan is planned again.
 
-    Raises `GoalNotFound` for a question that is not asked.
+    `restore`, about what changed in the person's repository, is done before it is recorded: killed
+    between the two, it is asked and done again.  Raises `GoalNotFound` for a question that is not asked.
     """
     state = await ports.read(goal_id)
     check_possible(state, "answer")
@@ -202,5 +204,13 @@ async def answer_question(
     answer = Answer(question=question, text=text, decision=decision)
     installed = await in_thread(_find_installed, ports)
     planned, blocked, questions = replan(state, answer, installed)
-    command = AnswerQuestion(question, text, decision, planned, questions, blocked)
-    return await ports.transact(goal_id, command)
+    restored: tuple[str, ...] = ()
+    if question.startswith(STEERED) and text.strip().casefold() == "restore":
+        restored = await in_thread(
+            restore_repository, ports.find_state_dir(), goal_id, ports.checkout
+        )
+    command = AnswerQuestion(question, text, decision, planned, questions, blocked, restored)
+    after = await ports.transact(goal_id, command)
+    if question.startswith((STEERED, MOVED)):
+        await in_thread(forget_fingerprint, ports.find_state_dir(), goal_id)
+    return after

@@ -95,7 +95,12 @@ class Question(Frozen):
     text: str
 
 
-CHOICES = {"gate:": ("optional", "required"), "unmetered": ("unlimited",)}
+CHOICES = {
+    "gate:": ("optional", "required"),
+    "unmetered": ("unlimited",),
+    "tamper": ("restore", "mine"),
+    "moved": ("mine",),
+}
 """How the ids of the engine's own questions begin, and what can be answered; the usual one first."""
 
 

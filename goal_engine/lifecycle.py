@@ -38,6 +38,7 @@ from goal_engine.state.decide import UNMETERED, WAIVE, find_unmetered_limits
 from goal_engine.state.model import GoalState
 from goal_engine.state.possible import check_possible
 from goal_engine.takeover import take_over
+from goal_engine.tamper import Vigil
 from goal_engine.types import GoalId, GoalStatus, TaskStatus
 from goal_engine.verifier.bench import open_bench
 from goal_engine.verifier.bundle import write_bundle
@@ -228,13 +229,19 @@ async def _block(
 
 
 async def _work(ports: Ports, bench: Workbench, goal_id: GoalId, meter: Meter) -> None:
-    state = await ports.read(goal_id)
+    begun = state = await ports.read(goal_id)
+    vigil = Vigil(ports, bench.state_dir, meter)
+    if await vigil.finds_left(state):
+        return
+    await vigil.begin(state)
     base = state.created.base_commit
     state = await run_stage(ports, bench, state, GateStage.BASELINE, base, state.gates)
+    if await vigil.ends_badly(begun, "gates"):
+        return
     if state.reopened:
-        again = await _prove(ports, bench, state, meter)
+        again = await _prove(ports, bench, vigil, state, meter)
         if again is not None:
-            await _judge(ports, bench, again, meter)
+            await _judge(ports, bench, vigil, again, meter)
         return
     reports = {name: worker.reports for name, worker in ports.workers.items()}
     questions = (*find_gate_questions(state), *find_budget_questions(state, reports))
@@ -246,20 +253,20 @@ async def _work(ports: Ports, bench: Workbench, goal_id: GoalId, meter: Meter) -
         return
     state = await integrate(ports, bench, state)
     while True:
-        worked = await _run_waves(ports, bench, state, meter)
+        worked = await _run_waves(ports, bench, vigil, state, meter)
         if worked is None:
             return
-        proven = await _prove(ports, bench, worked, meter)
+        proven = await _prove(ports, bench, vigil, worked, meter)
         if proven is None:
             return
         state = await repair_result(ports, bench, proven, meter.find_total(proven))
         if not state.graph.ready(state.statuses):
             break
-    await _judge(ports, bench, state, meter)
+    await _judge(ports, bench, vigil, state, meter)
 
 
 async def _run_waves(
-    ports: Ports, bench: Workbench, state: GoalState, meter: Meter
+    ports: Ports, bench: Workbench, vigil: Vigil, state: GoalState, meter: Meter
 ) -> GoalState | None:
     """Run what there is to do, repairs too; `None` when the goal is blocked instead."""
     goal_id = state.goal_id
@@ -274,7 +281,12 @@ async def _run_waves(
         if wave.tasks:
             await ports.store.check_room()
             state = await ports.transact(goal_id, RecordStep("wave", meter.in_flight))
+            await vigil.begin(state)
             ran = await run_wave(ports, bench, state, wave, meter)
+            names = ", ".join(task.id for task in wave.tasks)
+            by_hand = all(task.worker == "manual" for task in wave.tasks)
+            if await vigil.ends_badly(state, f"task {names}", by_hand=by_hand):
+                return None
             state = await integrate(ports, bench, ran)
             continue
         state, conflict = await repair_merge(ports, bench, state, spent)
@@ -287,9 +299,9 @@ async def _run_waves(
 
 
 async def _prove(
-    ports: Ports, bench: Workbench, state: GoalState, meter: Meter
+    ports: Ports, bench: Workbench, vigil: Vigil, state: GoalState, meter: Meter
 ) -> GoalState | None:
-    """Run the gates on the integrated tree; `None` when the change is larger than allowed."""
+    """Run the gates on the integrated tree; `None` when the goal is blocked instead."""
     goal_id, created = state.goal_id, state.created
     state = await ports.read(goal_id)
     exceeded = find_exceeded(state.budget, Spend(changed_lines=_count_lines(state)))
@@ -299,7 +311,10 @@ async def _prove(
     begun = e.VerificationStarted(tree=state.tree or created.base_tree)
     state = await ports.transact(goal_id, RecordStep("gates", meter.in_flight, (begun,)))
     commit = state.commit or created.base_commit
+    await vigil.begin(state)
     await run_stage(ports, bench, state, GateStage.PROVING, commit, state.gates)
+    if await vigil.ends_badly(state, "gates"):
+        return None
     return await ports.transact(goal_id, RecordStep("judging", meter.in_flight))
 
 
@@ -307,12 +322,17 @@ def _count_lines(state: GoalState) -> int:
     return state.evidence.additions + state.evidence.deletions if state.evidence else 0
 
 
-async def _judge(ports: Ports, bench: Workbench, state: GoalState, meter: Meter) -> None:
+async def _judge(
+    ports: Ports, bench: Workbench, vigil: Vigil, state: GoalState, meter: Meter
+) -> None:
     """Look closer at the tree that is kept, weigh all that was seen, and prove it."""
-    goal_id, lines = state.goal_id, _count_lines(state)
+    goal_id, lines, before = state.goal_id, _count_lines(state), state
+    await vigil.begin(state)
     state, without = await run_counterfactual(ports, bench, state)
     state, original = await run_original(ports, bench, state)
     state = await run_checks(ports, bench, state)
+    if await vigil.ends_badly(before, "gates and checks"):
+        return
     read = bench.repository.read_blob
     reaching = await in_thread(find_reaching_change, read, state.evidence, state.gates)
     seen = await observe(ports, state, without, original, reaching)

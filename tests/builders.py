@@ -16,6 +16,7 @@ from goal_engine.decision import (
     Rejection,
 )
 from goal_engine.evidence import GoalGitEvidence
+from goal_engine.moved import Part, RepositoryChange
 from goal_engine.proof.checked import CheckResult
 from goal_engine.proof.gate import GateOutcome, GateResult, GateSpec, GateStage
 from goal_engine.proof.verdict import Judgement, Verdict
@@ -106,6 +107,12 @@ EVENTS: tuple[e.GoalEvent, ...] = (
     e.QuestionsAsked(questions=(a_question(),)),
     e.QuestionAnswered(answer=Answer(question="what", text="this", decision=ME)),
     e.GateWaived(gate="tests", decision=ME),
+    e.RepositoryMoved(
+        changes=(RepositoryChange(part=Part.HOOK, name="hooks/x", what="appeared", steers=True),),
+        during="task fix",
+        tasks=("fix",),
+    ),
+    e.RepositorySettled(choice="restore", restored=("hooks/x",), decision=ME),
     e.LimitsWaived(limits=("usd",), decision=ME),
     a_block(),
     e.GoalStarted(),

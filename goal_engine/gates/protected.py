@@ -1,7 +1,8 @@
 """Paths that always need a person: what others execute, and what decides whether a gate is green.
 
 The list is of names, at any depth, compared as a careless file system would: without case, in one
-normal form, without trailing dots and spaces.
+normal form, without trailing dots and spaces, without what HFS+ leaves out and NTFS takes for a stream.
+A short name that Windows could have made (`GIT~1`) may stand for any of them, so it needs a person too.
 """
 
 from __future__ import annotations
@@ -11,24 +12,57 @@ import re
 import sys
 import unicodedata
 from collections.abc import Iterable, Iterator
-from fnmatch import fnmatchcase
+from fnmatch import translate
 from itertools import pairwise
 
-from goal_engine.evidence import SYMLINK, GoalGitEvidence
+from goal_engine.evidence import GITLINK, SYMLINK, GoalGitEvidence
 from goal_engine.proof.gate import REPORT, GateReport, GateSpec
 from goal_engine.task_graph.globs import match_any
 
 OTHERS_EXECUTE = (
-    *(".git*", "git~[0-9]", ".hg", ".hgrc", ".goalproof"),
-    *(".vscode", "*.code-workspace", ".idea", ".devcontainer", ".devcontainer.json"),
-    *(".nvim.lua", ".nvimrc", ".exrc", ".vimrc", ".lvimrc", ".editorconfig"),
+    *(".git*", ".hg", ".hgrc", ".svn", ".jj", ".goalproof"),
+    *(".vscode", "*.code-workspace", ".idea", ".devcontainer", ".devcontainer.json", ".vs"),
+    *(
+        ".zed",
+        ".fleet",
+        "*.sublime-project",
+        "*.sublime-workspace",
+        ".dir-locals*.el",
+        ".projectile",
+    ),
+    *(".nvim.lua", ".nvimrc", ".exrc", ".vimrc", ".gvimrc", ".lvimrc", ".vim", ".nvim"),
+    *(
+        ".editorconfig",
+        ".gdbinit",
+        ".lldbinit",
+        ".pdbrc*",
+        ".pythonrc*",
+        ".irbrc",
+        ".pryrc",
+        ".rprofile",
+    ),
+    *(".bashrc", ".bash_profile", ".profile", ".zshrc", ".zshenv", ".inputrc", ".netrc", ".ssh"),
     *(".env*", ".direnv", ".tool-versions", "mise.toml", ".mise.toml"),
-    *(".claude", ".codex", ".cursor", ".cursorrules", ".kimi", ".gemini", ".amazonq", ".mcp.json"),
-    *("agents.md", "claude.md", "gemini.md"),
-    *(".ci", ".circleci", ".travis.yml", "azure-pipelines.yml", "jenkinsfile"),
+    *(".claude*", ".codex", ".cursor*", ".kimi", ".gemini*", ".amazonq", ".mcp.json", "mcp.json"),
+    *(".windsurf*", ".cline*", ".roo*", ".kilocode*", ".kiro", ".continue", ".aider*", ".qwen"),
+    *(
+        ".opencode",
+        "opencode.json*",
+        ".goose*",
+        ".augment*",
+        ".junie",
+        ".trae",
+        ".copilot",
+        ".agents",
+    ),
+    *("agents*.md", "claude*.md", "gemini.md", "qwen.md", "skill.md"),
+    *(".ci", ".circleci", ".travis.yml", "azure-pipelines*.yml", "jenkinsfile*", ".drone.yml"),
+    *(".woodpecker*", ".buildkite", "bitbucket-pipelines.yml", "buildspec*.yml", "cloudbuild.y*ml"),
     *(".husky", ".pre-commit-config.yaml", ".pre-commit-hooks.yaml", "lefthook.yml"),
     *("package.json", ".npmrc", ".yarnrc*", "makefile", "gnumakefile", "*.mk", "justfile"),
-    *("taskfile.yml", "taskfile.yaml", "build.rs", "hatch_build.py"),
+    *("taskfile*.y*ml", "build.rs", "hatch_build.py", "cmakelists.txt", "*.cmake", "meson.build"),
+    *("dockerfile*", "containerfile*", "docker-compose*.y*ml", "compose*.y*ml", "vagrantfile"),
+    *("procfile*", "tiltfile", "rakefile"),
 )
 """Configuration that an editor, an agent, git, CI or a build runs without being asked."""
 
@@ -75,11 +109,18 @@ OTHER_GATES_READ = (
         "nextest.toml",
     ),
     *("uv.lock", "poetry.lock", "pdm.lock", "pipfile*", "pylock*.toml", "poetry.toml", "uv.toml"),
-    *("composer.json", "composer.lock", "gemfile*", "pom.xml", "build.gradle*", "rakefile"),
+    *("composer.json", "composer.lock", "gemfile*", "pom.xml", "build.gradle*", "settings.gradle*"),
+    *("gradlew*", "gradle", "mvnw*", ".mvn", "build.sbt", "build.zig*", "build.xml"),
 )
 """The same for other languages, and what decides which code of others is run."""
 
 PATTERNS = OTHERS_EXECUTE + GATES_READ + OTHER_GATES_READ
+
+ELSEWHERE = frozenset({SYMLINK, GITLINK})
+"""Modes of what stands in a tree and has its content somewhere else."""
+
+NAMES = re.compile("|".join(translate(pattern) for pattern in PATTERNS))
+"""All of them at once: a change may have ten thousand paths."""
 
 SHADOWS = {
     "pytest": ("_pytest", "pluggy", "iniconfig"),
@@ -125,7 +166,9 @@ DEFAULT_TESTS = (
 """What counts as a test whatever a gate says: one taken for code would let a weakened test pass."""
 
 INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff]")
-"""Characters that some file systems leave out when they compare names."""
+"""Characters that some file systems leave out when they compare names (git's `protectHFS`, and more)."""
+SHORT = re.compile(r"(?=[^.]{3,8}(\.|$))[^.~]{1,6}~[0-9]{1,6}(\.[^.]{1,3})?$")
+"""A name of eight and three that Windows makes of a longer one; of which, nobody can tell (`GI7EBA~1`)."""
 
 
 def find_protected(paths: Iterable[str], specs: Iterable[GateSpec]) -> tuple[str, ...]:
@@ -144,9 +187,9 @@ def find_protected(paths: Iterable[str], specs: Iterable[GateSpec]) -> tuple[str
 
 
 def find_protected_change(evidence: GoalGitEvidence, specs: Iterable[GateSpec]) -> tuple[str, ...]:
-    """Return the changed paths that need a person's eye: protected ones and symbolic links, whose
-    content is wherever they lead and not in the tree."""
-    links = {file.path for file in evidence.files if file.mode == SYMLINK}
+    """Return the changed paths that need a person's eye: protected ones, and symbolic links and
+    submodules that come, change or go: their content is elsewhere and not in the tree."""
+    links = {file.path for file in evidence.files if {file.mode, file.old_mode} & ELSEWHERE}
     named = find_protected(sorted(evidence.paths), specs)
     return tuple(sorted({*named, *links}))
 
@@ -167,7 +210,7 @@ def is_test(path: str, globs: tuple[str, ...] = ()) -> bool:
 def _is_protected(path: str, named: frozenset[str]) -> bool:
     if path in named:
         return True
-    return any(fnmatchcase(part, pattern) for part in path.split("/") for pattern in PATTERNS)
+    return any(SHORT.match(part) or NAMES.match(part) for part in path.split("/"))
 
 
 def _is_shadow(path: str, places: frozenset[str]) -> bool:
@@ -188,8 +231,15 @@ def _find_places(spec: GateSpec) -> Iterator[str]:
 def _fold(path: str) -> str:
     """Return `path` as the most forgiving of file systems would compare it."""
     shown = INVISIBLE.sub("", unicodedata.normalize("NFKC", path)).replace("\\", "/")
-    parts = (unicodedata.normalize("NFC", part.casefold()) for part in shown.split("/"))
-    return "/".join(part.rstrip(". ") or part for part in parts)
+    folded = unicodedata.normalize(
+        "NFC", unicodedata.normalize("NFKC", shown.casefold()).casefold()
+    )
+    return "/".join(map(_trim, folded.split("/")))
+
+
+def _trim(part: str) -> str:
+    """NTFS takes `.git::$INDEX_ALLOCATION` for `.git`, and leaves out dots and spaces at the end."""
+    return part.partition(":")[0].rstrip(". ") or part
 
 
 def _find_named(spec: GateSpec) -> Iterator[str]:

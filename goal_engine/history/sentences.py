@@ -10,6 +10,7 @@ from typing import Any
 
 from goal_engine.budget import UNIT, GoalBudget
 from goal_engine.conflicts import say_others
+from goal_engine.moved import say_changes
 from goal_engine.proof.gate import GateStage
 from goal_engine.state import events as e
 from goal_engine.types import Frozen
@@ -195,6 +196,14 @@ SENTENCES: Mapping[type[Frozen], Callable[[Any], str]] = {
     e.RepairPlanned: _repair,
     e.RepairDropped: lambda v: f"what {v.task} did was dropped: {v.reason}",
     e.RepairsStopped: lambda v: f"no further repair is tried: {v.reason}",
+    e.RepositoryMoved: lambda v: (
+        f"while {v.during} ran, the repository changed: {say_changes(v.changes)}"
+    ),
+    e.RepositorySettled: lambda v: (
+        f"put back as it was: {name_some(v.restored) or 'nothing'}"
+        if v.choice == "restore"
+        else "what changed in the repository was the person's own doing"
+    ),
     e.VerificationReopened: lambda v: f"the gates run again on tree {v.tree[:SHORT]}",
     e.HunksTried: _hunks,
     e.GoalJudged: _judged,

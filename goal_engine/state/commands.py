@@ -32,6 +32,8 @@ class AnswerQuestion:
     planned: e.GoalPlanned | None = None
     questions: tuple[Question, ...] = ()
     blocked: e.GoalBlocked | None = None
+    restored: tuple[str, ...] = ()
+    """What was put back in the person's repository because they said so."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,6 +39,8 @@ WAIVE = "gate:"
 UNMETERED = "unmetered"
 """A question that begins so asks whether limits count against which no worker can report; the
 answer `unlimited` waives them."""
+STEERED, MOVED = "tamper", "moved"
+"""Questions that begin so ask whose doing it was that the person's repository changed meanwhile."""
 
 
 def decide(state: GoalState | None, command: c.Command, now: datetime) -> tuple[e.GoalEvent, ...]:
@@ -373,6 +375,13 @@ def _answer(state: GoalState, command: c.AnswerQuestion) -> tuple[e.GoalEvent, .
     if command.question.startswith(UNMETERED):
         limits = find_unmetered_limits(state)
         events.append(e.LimitsWaived(limits=limits, decision=command.decision))
+    if command.question.startswith((STEERED, MOVED)):
+        settled = e.RepositorySettled(
+            choice="restore" if said == "restore" else "mine",
+            restored=command.restored,
+            decision=command.decision,
+        )
+        events.append(settled)
     if command.questions:
         events.append(e.QuestionsAsked(questions=command.questions))
     events += [event for event in (command.planned, command.blocked) if event is not None]

@@ -26,6 +26,9 @@ DECISIONS: Mapping[type[Frozen], Callable[[Any], Decided | None]] = {
     e.LimitsWaived: lambda v: Decided(
         verb="waive", about=f"limit of {', '.join(v.limits)}", decision=v.decision
     ),
+    e.RepositorySettled: lambda v: Decided(
+        verb=v.choice, about=", ".join(v.restored), decision=v.decision
+    ),
     e.BudgetExtended: lambda v: Decided(verb="budget", decision=v.decision),
     e.ControlRequested: lambda v: Decided(verb=v.kind, decision=v.decision),
     e.GoalPaused: lambda v: _say_stop("pause", v),

@@ -16,6 +16,7 @@ from goal_engine.budget import BudgetAdd, GoalBudget, Spend, UnitName
 from goal_engine.conflicts import ConflictKind
 from goal_engine.decision import Acceptance, Answer, Criterion, Question, Rejection
 from goal_engine.evidence import GoalGitEvidence
+from goal_engine.moved import RepositoryChange
 from goal_engine.proof.checked import CheckResult
 from goal_engine.proof.gate import GateResult, GateSpec, GateStage
 from goal_engine.proof.review import ReviewPolicy
@@ -462,6 +463,39 @@ class RepairsStopped(Frozen):
     """The diagnosis, where that is the reason."""
 
 
+class RepositoryMoved(Frozen):
+    """Something of the person's repository is not as it was before workers or gates ran.
+
+    Nothing of what they left goes on before a person has said whose doing that was.
+    """
+
+    type: Literal["repository.moved"] = "repository.moved"
+    changes: tuple[RepositoryChange, ...] = Field(min_length=1)
+    during: str
+    """What ran meanwhile, in words."""
+    tasks: tuple[TaskId, ...] = ()
+    """The tasks of it that left results which nothing was made of yet."""
+    gates: tuple[str, ...] = ()
+    """`stage:tree:gate` of the gates that ran."""
+    asked: bool = True
+    """Whether a person is asked: not again about moves that they said are theirs."""
+
+    @property
+    def steers(self) -> bool:
+        """Whether any of it can make git run or believe something."""
+        return any(change.steers for change in self.changes)
+
+
+class RepositorySettled(Frozen):
+    """A person said what becomes of it."""
+
+    type: Literal["repository.settled"] = "repository.settled"
+    choice: Literal["mine", "restore"]
+    restored: tuple[str, ...] = ()
+    """What was put back as it was before."""
+    decision: Decision
+
+
 class VerificationReopened(Frozen):
     """A person has the gates run again on the tree that was judged; nobody works on it meanwhile."""
 
@@ -595,6 +629,8 @@ GoalEvent = Annotated[
     | RepairPlanned
     | RepairDropped
     | RepairsStopped
+    | RepositoryMoved
+    | RepositorySettled
     | VerificationReopened
     | HunksTried
     | GoalJudged

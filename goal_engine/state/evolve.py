@@ -232,6 +232,7 @@ def _resumed(state: GoalState, event: e.GoalResumed) -> Mapping[str, Any]:
         "receipt": None,
         "interrupted": False,
         "blocked": None,
+        "moved": None,
         "pause_reason": "",
         **_with_budget(state, event.budget or state.budget),
         **({"conflict": ()} if tasks == state.tasks else MERGED),
@@ -259,6 +260,25 @@ def _find_held_up(state: GoalState) -> tuple[str, ...]:
         if state.tasks[name].status is TaskStatus.BLOCKED
     )
     return (state.conflicted, *waiting)
+
+
+def _moved(state: GoalState, event: e.RepositoryMoved) -> Mapping[str, Any]:
+    return {"moved": event} if event.asked else {}
+
+
+def _settled(state: GoalState, event: e.RepositorySettled) -> Mapping[str, Any]:
+    """What is put back was not the person's: of what ran beside it nothing counts."""
+    moved = state.moved
+    if event.choice == "mine" or moved is None:
+        return {"moves_are_mine": True}
+    dropped = {
+        name: _again(state.tasks[name])
+        for name in moved.tasks
+        if state.tasks[name].status is TaskStatus.DONE and name not in state.integrated
+    }
+    ran = {key: run for key, run in state.gates_run.items() if key not in moved.gates}
+    checks = {} if moved.gates else state.checks_run
+    return {"tasks": {**state.tasks, **dropped}, "gates_run": ran, "checks_run": checks}
 
 
 def _blocked(state: GoalState, event: e.GoalBlocked) -> Mapping[str, Any]:
@@ -483,6 +503,8 @@ CHANGES: Mapping[type[Frozen], Change] = {
     e.RepairPlanned: _repair_planned,
     e.RepairDropped: _repair_dropped,
     e.RepairsStopped: lambda s, v: {"stopped": v},
+    e.RepositoryMoved: _moved,
+    e.RepositorySettled: _settled,
     e.VerificationReopened: _reopened,
     e.HunksTried: lambda s, v: {"hunks": v},
     e.GoalJudged: _judged,

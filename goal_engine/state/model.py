@@ -33,6 +33,7 @@ from goal_engine.state.events import (
     Receipt,
     RepairPlanned,
     RepairsStopped,
+    RepositoryMoved,
 )
 from goal_engine.task_graph.graph import GoalTaskGraph
 from goal_engine.types import (
@@ -123,6 +124,10 @@ class GoalState(Frozen):
     """What the stop came to that the goal stands at."""
     pause_reason: str = ""
     interrupted: bool = False
+    moved: RepositoryMoved | None = later(None)
+    """What moved in the person's repository, from when they are asked until the goal goes on."""
+    moves_are_mine: bool = later(False)
+    """Whether the person said that HEAD, branches and the index are theirs to move meanwhile."""
     integrated: tuple[str, ...] = ()
     """Ids of the tasks whose results are in `commit`."""
     commit: GitOid | None = None

@@ -66,6 +66,8 @@ def _find_halt(state: GoalState) -> str:
     """What keeps a goal from going on that waits for a person: what can be said is said first."""
     if state.open_questions:
         return "answer " + ", ".join(question.id for question in state.open_questions)
+    if state.moved is not None:
+        return ""
     if state.conflicted is None and state.is_judged and state.judgement is not None:
         return "; ".join(state.judgement.reasons)
     return ""
@@ -77,11 +79,21 @@ def _find_missing_tasks(state: GoalState) -> str:
     return state.blocked.next if state.blocked else "it has no tasks"
 
 
+def _find_move(state: GoalState) -> str:
+    """What moved in the person's repository comes first: no word counts for what ran beside it."""
+    asked = ", ".join(question.id for question in state.open_questions)
+    return f"answer {asked}, then `resume`" if asked else "`resume` it first"
+
+
 def _find_missing_judgement(state: GoalState) -> str:
+    if state.moved is not None:
+        return _find_move(state)
     return "" if state.is_judged else "its present tree was not judged yet"
 
 
 def _find_missing_acceptable(state: GoalState) -> str:
+    if state.moved is not None:
+        return _find_move(state)
     if not state.is_judged or state.judgement is None:
         return "its present tree was not judged yet"
     waiting = any(is_acceptable(verdict) for verdict in state.judgement.criteria)
@@ -92,7 +104,7 @@ ASKS = _unless("it asks something", lambda s: s.open_questions, "it asks nothing
 HANDED = _unless("a task is in a person's hands", lambda s: s.handed_over, "no task waits for you")
 UNBEGUN = _unless(
     "no task was attempted",
-    lambda s: not s.has_begun,
+    lambda s: not s.has_begun and s.moved is None,
     "work on its plan has begun; `run` with the other plan makes a goal of its own",
 )
 TASKS = Condition("it has tasks", _find_missing_tasks)
@@ -134,7 +146,7 @@ UNTOLD = frozenset(S)
 OPERATIONS: tuple[Row, ...] = (
     Row("answer", _at(
         (S.BLOCKED_ON_HUMAN,), e.QuestionAnswered, e.GateWaived, e.LimitsWaived, e.QuestionsAsked,
-        e.GoalPlanned, e.GoalBlocked, given=ASKS,
+        e.RepositorySettled, e.GoalPlanned, e.GoalBlocked, given=ASKS,
     )),
     Row("accept", _at((S.BLOCKED_ON_HUMAN, S.NOT_READY), e.CriterionAccepted, *WORD, given=WAITS)),
     Row("submit", _at((S.RUNNING,), e.TaskSubmitted, given=HANDED)),

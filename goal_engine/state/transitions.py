@@ -44,6 +44,7 @@ _WORK = (
     e.RepairPlanned,
     e.RepairDropped,
     e.RepairsStopped,
+    e.RepositoryMoved,
     e.GoalJudged,
     e.ProofRecorded,
     e.QuestionsAsked,
@@ -80,6 +81,7 @@ TRANSITIONS: Mapping[GoalStatus | None, Moves] = {
             e.QuestionAnswered,
             e.GateWaived,
             e.LimitsWaived,
+            e.RepositorySettled,
             e.CriterionAccepted,
             e.HunksTried,
             e.GoalJudged,
@@ -140,6 +142,7 @@ TASK_MOVES: Mapping[TaskStatus | None, Mapping[type[Frozen], TaskStatus]] = {
         e.IntegrationConflicted: T.FAILED,
         e.RepairDropped: T.FAILED,
         e.GoalStarted: T.PENDING,
+        e.RepositorySettled: T.PENDING,
     },
     T.FAILED: {
         e.GoalStarted: T.PENDING,
@@ -156,6 +159,7 @@ TASK_MOVES: Mapping[TaskStatus | None, Mapping[type[Frozen], TaskStatus]] = {
 
 `goal.started` gives out again what did not end well and, after `not_ready`, what agents and people
 did; `goal.resumed` and `tree.integrated` settle a task that did not merge and those that wait for it.
+`repository.settled` drops results that were left beside a change of the person's repository.
 """
 
 

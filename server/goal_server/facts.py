@@ -7,6 +7,7 @@ from typing import Any
 
 from goal_engine.budget import UNIT
 from goal_engine.conflicts import name_files, say_others
+from goal_engine.moved import say_changes
 from goal_engine.proof.checked import judge_check
 from goal_engine.proof.verdict import say_rejection
 from goal_engine.state import events as e
@@ -115,6 +116,12 @@ FACTS: Mapping[type, Say] = {
     e.GoalPlanned: _planned,
     e.QuestionsAsked: lambda _, event: "asked: " + "; ".join(q.text for q in event.questions),
     e.QuestionAnswered: lambda _, event: f"answered: {event.answer.question}",
+    e.RepositoryMoved: lambda _, event: f"your repository moved: {say_changes(event.changes)}",
+    e.RepositorySettled: lambda _, event: (
+        f"put back: {', '.join(event.restored) or 'nothing'}"
+        if event.choice == "restore"
+        else "you moved it yourself"
+    ),
     e.LimitsWaived: lambda _, event: f"no limit any more: {', '.join(event.limits)}",
     e.GateWaived: lambda _, event: f"gate {event.gate} is not required any more",
     e.GoalBlocked: _blocked,

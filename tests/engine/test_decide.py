@@ -267,7 +267,12 @@ def test_a_gate_is_waived_by_the_word_optional_alone(text, required):
 
 @pytest.mark.parametrize(
     ("question", "choices"),
-    [("gate:tests", "`optional` or `required`"), ("unmetered", "`unlimited`")],
+    [
+        ("gate:tests", "`optional` or `required`"),
+        ("unmetered", "`unlimited`"),
+        ("tamper", "`restore` or `mine`"),
+        ("moved-2", "`mine`"),
+    ],
 )
 def test_an_answer_that_is_no_choice_is_refused_with_the_choices(question, choices):
     with pytest.raises(BadInput, match=f"'maybe' is no answer to {question}: answer {choices}"):
@@ -494,6 +499,7 @@ def move_task(status, kind):
             goal = goal.changed(
                 tasks={**states, "redo": TaskState()},
                 conflicted=conflicted,
+                moved=next(one for one in EVENTS if type(one) is e.RepositoryMoved),
                 repairs=(repair,) if conflicted else (),
             )
             happened = event.changed(tasks=("redo",)) if kind is e.TreeIntegrated else event

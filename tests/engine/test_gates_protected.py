@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
+
 import pytest
 
-from goal_engine.gates.protected import find_protected, is_test, runs_tests
+from goal_engine.evidence import GITLINK, SYMLINK, ChangedFile, GoalGitEvidence
+from goal_engine.gates.protected import (
+    PATTERNS,
+    find_protected,
+    find_protected_change,
+    is_test,
+    runs_tests,
+)
 from goal_engine.proof.gate import GateSpec
 
 PROTECTED = [
@@ -43,6 +53,88 @@ def test_a_spelling_that_some_file_system_takes_for_it_does_too(path):
 def test_every_case_of_the_letters_counts():
     for path in PROTECTED:
         assert find_protected([path.upper(), path.title()], ()) == (path.upper(), path.title())
+
+
+def a_name(pattern):
+    """Return a name that a pattern of the list means."""
+    plain = re.sub(r"\[(.).*?\]", r"\1", pattern)
+    return plain.replace("*", "\u00fcx").replace("?", "j")
+
+
+def fullwidth(name):
+    return "".join(chr(ord(c) + 0xFEE0) if c.isalpha() and c.isascii() else c for c in name)
+
+
+def a_change(path, *, old_path=None, status="M", old_mode="100644", mode="100644"):
+    file = ChangedFile(path=path, old_path=old_path, status=status, old_mode=old_mode, mode=mode)
+    return GoalGitEvidence(base_tree="a" * 40, tree="b" * 40, files=(file,))
+
+
+SPELLINGS = {
+    "plain": lambda n: a_change(n),
+    "in a folder": lambda n: a_change(f"some/where/{n}"),
+    "a folder of that name": lambda n: a_change(f"{n}/inside"),
+    "capitals": lambda n: a_change(n.upper()),
+    "mixed case": lambda n: a_change(n.swapcase().title()),
+    "composed": lambda n: a_change(unicodedata.normalize("NFC", n)),
+    "decomposed": lambda n: a_change(unicodedata.normalize("NFD", n)),
+    "full width": lambda n: a_change(fullwidth(n)),
+    "a dot after it": lambda n: a_change(f"{n}."),
+    "a space after it": lambda n: a_change(f"{n} "),
+    "dots and spaces after it": lambda n: a_change(f"sub/{n} . ./x"),
+    "a stream of NTFS": lambda n: a_change(f"{n}:stream"),
+    "its data as a stream": lambda n: a_change(f"{n}::$INDEX_ALLOCATION/x"),
+    "a backslash": lambda n: a_change(f"sub\\{n}"),
+    "a joiner in it": lambda n: a_change(f"{n[:2]}\u200c{n[2:]}"),
+    "a direction in it": lambda n: a_change(f"{n[:1]}\u202e{n[1:]}"),
+    "a byte order mark in it": lambda n: a_change(f"\ufeff{n}"),
+    "a link": lambda n: a_change(n, status="T", mode=SYMLINK),
+    "the target of a renaming": lambda n: a_change(n, old_path="app.py", status="R"),
+    "the source of a renaming": lambda n: a_change("app.py", old_path=n, status="R"),
+    "the copy of something": lambda n: a_change(n, old_path="app.py", status="C"),
+    "made executable": lambda n: a_change(n, mode="100755"),
+    "deleted": lambda n: a_change(n, status="D", mode="000000"),
+    "a submodule": lambda n: a_change(n, status="A", old_mode="000000", mode=GITLINK),
+}
+"""How a change can touch a path of the list, and how a file system can be told of it."""
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS)
+def test_each_path_of_the_list_needs_a_person_however_it_is_spelt(spelling):
+    """S08: every pattern in this spelling; what is missed is listed."""
+    missed = []
+    for pattern in PATTERNS:
+        change = SPELLINGS[spelling](a_name(pattern))
+        if not find_protected_change(change, ()):
+            missed.append((pattern, [file.path for file in change.files]))
+    assert missed == []
+
+
+SHORT = [
+    *("GIT~1/config", "git~1", "GITMOD~1", "GI7EBA~1", "VSCODE~1/tasks.json", "PACKAG~1.JSO"),
+    *("CONFT~12.PY", "sub/PYPROJ~1.TOM", "A~1"),
+]
+
+
+@pytest.mark.parametrize("path", SHORT)
+def test_a_short_name_of_windows_may_stand_for_any_of_them(path):
+    assert find_protected([path], ()) == (path,)
+
+
+@pytest.mark.parametrize("path", ["notes~", "a~b.txt", "backup.txt~1", "longer-than~1.json", "~1"])
+def test_a_name_with_a_tilde_that_windows_would_not_make_is_free(path):
+    assert find_protected([path], ()) == ()
+
+
+@pytest.mark.parametrize("mode", [SYMLINK, GITLINK])
+def test_what_has_its_content_elsewhere_needs_a_person_when_it_comes_or_goes(mode):
+    came = a_change("vendor/x", status="A", old_mode="000000", mode=mode)
+    gone = a_change("vendor/x", status="D", old_mode=mode, mode="000000")
+    assert find_protected_change(came, ()) == find_protected_change(gone, ()) == ("vendor/x",)
+
+
+def test_a_script_that_is_made_executable_is_ordinary_work():
+    assert find_protected_change(a_change("tools/run", mode="100755"), ()) == ()
 
 
 def test_composed_and_decomposed_names_are_one():

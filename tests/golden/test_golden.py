@@ -37,6 +37,8 @@ UNRECORDED = frozenset(
         "repair.dropped",
         "repair.planned",
         "repairs.stopped",
+        "repository.moved",
+        "repository.settled",
         "round.weighed",
         "spend.reported",
         "task.failed",

@@ -28,6 +28,7 @@ from goal_engine.decision import Question, find_usual_answer
 from goal_engine.delivery import local
 from goal_engine.engine import Engine
 from goal_engine.errors import GoalBusy, GoalError, GoalNotFound, NotPossibleNow
+from goal_engine.moved import Part, RepositoryChange
 from goal_engine.ports import Ports
 from goal_engine.proof.gate import GateSpec
 from goal_engine.proof.verdict import is_acceptable
@@ -121,6 +122,11 @@ def a_block(on: e.BlockedOn) -> e.GoalBlocked:
     return e.GoalBlocked(on=on, reason="it waits", next="do something")
 
 
+def a_move() -> e.RepositoryMoved:
+    moved = RepositoryChange(part=Part.REF, name="refs/heads/x", what="appeared", steers=False)
+    return e.RepositoryMoved(changes=(moved,), during="gates")
+
+
 STOPS: Mapping[str, tuple[c.Command, ...]] = {
     "paused": (c.StopGoal(e.ControlKind.PAUSE, "asked"),),
     "interrupted": (c.NoticeInterruption(),),
@@ -130,6 +136,7 @@ STOPS: Mapping[str, tuple[c.Command, ...]] = {
     "waits for somebody": (c.Record((a_block("human"),)),),
     "asks of a gate": (c.Record((a_question("gate:tests"), a_block("human"))),),
     "asks of a limit": (c.Record((a_question("unmetered"), a_block("human"))),),
+    "asks whose moves those are": (c.Record((a_move(), a_question("moved"), a_block("human"))),),
     "cancelled while it ran": (c.StopGoal(e.ControlKind.CANCEL, "asked"),),
     "runs": (),
 }

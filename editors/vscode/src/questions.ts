@@ -49,6 +49,8 @@ export async function answer(context: Context, given: Given): Promise<GoalView |
 const USUAL: readonly (readonly [string, string])[] = [
   ['gate:', 'optional'],
   ['unmetered', 'unlimited'],
+  ['tamper', 'restore'],
+  ['moved', 'mine'],
 ];
 
 /** Returns the answer that a kind of question usually has, for the person to change. */

@@ -1,0 +1,270 @@
+"""What workers and gates change in the person's repository is found, asked about and put back (S07)."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from goal_engine.control import answer_question
+from goal_engine.engine import Engine
+from goal_engine.errors import NotPossibleNow
+from goal_engine.lifecycle import execute_goal, resume_goal
+from goal_engine.moved import find_changes
+from goal_engine.runtime.fingerprint import (
+    keep_fingerprint,
+    parse_index,
+    read_fingerprint,
+    restore_repository,
+)
+from goal_engine.types import Decision, GoalId, GoalStatus, TaskStatus
+from tests.integration.projects import FIX, a_plan, a_project, create, fingerprint
+
+pytestmark = pytest.mark.one_python
+
+S = GoalStatus
+GOAL = GoalId("goal-20260102-030405-006-0123abcd")
+ME = Decision(actor="ada", reason="I looked")
+
+
+def git(where, *words):
+    told = ("git", "-c", "user.name=Ada", "-c", "user.email=ada@example.org", *words)
+    done = subprocess.run(told, cwd=where, check=True, capture_output=True, text=True)
+    return done.stdout
+
+
+def put(path: Path, text: str, mode: int = 0o644) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    path.chmod(mode)
+
+
+def lead_elsewhere(root: Path) -> None:
+    evil = root.parent / "evil"
+    git(root.parent, "init", "-q", "evil")
+    put(root / ".git" / "worktrees" / "w" / "commondir", f"{evil}/.git\n")
+
+
+def hooks_elsewhere(root: Path) -> None:
+    evil = root.parent / "evil-hooks"
+    put(evil / "pre-commit", "#!/bin/sh\n", 0o755)
+    (root / ".git" / "hooks").rename(root / ".git" / "hooks-before")
+    (root / ".git" / "hooks").symlink_to(evil)
+
+
+TAMPERING = {
+    "a setting": lambda r: git(r, "config", "core.fsmonitor", "/tmp/evil"),
+    "core.bare": lambda r: git(r, "config", "core.bare", "true"),
+    "no configuration": lambda r: (r / ".git/config").unlink(),
+    "a link for a configuration": lambda r: (
+        (r / ".git/config").rename(r / ".git/c"),
+        (r / ".git/config").symlink_to("c"),
+    ),
+    "config.worktree": lambda r: put(r / ".git/config.worktree", "[core]\npager = evil\n"),
+    "an included file": lambda r: put(r / ".git/more", "[core]\npager = evil\n"),
+    "a new hook": lambda r: put(r / ".git/hooks/post-merge", "#!/bin/sh\n", 0o755),
+    "a changed hook": lambda r: put(r / ".git/hooks/pre-push", "evil\n", 0o755),
+    "a hook that runs now": lambda r: (r / ".git/hooks/asleep").chmod(0o755),
+    "a hook that is gone": lambda r: (r / ".git/hooks/pre-push").unlink(),
+    "hooks from elsewhere": hooks_elsewhere,
+    "attributes": lambda r: put(r / ".git/info/attributes", "* filter=evil\n"),
+    "excludes": lambda r: put(r / ".git/info/exclude", "evil\n"),
+    "alternates": lambda r: put(r / ".git/objects/info/alternates", "/tmp/evil\n"),
+    "a worktree's commondir": lead_elsewhere,
+    "a replaced object": lambda r: git(r, "replace", "HEAD", "side"),
+}
+PERSONS = {
+    "nothing": lambda r: None,
+    "looking": lambda r: (
+        (r / "calc.py").touch(),
+        git(r, "status"),
+        git(r, "log", "-1"),
+        git(r, "diff"),
+    ),
+    "editing": lambda r: put(r / "calc.py", "x = 1\n"),
+    "packing": lambda r: (git(r, "pack-refs", "--all"), git(r, "gc", "-q", "--prune=now")),
+    "fetching": lambda r: git(r, "fetch", "-q", ".", "side:refs/remotes/o/x", "side:refs/tags/v9"),
+    "another worktree": lambda r: git(r, "worktree", "add", "-q", "--detach", "../v"),
+    "no worktree any more": lambda r: git(r, "worktree", "remove", "../w"),
+    "an editor's note": lambda r: git(r, "config", "branch.main.vscode-merge-base", "o/main"),
+}
+MOVES = {
+    "a commit": (lambda r: git(r, "commit", "-q", "--allow-empty", "-m", "x"), {"refs/heads/main"}),
+    "a switch": (lambda r: git(r, "switch", "-q", "side"), {"HEAD", "index"}),
+    "a new branch": (lambda r: git(r, "branch", "mine"), {"refs/heads/mine"}),
+    "a tracked branch": (
+        lambda r: git(r, "switch", "-qc", "mine", "--track", "main"),
+        {"HEAD", "refs/heads/mine", "config"},
+    ),
+    "staging": (lambda r: (put(r / "new.py", "1\n"), git(r, "add", "new.py")), {"index"}),
+    "hiding": (lambda r: git(r, "update-index", "--skip-worktree", "calc.py"), {"index"}),
+    "a stash": (
+        lambda r: (put(r / "calc.py", "x\n"), git(r, "stash", "-q")),
+        {"refs/stash", "logs/refs/stash"},
+    ),
+}
+
+
+@pytest.fixture
+def root(tmp_path):
+    root = a_project(tmp_path / "project")
+    put(root / ".git/hooks/pre-push", "#!/bin/sh\n", 0o755)
+    put(root / ".git/hooks/asleep", "#!/bin/sh\n")
+    put(root / ".git/info/exclude", "*.tmp\n")
+    put(root / ".git/more", "[alias]\nx = status\n")
+    git(root, "config", "include.path", "more")
+    (root / ".git/config").chmod(0o600)
+    git(root, "switch", "-qc", "side")
+    put(root / "side.py", "1\n")
+    git(root, "add", "side.py")
+    git(root, "commit", "-q", "-m", "side")
+    git(root, "switch", "-q", "main")
+    git(root, "worktree", "add", "-q", "--detach", "../w", "side")
+    return root
+
+
+@pytest.mark.parametrize("way", TAMPERING)
+def test_what_steers_git_is_found_and_put_back_byte_for_byte(root, tmp_path, way):
+    before, content = read_fingerprint(root)
+    keep_fingerprint(tmp_path / "state", GOAL, before, content)
+    files = fingerprint(root / ".git")
+    TAMPERING[way](root)
+    after, _ = read_fingerprint(root)
+    changes = find_changes(before, after)
+    assert changes and changes[0].steers, changes
+    if way == "a replaced object":
+        return  # a ref: those are only told of
+    names = restore_repository(tmp_path / "state", GOAL, root)
+    assert names == tuple(dict.fromkeys(change.name for change in changes if change.steers))
+    assert find_changes(before, read_fingerprint(root)[0]) == ()
+    restored = fingerprint(root / ".git")
+    assert {name: restored.get(name) for name in files} == files
+    assert (root / ".git/config").stat().st_mode & 0o777 == 0o600
+    assert restore_repository(tmp_path / "state", GOAL, root) == ()
+
+
+@pytest.mark.parametrize("doing", PERSONS)
+def test_what_people_and_editors_do_is_no_tampering(root, doing):
+    before, _ = read_fingerprint(root)
+    PERSONS[doing](root)
+    assert find_changes(before, read_fingerprint(root)[0]) == ()
+
+
+@pytest.mark.parametrize("doing", MOVES)
+def test_what_moves_when_people_work_is_told_by_name(root, doing):
+    before, _ = read_fingerprint(root)
+    move, names = MOVES[doing]
+    move(root)
+    changes = find_changes(before, read_fingerprint(root)[0])
+    assert {change.name for change in changes} == names
+    assert not any(change.steers for change in changes)
+
+
+def test_a_linked_worktree_has_its_own_head_and_the_others_hooks(root):
+    before, _ = read_fingerprint(root.parent / "w")
+    put(root / ".git/hooks/post-merge", "#!/bin/sh\n", 0o755)
+    put(root.parent / "w" / ".git", f"gitdir: {root}/.git\n")
+    changes = find_changes(before, read_fingerprint(root.parent / "w")[0])
+    assert {change.name for change in changes if change.steers} == {".git", "hooks/post-merge"}
+
+
+@pytest.mark.parametrize("version", ["2", "3", "4"])
+def test_an_index_is_read_as_git_reads_it(root, version):
+    for name in ("a", "a/b" * 30, "zürich", "x" * 200):
+        put(root / "deep" / f"{name}.txt", name)
+    git(root, "add", "deep")
+    if version == "3":
+        put(root / "later.txt", "x")
+        git(root, "add", "--intent-to-add", "later.txt")
+    else:
+        git(root, "update-index", "--index-version", version)
+    data = (root / ".git/index").read_bytes()
+    assert data[7] == int(version)
+    read = sorted(record[25 if version == "2" else -1 :] for record in parse_index(data))
+    listed = git(root, "-c", "core.quotePath=false", "ls-files", "-z", "-s").split("\0")
+    names = sorted(line.split("\t")[1] for line in listed if line)
+    assert len(read) == len(names)
+    for record in parse_index(data):
+        assert any(record.endswith(name.encode() + b"\0") for name in names)
+    oids = {line.split()[1] for line in listed if line}
+    assert {record[4:24].hex() for record in parse_index(data)} == oids
+
+
+def sneaky(root: Path, then: str) -> str:
+    return f'{FIX}, {{ run = ["sh", "-c", "{then}"] }}'
+
+
+async def execute(root: Path, steps: str):
+    engine = Engine.open(root)
+    state = await create(engine, a_plan(steps))
+    return engine, await execute_goal(engine.ports, state.goal_id)
+
+
+async def test_a_worker_that_plants_a_hook_gets_nothing_integrated(root):
+    hook = root / ".git/hooks/post-checkout"
+    once = f"test -e {root.parent}/done || printf evil > {hook}; touch {root.parent}/done"
+    engine, state = await execute(root, sneaky(root, once))
+    assert state.status is S.BLOCKED_ON_HUMAN and state.tree is None
+    assert [question.id for question in state.open_questions] == ["tamper"]
+    assert "while task fix ran" in state.open_questions[0].text
+    assert "hooks/post-checkout appeared" in state.open_questions[0].text
+    for call in (resume_goal, execute_goal):
+        with pytest.raises(NotPossibleNow):
+            await call(engine.ports, state.goal_id)
+    state = await answer_question(engine.ports, state.goal_id, "tamper", "restore", ME)
+    assert not hook.exists() and state.tasks["fix"].status is TaskStatus.PENDING
+    assert [(d.verb, d.about, d.decision.actor) for d in state.decisions][-1] == (
+        "restore", "hooks/post-checkout", "ada",
+    )  # fmt: skip
+    done = await resume_goal(engine.ports, state.goal_id)
+    assert done.status is S.READY and done.tasks["fix"].attempts == 2 and done.moved is None
+
+
+async def test_a_gate_that_changes_the_configuration_is_judged_by_nobody(root):
+    test = root / "tests/test_calc.py"
+    evil = f'\nopen({str(root / ".git/config")!r}, "a").write("[core]\\npager = evil\\n")\n'
+    test.write_text(test.read_text() + evil)
+    git(root, "commit", "-qam", "a test that does more")
+    engine, state = await execute(root, FIX)
+    assert state.status is S.BLOCKED_ON_HUMAN and state.judgement is None and not state.has_begun
+    assert "core.pager = 'evil'" in state.open_questions[0].text
+    state = await answer_question(engine.ports, state.goal_id, "tamper", "restore", ME)
+    assert "pager" not in (root / ".git/config").read_text() and not state.gates_run
+    state = await resume_goal(engine.ports, state.goal_id)
+    assert [question.id for question in state.open_questions] == ["tamper-2"]
+
+
+async def test_a_person_who_commits_meanwhile_is_asked_once(root):
+    commit = f"git -C {root} -c user.name=A -c user.email=a commit -q --allow-empty -m mine"
+    engine, state = await execute(root, sneaky(root, commit))
+    assert [question.id for question in state.open_questions] == ["moved"]
+    assert "refs/heads/main is" in state.open_questions[0].text
+    state = await answer_question(engine.ports, state.goal_id, "moved", "mine", ME)
+    assert state.tasks["fix"].status is TaskStatus.DONE and state.moves_are_mine
+    done = await resume_goal(engine.ports, state.goal_id)
+    assert done.status is S.READY and done.tasks["fix"].attempts == 1
+
+
+async def test_what_a_run_changed_that_was_cut_off_is_found_by_the_next(root):
+    engine = Engine.open(root)
+    state = await create(engine, a_plan(sneaky(root, "sleep 60")))
+    hook = root / ".git/hooks/post-merge"
+    begun = asyncio.Event()
+
+    def watch(goal, entry):
+        if any(event.type == "task.started" for event in entry.events):
+            begun.set()
+
+    engine.subscribe(watch)
+    async with asyncio.TaskGroup() as group:
+        run = group.create_task(execute_goal(engine.ports, state.goal_id))
+        await begun.wait()
+        put(hook, "#!/bin/sh\n", 0o755)
+        run.cancel()
+    state = await engine.ports.read(state.goal_id)
+    assert state.status is S.PAUSED
+    state = await resume_goal(engine.ports, state.goal_id)
+    assert state.status is S.BLOCKED_ON_HUMAN
+    assert "a run that was cut off" in state.open_questions[0].text
