@@ -74,7 +74,7 @@ FILES = {
     "a hook": ("hooks/pre-commit", Part.HOOK),
     "attributes": ("info/attributes", Part.INFO),
     "alternates": ("objects/info/alternates", Part.INFO),
-    "an included file": ("/home/ada/shared.config", Part.CONFIG),
+    "an included file": ("/etc/shared.config", Part.CONFIG),
     "where .git leads": (".git", Part.POINTER),
 }
 
