@@ -376,6 +376,8 @@ class Need:
 
 
 NO_NEED = Need(name="", attempts=0)
+LEAST_NEED = Need(name="")
+"""Every attempt is one."""
 
 
 def make_need(name: str, reports: Reports, own: TaskBudget | None) -> Need:
@@ -391,34 +393,55 @@ def make_need(name: str, reports: Reports, own: TaskBudget | None) -> Need:
     )
 
 
-def find_unfit(budget: GoalBudget, spend: Spend, held: Need, need: Need) -> tuple[str, ...]:
-    """Return a phrase for each limit that leaves no room for `need`, none when it fits.
+class Room:
+    """What the limits leave, and what is held back of it for attempts that run."""
 
-    What is `held` back for attempts that run counts as spent, so that they cannot overspend
-    together.
-    """
-    exceeded = find_exceeded(budget, spend)
-    if exceeded:
-        return exceeded
-    found = []
-    for unit in UNITS:
-        limit, used = unit.find_limit(budget), unit.find_used(spend)
-        if limit is None or used is None or unit.name == "changed_lines":
-            continue
-        own, others = getattr(need, unit.used), getattr(held, unit.used)
-        paid = need.costs and unit.name in ("tokens", "usd")
-        if used + others + own <= limit and not (paid and used + others >= limit):
-            continue
-        said = f"{unit.name}: {unit.say(used)} of {unit.say(limit)}"
-        said += f", {unit.say(others)} held back for what runs" if others else ""
-        named = own and unit.name not in ("attempts", "turns")
-        found.append(said + (f", and {need.name} may use {unit.say(own)}" if named else ""))
-    return tuple(found)
+    def __init__(self, budget: GoalBudget, spend: Spend, held: Need = NO_NEED) -> None:
+        self.held = held
+        self._exceeded = find_exceeded(budget, spend)
+        self._limits = [
+            (unit, limit, used)
+            for unit in UNITS
+            if (limit := unit.find_limit(budget)) is not None
+            and (used := unit.find_used(spend)) is not None
+            and unit.name != "changed_lines"
+        ]
 
+    def find_unfit(self, need: Need) -> tuple[str, ...]:
+        """Return a phrase for each limit that leaves no room for `need`, none when it fits.
 
-def has_limits(budget: GoalBudget) -> bool:
-    """Whether anything is limited."""
-    return any(getattr(budget, unit.name) is not None for unit in UNITS)
+        What is held back counts as spent, so that attempts cannot overspend together.
+        """
+        if self._exceeded:
+            return self._exceeded
+        found = []
+        for unit, limit, used in self._limits:
+            own, others = getattr(need, unit.used), getattr(self.held, unit.used)
+            paid = need.costs and unit.name in ("tokens", "usd")
+            if used + others + own <= limit and not (paid and used + others >= limit):
+                continue
+            said = f"{unit.name}: {unit.say(used)} of {unit.say(limit)}"
+            said += f", {unit.say(others)} held back for what runs" if others else ""
+            named = own and unit.name not in ("attempts", "turns")
+            found.append(said + (f", and {need.name} may use {unit.say(own)}" if named else ""))
+        return tuple(found)
+
+    def take(self, need: Need) -> tuple[str, ...]:
+        """Hold back `need` as well, or return why it does not fit."""
+        unfit = () if self.is_endless else self.find_unfit(need)
+        if not unfit and not self.is_endless:
+            self.held = self.held.plus(need)
+        return unfit
+
+    @property
+    def is_endless(self) -> bool:
+        """Whether everything fits."""
+        return not self._limits and not self._exceeded
+
+    @property
+    def is_full(self) -> bool:
+        """Whether nothing fits any more, however little it needs."""
+        return bool(self.find_unfit(LEAST_NEED))
 
 
 def find_overrun(own: TaskBudget, spend: Spend) -> tuple[str, ...]:

@@ -23,6 +23,7 @@ from goal_engine.errors import BadPlan
 from goal_engine.proof.verdict import EXTRA_CRITERIA
 from goal_engine.state.model import GoalState
 from goal_engine.task_graph.graph import FixStep, GoalTask, GoalTaskGraph
+from goal_engine.task_graph.policy import DEFAULT_POLICY, WorkPolicy
 from goal_engine.toml import UNREADABLE, render_key, render_rows, render_value
 from goal_engine.types import Frozen, GoalId, GoalKind, WorkerName
 
@@ -50,6 +51,11 @@ STEPS = """\
 # worker = "manual" (you, in a folder of its own) or worker = "cli" and agent = "name" (`goalproof agents`).
 # `writes` are the paths that it may change, as globs; tasks that may change the same wait by `deps`.
 # budget = { seconds = "10m", tokens = 50000, usd = "0.50", turns = 1 }: what one attempt may use, held back meanwhile.
+# priority = 10: of tasks that could run, those with a higher one (the usual is 0) go first.
+"""
+POLICY = """\
+# how tasks are given out: `sequential = true` is one after the other, each on what those before it left;
+# `retries = 2`: attempts that failed because of the machine or a vendor's limit are made again, later
 """
 LIMITS = f"limits: {', '.join(GoalBudget.model_fields)}; without this table they stay as they are"
 RESERVED = "has a name that is kept for what a person has to look at besides the plan"
@@ -79,6 +85,7 @@ class GoalPlan(Frozen):
     criteria: tuple[Criterion, ...] = Field(default=(), alias="criterion")
     tasks: tuple[GoalTask, ...] = Field(default=(), alias="task")
     budget: GoalBudget = GoalBudget()
+    policy: WorkPolicy = DEFAULT_POLICY
 
     @property
     def graph(self) -> GoalTaskGraph:
@@ -110,7 +117,7 @@ def parse_plan(text: str, name: str, worker: WorkerName | None = None, agent: st
     nonsense = "; ".join(f"budget.{key} {said}" for key, said in find_nonsense(plan.budget))
     if nonsense:
         raise BadPlan(f"{name} cannot be kept to: {nonsense}.")
-    check_graph(plan.graph, name)
+    check_graph(plan, name)
     return plan
 
 
@@ -141,6 +148,7 @@ def plan_of(state: GoalState) -> GoalPlan:
         criterion=state.criteria,
         task=state.plan.tasks,
         budget=state.budget,
+        policy=state.policy,
     )
 
 
@@ -174,6 +182,7 @@ def render_document(plan: GoalPlan, gates: tuple[str, ...]) -> str:
     parts += [f"[[task]]\n{_render_task(task)}" for task in plan.tasks]
     if not plan.tasks:
         parts.append(EXAMPLE.rstrip())
+    parts.append(f"{POLICY}[policy]\n{_render_fields(_dump(plan.policy))}".rstrip())
     parts.append(f"# {LIMITS}\n[budget]\n{_render_fields(_dump(plan.budget))}".rstrip())
     return "\n\n".join(parts) + "\n"
 
@@ -197,9 +206,9 @@ def _render_fields(fields: dict[str, Any]) -> str:
     return "\n".join(f"{render_key(key)} = {render_value(value)}" for key, value in fields.items())
 
 
-def check_graph(graph: GoalTaskGraph, name: str) -> None:
-    """Raise `BadPlan` naming every rule that `graph` breaks."""
-    problems = graph.validate()
+def check_graph(plan: GoalPlan, name: str) -> None:
+    """Raise `BadPlan` naming every rule that the tasks of a plan break."""
+    problems = plan.graph.validate(sequential=plan.policy.sequential)
     if problems:
         found = "; ".join(f"task {problem.ids[0]} {problem.message}" for problem in problems)
         raise BadPlan(f"{name} cannot be run: {found}.")

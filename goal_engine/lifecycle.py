@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from datetime import datetime
 
 from goal_engine.budget import GoalBudget, Reporting, Reports, Spend, find_exceeded, name_limits
 from goal_engine.control import stop_goal
@@ -50,6 +51,8 @@ from goal_engine.worktree import Workbench
 
 WATCH = 0.05
 """Seconds between two looks at the journal for requests to stop."""
+LOOK_AGAIN = 5.0
+"""Seconds between two looks at the clock."""
 
 
 async def execute_goal(ports: Ports, goal_id: GoalId, *, by: str = "") -> GoalState:
@@ -274,7 +277,10 @@ async def _run_waves(
     while True:
         state = await ports.read(goal_id)  # whose limits a person may have raised meanwhile
         spent = meter.find_total(state)
-        wave = next_wave(state, spent, reports)
+        wave = next_wave(state, spent, ports.clock.now(), reports)
+        if wave.until is not None:
+            await _wait(ports, wave.until, meter)
+            continue
         if wave.exceeded:
             await _exhaust(ports, goal_id, wave.exceeded, meter)
             return None
@@ -296,6 +302,16 @@ async def _run_waves(
             return None
         if not state.graph.ready(state.statuses):
             return state
+
+
+async def _wait(ports: Ports, until: datetime, meter: Meter) -> None:
+    """Wait for a time, which is none of the goal's; look again soon, for a clock may be put."""
+    loop = asyncio.get_running_loop()
+    begun = loop.time()
+    try:
+        await asyncio.sleep(min(LOOK_AGAIN, (until - ports.clock.now()).total_seconds()))
+    finally:
+        meter.leave_out(loop.time() - begun)
 
 
 async def _prove(

@@ -10,9 +10,9 @@ from goal_engine.budget import (
     WHILE_RUNNING,
     InFlight,
     Need,
+    Room,
     Spend,
     find_exceeded,
-    find_unfit,
     find_warnings,
     name_limits,
 )
@@ -61,7 +61,7 @@ class Meter:
         for name, other in self._held.items():
             if state.is_open(name):
                 held = held.plus(other.without(self._reported.get(name, Spend())))
-        unfit = find_unfit(state.budget, self.find_total(state), held, need)
+        unfit = Room(state.budget, self.find_total(state), held).find_unfit(need)
         if not unfit:
             self._held[need.name] = need
         return unfit

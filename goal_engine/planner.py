@@ -68,6 +68,8 @@ class CreateGoalOptions:
     """Which agent; alone it means the worker `cli`."""
     kind: GoalKind | None = None
     """What sort of goal it is, as the person says; over the plan and the words."""
+    sequential: bool = False
+    """Whether its tasks are to run one after the other, whatever the plan says."""
     python: str | None = None
     copies: tuple[str, ...] = ()
     review: ReviewPolicy = ReviewPolicy()
@@ -102,6 +104,9 @@ async def create_goal(ports: Ports, text: str, options: CreateGoalOptions) -> Go
     goal_id = GoalId.made_of(ports.clock.now(), ports.ids.entropy())
     created = _created(goal_id, text, status, options)
     command = _plan(created, options.plan, installed)
+    if command.planned and options.sequential:
+        policy = command.planned.policy.changed(sequential=True)
+        command = replace(command, planned=command.planned.changed(policy=policy))
     if command.planned:
         check_agents(command.planned.graph, agents, installed)
     await in_thread(repository.pin, status.commit, goal_id)
@@ -150,7 +155,8 @@ def plan_revision(state: GoalState, plan: GoalPlan) -> RevisePlan | None:
         budget=budget,
     )
     says_the_same = (text, kind, budget) == (created.text, created.kind, state.budget)
-    if says_the_same and (planned.criteria, planned.graph) == (state.criteria, state.graph):
+    now = (state.criteria, state.graph, state.policy)
+    if says_the_same and (planned.criteria, planned.graph, planned.policy) == now:
         return None
     return RevisePlan(planned, None if says_the_same else restated)
 
@@ -257,6 +263,8 @@ def _plan(created: e.GoalCreated, plan: GoalPlan | None, installed: tuple[str, .
     if questions:
         return CreateGoal(created, None, questions, _ask(questions))
     planned = _plan_words(created, created.text)
+    if planned and plan is not None:
+        planned = planned.changed(policy=plan.policy)
     if planned and plan is not None and plan.criteria:
         check_against_gates(plan, tuple(gate.name for gate in created.gates), ())
         planned = planned.changed(criteria=plan.criteria)
@@ -294,13 +302,13 @@ def _from_plan(
     """A plan that does not say what the goal must show has it said by the goal's words."""
     names = tuple(gate.name for gate in gates)
     check_against_gates(plan, names, tuple(gate.name for gate in gates if gate.fix))
-    check_graph(plan.graph, "The plan")
+    check_graph(plan, "The plan")
     worker: WorkerName | None = (
         "manual" if all(task.worker == "manual" for task in plan.tasks) else None
     )
     criteria = plan.criteria or propose(text, kind, gates, worker)
     check_quarantine(gates, plan.criteria)
-    return e.GoalPlanned(planner="plan", criteria=criteria, graph=plan.graph)
+    return e.GoalPlanned(planner="plan", criteria=criteria, graph=plan.graph, policy=plan.policy)
 
 
 def check_quarantine(gates: Iterable[GateSpec], criteria: Iterable[Criterion]) -> None:

@@ -18,7 +18,7 @@ from goal_engine.state.events import GoalEvent
 from goal_engine.state.model import GoalState
 from goal_engine.state.store import Clock, GoalStateStore, Publisher, transact
 from goal_engine.task_graph.graph import GoalTask
-from goal_engine.types import GoalId
+from goal_engine.types import GoalId, Trouble
 
 
 class Ids(Protocol):
@@ -66,6 +66,8 @@ class TurnResult:
     reason: str = ""
     spent: Spend = Spend()
     """What the turn used; what the worker cannot tell is unknown."""
+    trouble: Trouble | None = None
+    """Why it did not end well, where that says nothing of the task: it may be tried again."""
 
 
 class Worker(Protocol):

@@ -146,6 +146,17 @@ class TaskStatus(StrEnum):
     CANCELLED = "cancelled"
 
 
+class Trouble(StrEnum):
+    """Why an attempt failed, where that says nothing of its task."""
+
+    DID_NOT_RUN = "did_not_run"
+    """Its program is there and did not run, or nobody knows how it ended."""
+    KILLED = "killed"
+    """Something else on the machine ended it."""
+    RATE_LIMITED = "rate_limited"
+    """Its vendor wants to be asked later."""
+
+
 class GoalDeliveryPolicy(StrEnum):
     """How a finished goal reaches the person (seed: `GoalDeliveryPolicy`)."""
 

@@ -28,7 +28,7 @@ from goal_engine.state.evolve import fold, fold_entries
 from goal_engine.state.journal import encode_entry, header_digest, header_line, line_digest
 from goal_engine.state.model import GoalState
 from goal_engine.task_graph.graph import GoalTask, GoalTaskGraph, WriteStep
-from goal_engine.types import Decision, GoalId, GoalKind, GoalStatus, Person
+from goal_engine.types import Decision, GoalId, GoalKind, GoalStatus, Person, Trouble
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 GOAL = GoalId.made_of(NOW, 0xABCDEF01)
@@ -129,6 +129,17 @@ EVENTS: tuple[e.GoalEvent, ...] = (
     e.TaskSubmitted(task="fix", attempt=1, decision=ME),
     e.TaskFinished(task="fix", attempt=1, commit=OTHER, evidence=NOTHING, spent=Spend(attempts=1)),
     e.TaskFailed(task="fix", attempt=1, reason="no", spent=Spend(attempts=1)),
+    e.TaskDeferred(
+        task="fix",
+        attempt=1,
+        trouble=Trouble.RATE_LIMITED,
+        reason="no",
+        number=1,
+        limit=2,
+        not_before=NOW,
+        spent=Spend(attempts=1),
+    ),
+    e.AttemptLate(task="fix", attempt=1, present=2, told="task.finished"),
     e.TasksBlocked(tasks=("fix",), by="fix"),
     INTEGRATED,
     e.IntegrationConflicted(task="fix", paths=("a.py",)),

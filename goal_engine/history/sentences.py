@@ -159,6 +159,20 @@ def _proof(event: e.ProofRecorded) -> str:
     return f"proof {event.digest[:SHORT]} of tree {event.tree[:SHORT]} was written{again}"
 
 
+def _deferred(event: e.TaskDeferred) -> str:
+    return (
+        f"task {event.task} could not be worked on{_attempt(event.attempt)}: {event.reason}; retry"
+        f" {event.number} of {event.limit} not before {event.not_before:%H:%M:%S} UTC"
+    )
+
+
+def _late(event: e.AttemptLate) -> str:
+    return (
+        f"attempt {event.attempt} at task {event.task} ended too late, after it was given up: what"
+        " came of it is not taken"
+    )
+
+
 SENTENCES: Mapping[type[Frozen], Callable[[Any], str]] = {
     e.GoalCreated: _created,
     e.GoalPlanned: _planned,
@@ -186,6 +200,8 @@ SENTENCES: Mapping[type[Frozen], Callable[[Any], str]] = {
     e.TaskSubmitted: lambda v: f"task {v.task} was handed in",
     e.TaskFinished: _task_finished,
     e.TaskFailed: lambda v: f"task {v.task} failed{_attempt(v.attempt)}: {v.reason}",
+    e.TaskDeferred: _deferred,
+    e.AttemptLate: _late,
     e.TasksBlocked: lambda v: f"{name_some(v.tasks)} cannot run, since {v.by} failed",
     e.TreeIntegrated: _integrated,
     e.IntegrationConflicted: lambda v: (

@@ -52,8 +52,8 @@ def decide(state: GoalState | None, command: c.Command, now: datetime) -> tuple[
     """
     if state is not None and state.is_newer:
         raise NotPossibleNow(newer(state.goal_id, state.format))
-    events = _events(state, command, now)
     try:
+        events = _events(state, command, now)
         fold(events, state)
     except ImpossibleEvent as error:
         raise refusal(state, _verb(command)) from error
@@ -99,7 +99,7 @@ def _events(state: GoalState | None, command: c.Command, now: datetime) -> tuple
         case c.Record():
             if any(isinstance(event, JUDGED) for event in command.events):
                 raise refusal(state, _verb(command), "only a judgement decides that")
-            return command.events
+            return _set_late_aside(state, command.events)
         case _:
             return _of_goal(state, command, now)
 
@@ -241,12 +241,42 @@ def _find_cancel(state: GoalState | None) -> e.ControlRequested | None:
     return next((one for one in requests if one.kind is e.ControlKind.CANCEL), None)
 
 
+def _set_late_aside(
+    state: GoalState | None, events: tuple[e.GoalEvent, ...]
+) -> tuple[e.GoalEvent, ...]:
+    """The end of an attempt counts while it is the present one, and nobody has given it up.
+
+    Else it is recorded as what it is: a result that came too late changes nothing.
+    """
+    if state is None or not any(isinstance(event, e.AttemptEnded) for event in events):
+        return events
+    kept: list[e.GoalEvent] = []
+    for event in events:
+        task = state.tasks.get(event.task) if isinstance(event, e.AttemptEnded) else None
+        if isinstance(event, e.AttemptEnded) and task and event.attempt <= task.attempts:
+            open_ = state.status is S.RUNNING and task.status is TaskStatus.RUNNING
+            if not open_ or task.attempts != event.attempt:
+                event = e.AttemptLate(
+                    task=event.task,
+                    attempt=event.attempt,
+                    present=task.attempts,
+                    told=event.type,
+                    commit=event.commit if isinstance(event, e.TaskFinished) else None,
+                )
+        kept.append(event)
+        state = fold((event,), state)
+    return tuple(kept)
+
+
 def _step(state: GoalState, command: c.RecordStep) -> tuple[e.GoalEvent, ...]:
     """Two tasks may end at once: each is warned of what stands when it is recorded."""
-    after = fold(command.events, state)
+    events = _set_late_aside(state, command.events)
+    after = fold(events, state)
+    if after.status is not S.RUNNING and events != command.events:
+        return events
     spent = after.used.plus(command.running.total(after.is_open))
     checked = e.BudgetChecked(step=command.step, task=command.task, spent=spent)
-    return (*command.events, checked, *_warn(after, command.running))
+    return (*events, checked, *_warn(after, command.running))
 
 
 def _warn(state: GoalState, running: InFlight) -> tuple[e.BudgetWarned, ...]:

@@ -24,6 +24,7 @@ from goal_engine.proof.statement import ProofCause
 from goal_engine.proof.verdict import Judgement
 from goal_engine.stagnation import Round, Stagnation
 from goal_engine.task_graph.graph import GoalTask, GoalTaskGraph
+from goal_engine.task_graph.policy import DEFAULT_POLICY, WorkPolicy
 from goal_engine.types import (
     AgentName,
     Decision,
@@ -35,6 +36,7 @@ from goal_engine.types import (
     Person,
     Sha256,
     TaskId,
+    Trouble,
     WorkerName,
     later,
 )
@@ -83,6 +85,8 @@ class GoalPlanned(Frozen):
     planner: Literal["scaffold", "plan"]
     criteria: tuple[Criterion, ...]
     graph: GoalTaskGraph
+    policy: WorkPolicy = later(DEFAULT_POLICY)
+    """How its tasks are given out."""
 
 
 class GoalRestated(Frozen):
@@ -364,6 +368,46 @@ class TaskFailed(Frozen):
     """How long the attempt took, not counted against the goal: attempts run at once."""
 
 
+class TaskDeferred(Frozen):
+    """An attempt failed for a reason that says nothing of its task: another one is made later."""
+
+    type: Literal["task.deferred"] = "task.deferred"
+    task: TaskId
+    attempt: int
+    trouble: Trouble
+    reason: str
+    number: int = Field(ge=1)
+    """Which retry the next attempt is."""
+    limit: int
+    """How many there may be."""
+    not_before: datetime
+    """When it may begin."""
+    spent: Spend
+    log: Sha256 | None = None
+    wall_ms: int = 0
+    """How long the attempt took, not counted against the goal: attempts run at once."""
+
+
+AttemptEnded = TaskFinished | TaskFailed | TaskDeferred
+"""How an attempt that came to an end is told of."""
+
+
+class AttemptLate(Frozen):
+    """An attempt told how it ended when it was not the present one any more: it counts for nothing.
+
+    What it used was counted when it was given up.
+    """
+
+    type: Literal["attempt.late"] = "attempt.late"
+    task: TaskId
+    attempt: int
+    present: int
+    """The last attempt at the task, which may be over as well."""
+    told: Literal["task.finished", "task.failed", "task.deferred"]
+    commit: GitOid | None = None
+    """The result that it had and that nobody takes."""
+
+
 class TasksBlocked(Frozen):
     """Tasks cannot run because one they depend on failed."""
 
@@ -621,6 +665,8 @@ GoalEvent = Annotated[
     | TaskSubmitted
     | TaskFinished
     | TaskFailed
+    | TaskDeferred
+    | AttemptLate
     | TasksBlocked
     | TreeIntegrated
     | IntegrationConflicted

@@ -82,6 +82,7 @@ def _planned(state: GoalState, event: e.GoalPlanned) -> Mapping[str, Any]:
         "planner": event.planner,
         "criteria": event.criteria,
         "graph": event.graph,
+        "policy": event.policy,
         "tasks": {task.id: TaskState() for task in event.graph},
         "questions": tuple(asked for asked in state.questions if asked.id in answered),
         "blocked": None,
@@ -373,6 +374,7 @@ def _task_started(state: GoalState, event: e.TaskStarted) -> Mapping[str, Any]:
         base=event.base_commit,
         reason="",
         reported=None,
+        not_before=None,
     )
 
 
@@ -394,7 +396,7 @@ def _task_finished(state: GoalState, event: e.TaskFinished) -> Mapping[str, Any]
     return {**done, "spend": state.spend.plus(event.spent)}
 
 
-def _spent_by(state: GoalState, event: e.TaskFinished | e.TaskFailed) -> dict[str, Any]:
+def _spent_by(state: GoalState, event: e.AttemptEnded) -> dict[str, Any]:
     spent = event.spent.plus(Spend(wall_ms=event.wall_ms))
     return {"spend": state.tasks[event.task].spend.plus(spent), "reported": None}
 
@@ -410,6 +412,21 @@ def _task_failed(state: GoalState, event: e.TaskFailed) -> Mapping[str, Any]:
         **_spent_by(state, event),
     )
     return {**failed, "spend": state.spend.plus(event.spent)}
+
+
+def _task_deferred(state: GoalState, event: e.TaskDeferred) -> Mapping[str, Any]:
+    when = f"tried again ({event.number} of {event.limit}) after {event.not_before:%H:%M:%S} UTC"
+    deferred = _with_task(
+        state,
+        event.task,
+        status=TaskStatus.PENDING,
+        reason=f"{event.reason}; {when}",
+        retries=event.number,
+        not_before=event.not_before,
+        log=event.log,
+        **_spent_by(state, event),
+    )
+    return {**deferred, "spend": state.spend.plus(event.spent)}
 
 
 def _tasks_blocked(state: GoalState, event: e.TasksBlocked) -> Mapping[str, Any]:
@@ -495,6 +512,7 @@ CHANGES: Mapping[type[Frozen], Change] = {
     e.TaskSubmitted: lambda s, v: _with_task(s, v.task, submitted=v.decision),
     e.TaskFinished: _task_finished,
     e.TaskFailed: _task_failed,
+    e.TaskDeferred: _task_deferred,
     e.TasksBlocked: _tasks_blocked,
     e.TreeIntegrated: _integrated,
     e.IntegrationConflicted: _conflicted,

@@ -36,6 +36,7 @@ from goal_engine.state.events import (
     RepositoryMoved,
 )
 from goal_engine.task_graph.graph import GoalTaskGraph
+from goal_engine.task_graph.policy import DEFAULT_POLICY, WorkPolicy
 from goal_engine.types import (
     Decision,
     Frozen,
@@ -68,6 +69,10 @@ class TaskState(Frozen):
     submitted: Decision | None = None
     spend: Spend = Spend()
     """What its attempts used, the time of each included."""
+    retries: int = later(0)
+    """How often it was tried again after an attempt that said nothing of it."""
+    not_before: datetime | None = later(None)
+    """When the next attempt may begin, where one is to wait."""
     reported: Spend | None = None
     """What the attempt that runs, or was stopped, had reported."""
 
@@ -112,6 +117,8 @@ class GoalState(Frozen):
     budget: GoalBudget
     criteria: tuple[Criterion, ...] = ()
     graph: GoalTaskGraph = GoalTaskGraph()
+    policy: WorkPolicy = later(DEFAULT_POLICY)
+    """How the plan's tasks are given out."""
     planner: str = ""
     tasks: dict[str, TaskState] = Field(default_factory=dict)
     questions: tuple[Question, ...] = ()

@@ -36,6 +36,7 @@ _WORK = (
     e.TaskSubmitted,
     e.TaskFinished,
     e.TaskFailed,
+    e.TaskDeferred,
     e.TasksBlocked,
     e.TreeIntegrated,
     e.IntegrationConflicted,
@@ -134,6 +135,7 @@ TASK_MOVES: Mapping[TaskStatus | None, Mapping[type[Frozen], TaskStatus]] = {
         e.TaskSubmitted: T.RUNNING,
         e.TaskFinished: T.DONE,
         e.TaskFailed: T.FAILED,
+        e.TaskDeferred: T.PENDING,
         **dict.fromkeys(
             (e.GoalPaused, e.GoalInterrupted, e.GoalBlocked, e.GoalCancelled), T.PENDING
         ),
@@ -163,7 +165,7 @@ did; `goal.resumed` and `tree.integrated` settle a task that did not merge and t
 """
 
 
-ANYWHERE = frozenset({e.FormatRaised})
+ANYWHERE = frozenset({e.FormatRaised, e.AttemptLate})
 """Events that any goal can have and that leave its status as it is."""
 
 

@@ -12,7 +12,9 @@ from pydantic import ConfigDict, Discriminator, Field, Tag
 from pydantic.dataclasses import dataclass
 
 from goal_engine.budget import TaskBudget
+from goal_engine.task_graph.claims import Claims, is_glob
 from goal_engine.task_graph.globs import match_glob
+from goal_engine.task_graph.policy import Priority
 from goal_engine.types import AgentName, Frozen, TaskId, TaskStatus, WorkerName, later, tell_by_key
 
 
@@ -87,6 +89,8 @@ class GoalTask(Frozen):
     steps: tuple[Step, ...] = ()
     budget: TaskBudget | None = later(None)
     """What one attempt may use; held back from the goal's limits while it runs."""
+    priority: Priority = later(0)
+    """Of tasks that could run, those with a higher one go first; else the plan's order."""
 
     @property
     def metered(self) -> bool:
@@ -111,12 +115,15 @@ class GoalTaskGraph:
     def __iter__(self) -> Iterator[GoalTask]:
         return iter(self.tasks)
 
-    def validate(self) -> tuple[GraphProblem, ...]:
-        """Return every problem there is, none for a graph that can be run."""
+    def validate(self, *, sequential: bool = False) -> tuple[GraphProblem, ...]:
+        """Return every problem there is, none for a graph that can be run.
+
+        Where tasks run one after the other, none can be in another one's way.
+        """
         problems = [*_find_bad_fields(self.tasks), *_find_bad_dependencies(self.tasks)]
         if not problems:
             problems += _find_cycle(self.tasks)
-        if not problems:
+        if not problems and not sequential:
             problems += _find_write_conflicts(self.tasks)
         return tuple(problems)
 
@@ -265,7 +272,7 @@ def _find_write_conflicts(tasks: tuple[GoalTask, ...]) -> Iterator[GraphProblem]
                 rule="write conflict",
                 ids=(first, second),
                 message=f"and {second} may change the same files and neither waits for the other; "
-                "add a dependency or narrow their `writes`",
+                "add a dependency, narrow their `writes`, or say `sequential = true` in `[policy]`",
             )
 
 
@@ -275,18 +282,11 @@ def _find_overlaps(tasks: tuple[GoalTask, ...], bits: Mapping[str, int]) -> dict
     for task in tasks:
         for path in task.writes:
             claims[path] = claims.get(path, 0) | bits[task.id]
-    patterns = [path for path in claims if any(char in path for char in "*?[")]
-    overlaps = dict(claims)
-    for pattern in patterns:
-        for path, mask in claims.items():
-            meets = _may_overlap(pattern, path) if path in patterns else match_glob(path, pattern)
-            if meets:
-                overlaps[pattern] |= mask
-                overlaps[path] |= claims[pattern]
-    return overlaps
-
-
-def _may_overlap(one: str, two: str) -> bool:
-    """Whether two globs could name one path, judged by what stands before their first wildcard."""
-    first, second = (pattern.split("*")[0].split("?")[0].split("[")[0] for pattern in (one, two))
-    return first.startswith(second) or second.startswith(first)
+    if not any(map(is_glob, claims)):
+        return claims
+    index = Claims(claims)
+    by_name = {path.removeprefix("./"): path for path in claims}
+    return {
+        path: reduce(or_, (claims[by_name[other]] for other in index.find(path)), mask)
+        for path, mask in claims.items()
+    }

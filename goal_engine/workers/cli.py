@@ -14,7 +14,9 @@ from goal_engine.errors import GoalError, ToolMissing
 from goal_engine.ports import TurnResult, WorkerTurn
 from goal_engine.runtime.atomic import write_atomic
 from goal_engine.runtime.process import Finished, clean_environment, run_process
+from goal_engine.runtime.process import find_program as find_in
 from goal_engine.runtime.threads import in_thread
+from goal_engine.types import Trouble
 from goal_engine.workers.agents import (
     FindAgents,
     find_agent,
@@ -24,6 +26,7 @@ from goal_engine.workers.agents import (
 )
 from goal_engine.workers.presets import fill_argv, takes_argument
 from goal_engine.workers.prompt import COLOURS, render_prompt
+from goal_engine.workers.troubles import find_trouble
 
 TURN_TIMEOUT = 1800.0
 """Seconds that a turn may take when the task says nothing."""
@@ -78,14 +81,22 @@ class CliWorker:
                 running=turn.running,
             )
         except ToolMissing as error:
-            return TurnResult(ended=False, reason=f"{command.name} did not run: {error}")
+            variables = {**turn.environment.variables, **command.variables}
+            there = find_in(command.argv[0], clean_environment(variables), turn.workspace)
+            return TurnResult(
+                ended=False,
+                reason=f"{command.name} did not run: {error}",
+                trouble=Trouble.DID_NOT_RUN if there else None,
+            )
         finally:
             await in_thread(given.unlink, True)
         said = _find_problem(command.name, ended, timeout)
-        if said:
-            last = await in_thread(read_last_line, turn.log)
-            said += f": {last}" if last else ", and said nothing"
-        return TurnResult(ended=not said, reason=said, spent=LOST_TURN)
+        if not said:
+            return TurnResult(ended=True, spent=LOST_TURN)
+        last = await in_thread(read_last_line, turn.log)
+        said += f": {last}" if last else ", and said nothing"
+        trouble = find_trouble(ended.exit_code, await in_thread(read_tail, turn.log))
+        return TurnResult(ended=False, reason=said, spent=LOST_TURN, trouble=trouble)
 
     def _find(self, turn: WorkerTurn) -> _Command:
         task = turn.task
@@ -104,15 +115,20 @@ def _find_problem(name: str, ended: Finished, timeout: float) -> str:
     return f"{name} ended with exit code {ended.exit_code}" if ended.exit_code != 0 else ""
 
 
-def read_last_line(log: Path) -> str:
-    """Return the last line that says something, plain and shortened; empty when there is none."""
+def read_tail(log: Path) -> str:
+    """Return the end of a log, as it is; empty when there is none."""
     try:
         with log.open("rb") as file:
             size = file.seek(0, 2)
             file.seek(max(0, size - TAIL))
-            text = file.read().decode("utf-8", "replace")
+            return file.read(TAIL).decode("utf-8", "replace")
     except OSError:
         return ""
+
+
+def read_last_line(log: Path) -> str:
+    """Return the last line that says something, plain and shortened; empty when there is none."""
+    text = read_tail(log)
     lines = [" ".join(line.split()) for line in COLOURS.sub("", text).splitlines()]
     plain = ("".join(char for char in line if char.isprintable()) for line in reversed(lines))
     return next((line[:QUOTED] for line in plain if line), "")

@@ -615,6 +615,7 @@ async def _create(context: Context, params: p.PlanParams) -> GoalState:
         worker=params.worker,
         agent=params.agent or "",
         kind=params.kind,
+        sequential=params.sequential,
     )
     create = planner.create_goal if isinstance(params, p.RunParams) else planner.plan_goal
     return await create(context.engine.ports, text, options)

@@ -150,6 +150,9 @@ class PlanParams(Limits):
     max_agents: int | None = Field(
         default=None, gt=0, le=64, description="Tasks that run at the same time (4)."
     )
+    sequential: bool = Field(
+        default=False, description="One task after the other, each on what those before it left."
+    )
     worker: WorkerName | None = Field(
         default=None,
         description="Who does it: recipe (steps of a plan, fixes of gates), cli (an agent), manual"

@@ -56,7 +56,7 @@ def find_plan_mistakes(text: str, gates: Iterable[str] | None = None) -> tuple[M
 
 def _find_in_graph(plan: GoalPlan, lines: dict[Location, int]) -> Iterator[Mistake]:
     numbers = {task.id: number for number, task in enumerate(plan.tasks)}
-    for problem in plan.graph.validate():
+    for problem in plan.graph.validate(sequential=plan.policy.sequential):
         where = _line_of(("task", numbers.get(problem.ids[0], 0), "id"), lines)
         yield Mistake(where, f"task {problem.ids[0]} {problem.message}")
 

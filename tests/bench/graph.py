@@ -6,10 +6,13 @@ from collections.abc import Callable, Iterator
 from graphlib import TopologicalSorter
 from time import perf_counter
 
+from goal_engine.budget import GoalBudget, Spend
+from goal_engine.dispatch.tasks.scheduler import next_wave
+from goal_engine.state.model import TaskState
 from goal_engine.task_graph.graph import GoalTask, GoalTaskGraph
-from goal_engine.types import TaskStatus
+from goal_engine.types import GoalStatus, TaskStatus
 from tests.bench.table import Row
-from tests.builders import a_task
+from tests.builders import NOW, a_goal, a_task
 
 TASKS = 10_000
 WIDTH = 100
@@ -54,6 +57,15 @@ def measure_graph() -> Iterator[Row]:
     }
     yield Row("10k tasks: validate and waves", least_ms(check), 150, "ms", "least of 5")
     yield Row("10k tasks: ready set", least_ms(lambda: graph.ready(half)), 30, "ms", "least of 5")
+    limits = GoalBudget(attempts=10**6, wall_seconds=10**6, turns=10**6)
+    flat = GoalTaskGraph(tasks=tuple(one(number).changed(deps=()) for number in range(TASKS)))
+    pending = {task.id: TaskState() for task in flat}
+    state = a_goal(GoalStatus.RUNNING).changed(graph=flat, tasks=pending)
+    limited = state.changed(budget=limits)
+    assert len(next_wave(limited, Spend(), NOW).tasks) == TASKS
+    for words, goal in (("", state), (", with limits", limited)):
+        took = least_ms(lambda goal=goal: next_wave(goal, Spend(), NOW))
+        yield Row(f"10k tasks: a wave of all{words}", took, 150, "ms", "least of 5")
 
 
 def least_ms(work: Callable[[], object]) -> float:

@@ -20,6 +20,7 @@ from goal_engine.budget import (
     BudgetAdd,
     GoalBudget,
     Need,
+    Room,
     Spend,
     SpendSource,
     TaskBudget,
@@ -27,7 +28,6 @@ from goal_engine.budget import (
     find_exceeded,
     find_left,
     find_nonsense,
-    find_unfit,
     find_unlimited,
     find_warnings,
     make_need,
@@ -134,18 +134,20 @@ def test_a_task_fits_only_beside_what_is_held_back_for_others() -> None:
     budget = GoalBudget(tokens=100)
     one = make_need("one", SAYS_LIVE, TaskBudget(tokens=60))
     two = make_need("two", SAYS_LIVE, TaskBudget(tokens=60))
-    assert find_unfit(budget, Spend(), NO_NEED, one) == ()
-    assert find_unfit(budget, Spend(), one, two) == (
+    assert Room(budget, Spend(), NO_NEED).find_unfit(one) == ()
+    assert Room(budget, Spend(), one).find_unfit(two) == (
         "tokens: 0 of 100, 60 held back for what runs, and two may use 60",
     )
-    assert find_unfit(budget, Spend(tokens=41), NO_NEED, one) == (
+    assert Room(budget, Spend(tokens=41), NO_NEED).find_unfit(one) == (
         "tokens: 41 of 100, and one may use 60",
     )
     without = make_need("three", SAYS_LIVE, None)
-    assert find_unfit(budget, Spend(tokens=100), NO_NEED, without) == ("tokens: 100 of 100",)
+    assert Room(budget, Spend(tokens=100), NO_NEED).find_unfit(without) == ("tokens: 100 of 100",)
     steps = Need(name="steps")
-    assert find_unfit(budget, Spend(tokens=100), NO_NEED, steps) == ()
-    assert find_unfit(GoalBudget(turns=1), Spend(turns=1), NO_NEED, without) == ("turns: 1 of 1",)
+    assert Room(budget, Spend(tokens=100), NO_NEED).find_unfit(steps) == ()
+    assert Room(GoalBudget(turns=1), Spend(turns=1), NO_NEED).find_unfit(without) == (
+        "turns: 1 of 1",
+    )
 
 
 FIGURES = st.integers(0, 120)

@@ -171,7 +171,7 @@ def test_nothing_but_creation_can_happen_to_no_goal(event):
 
 @pytest.mark.parametrize("command", COMMANDS, ids=str)
 def test_a_cancelled_goal_stays_cancelled(command):
-    if command == c.Record((e.FormatRaised(format=e.FORMAT),)):
+    if isinstance(command, c.Record) and type(command.events[0]) in ANYWHERE:
         events = decide(a_goal(S.CANCELLED), command, NOW)
         assert fold(events, a_goal(S.CANCELLED)).status is S.CANCELLED
         return

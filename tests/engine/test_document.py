@@ -20,7 +20,13 @@ from goal_engine.check import (
     SameOutput,
 )
 from goal_engine.decision import Criterion, EvidenceKind
-from goal_engine.document import check_against_gates, parse_plan, plan_of, render_plan
+from goal_engine.document import (
+    check_against_gates,
+    parse_plan,
+    plan_of,
+    render_document,
+    render_plan,
+)
 from goal_engine.errors import BadPlan
 from goal_engine.state import events as e
 from goal_engine.state.evolve import fold
@@ -166,7 +172,7 @@ def test_a_plan_says_what_to_do_with_it():
 def test_a_goal_without_tasks_shows_how_one_is_written():
     blocked = fold((a_goal_created(), a_block("external")))
     text = render_plan(blocked)
-    example = text[text.index("# [[criterion]]") : text.index("# limits")]
+    example = text[text.index("# [[criterion]]") : text.index("# how tasks are given out")]
     table = "\n".join(line.removeprefix("# ") for line in example.splitlines())
     plan = parse_plan('goal = "x"\n' + table, "example")
     assert [task.id for task in plan.tasks] == ["first"]
@@ -216,3 +222,14 @@ def test_a_key_that_no_plan_has_is_named():
     text = 'goal = "Fix it"\n[[task]]\nid = "a"\ntitle = "A"\nworker = "manual"\nfoo = 1\n'
     with pytest.raises(BadPlan, match=r"task\[1\]\.foo: there is no such key"):
         parse_plan(text, "plan.toml")
+
+
+def test_how_tasks_are_given_out_is_read_and_written():
+    text = (
+        'goal = "x"\n[[task]]\nid = "a"\ntitle = "a"\npriority = 3\nsteps = [{ run = ["true"] }]\n'
+    )
+    plan = parse_plan(f"{text}[policy]\nsequential = true\nretries = 0\n", "p")
+    assert (plan.policy.sequential, plan.policy.retries, plan.tasks[0].priority) == (True, 0, 3)
+    assert parse_plan(render_document(plan, ("tests",)), "p") == plan
+    with pytest.raises(BadPlan, match=r"policy\.retries"):
+        parse_plan(f"{text}[policy]\nretries = 99\n", "p")

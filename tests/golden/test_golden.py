@@ -17,6 +17,7 @@ RECORDED = sorted(Path(__file__).parent.glob("*/*.jsonl"))
 
 UNRECORDED = frozenset(
     {
+        "attempt.late",
         "budget.extended",
         "budget.warned",
         "change.applied",
@@ -41,6 +42,7 @@ UNRECORDED = frozenset(
         "repository.settled",
         "round.weighed",
         "spend.reported",
+        "task.deferred",
         "task.failed",
         "task.handed_over",
         "task.submitted",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -91,6 +91,8 @@ class Result:
     steps: int
     seconds: float
     kills: int
+    deferred: int = 0
+    """How often an attempt was put off."""
 
 
 class Simulation:
@@ -119,6 +121,7 @@ class Simulation:
                 id=name,
                 title=name,
                 deps=tuple(other for other in names[:at] if dice.random() < 1.2 / at),
+                writes=tuple(self.write_part(name, names)),
                 **who,
             )
             for at, name in enumerate(names)
@@ -131,6 +134,7 @@ class Simulation:
             lies=0 if self.metered else dice.choice((0, 0, 0.3)),
             hangs=dice.choice((0, 0, 0.1)),
             tokens=dice.choice((0, 100)) if self.metered else 0,
+            troubles=dice.choice((0, 0, 0.4)),
         )
 
     def find_budget(self) -> GoalBudget:
@@ -144,9 +148,9 @@ class Simulation:
             max_agents=dice.choice((1, 2, 4)),
         )
 
-    def write_part(self, task: str) -> Mapping[str, bytes]:
+    def write_part(self, task: str, parts: Sequence[str] = ()) -> Mapping[str, bytes]:
         """Return what a task is to do; a repair does whatever is missing."""
-        names = [part.id for part in self.parts]
+        names = parts or [part.id for part in self.parts]
         wanted = [task] if task in names else names
         files = {f"{name}.txt": f"{name}\n".encode() for name in wanted}
         return files | ({BUG: FIXED} if names[-1] in wanted else {})
@@ -172,6 +176,7 @@ class Simulation:
             steps=steps,
             seconds=seconds,
             kills=self.kills,
+            deferred=self.monitor.deferred,
         )
 
     @contextmanager
@@ -225,6 +230,10 @@ class Simulation:
             workers={"recipe": worker, "cli": worker},
             publish=lambda state, entry: self.monitor.acknowledge(GOAL, entry),
         )
+
+    def entropy(self) -> int:
+        """Return 32 bits of the simulation's chance."""
+        return self.loop.chance.getrandbits(32)
 
     def now(self) -> Any:
         """Return the time of the simulation."""

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from goal_engine import metering
+from goal_engine.budget import Room
 from goal_engine.dispatch.tasks import scheduler, waves
 from goal_engine.state import decide
 from goal_engine.task_graph.graph import GoalTaskGraph
@@ -49,6 +49,7 @@ def test_goals_keep_every_promise_whatever_happens_to_them():
     results = [check(seed) for seed in USUAL]
     assert {result.status for result in results} == {S.READY, S.CANCELLED}
     assert sum(result.kills for result in results) > len(results), "too little happens"
+    assert sum(result.deferred for result in results) > 5, "nothing is ever put off"
 
 
 @pytest.mark.long
@@ -115,8 +116,12 @@ def no_slots(monkeypatch):
 
 
 def no_budget(monkeypatch):
-    for module in (scheduler, metering):
-        monkeypatch.setattr(module, "find_unfit", lambda *held: ())
+    monkeypatch.setattr(Room, "find_unfit", lambda room, need: ())
+
+
+def no_patience(monkeypatch):
+    """What is to be tried later is tried at once."""
+    monkeypatch.setattr(scheduler, "is_due", lambda at, now: True)
 
 
 def no_cancel(monkeypatch):
@@ -132,6 +137,7 @@ def no_cancel(monkeypatch):
         (no_dependencies, "starts before"),
         (no_slots, "may run"),
         (no_budget, "although"),
+        (no_patience, "before its time"),
         (no_cancel, "forgotten"),
     ],
 )

@@ -40,7 +40,7 @@ from goal_engine.state.journal import (
 from goal_engine.state.memory import InMemoryGoalStateStore
 from goal_engine.state.model import GoalState
 from goal_engine.state.store import Summary
-from goal_engine.types import GoalId, GoalStatus, TaskStatus
+from goal_engine.types import GoalId, GoalStatus, TaskStatus, Trouble
 from goal_engine.verifier.run import GateRunOutput
 from tests.builders import NOW
 from tests.simulation.loop import SimLoop
@@ -236,6 +236,8 @@ class Monitor:
         self.told: dict[int, str] = {}
         """The line that was acknowledged under each number."""
         self.broken: list[str] = []
+        self.deferred = 0
+        """How often an attempt was put off."""
         self._condemned = False
         self._roomy_at = NOW
         """When there was room in the budget, last."""
@@ -261,6 +263,10 @@ class Monitor:
                 if (event.task, event.attempt) in self._finished:
                     raise Broken(f"attempt {event.attempt} of {event.task} is recorded twice")
                 self._finished.add((event.task, event.attempt))
+            case e.TaskDeferred():
+                self.deferred += 1
+                if event.number > event.limit:
+                    raise Broken(f"{event.task} is tried again for ever")
             case e.GoalResumed() | e.GoalStarted():
                 if self._condemned:
                     raise Broken("a cancel that was asked for is forgotten")
@@ -272,6 +278,9 @@ class Monitor:
         waits = [dep for dep in task.deps if state.tasks[dep].status is not TaskStatus.DONE]
         if waits:
             raise Broken(f"{task.id} starts before {waits}")
+        early = state.tasks[task.id].not_before
+        if early is not None and at < early:
+            raise Broken(f"{task.id} starts {early - at} before its time")
         running = [one for one, at in state.statuses.items() if at is TaskStatus.RUNNING]
         if task.id in running:
             raise Broken(f"{task.id} is started twice at once")
@@ -501,6 +510,8 @@ class Character:
     fails: float = 0.0
     lies: float = 0.0
     hangs: float = 0.0
+    troubles: float = 0.0
+    """That its vendor or the machine keeps it from working."""
     tokens: int = 0
     """That a turn uses, at most."""
 
@@ -548,6 +559,9 @@ class SimWorker:
         spent = Spend(tokens=self.chance.randint(0, is_like.tokens))
         seconds = 30.0 if dice < is_like.hangs else self.chance.uniform(0, 0.6)
         await alive(self.monitor, self.owner, f"worker {turn.task.id}", seconds)
+        if is_like.troubles and self.chance.random() < is_like.troubles:
+            trouble = self.chance.choice(tuple(Trouble))
+            return TurnResult(ended=False, reason="no answer", spent=spent, trouble=trouble)
         if dice < is_like.hangs + is_like.fails:
             return TurnResult(ended=False, reason="it broke down", spent=spent)
         if dice > 1 - is_like.lies:

@@ -74,6 +74,8 @@ export interface RunParams {
   readonly planText?: string | null;
   /** Tasks that run at the same time (4). */
   readonly maxAgents?: number | null;
+  /** One task after the other, each on what those before it left. */
+  readonly sequential?: boolean;
   /** Who does it: recipe (steps of a plan, fixes of gates), cli (an agent), manual (you). With a plan, for its tasks that name nobody. */
   readonly worker?: "recipe" | "cli" | "manual" | null;
   /** Which agent, as `goalproof agents` shows them; means cli. */
@@ -320,6 +322,8 @@ export interface PlanParams {
   readonly planText?: string | null;
   /** Tasks that run at the same time (4). */
   readonly maxAgents?: number | null;
+  /** One task after the other, each on what those before it left. */
+  readonly sequential?: boolean;
   /** Who does it: recipe (steps of a plan, fixes of gates), cli (an agent), manual (you). With a plan, for its tasks that name nobody. */
   readonly worker?: "recipe" | "cli" | "manual" | null;
   /** Which agent, as `goalproof agents` shows them; means cli. */

@@ -7,6 +7,7 @@ from contextlib import nullcontext
 from pathlib import Path
 
 from goal_engine.budget import Spend
+from goal_engine.dispatch.tasks.retries import retry_or_fail
 from goal_engine.dispatch.tasks.scheduler import Wave, find_need
 from goal_engine.dispatch.tasks.turns import run_turn
 from goal_engine.errors import GoalError
@@ -20,7 +21,7 @@ from goal_engine.state.commands import Record, RecordStep
 from goal_engine.state.model import GoalState
 from goal_engine.task_graph.globs import match_glob
 from goal_engine.task_graph.graph import GoalTask
-from goal_engine.types import TaskStatus
+from goal_engine.types import TaskStatus, Trouble
 from goal_engine.worktree import Workbench
 
 ONE_ATTEMPT = Spend(attempts=1)
@@ -89,15 +90,19 @@ async def _carry_out(
     since = meter.spent.wall_ms
     try:
         async with place as workspace:
-            ended = await _work(ports, bench, state, task, attempt, base, workspace, meter)
+            ended, trouble = await _work(ports, bench, state, task, attempt, base, workspace, meter)
     except asyncio.CancelledError:
         reported = meter.find_reported(task.id)
         if reported is not None:
-            fact = e.SpendReported(task=task.id, attempt=attempt, spent=reported)
-            await asyncio.shield(ports.transact(state.goal_id, Record((fact,))))
+            used = e.SpendReported(task=task.id, attempt=attempt, spent=reported)
+            await asyncio.shield(ports.transact(state.goal_id, Record((used,))))
         raise
     ended = ended.changed(wall_ms=0 if by_hand else meter.spent.wall_ms - since)
-    step = RecordStep("task", meter.in_flight, (ended,), task.id)
+    fact: e.AttemptEnded = ended
+    if isinstance(ended, e.TaskFailed):
+        chance = ports.ids.entropy()
+        fact = retry_or_fail(state, ended, trouble, ports.clock.now(), chance)
+    step = RecordStep("task", meter.in_flight, (fact,), task.id)
     await ports.transact(state.goal_id, step)
 
 
@@ -110,7 +115,8 @@ async def _work(
     base: str,
     workspace: Path,
     meter: Meter,
-) -> e.TaskFinished | e.TaskFailed:
+) -> tuple[e.TaskFinished | e.TaskFailed, Trouble | None]:
+    """Return how an attempt ended, and what kept it from being one."""
     log = bench.log_path(task.id)
     environment = await bench.environment(workspace, base, state.tasks[task.id].exclude)
     repair = state.find_repair(task.id)
@@ -138,18 +144,18 @@ async def _work(
         return e.TaskFailed(task=task.id, attempt=attempt, reason=reason, spent=spent, log=kept)
 
     if not result.ended:
-        return failed(result.reason)
+        return failed(result.reason), result.trouble
     try:
         commit, evidence = await in_thread(bench.take_result, workspace, task.id, base, environment)
     except GoalError as error:
-        return failed(error.paragraph)
+        return failed(error.paragraph), None
     outside = find_outside(evidence, task)
     if outside:
-        return failed(f"it changed what its write set leaves out: {', '.join(outside[:5])}")
+        return failed(f"it changed what its write set leaves out: {', '.join(outside[:5])}"), None
     left = find_left_undone(state, evidence, repair)
     if left:
-        return failed(left)
-    return e.TaskFinished(
+        return failed(left), None
+    finished = e.TaskFinished(
         task=task.id,
         attempt=attempt,
         commit=commit,
@@ -157,6 +163,7 @@ async def _work(
         spent=spent,
         log=kept,
     )
+    return finished, None
 
 
 def find_findings(state: GoalState, repair: e.RepairPlanned | None) -> tuple[str, ...]:

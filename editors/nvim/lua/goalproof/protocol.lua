@@ -14,6 +14,7 @@
 ---@field plan? string|nil A plan to follow (TOML file).
 ---@field planText? string|nil The text of the plan, in the place of what is in the file.
 ---@field maxAgents? number|nil Tasks that run at the same time (4).
+---@field sequential? boolean One task after the other, each on what those before it left.
 ---@field worker? 'recipe'|'cli'|'manual'|nil Who does it: recipe (steps of a plan, fixes of gates), cli (an agent), manual (you). With a plan, for its tasks that name nobody.
 ---@field agent? string|nil Which agent, as `goalproof agents` shows them; means cli.
 ---@field kind? 'feature'|'fix'|'refactor'|'migration'|'performance'|'security'|'docs'|'test'|'chore'|'mixed'|nil What sort of goal it is, over what its words say: feature, fix, refactor, migration, performance, security, docs, test, chore, mixed.
@@ -227,6 +228,7 @@
 ---@field plan? string|nil A plan to follow (TOML file).
 ---@field planText? string|nil The text of the plan, in the place of what is in the file.
 ---@field maxAgents? number|nil Tasks that run at the same time (4).
+---@field sequential? boolean One task after the other, each on what those before it left.
 ---@field worker? 'recipe'|'cli'|'manual'|nil Who does it: recipe (steps of a plan, fixes of gates), cli (an agent), manual (you). With a plan, for its tasks that name nobody.
 ---@field agent? string|nil Which agent, as `goalproof agents` shows them; means cli.
 ---@field kind? 'feature'|'fix'|'refactor'|'migration'|'performance'|'security'|'docs'|'test'|'chore'|'mixed'|nil What sort of goal it is, over what its words say: feature, fix, refactor, migration, performance, security, docs, test, chore, mixed.

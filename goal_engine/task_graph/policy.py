@@ -1,0 +1,25 @@
+"""How a plan's tasks are given out: what the person decided once, for all of them."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from goal_engine.types import Frozen, later
+
+
+class WorkPolicy(Frozen):
+    """What a plan says of all its tasks."""
+
+    sequential: bool = later(False)
+    """One task after the other, each on what those before it left, in order of priority."""
+
+    retries: Annotated[int, Field(ge=0, le=10)] = later(2)
+    """How often each is tried again after an attempt that failed because of the machine or the
+    agent's vendor, with longer and longer pauses."""
+
+
+DEFAULT_POLICY = WorkPolicy()
+Priority = Annotated[int, Field(ge=-1000, le=1000)]
+"""Higher goes first; the usual one is 0."""
