@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from goal_engine.budget import find_exceeded
 from goal_engine.conflicts import GoalMergeConflictEvidence, say_others, say_sides
 from goal_engine.decision import CriterionState, Rejection, find_usual_answer
+from goal_engine.left_behind import describe_left_behind
 from goal_engine.progress import find_blocker
 from goal_engine.proof.gate import GateOutcome, GateResult, GateStage, TestFailure
 from goal_engine.proof.verdict import NOT_REJECTED, GateVerdict, say_rejection
@@ -73,6 +74,11 @@ class _Case:
         tree = base if stage is GateStage.BASELINE else self.state.tree or base
         run = self.state.find_run(stage, tree, gate)
         return run.result if run else None
+
+    def find_left_behind(self, gate: str) -> str:
+        """Return what the gate's run on the base named and only the checkout has, in words."""
+        run = self.state.find_run(GateStage.BASELINE, self.state.created.base_tree, gate)
+        return describe_left_behind(run.left_behind) if run else ""
 
     @property
     def unmet(self) -> tuple[GateVerdict, ...]:
@@ -354,6 +360,18 @@ def _seems_unable(case: _Case) -> Cause | None:
     return None
 
 
+def _seems_left_behind(case: _Case) -> Cause | None:
+    """What a gate of the base missed it misses with the change too."""
+    for verdict in case.unmet:
+        missed = case.find_left_behind(verdict.gate)
+        if missed:
+            return (
+                f"gate {verdict.gate} was red before the change, and {missed}",
+                "add that, then `run` it anew: what a goal copies was settled when it was made",
+            )
+    return None
+
+
 UNABLE = {
     GateOutcome.TIMEOUT: "find out what hangs, or give that gate more `timeout` in goalproof.toml",
     GateOutcome.ERROR: "run the gate's command by hand: it has to answer, red or green",
@@ -428,6 +446,7 @@ CAUSES_SEEN: tuple[Callable[[_Case], Cause | None], ...] = (
     _is_rejected,
     _seems_stuck,
     _seems_unfinished,
+    _seems_left_behind,
     _seems_unable,
     _seems_empty,
     _seems_external,
@@ -455,6 +474,9 @@ def _find_evidence(case: _Case) -> Iterator[SeenFact]:
     for gate in case.state.judgement.gates if case.state.judgement else ():
         if gate.met and gate.gaps:
             yield SeenFact(source=f"gate {gate.gate}", text=f"fails as before: {_list(gate.gaps)}")
+    for spec in case.state.gates:
+        if missed := case.find_left_behind(spec.name):
+            yield SeenFact(source=f"gate {spec.name}", text=missed)
     for criterion in case.state.judgement.criteria if case.state.judgement else ():
         if criterion.state is not CriterionState.VERIFIED:
             yield SeenFact(source=f"criterion {criterion.criterion.id}", text=criterion.reason)

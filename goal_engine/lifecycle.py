@@ -18,6 +18,7 @@ from goal_engine.dispatch.merge import integrate
 from goal_engine.dispatch.tasks.scheduler import next_wave
 from goal_engine.dispatch.tasks.waves import run_wave
 from goal_engine.errors import GoalError, NotPossibleNow
+from goal_engine.left_behind import describe_left_behind
 from goal_engine.metering import Meter
 from goal_engine.ports import Ports
 from goal_engine.proof.gate import GateOutcome, GateStage
@@ -36,7 +37,7 @@ from goal_engine.state.commands import (
     WarnOfBudget,
 )
 from goal_engine.state.decide import UNMETERED, WAIVE, find_unmetered_limits
-from goal_engine.state.model import GoalState
+from goal_engine.state.model import GateRun, GoalState
 from goal_engine.state.possible import check_possible
 from goal_engine.takeover import take_over
 from goal_engine.tamper import Vigil
@@ -380,11 +381,15 @@ def find_gate_questions(state: GoalState) -> tuple[Question, ...]:
             Question(
                 id=WAIVE + gate.name,
                 text=f"gate {gate.name} {said} on the base already and does not tell its tests"
-                f" apart ({run.result.message}): answer `optional` to go on without requiring it,"
+                f" apart ({run.result.message}){_say_missed(run)}: answer `optional` to go on without requiring it,"
                 f" or cancel and make that the goal: `Make {gate.name} pass`",
             )
         )
     return tuple(questions)
+
+
+def _say_missed(run: GateRun) -> str:
+    return f"; {describe_left_behind(run.left_behind)}" if run.left_behind else ""
 
 
 def find_budget_questions(state: GoalState, reports: Mapping[str, Reports]) -> tuple[Question, ...]:

@@ -10,6 +10,7 @@ from typing import Any
 
 from goal_engine.budget import UNIT, GoalBudget
 from goal_engine.conflicts import say_others
+from goal_engine.left_behind import describe_left_behind
 from goal_engine.moved import say_changes
 from goal_engine.proof.gate import GateStage
 from goal_engine.state import events as e
@@ -81,7 +82,8 @@ def _gate_finished(event: e.GateFinished) -> str:
     said = f": {result.message}" if result.message and not result.green else ""
     runs = f" after {result.runs} runs" if result.runs > 1 else ""
     seen = f" (remembered from {result.cached})" if result.cached else ""
-    return f"{name_gate(result.gate, result.stage)}: {result.outcome}{runs}{seen}{said}"
+    missed = f"; {describe_left_behind(event.left_behind)}" if event.left_behind else ""
+    return f"{name_gate(result.gate, result.stage)}: {result.outcome}{runs}{seen}{said}{missed}"
 
 
 def _check_finished(event: e.CheckFinished) -> str:

@@ -62,7 +62,9 @@ HARDENED = {
 """What no repository's configuration can change.  `safe.directory` since trust is decided elsewhere."""
 EXECUTES = r"^(filter\..*\.(clean|smudge|process|required)|merge\..*\.driver|diff\..*\.(textconv|command))$"
 """Keys by which a repository's own configuration makes git run something."""
-PERSONAL = r"^((user|author)\.(name|email)|core\.excludesfile)$"
+FORMS = ("autocrlf", "eol", "filemode", "symlinks", "ignorecase", "precomposeunicode")
+"""Keys of `core` that say how a checkout's files differ from what git keeps; none runs anything."""
+PERSONAL = rf"^((user|author)\.(name|email)|core\.(excludesfile|{'|'.join(FORMS)}))$"
 BRANCH_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,199}")
 """Narrower than git's own rule, which allows a leading dash in places (reliability S11)."""
 OID = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
@@ -279,7 +281,7 @@ def find_branch(git_dir: Path) -> str | None:
 
 
 def read_personal(path: Path) -> dict[str, str]:
-    """Return who commits here and what they ignore everywhere, by their own configuration."""
+    """Return who commits here, what they ignore everywhere and how their files are written."""
     asked = ["config", "--includes", "-z", "--get-regexp", PERSONAL]
     env = {
         "GIT_CONFIG_GLOBAL": os.environ.get("GIT_CONFIG_GLOBAL"),
@@ -291,7 +293,13 @@ def read_personal(path: Path) -> dict[str, str]:
     }
     said = safe_git(asked, cwd=path, ok=(0, 1, 128), env=env)
     records = (record.partition("\n") for record in said.text.split("\0") if record)
-    return {key: value for key, _, value in records}
+    return {key: value if told else "true" for key, told, value in records}
+
+
+def find_forms(personal: Mapping[str, str]) -> dict[str, str]:
+    """Return the settings that say how the person's files differ from what git keeps."""
+    keys = (f"core.{name}" for name in FORMS)
+    return {key: personal[key] for key in keys if key in personal}
 
 
 def _config_home() -> Path:
@@ -332,6 +340,14 @@ def list_ignored(checkout: Path) -> tuple[str, ...]:
     )
 
 
+def list_untracked(checkout: Path) -> tuple[str, ...]:
+    """Return what git does not have, ignored or not; a folder of nothing else ends with `/`."""
+    asked = ["ls-files", "--others", "--directory", "-z"]
+    blanked = _blanked(checkout, read_personal(checkout))
+    said = safe_git(asked, cwd=checkout, settings=blanked)
+    return tuple(path for path in said.text.split("\0") if path)
+
+
 def _blanked(top: Path, personal: Mapping[str, str]) -> dict[str, str]:
     """Return the settings that keep a repository's own from running anything."""
     asked = ["config", "--includes", "--name-only", "-z", "--get-regexp", EXECUTES]
@@ -339,6 +355,7 @@ def _blanked(top: Path, personal: Mapping[str, str]) -> dict[str, str]:
     ignores = personal.get("core.excludesfile") or str(_config_home() / "git" / "ignore")
     return {
         **{key: "" for key in executing if key},
+        **find_forms(personal),
         "core.excludesFile": str(Path(ignores).expanduser()),
     }
 
@@ -390,6 +407,42 @@ def check_out(git_dir: Path, index: Path, work_tree: Path, commit: str) -> None:
     """Put the files of `commit` there, whatever was there before, and remember them in `index`."""
     told = ["read-tree", "--reset", "-u", commit]
     safe_git(told, git_dir=git_dir, index=index, work_tree=work_tree)
+
+
+def check_out_paths(
+    git_dir: Path, index: Path, work_tree: Path, paths: Iterable[str], settings: Mapping[str, str]
+) -> None:
+    """Put files of an index there, written as a checkout with `settings` has them."""
+    safe_git(
+        ["checkout-index", "--force", "-z", "--stdin"],
+        git_dir=git_dir,
+        index=index,
+        work_tree=work_tree,
+        stdin="".join(f"{path}\0" for path in paths).encode("utf-8", "surrogateescape"),
+        settings=settings,
+    )
+
+
+def list_touched(git_dir: Path, index: Path, work_tree: Path) -> tuple[str, ...]:
+    """Return the files of an index that stand otherwise, or not at all, in a working tree."""
+    refresh = ["update-index", "-q", "--refresh"]
+    safe_git(refresh, git_dir=git_dir, index=index, work_tree=work_tree, ok=(0, 1))
+    asked = ["diff-files", "--name-only", "--ignore-submodules=all", "-z"]
+    named = safe_git(asked, git_dir=git_dir, index=index, work_tree=work_tree)
+    return tuple(path for path in named.text.split("\0") if path)
+
+
+def find_filters(git_dir: Path, index: Path, paths: Iterable[str]) -> dict[str, str]:
+    """Return the filter that the attributes in an index name for each of `paths` that has one."""
+    said = safe_git(
+        ["check-attr", "--cached", "-z", "--stdin", "filter"],
+        git_dir=git_dir,
+        index=index,
+        stdin="".join(f"{path}\0" for path in paths).encode("utf-8", "surrogateescape"),
+    )
+    fields = said.text.split("\0")[:-1]
+    named = zip(fields[::3], fields[2::3], strict=True)
+    return {path: name for path, name in named if name not in ("unspecified", "unset", "set")}
 
 
 def clean(git_dir: Path, index: Path, work_tree: Path) -> None:

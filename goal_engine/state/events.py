@@ -302,6 +302,8 @@ class GateFinished(Frozen):
     """The object that says where tests failed, for a person."""
     environment: str = ""
     """The digest of the environment it ran in."""
+    left_behind: tuple[str, ...] = later(())
+    """Files of the checkout that git does not have and that a red run named (`left_behind`)."""
 
 
 class CheckFinished(Frozen):

@@ -346,6 +346,7 @@ def _gate_finished(state: GoalState, event: e.GateFinished) -> Mapping[str, Any]
         report=event.report,
         failures=event.failures,
         environment=event.environment,
+        left_behind=event.left_behind,
     )
     began = f"{result.stage} {result.gate}"
     return {

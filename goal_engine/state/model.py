@@ -90,6 +90,7 @@ class GateRun(Frozen):
     report: Sha256 | None = None
     failures: Sha256 | None = None
     environment: str = ""
+    left_behind: tuple[str, ...] = later(())
 
 
 class ProofPointer(Frozen):

@@ -14,6 +14,7 @@ from goal_engine.errors import RepositoryUnusable
 from goal_engine.gates.formats.told import TOLD
 from goal_engine.gates.reports import SUFFIX, BadReport, Report, find_notes, read_report
 from goal_engine.gates.traces import find_failures
+from goal_engine.left_behind import find_left_behind
 from goal_engine.proof.flakes import merge_runs, wants_another
 from goal_engine.proof.gate import (
     LIMITS,
@@ -27,12 +28,15 @@ from goal_engine.proof.gate import (
     TestOutcome,
 )
 from goal_engine.runtime.environment import Environment, probe_origin
+from goal_engine.runtime.git import list_untracked
 from goal_engine.runtime.process import Finished, clean_environment, run_process
 from goal_engine.runtime.threads import in_thread
 from goal_engine.worktree import Workbench
 
 FRESH = {"CARGO_NET_OFFLINE": "true", "GOPROXY": "off", "GOFLAGS": "-count=1"}
 """What a gate may set otherwise: nothing is fetched while it judges, and no result comes from a cache."""
+READ = 2**18
+"""Bytes of a red gate's output, its last, in which names of files are looked for."""
 TOO_MANY_FILES = b"Too many open files"
 LINES_SHOWN = 12
 """Lines of a red gate's output that its message quotes."""
@@ -160,6 +164,25 @@ async def run_gate(
             notes=(*environment.notes, *find_notes(spec.report)),
         )
         return GateRunOutput(result, output, environment, failures)
+
+
+def look_left_behind(bench: Workbench, spec: GateSpec, ran: GateRunOutput) -> tuple[str, ...]:
+    """Return what a red run of the base named and only the checkout has; blocking."""
+    if ran.result.stage is not GateStage.BASELINE or ran.result.green:
+        return ()
+    tracked = frozenset(bench.repository.list_files(ran.result.tree))
+    viewed = (*ran.environment.exclude, *ran.environment.node_modules)
+
+    def exists(path: str) -> bool:
+        has = any(path == place or path.startswith(f"{place}/") for place in viewed)
+        return not has and path not in tracked and (bench.checkout / path).is_file()
+
+    told = "\n".join(failure.message for failure in ran.failures)
+    output = f"{ran.log[-READ:].decode('utf-8', 'replace')}\n{told}"
+    place = str(bench.folder / name_run(ran.result.stage, spec.name))
+    for root in {place, str(Path(place).resolve())}:
+        output = output.replace(f"{root}/", " ")
+    return find_left_behind(output, spec.cwd, list_untracked(bench.checkout), exists)[:TOLD]
 
 
 def _read_log(log: Path) -> bytes:

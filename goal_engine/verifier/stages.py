@@ -23,7 +23,7 @@ from goal_engine.state.commands import Record
 from goal_engine.state.model import GoalState
 from goal_engine.verifier.cache import STAGES, GateCache, Remembered, find_key, is_worth_keeping
 from goal_engine.verifier.observe import read_run, render_failures, render_report
-from goal_engine.verifier.run import GateRunOutput, name_run, settle_gate
+from goal_engine.verifier.run import GateRunOutput, look_left_behind, name_run, settle_gate
 from goal_engine.worktree import Workbench
 
 
@@ -61,7 +61,8 @@ async def run_stage(
                 await in_thread(memory.keep, ran)
             log = await ports.store.write_object(ran.log) if ran.log else None
             result = ran.result.changed(log=log)
-            await record(ports, state, result, ran.environment.key, ran.failures)
+            missed = await in_thread(look_left_behind, bench, spec, ran)
+            await record(ports, state, result, ran.environment.key, ran.failures, missed)
             await in_thread(bench.log_path(name_run(stage, spec.name)).unlink, missing_ok=True)
 
     async with asyncio.TaskGroup() as group:
@@ -118,6 +119,7 @@ async def record(
     result: GateResult,
     environment: str,
     failures: tuple[TestFailure, ...] = (),
+    left_behind: tuple[str, ...] = (),
 ) -> None:
     """Record a result; the outcome of each test, and where tests failed, are kept as objects."""
     write = ports.store.write_object
@@ -126,6 +128,7 @@ async def record(
         report=await write(await in_thread(render_report, result)) if result.tests else None,
         failures=await write(render_failures(failures)) if failures else None,
         environment=environment,
+        left_behind=left_behind,
     )
     await ports.transact(state.goal_id, Record((fact,)))
 

@@ -103,6 +103,7 @@ DONE = (
     e.TaskFinished(task="fix", attempt=1, commit=OTHER, evidence=NOTHING, spent=Spend(attempts=1)),
 )
 STUCK = Stagnation(cause=Cause.SCOPE, evidence="each round changed 25 files", confidence=1.0)
+LEFT = a_result(GateStage.BASELINE, GateOutcome.FAILED).changed(left_behind=("local.ini",))
 NO = Rejection(tree=TREE, decision=Decision(actor="ann", reason="it adds a cache"))
 YES = Acceptance(criterion=NOT_REJECTED, tree=TREE, decision=ME)
 
@@ -119,6 +120,7 @@ CAUSES = {
     "a person said no": (rejected(), "a person said no to this result: rejected by ann: it adds"),
     "repairs lead nowhere": (not_ready(stagnation=STUCK), "too large to be judged at once: each round"),
     "a task failed": (not_ready(before=(FAILED,)), "task fix did not come to its end: exit code 3"),
+    "left behind": (not_ready(before=(LEFT,)), 'differs from your checkout: its output names'),
     "it hangs": (not_ready(now=GateOutcome.TIMEOUT, said="killed after 9 s"), "gave no answer: killed"),
     "no answer": (not_ready(now=GateOutcome.ERROR, said="no report"), "gave no answer: no report"),
     "other files": (not_ready(now=GateOutcome.WRONG_TREE, said="from outside"), "from outside"),
