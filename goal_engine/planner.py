@@ -28,7 +28,9 @@ from goal_engine.ports import Ports
 from goal_engine.proof.flakes import is_quarantined
 from goal_engine.proof.gate import GateSpec, name_setup
 from goal_engine.proof.review import ReviewPolicy
-from goal_engine.runtime.repository import CheckoutStatus, read_checkout
+from goal_engine.runtime.large_files import describe_absent
+from goal_engine.runtime.repository import CheckoutStatus, EvidenceRepository, read_checkout
+from goal_engine.runtime.submodules import Submodules, describe_missing
 from goal_engine.runtime.threads import in_thread
 from goal_engine.state import events as e
 from goal_engine.state.commands import CreateGoal, RevisePlan
@@ -102,6 +104,8 @@ async def create_goal(ports: Ports, text: str, options: CreateGoalOptions) -> Go
     repository = await in_thread(ports.open_repository)
     status = await in_thread(read_checkout, ports.checkout)
     goal_id = GoalId.made_of(ports.clock.now(), ports.ids.entropy())
+    absent = await in_thread(_find_absent, ports, repository, status)
+    options = replace(options, notices=(*absent, *options.notices))
     created = _created(goal_id, text, status, options)
     command = _plan(created, options.plan, installed)
     if command.planned and options.sequential:
@@ -111,6 +115,15 @@ async def create_goal(ports: Ports, text: str, options: CreateGoalOptions) -> Go
         check_agents(command.planned.graph, agents, installed)
     await in_thread(repository.pin, status.commit, goal_id)
     return await ports.transact(goal_id, command)
+
+
+def _find_absent(
+    ports: Ports, repository: EvidenceRepository, status: CheckoutStatus
+) -> tuple[str, ...]:
+    """Return which files of the commit no workspace will have, a sentence each."""
+    found = Submodules.of(repository, status.tree, status.root, ports.find_state_dir())
+    large = repository.find_large_files(status.tree, status.root)
+    return (*describe_missing(found.find()), *describe_absent(large.find_absent()))
 
 
 async def plan_goal(ports: Ports, text: str, options: CreateGoalOptions) -> GoalState:

@@ -37,6 +37,7 @@ from goal_engine.proof.verdict import EXTRA_CRITERIA, Observations, judge
 from goal_engine.runtime.environment import find_environment
 from goal_engine.runtime.process import clean_environment, run_process
 from goal_engine.runtime.repository import EvidenceRepository, read_checkout
+from goal_engine.runtime.submodules import Submodules
 from goal_engine.runtime.threads import in_thread
 from goal_engine.types import Frozen, Person, Sha256
 from goal_engine.verifier.bundle import CHANGE, VERIFIER, has_own_verifier, read_bundle
@@ -243,6 +244,9 @@ def _open(
         )
     if evidence.tree_of(proof.base_commit) != proof.base_tree:
         raise ProofRefused("base_tree is not the tree of base_commit.")
+    submodules = Submodules.of(evidence, proof.base_tree, status.root, scratch)
+    large = evidence.find_large_files(proof.base_tree, status.root).pointers
+    bench = replace(bench, submodules=submodules, large=large)
     commits = {proof.base_tree: proof.base_commit}
     if CHANGE in proof.files:
         commits[proof.tree] = evidence.read_bundle(bundle / CHANGE)

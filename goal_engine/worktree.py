@@ -21,13 +21,16 @@ from goal_engine.errors import (
     GoalError,
     GoalNotFound,
     NotPossibleNow,
+    RepositoryUnusable,
 )
 from goal_engine.evidence import GoalGitEvidence
 from goal_engine.runtime.door import Door
 from goal_engine.runtime.environment import Environment, UserEnvironment, view_environment
+from goal_engine.runtime.large_files import Pointer, describe_absent
 from goal_engine.runtime.process import clean_environment, run_process
 from goal_engine.runtime.repository import EvidenceRepository, has_history
 from goal_engine.runtime.running import Ended, Running
+from goal_engine.runtime.submodules import Submodules, describe_views, list_touched
 from goal_engine.runtime.threads import in_thread
 from goal_engine.state.model import GoalState, TaskState
 from goal_engine.state.store import GoalStateStore
@@ -85,6 +88,10 @@ class Workbench:
     """Where each step of the work goes in."""
     running: Running | None = None
     """Keeps a record of what runs in the workspaces, where somebody would have to end it."""
+    submodules: Submodules | None = None
+    """Those of the base, whose files gates may need."""
+    large: Mapping[str, Pointer] = field(default_factory=dict)
+    """What Git LFS keeps of the base, by the names that the checkout has it under."""
     tracked: frozenset[str] = frozenset()
     """Paths of the base: what is tracked is never copied, or a deleted file would come back."""
 
@@ -130,16 +137,22 @@ class Workbench:
         The set-up commands have run there then; what they made the last time, in a person's folder,
         is at `exclude`.  Raises `EnvironmentUnusable` when one fails or changes what the commit has.
         """
-        view = await in_thread(self._view, workspace)
+        view = await in_thread(self._view, workspace, commit)
         view = replace(view, exclude=tuple(dict.fromkeys((*view.exclude, *exclude))))
         return await self._set_up(workspace, commit, view) if self.setup else view
 
-    def _view(self, workspace: Path) -> Environment:
+    def _view(self, workspace: Path, commit: str) -> Environment:
         view = view_environment(self.user, self.checkout, workspace)
         if self.first is not None:
             own, _, rest = view.variables["PATH"].partition(os.pathsep)
             path = os.pathsep.join((own, str(self.first), rest))
             view = replace(view, variables={**view.variables, "PATH": path})
+        large = self.repository.find_large_files(commit, self.checkout, self.large)
+        views = self.submodules.view(workspace) if self.submodules is not None else ()
+        told = (*describe_views(views), *describe_absent(large.view(workspace)))
+        if told:
+            key = hashlib.sha256("\0".join((view.key, *told)).encode()).hexdigest()
+            view = replace(view, notes=(*view.notes, *told), key=key)
         copied = tuple(self._copy_wanted(workspace))
         return replace(view, exclude=(*view.exclude, *copied)) if copied else view
 
@@ -215,7 +228,14 @@ class Workbench:
         """Return the commit and evidence of what stands in `workspace`.
 
         The same files give the same commit, so that a repeated attempt ends where the first did.
+        Raises `RepositoryUnusable` where files of submodules were changed, and as `snapshot` does.
         """
+        touched = list_touched(self.repository, workspace)
+        if touched:
+            raise RepositoryUnusable(
+                f"It changed {', '.join(touched[:5])}, which belongs to a submodule: a goal changes "
+                "one repository. Change the submodule in a goal of its own, in its own checkout."
+            )
         tree = self.repository.snapshot(workspace, base, environment.exclude)
         commit = self.commit(tree, base, name)
         self.repository.keep(self.goal_id, f"task-{name}", commit)
@@ -284,7 +304,8 @@ def find_kept(
             return True
         try:
             tree = repository.snapshot(path, task.base, task.exclude)
-            return tree != repository.tree_of(task.base) or has_history(path, task.base)
+            changed = tree != repository.tree_of(task.base) or has_history(path, task.base)
+            return changed or bool(list_touched(repository, path))
         except (GoalError, OSError):
             return True
 

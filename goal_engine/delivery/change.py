@@ -58,6 +58,26 @@ def plan_change(evidence: GoalGitEvidence, read: ReadBlob) -> tuple[FileChange, 
     return tuple(sorted(_plan(evidence, read), key=lambda change: change.path))
 
 
+def choose_forms(
+    kept: Iterable[FileChange],
+    written: Iterable[FileChange],
+    present: Callable[[str], Content | None],
+) -> tuple[FileChange, ...]:
+    """Return of each change the form that the checkout's file has.
+
+    `kept` is as git keeps files, `written` as git writes them there (other line ends, encodings, or
+    files in place of links).  What a person saved in the first form stays in it.
+    """
+    return tuple(
+        one if one == other or _stands(present(one.path), one) else other
+        for one, other in zip(kept, written, strict=True)
+    )
+
+
+def _stands(present: Content | None, change: FileChange) -> bool:
+    return present is not None and any(is_alike(present, side) for side in change.sides)
+
+
 def _plan(evidence: GoalGitEvidence, read: ReadBlob) -> Iterator[FileChange]:
     base, tree = evidence.base_tree, evidence.tree
     for file in evidence.files:

@@ -16,11 +16,13 @@ from goal_engine.delivery.change import (
     FILE,
     Content,
     FileChange,
+    choose_forms,
     find_gitlinks,
     find_misfits,
     is_alike,
     plan_change,
 )
+from goal_engine.delivery.forms import read_forms
 from goal_engine.errors import ChangeDoesNotFit, GoalNotFound, NotPossibleNow
 from goal_engine.evidence import SYMLINK, GoalGitEvidence
 from goal_engine.ports import Ports
@@ -108,7 +110,7 @@ async def apply_change(
     repository = await in_thread(ports.open_repository)
     if not undo:
         await in_thread(check_own, repository, state)
-    changes = await in_thread(plan_change, evidence, repository.read_blob)
+    changes = await in_thread(plan_for, ports.checkout, repository, evidence)
     if undo:
         changes = tuple(change.turned_round for change in changes)
         _check_there(ports.checkout, state, changes)
@@ -120,6 +122,18 @@ async def apply_change(
     files = tuple(sorted(evidence.paths))
     made = e.ChangeUndone if undo else e.ChangeApplied
     return await ports.transact(goal_id, Record((made(tree=evidence.tree, files=files, by=by),)))
+
+
+def plan_for(
+    checkout: Path, repository: EvidenceRepository, evidence: GoalGitEvidence
+) -> tuple[FileChange, ...]:
+    """Return what a change does to the files as this checkout has them; it runs no filter."""
+    forms = read_forms(repository, checkout, evidence)
+    return choose_forms(
+        plan_change(evidence, repository.read_blob),
+        (forms.write(change) for change in plan_change(evidence, forms.read)),
+        lambda path: read_present(checkout, path),
+    )
 
 
 def _find_change(ports: Ports, state: GoalState, undo: bool) -> GoalGitEvidence:

@@ -12,7 +12,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -28,6 +28,13 @@ from goal_engine.errors import ChangeDoesNotFit, ProofRefused, RepositoryUnusabl
 from goal_engine.evidence import GITLINK, GoalGitEvidence, parse_diff
 from goal_engine.runtime import git
 from goal_engine.runtime.atomic import write_atomic
+from goal_engine.runtime.large_files import (
+    LargeFiles,
+    Pointer,
+    find_unkept,
+    holds,
+    parse_pointer,
+)
 from goal_engine.types import GoalId, Person
 
 if TYPE_CHECKING:
@@ -36,6 +43,7 @@ if TYPE_CHECKING:
 REFS = "refs/goalproof"
 REF_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,79}")
 FILE, EXECUTABLE = "100644", "100755"
+ATTRIBUTES = ".gitattributes"
 BUNDLED_REF = "refs/heads/goalproof"
 BUNDLE_HEADERS = (b"# v2 git bundle\n", b"# v3 git bundle\n")
 OPERATIONS = {
@@ -108,6 +116,11 @@ def read_checkout(path: Path) -> CheckoutStatus:
         ),
         author=git.find_person(personal),
     )
+
+
+def read_settings(checkout: Path) -> dict[str, str]:
+    """Return the settings by which a checkout's files differ from what git keeps."""
+    return git.find_forms(git.read_personal(checkout))
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,14 +271,17 @@ class EvidenceRepository:
     def snapshot(self, workspace: Path, base_commit: str, exclude: Sequence[str] = ()) -> str:
         """Return the tree of a workspace's files, without those that git ignores.
 
-        What is at `exclude`, and submodules, stays as it is in `base_commit`.  Raises
-        `RepositoryUnusable` for a repository inside the workspace and names that are not UTF-8.
+        What is at `exclude`, submodules, and the content of what Git LFS keeps, stays as it is in
+        `base_commit`.  Raises `RepositoryUnusable` for a repository inside the workspace, names that
+        are not UTF-8, and changed content of files that a filter would have to keep.
         """
         git.check_oid(base_commit)
         excluded = [path.strip("/") for path in exclude]
         _refuse_nested(workspace, frozenset(map(os.fsencode, excluded)))
         records = _parse_tree(git.list_tree(self.path, base_commit))
         links = [path for mode, _, path in records if mode == GITLINK]
+        pointers = self._find_pointers(records)
+        viewed = [path for path, pointer in pointers.items() if holds(workspace / path, pointer)]
         remembered = self._index_of(workspace, base_commit)
         with self._scratch() as scratch:
             index = scratch / "index"
@@ -276,7 +292,7 @@ class EvidenceRepository:
             try:
                 ignored = git.find_ignored(self.path, index, workspace, excluded)
                 left_out = [path for path in excluded if path not in ignored]
-                git.add_all(self.path, index, workspace, [*left_out, *links])
+                git.add_all(self.path, index, workspace, [*left_out, *links, *viewed])
             except git.GitFailed as error:
                 raise RepositoryUnusable(
                     f"The files in {workspace} cannot be taken as a result: {error.paragraph}"
@@ -284,10 +300,81 @@ class EvidenceRepository:
             tree = git.write_tree(self.path, index)
             changed = list(_parse_raw(git.list_differing(self.path, base_commit, tree)))
             same = [entry for entry in changed if _is_unchanged(workspace, *entry)]
+            if any(path.endswith(ATTRIBUTES) for _, _, path in records):
+                rest = [entry for entry in changed if entry not in same]
+                same += self._find_as_written(workspace, base_commit, rest)
+            paths = {path for _, _, path in changed}.difference(path for _, _, path in same)
+            if any(
+                path.endswith(ATTRIBUTES) for path in (*paths, *(name for _, _, name in records))
+            ):
+                same += self._find_moved(workspace, index, paths, pointers, records)
             if same:
                 git.update_index(self.path, index, _render_records(same))
                 tree = git.write_tree(self.path, index)
         return tree
+
+    def _find_moved(
+        self,
+        workspace: Path,
+        index: Path,
+        paths: Iterable[str],
+        pointers: Mapping[str, Pointer],
+        records: Iterable[tuple[str, str, str]],
+    ) -> list[tuple[str, str, str]]:
+        """Return the pointers of those of `paths` at which content of LFS stands that the base has
+        elsewhere.  Raises for other content that a filter would have to keep."""
+        moved = []
+        blobs = {path: oid for _, oid, path in records if path in pointers}
+        for path, name in git.find_filters(self.path, index, sorted(paths)).items():
+            file = workspace / path
+            keeper = find_unkept(file, name)
+            if keeper is None:
+                continue
+            origin = next((old for old in pointers if holds(file, pointers[old])), None)
+            if origin is None:
+                raise RepositoryUnusable(
+                    f"{path} is new or changed, and {keeper.title} keeps its content, not git: such a "
+                    "file is not taken as a result. Leave it to a commit of your own, or take it out "
+                    f"of {keeper.title} in .gitattributes."
+                )
+            mode = EXECUTABLE if _has_mode(file, EXECUTABLE) else FILE
+            moved.append((mode, blobs[origin], path))
+        return moved
+
+    def _find_pointers(self, records: Sequence[tuple[str, str, str]]) -> dict[str, Pointer]:
+        """Return the files of a tree that Git LFS keeps, by its attributes."""
+        told = [oid for _, oid, path in records if path.endswith(ATTRIBUTES)]
+        if not any(b"filter=" in self._read(oid) for oid in told):
+            return {}
+        blobs = {path: oid for mode, oid, path in records if mode in (FILE, EXECUTABLE)}
+        with self._scratch() as scratch:
+            index = scratch / "index"
+            git.update_index(self.path, index, _render_records(records))
+            filters = git.find_filters(self.path, index, blobs)
+        kept = (path for path, name in filters.items() if name == "lfs")
+        found = ((path, parse_pointer(self._read(blobs[path]))) for path in kept)
+        return {path: pointer for path, pointer in found if pointer is not None}
+
+    def find_large_files(
+        self, tree: str, checkout: Path, others: Mapping[str, Pointer] | None = None
+    ) -> LargeFiles:
+        """Return the files of a tree that Git LFS keeps, and where the checkout has their content:
+        under their names, or under those that `others` have."""
+        records = _parse_tree(git.list_tree(self.path, git.check_oid(tree)))
+        store = self._common / "lfs" / "objects"
+        return LargeFiles(checkout, store, self._find_pointers(records), others or {})
+
+    def _find_as_written(
+        self, workspace: Path, base_commit: str, changed: Sequence[tuple[str, str, str]]
+    ) -> list[tuple[str, str, str]]:
+        """Return what stands as it was checked out: git would not always take back what it wrote
+        (a file of both line ends with `eol=crlf`), and nobody changed it."""
+        files = {path: mode for mode, _, path in changed if _has_mode(workspace / path, mode)}
+        written = self.render(base_commit, files, {})
+        untouched = {
+            path for path, data in written.items() if (workspace / path).read_bytes() == data
+        }
+        return [entry for entry in changed if entry[2] in untouched]
 
     @contextmanager
     def _scratch(self) -> Iterator[Path]:
@@ -361,15 +448,56 @@ class EvidenceRepository:
         records = _parse_tree(git.list_tree(self.path, git.check_oid(tree)))
         return tuple(path for _, _, path in records)
 
+    def list_links(self, tree: str) -> dict[str, str]:
+        """Return the submodules of a tree: path and recorded commit."""
+        records = _parse_tree(git.list_tree(self.path, git.check_oid(tree)))
+        return {path: oid for mode, oid, path in records if mode == GITLINK}
+
+    def write_files(self, index: Path, path: Path, commit: str) -> None:
+        """Put the files of `commit` into `path` without a `.git`; `index` remembers them."""
+        path.mkdir(parents=True, exist_ok=True)
+        git.check_out(self.path, index, path, git.check_oid(commit))
+
+    def list_touched(self, index: Path, path: Path) -> tuple[str, ...]:
+        """Return the files that `write_files` put into `path` and that stand there otherwise now."""
+        return git.list_touched(self.path, index, path)
+
     def read_blob(self, tree: str, path: str) -> bytes | None:
         """Return the content of a file of a tree or the target of a link, `None` without one."""
         git.check_oid(tree)
         with self._reading:
-            if self._objects is None:
-                from goal_engine.runtime.objects import EvidenceObjects  # GitPython is slow to load
+            return self._reader().read_blob(tree, path)
 
-                self._objects = EvidenceObjects(self.path)
-            return self._objects.read_blob(tree, path)
+    def _read(self, oid: str) -> bytes:
+        with self._reading:
+            return self._reader().read(oid)
+
+    def _reader(self) -> EvidenceObjects:
+        if self._objects is None:
+            from goal_engine.runtime.objects import EvidenceObjects  # GitPython is slow to load
+
+            self._objects = EvidenceObjects(self.path)
+        return self._objects
+
+    def render(
+        self, tree: str, paths: Iterable[str], settings: Mapping[str, str]
+    ) -> dict[str, bytes]:
+        """Return regular files of a tree as a checkout with `settings` has them.
+
+        Line ends, encodings and `$Id$` are as the settings and the tree's own attributes say; no
+        filter runs.  What is no regular file of the tree is left out.
+        """
+        wanted = set(paths)
+        records = _parse_tree(git.list_tree(self.path, git.check_oid(tree))) if wanted else []
+        files = [path for mode, _, path in records if path in wanted and mode in (FILE, EXECUTABLE)]
+        if not files:
+            return {}
+        with self._scratch() as scratch:
+            index, top = scratch / "index", scratch / "files"
+            top.mkdir()
+            git.read_tree(self.path, index, tree)
+            git.check_out_paths(self.path, index, top, files, settings)
+            return {path: (top / path).read_bytes() for path in files}
 
     def find_word(self, tree: str, word: str) -> tuple[str, ...]:
         """Return the paths of the text files of a tree that have a word."""
@@ -552,13 +680,18 @@ def _is_unchanged(workspace: Path, mode: str, oid: str, path: str) -> bool:
     """Whether a file is byte for byte what it was: git may find that its own attributes would
     change it (line ends above all), and nobody did."""
     file = workspace / path
-    if mode not in (FILE, EXECUTABLE) or not file.is_file() or file.is_symlink():
-        return False
-    if bool(file.stat().st_mode & 0o100) != (mode == EXECUTABLE):
+    if not _has_mode(file, mode):
         return False
     data = file.read_bytes()
     digest = hashlib.sha1 if len(oid) == 40 else hashlib.sha256
     return digest(b"blob %d\0" % len(data) + data).hexdigest() == oid
+
+
+def _has_mode(file: Path, mode: str) -> bool:
+    """Whether a regular file with this mode stands there."""
+    if mode not in (FILE, EXECUTABLE) or not file.is_file() or file.is_symlink():
+        return False
+    return bool(file.stat().st_mode & 0o100) == (mode == EXECUTABLE)
 
 
 def _render_records(entries: Iterable[tuple[str, str, str]]) -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from goal_engine.ports import Ports
 from goal_engine.runtime.environment import find_environment
 from goal_engine.runtime.running import Running
+from goal_engine.runtime.submodules import Submodules
 from goal_engine.state.model import GoalState
 from goal_engine.takeover import running_folder
 from goal_engine.worktree import Workbench, check_own
@@ -17,8 +18,8 @@ def open_bench(ports: Ports, state: GoalState) -> Workbench:
     """
     repository = ports.open_repository()
     check_own(repository, state)
-    copies = state.created.copies
-    files = repository.list_files(state.created.base_tree) if copies else ()
+    base, copies = state.created.base_tree, state.created.copies
+    files = repository.list_files(base) if copies else ()
     return Workbench(
         repository=repository,
         tracked=frozenset(files),
@@ -29,6 +30,8 @@ def open_bench(ports: Ports, state: GoalState) -> Workbench:
         goal_id=state.goal_id,
         author=state.created.author,
         copies=copies,
+        large=repository.find_large_files(base, ports.checkout).pointers,
+        submodules=Submodules.of(repository, base, ports.checkout, ports.find_state_dir()),
         setup=state.created.setup,
         running=Running(running_folder(ports.find_state_dir(), state.goal_id)),
     )
