@@ -298,9 +298,14 @@ class Monitor:
         self.alive[mark] = owner, name
         return mark
 
+    def end(self, mark: object) -> None:
+        """Note that that it is dead; `bury` may have done so before."""
+        self.alive.pop(mark, None)
+
     def bury(self, owner: object) -> None:
         """Nothing of a dead process runs on."""
-        self.alive = {mark: it for mark, it in self.alive.items() if it[0] is not owner}
+        for mark in [mark for mark, it in self.alive.items() if it[0] is owner]:
+            del self.alive[mark]
 
     def acknowledge(self, name: GoalId, entry: e.JournalEntry) -> None:
         """Note that somebody was told."""
@@ -500,7 +505,7 @@ async def alive(monitor: Monitor, owner: object, name: str, seconds: float) -> N
     try:
         await asyncio.sleep(seconds)
     finally:
-        await in_thread(monitor.alive.pop, mark, None)
+        await in_thread(monitor.end, mark)
 
 
 @dataclass
