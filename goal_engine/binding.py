@@ -6,9 +6,10 @@ known of the place lies in the person's state directory, which is out of the rea
 
 from __future__ import annotations
 
+from datetime import datetime
 from enum import StrEnum
 
-from goal_engine.types import Frozen
+from goal_engine.types import Frozen, later
 
 
 class Place(Frozen):
@@ -32,18 +33,6 @@ class Place(Frozen):
         return (self.device, self.inode) == (other.device, other.inode)
 
 
-class Known(Frozen):
-    """What is remembered of a store, one place for each machine that it was used on."""
-
-    version: int = 1
-    places: tuple[Place, ...] = ()
-
-    def at(self, place: Place) -> Known:
-        """Return this with `place` as the one of its machine."""
-        others = tuple(one for one in self.places if one.host != place.host)
-        return Known(places=(*others, place))
-
-
 class Binding(StrEnum):
     """How a store stands to the place where it was found."""
 
@@ -59,6 +48,8 @@ class Binding(StrEnum):
     """It is still where it was used as well."""
     FOREIGN = "foreign"
     """Nothing here knows it: it came with a clone, from another machine or another person."""
+    BLANK = "blank"
+    """It has the id of another place and no goal: nothing is to be lost, and nothing is taken over."""
 
     @property
     def writes(self) -> bool:
@@ -66,7 +57,35 @@ class Binding(StrEnum):
         return self in WRITES
 
 
-WRITES = frozenset({Binding.OWN, Binding.NEW, Binding.UNRECORDED})
+class Adoption(Frozen):
+    """A person's word that a store is to be worked on where it is."""
+
+    at: datetime
+    by: str
+    was: Binding
+    places: tuple[str, ...] = ()
+    """Where it was known to be, as it was said to that person."""
+
+
+class Known(Frozen):
+    """What is remembered of a store, one place for each machine that it was used on."""
+
+    version: int = 1
+    places: tuple[Place, ...] = ()
+    adoptions: tuple[Adoption, ...] = later(())
+    """Oldest first."""
+
+    def at(self, place: Place) -> Known:
+        """Return this with `place` as the one of its machine."""
+        others = tuple(one for one in self.places if one.host != place.host)
+        return self.changed(places=(*others, place))
+
+    def adopted(self, adoption: Adoption) -> Known:
+        """Return this with one more adoption."""
+        return self.changed(adoptions=(*self.adoptions, adoption))
+
+
+WRITES = frozenset({Binding.OWN, Binding.NEW, Binding.UNRECORDED, Binding.BLANK})
 
 
 class Found(Frozen):
@@ -93,6 +112,8 @@ def find_binding(found: Found) -> Binding:
     others = [place for place in found.elsewhere if not place.is_folder(here)]
     if len(others) < len(found.elsewhere):
         return Binding.OWN
+    if not found.has_goals:
+        return Binding.BLANK
     return Binding.COPIED if others else Binding.MOVED
 
 
@@ -112,13 +133,26 @@ def say_binding(binding: Binding, found: Found) -> str:
     """Return why goals here can only be looked at, and what to do; empty where they can be changed."""
     if binding.writes:
         return ""
-    places = found.elsewhere or (found.known.places if found.known else ())
-    there = ", ".join(f"{one.path}{say_host(one, found.here)}" for one in places)
+    there = ", ".join(find_there(found))
     return (
         f"The goals in {found.here.path} can only be looked at: their store "
         f"{SAID[binding].format(there=there)}. If you want to work here, `goalproof adopt` "
         f"{MEANS[binding]}."
     )
+
+
+def find_there(found: Found) -> tuple[str, ...]:
+    """Return the other places of a store, each as a person is told of it."""
+    places = found.elsewhere or (found.known.places if found.known else ())
+    others = (one for one in places if not one.is_at(found.here))
+    return tuple(f"{one.path}{say_host(one, found.here)}" for one in others)
+
+
+def say_adoption(adoption: Adoption) -> str:
+    """Return who made a store their own, when, and what it was."""
+    there = f" ({', '.join(adoption.places)})" if adoption.places else ""
+    at = f"{adoption.at:%Y-%m-%d %H:%M} UTC"
+    return f"{adoption.by or 'somebody'} adopted it at {at}, when it was {adoption.was}{there}"
 
 
 def say_host(place: Place, here: Place) -> str:

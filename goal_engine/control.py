@@ -26,7 +26,7 @@ from goal_engine.state.commands import (
 from goal_engine.state.decide import MOVED, STEERED, check_asked
 from goal_engine.state.events import ControlKind
 from goal_engine.state.model import GoalState
-from goal_engine.state.possible import check_possible
+from goal_engine.state.possible import check_possible, refusal
 from goal_engine.takeover import find_stopped_runner, say_stopped, take_over
 from goal_engine.types import Decision, GoalId, GoalStatus
 from goal_engine.workers.agents import find_installed, read_agents
@@ -138,6 +138,8 @@ async def _control(
     asked = False
     while after_step or loop.time() < give_up:
         state = await ports.read(goal_id)
+        if state.is_newer:
+            raise refusal(state, kind)
         runs = state.status is GoalStatus.RUNNING
         answered = asked and all(request.kind is not kind for request in state.requests)
         if answered and kind is ControlKind.PAUSE:

@@ -90,12 +90,12 @@ class Engine:
         """Why goals are not safe where the checkout is; empty where they are."""
         return read_warning(self.checkout)
 
-    async def adopt(self) -> Binding:
+    async def adopt(self, by: str) -> Binding:
         """Let goals be made here although the store came from another place; return what it was.
 
-        Raises `StoreUnwritable`.
+        `by` is whose word that is: it is remembered.  Raises `StoreUnwritable`.
         """
-        return await asyncio.to_thread(adopt, self.checkout)
+        return await asyncio.to_thread(adopt, self.checkout, by, self.ports.clock.now())
 
     @property
     def trust(self) -> Trust:

@@ -8,12 +8,11 @@ from __future__ import annotations
 from bisect import insort
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from goal_engine.ledger import name_worker
 from goal_engine.state.model import GoalState
-from goal_engine.task_graph.graph import GoalTask
 from goal_engine.types import GoalStatus, TaskStatus
 
 NEWEST = 200
@@ -112,16 +111,49 @@ def _sample(state: GoalState) -> Iterator[Sample]:
 
 def forecast(state: GoalState, samples: Sequence[Sample]) -> GoalForecast | None:
     """Return what is left of a goal, `None` where nothing is; `samples` oldest first."""
-    left = [task for task in state.graph if state.is_open(task.id) and task.worker != "manual"]
-    if not left:
+    tasks = _forecast_tasks(state, samples)
+    if not tasks:
         return None
-    groups = _group(sample for sample in samples if sample.goal != state.goal_id)
-    tasks = tuple(_forecast(task, state.created.kind, groups) for task in left)
     return GoalForecast(
         tasks=tasks,
         wall_ms=_add_up(state, tasks),
         calibration=calibrate(samples, {task.worker for task in tasks}),
     )
+
+
+def find_remaining(state: GoalState, samples: Sequence[Sample]) -> Range | None:
+    """Return the time of the tasks that are left, `None` without a basis for each of them.
+
+    One that runs counts as a whole: how far it is nobody knows.
+    """
+    if state.status is not GoalStatus.RUNNING or not samples:
+        return None
+    tasks = _forecast_tasks(state, samples)
+    return _add_up(state, tasks) if tasks else None
+
+
+def say_remaining(found: Range) -> str:
+    """Return that time in words."""
+    low, high = (_say_ms(int(ms)) for ms in (found.median, found.high))
+    span = low if low == high else f"{low} to {high}"
+    return f"about {span} of tasks left, by {found.count} like them; gates not counted"
+
+
+def _say_ms(ms: int) -> str:
+    return f"{ms / 1000:.0f} s" if ms < 2 * 60_000 else f"{ms / 60_000:.0f} min"
+
+
+def _forecast_tasks(state: GoalState, samples: Sequence[Sample]) -> tuple[TaskForecast, ...]:
+    """What one worker is likely to take is found once, however many tasks it has."""
+    left = {
+        task.id: name_worker(task.worker, task.agent, task.command)
+        for task in state.graph
+        if state.is_open(task.id) and task.worker != "manual"
+    }
+    groups = _group(sample for sample in samples if sample.goal != state.goal_id) if left else {}
+    kind = state.created.kind
+    found = {worker: _forecast(worker, kind, groups) for worker in set(left.values())}
+    return tuple(replace(found[worker], task=task) for task, worker in left.items())
 
 
 def _group(samples: Iterable[Sample]) -> dict[Group, list[Sample]]:
@@ -132,8 +164,7 @@ def _group(samples: Iterable[Sample]) -> dict[Group, list[Sample]]:
     return groups
 
 
-def _forecast(task: GoalTask, kind: str, groups: Mapping[Group, list[Sample]]) -> TaskForecast:
-    worker = name_worker(task.worker, task.agent, task.command)
+def _forecast(worker: str, kind: str, groups: Mapping[Group, list[Sample]]) -> TaskForecast:
     alike, any_kind = groups.get((worker, kind), []), groups.get((worker, ""), [])
     used = alike if len(alike) >= ENOUGH else any_kind
     of_kind = f" of kind {kind}" if used is alike else ""
@@ -142,7 +173,7 @@ def _forecast(task: GoalTask, kind: str, groups: Mapping[Group, list[Sample]]) -
         basis += f"; {ENOUGH - len(used)} more are needed"
     ranges = {name: _find_range(used, name) for name in FIGURES}
     known = {name: found for name, found in ranges.items() if found is not None}
-    return TaskForecast(task=task.id, worker=worker, basis=basis, figures=known)
+    return TaskForecast(task="", worker=worker, basis=basis, figures=known)
 
 
 def _find_range(samples: Sequence[Sample], figure: str) -> Range | None:

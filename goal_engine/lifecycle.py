@@ -38,7 +38,7 @@ from goal_engine.state.commands import (
 )
 from goal_engine.state.decide import UNMETERED, WAIVE, find_unmetered_limits
 from goal_engine.state.model import GateRun, GoalState
-from goal_engine.state.possible import check_possible
+from goal_engine.state.possible import check_possible, refusal
 from goal_engine.takeover import take_over
 from goal_engine.tamper import Vigil
 from goal_engine.types import GoalId, GoalStatus, TaskStatus
@@ -54,6 +54,10 @@ WATCH = 0.05
 """Seconds between two looks at the journal for requests to stop."""
 LOOK_AGAIN = 5.0
 """Seconds between two looks at the clock."""
+
+
+ASKED = {StartGoal: "execute", ResumeGoal: "resume", ReopenVerification: "verify"}
+"""What each command that takes a goal up is called by who asks for it."""
 
 
 async def execute_goal(ports: Ports, goal_id: GoalId, *, by: str = "") -> GoalState:
@@ -85,10 +89,12 @@ async def verify_goal(ports: Ports, goal_id: GoalId, *, by: str = "") -> GoalSta
 async def recover_goal(ports: Ports, goal_id: GoalId) -> GoalState:
     """Record that a running goal has no runner any more, if that is so, and return the goal.
 
-    What that runner left alive is ended first.
+    What that runner left alive is ended first.  What a newer release works on is left to it.
     """
     state = await ports.read(goal_id)
-    if state.status is not GoalStatus.RUNNING or await ports.store.is_running(goal_id):
+    if state.status is not GoalStatus.RUNNING or state.is_newer:
+        return state
+    if await ports.store.is_running(goal_id):
         return state
     with ports.store.runner_lock(goal_id):
         state, _ = await take_over(ports, goal_id)
@@ -99,6 +105,8 @@ async def _run(
     ports: Ports, goal_id: GoalId, command: StartGoal | ResumeGoal | ReopenVerification
 ) -> GoalState:
     with ports.store.runner_lock(goal_id):
+        if (state := await ports.read(goal_id)).is_newer:
+            raise refusal(state, ASKED[type(command)])
         state, _ = await take_over(ports, goal_id)
         if isinstance(command, StartGoal):
             check_possible(state, "execute")
@@ -226,10 +234,29 @@ async def _stop(
 
 
 async def _block(
-    ports: Ports, goal_id: GoalId, on: e.BlockedOn, reason: str, after: str, meter: Meter
+    ports: Ports,
+    goal_id: GoalId,
+    on: e.BlockedOn,
+    reason: str,
+    after: str,
+    meter: Meter,
+    before: tuple[e.GoalEvent, ...] = (),
 ) -> None:
+    """Record `before` and that the goal is blocked in one entry: no crash comes between."""
     fact = e.GoalBlocked(on=on, reason=reason, next=after, spent=meter.spent)
-    await ports.transact(goal_id, Record((fact,)))
+    await ports.transact(goal_id, Record((*before, fact)))
+
+
+async def _wait_for_answers(
+    ports: Ports,
+    goal_id: GoalId,
+    questions: tuple[Question, ...],
+    asked: tuple[e.GoalEvent, ...],
+    meter: Meter,
+) -> None:
+    names = ", ".join(question.id for question in questions)
+    text = "; ".join(question.text for question in questions)
+    await _block(ports, goal_id, "human", text, f"`answer` {names}, then `resume`", meter, asked)
 
 
 async def _work(ports: Ports, bench: Workbench, goal_id: GoalId, meter: Meter) -> None:
@@ -248,12 +275,13 @@ async def _work(ports: Ports, bench: Workbench, goal_id: GoalId, meter: Meter) -
             await _judge(ports, bench, vigil, again, meter)
         return
     reports = {name: worker.reports for name, worker in ports.workers.items()}
+    if state.open_questions:  # its runner died after it had asked, in a release before this one
+        await _wait_for_answers(ports, goal_id, state.open_questions, (), meter)
+        return
     questions = (*find_gate_questions(state), *find_budget_questions(state, reports))
     if questions:
-        await ports.transact(goal_id, Record((e.QuestionsAsked(questions=questions),)))
-        names = ", ".join(question.id for question in questions)
-        text = "; ".join(question.text for question in questions)
-        await _block(ports, goal_id, "human", text, f"`answer` {names}, then `resume`", meter)
+        asked = e.QuestionsAsked(questions=questions)
+        await _wait_for_answers(ports, goal_id, questions, (asked,), meter)
         return
     state = await integrate(ports, bench, state)
     while True:

@@ -5,13 +5,15 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 from contextlib import suppress
 from pathlib import Path
 
 from goal_engine.document import parse_plan, plan_of, render_plan
 from goal_engine.errors import BadInput, BadPlan, NotPossibleNow
 from goal_engine.planner import plan_revision
-from goal_engine.runtime.atomic import make_dirs, write_atomic
+from goal_engine.runtime.atomic import make_dirs, write_atomic, writing
 from goal_engine.state.model import GoalState
 from goal_engine.types import GoalId
 
@@ -61,6 +63,20 @@ def write_plan(checkout: Path, state: GoalState) -> Path:
         _put_aside(path, state)
     make_dirs(path.parent)
     write_atomic(path, render_plan(state).encode(), 0o600)
+    return path
+
+
+def is_writable(checkout: Path, state: GoalState) -> bool:
+    """Whether the plan of a goal can be put where it is changed and taken from."""
+    folder = plan_path(checkout, state.goal_id).parent
+    return not folder.exists() or os.access(folder, os.W_OK)
+
+
+def copy_plan(state: GoalState) -> Path:
+    """Write the plan of a goal that can only be looked at to a place of its own, to be read there."""
+    with writing(Path(tempfile.gettempdir())):
+        path = Path(tempfile.mkdtemp(prefix="goalproof-plan-")) / NAME
+    write_atomic(path, render_plan(state).encode(), 0o400)
     return path
 
 

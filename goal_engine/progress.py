@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from goal_engine.budget import UNIT, Spend
+from goal_engine.forecast import Range, say_remaining
 from goal_engine.proof.gate import GateStage
 from goal_engine.state.events import Receipt
 from goal_engine.state.model import GoalState, TaskState
@@ -43,8 +44,8 @@ class GoalProgressSnapshot(Frozen):
         return 100 * self.done // self.total if self.total else 0
 
 
-def render_progress(state: GoalState) -> GoalProgressSnapshot:
-    """Return the snapshot of a goal."""
+def render_progress(state: GoalState, remaining: Range | None = None) -> GoalProgressSnapshot:
+    """Return the snapshot of a goal; `remaining` is the time of its tasks, where there is a basis."""
     proven = [
         run.result
         for run in state.gates_run.values()
@@ -60,6 +61,7 @@ def render_progress(state: GoalState) -> GoalProgressSnapshot:
     lines += [f"{'✓' if result.green else '✗'} gate {result.gate}" for result in proven]
     lines += _find_running(state)
     lines += [f"! {percent} % of {UNIT[name].words} used" for name, percent in state.warned.items()]
+    lines += [f"~ {say_remaining(remaining)}"] if remaining else []
     return GoalProgressSnapshot(
         goal_id=state.goal_id,
         rev=state.seq,

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from goal_engine.diagnosis import GoalDiagnosis, diagnose
 from goal_engine.errors import GoalError, GoalNotFound, ProofLost, ProofRefused
-from goal_engine.forecast import NEWEST, GoalForecast, find_samples, forecast
+from goal_engine.forecast import NEWEST, GoalForecast, Sample, find_samples, forecast
 from goal_engine.ledger import Ledger, read_ledger
 from goal_engine.ports import Ports
 from goal_engine.proof.gate import GateStage
@@ -79,8 +79,18 @@ async def forecast_goal(ports: Ports, state: GoalState) -> GoalForecast | None:
 
 async def forecast_goal_with_store(store: GoalStateStore, state: GoalState) -> GoalForecast | None:
     """`forecast_goal` on a store."""
+    return forecast(state, await read_samples_with_store(store))
+
+
+async def read_samples(ports: Ports) -> tuple[Sample, ...]:
+    """Return what the tasks of the newest finished goals took here, oldest first."""
+    return await read_samples_with_store(ports.store)
+
+
+async def read_samples_with_store(store: GoalStateStore) -> tuple[Sample, ...]:
+    """`read_samples` on a store."""
     summaries = await store.list((await store.names())[-NEWEST:])
-    return forecast(state, find_samples(one.state for one in summaries if one.state))
+    return find_samples(one.state for one in summaries if one.state)
 
 
 async def read_goal_ledger(ports: Ports, goal_id: GoalId) -> Ledger:

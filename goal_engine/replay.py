@@ -1,7 +1,8 @@
 """What happened to a goal, at any moment: folded from the bytes of its journal, and from nothing else.
 
 Nothing is written, no cache is believed and no clock is read: the same journal tells the same story
-everywhere, byte for byte.  What the caches say is compared with it, and a difference is reported.
+everywhere, byte for byte.  What the caches say is compared with it, and a difference is reported; so
+is a goal that ends in the middle of its work although nobody works on it.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from goal_engine.state.evolve import fold_entries
 from goal_engine.state.journal import CANONICAL, newer
 from goal_engine.state.model import GoalState
 from goal_engine.state.naming import find_goal
-from goal_engine.state.store import GoalStateStore
+from goal_engine.state.store import GoalStateStore, say_gone
 from goal_engine.types import Frozen, GoalId
 
 LAST = 200
@@ -84,7 +85,7 @@ class GoalReplay(Frozen):
     damage: str = ""
     """Where the journal ends before its bytes do, and why; empty for a journal that is whole."""
     note: str = ""
-    """Why it goes on where it cannot be read here: a newer release wrote that."""
+    """What its end alone does not tell: that a newer release goes on with it, or its runner is gone."""
     defects: tuple[str, ...] = ()
     """Where what is shown elsewhere is not what the journal says."""
 
@@ -110,7 +111,8 @@ async def replay_goal_with_store(
         raise JournalDamaged(damage)
     told = tell_story(tuple(entries), options or ReplayOptions())
     defects = find_defects(entries, {"list": next(iter(listed), None), "show": shown})
-    return told.changed(damage=damage or refused, defects=defects)
+    gone = await say_gone(store, told.state) if told.last == told.entries else ""
+    return told.changed(damage=damage or refused, note=told.note or gone, defects=defects)
 
 
 async def _ask_head(store: GoalStateStore, goal_id: GoalId) -> tuple[GoalState | None, str]:

@@ -5,21 +5,35 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Callable
+from contextlib import closing
+from datetime import datetime
 from pathlib import Path
 from threading import Lock
 
 from pydantic import ValidationError
 
-from goal_engine.binding import Binding, Found, Known, Place, find_binding, say_binding
-from goal_engine.errors import NotAdopted
-from goal_engine.runtime.atomic import make_dirs, write_atomic
+from goal_engine.binding import (
+    Adoption,
+    Binding,
+    Found,
+    Known,
+    Place,
+    find_binding,
+    find_there,
+    say_binding,
+)
+from goal_engine.errors import NotAdopted, StoreUnwritable
+from goal_engine.runtime.atomic import make_dirs, write_atomic, writing
 from goal_engine.runtime.config import FOLDER, WORKSPACE_ID, read_workspace_id, state_dir
+from goal_engine.runtime.lock import LockFile
 
 RECORD = "places.json"
 ANCHORS = "anchors"
 HOSTS = (Path("/etc/machine-id"), Path("/var/lib/dbus/machine-id"))
 """Where a machine's lasting name is; a container may have none."""
 LIMIT = 1 << 16
+PATIENCE = 10.0
+"""Seconds to wait for another process that gives a store its id."""
 
 
 def look(checkout: Path) -> tuple[Binding, Found]:
@@ -95,16 +109,40 @@ def read_known(folder: Path) -> Known | None:
         return Known()
 
 
-def bind(checkout: Path) -> Path:
-    """Write down that the store of `checkout` is at home there; return its state directory."""
+def bind(checkout: Path, adoption: Adoption | None = None) -> Path:
+    """Write down that the store of `checkout` is at home there; return its state directory.
+
+    One that has nothing but the id of another place gets an id of its own first.
+    """
+    if look(checkout)[0] is Binding.BLANK:
+        _renew(checkout, lambda: look(checkout)[0] is Binding.BLANK)
     folder = state_dir() / read_workspace_id(checkout)
     known, here = read_known(folder) or Known(), find_place(checkout)
     make_dirs(folder)
-    if not any(place.is_at(here) for place in known.places):
-        if not known.places and not (folder / ANCHORS).exists():
-            _take_over(folder / ANCHORS, checkout)
-        write_atomic(folder / RECORD, known.at(here).model_dump_json().encode() + b"\n")
+    is_new = not any(place.is_at(here) for place in known.places)
+    if is_new and not known.places and not (folder / ANCHORS).exists():
+        _take_over(folder / ANCHORS, checkout)
+    if is_new or adoption:
+        after = known.at(here) if is_new else known
+        after = after.adopted(adoption) if adoption else after
+        write_atomic(folder / RECORD, after.model_dump_json().encode() + b"\n")
     return folder
+
+
+def _renew(checkout: Path, still: Callable[[], bool]) -> None:
+    """Give a store an id that nothing is remembered of, unless another process did meanwhile."""
+    with closing(LockFile(checkout / FOLDER / "id.lock")) as lock, writing(checkout / FOLDER):
+        if not lock.acquire(PATIENCE):
+            raise StoreUnwritable(
+                f"Another process has held {checkout / FOLDER / 'id.lock'} for {PATIENCE:g} s; end "
+                "it, then try again."
+            )
+        if still():
+            name = secrets.token_hex(16)
+            write_atomic(checkout / FOLDER / "id", name.encode() + b"\n")
+            make_dirs(
+                state_dir() / name / ANCHORS
+            )  # empty: none of the goals that are there is ours
 
 
 def _take_over(anchors: Path, checkout: Path) -> None:
@@ -115,19 +153,20 @@ def _take_over(anchors: Path, checkout: Path) -> None:
         (anchors / goal.name).touch(0o600)
 
 
-def adopt(checkout: Path) -> Binding:
+def adopt(checkout: Path, by: str, at: datetime) -> Binding:
     """Make the store of `checkout` one that may be written to, and return what it was.
 
     One that was moved keeps its state directory.  A copy, and one that came from elsewhere, gets an
-    id of its own: nothing that its journals say was seen here.
+    id of its own: nothing that its journals say was seen here.  Who did it is remembered there.
     """
-    binding, _ = look(checkout)
-    if binding in (Binding.COPIED, Binding.FOREIGN):
-        name = secrets.token_hex(16)
+    binding, found = look(checkout)
+    if binding.writes:
+        bind(checkout)
+        return binding
+    if binding is not Binding.MOVED:
         make_dirs(checkout / FOLDER)
-        write_atomic(checkout / FOLDER / "id", name.encode() + b"\n")
-        make_dirs(state_dir() / name / ANCHORS)  # empty: none of the goals that are there is ours
-    bind(checkout)
+        _renew(checkout, lambda: not look(checkout)[0].writes)
+    bind(checkout, Adoption(at=at, by=by, was=binding, places=find_there(found)))
     return binding
 
 
@@ -168,6 +207,12 @@ class Home:
     def _mark(self, folder: Path | None) -> object:
         record = folder / RECORD if folder else None
         return _stamp(self.checkout / FOLDER / "id"), record and _stamp(record)
+
+    @property
+    def adoptions(self) -> tuple[Adoption, ...]:
+        """Who let goals be made here although the store came from another place, oldest first."""
+        _, _, found, _ = self._look()
+        return found.known.adoptions if found.known else ()
 
     @property
     def problem(self) -> str:

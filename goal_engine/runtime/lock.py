@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import time
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -43,6 +43,26 @@ class LockFile:
                 return False
             time.sleep(LOOK)  # noqa: TID251 the kernel tells nobody when a lock gets free
         return True
+
+    def is_held(self) -> bool:
+        """Whether somebody holds the lock now.  Makes nothing, so a disk that only gives will do.
+
+        Several may look at once.  Raises `OSError` where there can be no such lock.
+        """
+        if fcntl is None:
+            with closing(LockFile(self._path)) as probe:
+                return not probe.acquire(0)
+        try:
+            descriptor = os.open(self._path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        except FileNotFoundError:
+            return False  # nobody ever held it
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except (BlockingIOError, PermissionError):
+            return True
+        finally:
+            os.close(descriptor)
+        return False
 
     def release(self) -> None:
         """Let others have it.  What the disk says to that is of no use to anybody."""

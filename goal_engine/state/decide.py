@@ -18,13 +18,12 @@ from goal_engine.budget import (
     find_warnings,
 )
 from goal_engine.decision import Answer, find_choices
-from goal_engine.errors import BadInput, GoalAmbiguous, GoalNotFound, NotPossibleNow
+from goal_engine.errors import BadInput, GoalAmbiguous, GoalNotFound
 from goal_engine.proof.statement import ProofCause
 from goal_engine.proof.verdict import NOT_REJECTED, Judgement, Verdict
 from goal_engine.state import commands as c
 from goal_engine.state import events as e
 from goal_engine.state.evolve import ImpossibleEvent, fold
-from goal_engine.state.journal import newer
 from goal_engine.state.model import GoalState
 from goal_engine.state.possible import check_possible, find_obstacle, refusal
 from goal_engine.types import GoalStatus, TaskStatus
@@ -51,7 +50,7 @@ def decide(state: GoalState | None, command: c.Command, now: datetime) -> tuple[
     question that is not open.
     """
     if state is not None and state.is_newer:
-        raise NotPossibleNow(newer(state.goal_id, state.format))
+        raise refusal(state, _verb(command))
     try:
         events = _events(state, command, now)
         fold(events, state)

@@ -187,25 +187,27 @@ class FileSystemGoalStateStore:
 
     def runner_lock(self, goal_id: GoalId) -> AbstractContextManager[None]:
         """Hold the right to run a goal.  Raises `GoalBusy` while another process has it."""
-        return self._running(goal_id, PROBE)
+        return self._running(goal_id)
 
     @contextmanager
-    def _running(self, goal_id: GoalId, timeout: float) -> Iterator[None]:
+    def _running(self, goal_id: GoalId) -> Iterator[None]:
         busy = GoalBusy(
             f"{goal_id} is being run by another process: `show` it to follow, or `pause` or "
             "`cancel` it from here."
         )
         with closing(self._lock(goal_id, "runner.lock")) as lock:
-            self._take(goal_id, lock, "runner.lock", timeout, busy)
+            self._take(goal_id, lock, "runner.lock", PROBE, busy)
             yield
 
     async def is_running(self, goal_id: GoalId) -> bool:
-        """Whether somebody holds the runner lock."""
+        """Whether somebody holds the runner lock; a look at it writes nothing."""
+        name = "runner.lock"
+        if not self._folder(goal_id).is_dir():
+            raise self._missing(goal_id)
         try:
-            with self._running(goal_id, 0):
-                return False
-        except GoalBusy:
-            return True
+            return self._lock(goal_id, name).is_held()
+        except OSError as error:
+            raise self._unlockable(goal_id, name, error) from error
 
     # on the store's thread
 
@@ -265,12 +267,15 @@ class FileSystemGoalStateStore:
         except (FileNotFoundError, NotADirectoryError) as error:
             raise self._missing(goal_id) from error
         except OSError as error:
-            raise StoreUnwritable(
-                f"{self._folder(goal_id) / name} cannot be locked: {error.strerror}. Make it an "
-                "ordinary file on a local disk that you may write to, then try again."
-            ) from error
+            raise self._unlockable(goal_id, name, error) from error
         if not taken:
             raise busy
+
+    def _unlockable(self, goal_id: GoalId, name: str, error: OSError) -> StoreUnwritable:
+        return StoreUnwritable(
+            f"{self._folder(goal_id) / name} cannot be locked: {error.strerror}. Make it an "
+            "ordinary file on a local disk that you may write to, then try again."
+        )
 
     @contextmanager
     def _appending(self, goal_id: GoalId) -> Iterator[_Writer]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from goal_engine.errors import NotPossibleNow
 from goal_engine.proof.verdict import is_acceptable
 from goal_engine.state import events as e
+from goal_engine.state.journal import newer
 from goal_engine.state.model import GoalState
 from goal_engine.types import Frozen, GoalStatus
 
@@ -46,6 +47,13 @@ class Row:
     cells: Mapping[GoalStatus, Cell]
     aside: frozenset[GoalStatus] = frozenset()
     """Where it is possible and hardly what is wanted: no refusal names it there."""
+    shows: bool = False
+    """Whether it shows something even where it may cause no event."""
+
+    @property
+    def looks(self) -> bool:
+        """Whether it is possible for a goal that may not be changed."""
+        return self.shows or not any(cell.causes for cell in self.cells.values())
 
     @property
     def only_reads(self) -> bool:
@@ -167,7 +175,7 @@ OPERATIONS: tuple[Row, ...] = (
         _at((*WAITING, S.RUNNING, S.CANCELLED), given=HAS_PROOF)
         | _at((S.BLOCKED_ON_HUMAN,), e.ProofRecorded, given=HAS_PROOF)
         | _at((S.NOT_READY, S.READY, S.DELIVERED), e.ProofRecorded),
-        UNTOLD - set(LASTING)),
+        UNTOLD - set(LASTING), shows=True),
     Row("verify",
         _at((S.BLOCKED_ON_HUMAN,), e.VerificationReopened, given=JUDGED)
         | _at((S.NOT_READY, S.READY), e.VerificationReopened)),
@@ -204,7 +212,12 @@ POSSIBLE: Mapping[GoalStatus, tuple[str, ...]] = {
 
 
 def find_obstacle(state: GoalState, verb: str) -> str | None:
-    """Return why an operation is not possible now, empty where the status says it all; else `None`."""
+    """Return why an operation is not possible now, empty where the status says it all; else `None`.
+
+    What a newer release goes on with is only looked at.
+    """
+    if state.is_newer and not ROWS[verb].looks:
+        return newer(state.goal_id, state.format)
     cell = ROWS[verb].cells.get(state.status)
     if cell is None:
         return ""
@@ -227,6 +240,10 @@ def refusal(state: GoalState | None, verb: str, why: str = "") -> NotPossibleNow
     """Return the paragraph that says what is possible instead."""
     if state is None:
         return NotPossibleNow(f"There is no such goal to {verb}; `goalproof list` shows them.")
+    if state.is_newer:
+        instead = ", ".join(find_possible(state))
+        said = newer(state.goal_id, state.format)
+        return NotPossibleNow(f"{said} Until then `{verb}` is refused. Possible: {instead}.")
     named = set(POSSIBLE[state.status]) - {verb}
     instead = ", ".join(other for other in find_possible(state) if other in named)
     return NotPossibleNow(

@@ -15,7 +15,7 @@ from goal_engine.state.events import GoalEvent, JournalEntry
 from goal_engine.state.evolve import fold_entries
 from goal_engine.state.journal import header_digest, newer
 from goal_engine.state.model import GoalState
-from goal_engine.types import GoalId
+from goal_engine.types import GoalId, GoalStatus
 
 ATTEMPTS = 50
 """How often a command is decided again when others append first."""
@@ -43,6 +43,22 @@ class Summary:
         if self.state is None or not self.state.is_newer:
             return ""
         return newer(self.state.goal_id, self.state.format)
+
+
+GONE = (
+    "nobody works on it here: the process that did is gone, or is on another machine; where it may be"
+    " worked on, `resume` goes on"
+)
+
+
+async def say_gone(store: GoalStateStore, state: GoalState) -> str:
+    """Return that a goal which seems to be worked on is not; empty where it is, or nobody can tell."""
+    if state.status is not GoalStatus.RUNNING:
+        return ""
+    try:
+        return "" if await store.is_running(state.goal_id) else GONE
+    except GoalError:
+        return ""
 
 
 class Publisher(Protocol):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
@@ -20,10 +20,11 @@ from pygls.lsp.server import LanguageServer
 from goal_engine import control
 from goal_engine.engine import Engine
 from goal_engine.errors import GoalError
+from goal_engine.forecast import Sample, find_remaining
 from goal_engine.progress import GoalProgressSnapshot, render_progress
-from goal_engine.queries import resolve_goal
+from goal_engine.queries import read_samples, resolve_goal
 from goal_engine.state.model import GoalState
-from goal_engine.types import Decision, GoalId
+from goal_engine.types import Decision, GoalId, GoalStatus
 from goal_server.host import EngineHost
 from goal_server.lsp_apply import EditorFiles
 from goal_server.lsp_jobs import Jobs
@@ -67,12 +68,17 @@ class Desk:
 
         def hear(state: GoalState) -> None:  # on the engine's thread, after each append
             self._reading.forget()
-            loop.call_soon_threadsafe(tell, render_progress(state))
+            remaining = find_remaining(state, self._samples.get(state.goal_id, ()))
+            loop.call_soon_threadsafe(tell, render_progress(state, remaining))
+            if state.status is not GoalStatus.RUNNING:
+                self._samples.pop(state.goal_id, None)
             loop.call_soon_threadsafe(notice, state.goal_id, find_keys(state))
             for message in self._warnings.find_new(state):
                 loop.call_soon_threadsafe(warn, server, message)
 
         self._warnings = Warnings()
+        self._samples: dict[GoalId, Sequence[Sample]] = {}
+        """What tasks took where a goal is worked on here.  Belongs to the engine's loop."""
         self._is_trusted = is_trusted
         self._host = EngineHost(hear)
         self._jobs = Jobs(self._host)
@@ -111,6 +117,7 @@ class Desk:
             if not operation.progress:
                 return await dispatch(context, operation, params)
             goal = await self._jobs.start(context, operation, params)
+            self._samples[goal] = await read_samples(engine.ports)
             return await show_goal(context, GoalParams(goal=goal))
 
         return to_wire(await self._host.call(work()))

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -24,6 +25,7 @@ from goal_engine import (
     replay,
     reverify,
 )
+from goal_engine.binding import say_adoption
 from goal_engine.budget import GoalBudget
 from goal_engine.delivery import local
 from goal_engine.document import GoalPlan, parse_plan
@@ -33,9 +35,11 @@ from goal_engine.errors import (
     BadInput,
     BadPlan,
     GatesNotApproved,
+    GoalBusy,
     NotAdopted,
     NotTrusted,
     RepositoryUnusable,
+    StoreUnwritable,
 )
 from goal_engine.gates.choose import GateChoice
 from goal_engine.gates.trust import digest_gate
@@ -43,6 +47,7 @@ from goal_engine.proof.gate import GateSpec, name_setup
 from goal_engine.state.model import GoalState
 from goal_engine.state.possible import ROWS
 from goal_engine.state.possible import check_possible as check_can
+from goal_engine.state.store import Summary, say_gone
 from goal_engine.takeover import find_stopped_runner, say_stopped
 from goal_engine.types import Decision, GoalStatus, WorkerName
 from goal_engine.verifier import review
@@ -131,7 +136,7 @@ async def check_possible(engine: Engine, operation: Operation, params: p.Params)
     if row is None or row.only_reads or not NEEDS_TRUST.intersection(operation.effects):
         return
     state = await queries.resolve_goal(engine.ports, getattr(params, "goal", ""))
-    if state.status is not GoalStatus.RUNNING:
+    if state.is_newer or state.status is not GoalStatus.RUNNING:
         check_can(state, operation.name)
 
 
@@ -143,7 +148,7 @@ def check_adopted(engine: Engine, operation: Operation) -> None:
         raise NotAdopted(problem)
 
 
-UNBOUND = frozenset({"adopt", "proof", "verify-proof"})
+UNBOUND = frozenset({"adopt", "open", "proof", "verify-proof"})
 """What may be done to goals of another place: it shows them, or makes them one's own."""
 
 
@@ -263,20 +268,33 @@ async def list_goals(context: Context, params: p.ListParams) -> r.GoalList:
         raise BadInput(f"There is no status {min(unknown)!r}; there are {there}.")
     summaries = await queries.list_goals(context.engine.ports)
     is_made_here = context.engine.home.find_made_here()
-    lines = [r.render_line(summary, is_made_here(summary.goal_id)) for summary in summaries]
+    lines = [await _line(context, one, is_made_here(one.goal_id)) for one in summaries]
     wanted = params.status
     return r.GoalList(
         goals=tuple(line for line in reversed(lines) if not wanted or line.status in wanted)
     )
 
 
+async def _line(context: Context, summary: Summary, made_here: bool) -> r.GoalLine:
+    state = summary.state
+    if state is None or state.status is not GoalStatus.RUNNING:
+        return r.render_line(summary, made_here)
+    state = await _settle(context, state)
+    gone = await say_gone(context.engine.ports.store, state)
+    return r.render_line(Summary(state.goal_id, state), made_here, gone)
+
+
 async def show_goal(context: Context, params: p.GoalParams) -> r.GoalView:
-    """Show one goal, and say when the process that runs it was stopped."""
+    """Show one goal, and say when the process that runs it was stopped or is gone."""
     state = await _find(context, params.goal)
     view = await _view_with_forecast(context, state)
+    if gone := await say_gone(context.engine.ports.store, state):
+        view = view.model_copy(update={"notices": (gone, *view.notices)})
     if not context.engine.home.find_made_here()(state.goal_id):
         said = context.engine.home.problem or NOT_MADE_HERE
-        return view.model_copy(update={"notices": (f"not made here: {said}", *view.notices)})
+        adopted = (f"this store: {say_adoption(one)}" for one in context.engine.home.adoptions)
+        notices = (f"not made here: {said}", *adopted, *view.notices)
+        return view.model_copy(update={"notices": notices})
     if state.status is not GoalStatus.RUNNING:
         return view
     pid = await asyncio.to_thread(find_stopped_runner, context.engine.state_dir, state.goal_id)
@@ -349,7 +367,11 @@ async def open_goal(context: Context, params: p.OpenParams) -> r.OpenView:
 
 
 async def _open_plan(context: Context, state: GoalState, task: str | None) -> Path:
-    return await asyncio.to_thread(plan_file.write_plan, context.engine.checkout, state)
+    engine = context.engine
+    is_shown = bool(engine.home.problem) or state.is_newer
+    if not is_shown and await asyncio.to_thread(plan_file.is_writable, engine.checkout, state):
+        return await asyncio.to_thread(plan_file.write_plan, engine.checkout, state)
+    return await asyncio.to_thread(plan_file.copy_plan, state)
 
 
 async def _open_proof(context: Context, state: GoalState, task: str | None) -> Path:
@@ -514,7 +536,7 @@ async def verify_proof(context: Context, params: p.VerifyProofParams) -> r.Rever
 
 async def adopt_store(context: Context, params: p.NoParams) -> r.AdoptedView:
     """Let goals be made here although the store came from another place."""
-    before = await context.engine.adopt()
+    before = await context.engine.adopt(context.actor)
     names = await context.engine.ports.store.names()
     is_made_here = context.engine.home.find_made_here()
     return r.AdoptedView(
@@ -522,6 +544,7 @@ async def adopt_store(context: Context, params: p.NoParams) -> r.AdoptedView:
         was=before,
         goals=len(names),
         elsewhere=sum(not is_made_here(name) for name in names),
+        adoptions=tuple(map(say_adoption, context.engine.home.adoptions)),
     )
 
 
@@ -660,15 +683,21 @@ async def _check_gates(context: Context, gates: tuple[GateSpec, ...]) -> None:
 
 
 async def _find(context: Context, reference: str) -> GoalState:
+    return await _settle(context, await queries.resolve_goal(context.engine.ports, reference))
+
+
+async def _settle(context: Context, state: GoalState) -> GoalState:
     """A goal whose runner went away is shown as what it is: interrupted.
 
-    In a store that is only looked at it may run elsewhere.
+    In a store that is only looked at it may run elsewhere; on a disk that takes nothing, and where
+    somebody else takes it over just now, it is shown as it stands.
     """
     ports = context.engine.ports
-    state = await queries.resolve_goal(ports, reference)
     if context.engine.home.problem:
         return state
-    return await lifecycle.recover_goal(ports, state.goal_id)
+    with suppress(GoalBusy, StoreUnwritable):
+        return await lifecycle.recover_goal(ports, state.goal_id)
+    return await ports.read(state.goal_id)
 
 
 async def _find_proof(context: Context, state: GoalState) -> Path:

@@ -258,6 +258,8 @@ def _adopted(adopted: r.AdoptedView) -> Iterator[str]:
     if adopted.elsewhere:
         count = _count(adopted.elsewhere, "goal")
         yield from _wrap(f"{count} not made here can be looked at, and not worked on.", "")
+    for adoption in adopted.adoptions:
+        yield from _wrap(adoption, "")
 
 
 def _review(review: r.ReviewView) -> Iterator[str]:

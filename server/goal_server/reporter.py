@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol
 
 import click
 
+from goal_engine.forecast import Sample, find_remaining
 from goal_engine.progress import GoalProgressSnapshot, render_progress
 from goal_engine.state.events import JournalEntry
 from goal_engine.state.model import GoalState
@@ -36,6 +37,10 @@ class Reporter(AbstractContextManager["Reporter"], Protocol):
         """Show one line."""
         ...
 
+    async def learn(self, read: Callable[[], Awaitable[Sequence[Sample]]]) -> None:
+        """Find out what tasks took here, if what is left of a goal will be shown."""
+        ...
+
     def aside(self) -> AbstractContextManager[None]:
         """Leave the terminal alone meanwhile, for a question."""
         ...
@@ -48,6 +53,9 @@ class Silent(AbstractContextManager["Silent"]):
         """Do nothing."""
 
     def say(self, line: str) -> None:
+        """Do nothing."""
+
+    async def learn(self, read: Callable[[], Awaitable[Sequence[Sample]]]) -> None:
         """Do nothing."""
 
     def aside(self) -> AbstractContextManager[None]:
@@ -85,6 +93,7 @@ class Screen(Silent):
 
         self._begun = time.monotonic()
         self._snapshot: GoalProgressSnapshot | None = None
+        self._samples: Sequence[Sample] = ()
         self._live: Live = Live(
             console=Console(stderr=True, highlight=False),
             get_renderable=self._draw,
@@ -108,7 +117,7 @@ class Screen(Silent):
 
     def see(self, state: GoalState, entry: JournalEntry) -> None:
         """Draw the goal as it stands now; facts that pass stay above as lines."""
-        self._snapshot = render_progress(state)
+        self._snapshot = render_progress(state, find_remaining(state, self._samples))
         for line in render_facts(state, entry):
             if line.startswith(("gate ", "blocked", "goal ", "merged ", "waiting for you")):
                 self._print(line, "bold" if line.startswith("waiting for you") else "dim")
@@ -116,6 +125,10 @@ class Screen(Silent):
     def say(self, line: str) -> None:
         """Print one line above."""
         self._print(line, "dim")
+
+    async def learn(self, read: Callable[[], Awaitable[Sequence[Sample]]]) -> None:
+        """Find out what tasks took here."""
+        self._samples = await read()
 
     def _print(self, line: str, style: str) -> None:
         from rich.text import Text

@@ -423,7 +423,7 @@ class GoalLine(View):
     blocker: str = ""
     damage: str = ""
     notice: str = ""
-    """Why it can only be looked at, where a newer release went on with it."""
+    """What its status does not tell: that a newer release goes on with it, or its runner is gone."""
     made_here: bool = True
     """Whether this store wrote it; of another's goal nothing was seen here."""
     possible: tuple[str, ...] = ()
@@ -435,10 +435,12 @@ class AdoptedView(View):
 
     path: str
     was: str
-    """`moved`, `copied` or `foreign`; `own`, `new` or `unrecorded` where nothing had to be done."""
+    """`moved`, `copied` or `foreign`; anything else where nothing had to be done."""
     goals: int
     elsewhere: int
     """Goals of another place, which stay to be looked at."""
+    adoptions: tuple[str, ...] = ()
+    """Each time that somebody adopted it, in a sentence, oldest first."""
 
 
 class GoalList(View):
@@ -579,7 +581,7 @@ class ReplayView(View):
     damage: str
     """Where the journal ends before its bytes do, and why; empty for one that is whole."""
     note: str
-    """Why it goes on where it cannot be read here: a newer release wrote that."""
+    """What its end alone does not tell: that a newer release goes on with it, or its runner is gone."""
     defects: tuple[str, ...]
     """Where what is shown elsewhere is not what the journal says."""
 
@@ -854,8 +856,8 @@ def _render_receipt(state: GoalState) -> ReceiptView | None:
     return ReceiptView(**receipt.model_dump(), said=say_receipt(receipt))
 
 
-def render_line(summary: Summary, made_here: bool = True) -> GoalLine:
-    """Return one line of a list."""
+def render_line(summary: Summary, made_here: bool = True, gone: str = "") -> GoalLine:
+    """Return one line of a list; `gone` says that nobody works on it, where it seems so."""
     state = summary.state
     if state is None:
         return GoalLine(
@@ -870,7 +872,7 @@ def render_line(summary: Summary, made_here: bool = True) -> GoalLine:
         total=len(state.tasks),
         blocker=find_blocker(state),
         damage=summary.damage,
-        notice=summary.notice,
+        notice=summary.notice or gone,
         made_here=made_here,
         possible=find_possible(state),
     )
@@ -1069,6 +1071,10 @@ def to_plain(gate: GateView) -> dict[str, object]:
 def find_next_steps(state: GoalState) -> tuple[str, ...]:
     """Return the commands that make sense now, the most likely one first."""
     goal = state.goal_id
+    if state.is_newer:  # only looking is possible
+        return tuple(
+            f"goalproof {verb} {goal}" for verb in ("replay", "diff")[: 1 + bool(state.tree)]
+        )
     blocked = state.status is S.BLOCKED_ON_HUMAN
     asked = state.open_questions if blocked else ()
     steps = [f"goalproof answer {goal} {q.id} {find_usual_answer(q.id)}" for q in asked]

@@ -20,6 +20,7 @@ import click
 
 from goal_engine.engine import Engine
 from goal_engine.proof.gate import GateSpec
+from goal_engine.queries import read_samples
 from goal_engine.state.events import JournalEntry
 from goal_engine.state.model import GoalState
 from goal_server import exit_codes
@@ -103,6 +104,8 @@ async def _dispatch(
             actor=find_actor(),
             approve=lambda gates: _ask_gates(engine, settings, reporter, watched, gates),
         )
+        if operation.progress:
+            await reporter.learn(lambda: read_samples(engine.ports))
         result = await dispatch(context, operation, params)
         if isinstance(params, LogParams) and isinstance(result, r.LogView):
             return await _read_on(context, settings, operation, params, result)

@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 
-from goal_engine.binding import WRITES, Binding, Found, Known, Place, find_binding, say_binding
+from goal_engine.binding import (
+    WRITES,
+    Adoption,
+    Binding,
+    Found,
+    Known,
+    Place,
+    find_binding,
+    say_adoption,
+    say_binding,
+)
 
 HERE = Place(path="/data/ann/project", host="h1", device=1, inode=10)
 THERE = Place(path="/data/ann/other", host="h1", device=1, inode=20)
@@ -33,6 +45,13 @@ CASES = [
     ("the place of before is gone", found(THERE), Binding.MOVED),
     ("the same path on another machine", found(OTHER_HOST), Binding.MOVED),
     ("the place of before still has it", found(THERE, elsewhere=(THERE,)), Binding.COPIED),
+    (
+        "a copy in which no goal was made",
+        found(THERE, has_goals=False, elsewhere=(THERE,)),
+        Binding.BLANK,
+    ),
+    ("moved before a goal was made", found(THERE, has_goals=False), Binding.BLANK),
+    ("at home, and no goal yet", found(HERE, has_goals=False), Binding.OWN),
     ("goals with an id that nothing here knows", found(known=False), Binding.FOREIGN),
     ("goals without an id", found(known=False, has_id=False), Binding.FOREIGN),
 ]
@@ -64,3 +83,18 @@ def test_who_may_only_look_is_told_which_places_and_what_next(seen, binding):
 def test_a_store_has_one_place_on_each_machine():
     known = Known(places=(THERE, OTHER_HOST)).at(HERE)
     assert known.places == (OTHER_HOST, HERE)
+
+
+def test_an_adoption_stays_when_the_store_comes_to_another_place():
+    at = datetime(2031, 5, 6, 7, 8, tzinfo=UTC)
+    adoption = Adoption(at=at, by="Ann", was=Binding.COPIED, places=("/data/ann/other",))
+    known = Known(places=(THERE,)).adopted(adoption).at(OTHER_HOST)
+    assert Known.model_validate_json(known.model_dump_json()) == known
+    assert known.adoptions == (adoption,) and known.places == (THERE, OTHER_HOST)
+    assert say_adoption(adoption) == (
+        "Ann adopted it at 2031-05-06 07:08 UTC, when it was copied (/data/ann/other)"
+    )
+
+
+def test_a_record_without_an_adoption_reads_and_is_written_as_before():
+    assert "adoptions" not in Known(places=(HERE,)).model_dump_json()

@@ -22,7 +22,7 @@ from goal_engine.state.decided import find_decision
 from goal_engine.state.evolve import ImpossibleEvent, evolve, fold, fold_entries
 from goal_engine.state.journal import encode_entry, header_line, parse_journal
 from goal_engine.state.model import TaskState
-from goal_engine.state.possible import OPERATIONS, find_possible
+from goal_engine.state.possible import OPERATIONS, ROWS, check_possible, find_possible
 from goal_engine.state.transitions import ANYWHERE, BLOCKED_ON, TASK_MOVES, TRANSITIONS
 from goal_engine.task_graph.graph import GoalTaskGraph
 from goal_engine.types import Decision, Frozen, GoalKind, GoalStatus, TaskStatus
@@ -185,6 +185,18 @@ def test_a_goal_that_a_newer_release_went_on_with_is_not_changed(status, command
     goal = evolve(a_goal(status), e.FormatRaised(format=e.FORMAT + 1))
     with pytest.raises(NotPossibleNow, match="update Goalproof"):
         decide(goal, command, NOW)
+
+
+@pytest.mark.parametrize("status", list(S))
+def test_a_goal_that_a_newer_release_went_on_with_is_looked_at_alone(status):
+    before = a_goal(status)
+    goal = evolve(before, e.FormatRaised(format=e.FORMAT + 1))
+    looks = {verb for verb, row in ROWS.items() if row.looks}
+    assert looks == {"diff", "diagnose", "proof", "show", "review", "log", "open", "replay"}
+    assert set(find_possible(goal)) == set(find_possible(before)) & looks
+    for verb in ROWS.keys() - looks:
+        with pytest.raises(NotPossibleNow, match=f"newer Goalproof.*`{verb}` is refused"):
+            check_possible(goal, verb)
 
 
 def test_nothing_leads_out_of_cancelled():

@@ -14,9 +14,11 @@ from goal_engine.forecast import (
     Sample,
     calibrate,
     find_rank,
+    find_remaining,
     find_samples,
     forecast,
 )
+from goal_engine.progress import render_progress
 from goal_engine.state import events as e
 from goal_engine.state.evolve import fold
 from goal_engine.state.model import GoalState
@@ -128,6 +130,35 @@ def test_tasks_side_by_side_take_as_long_as_the_longest_chain() -> None:
 
 def test_a_goal_with_nothing_left_has_no_forecast() -> None:
     assert forecast(finished(1, seconds=1), ()) is None
+
+
+def find_line(goal: GoalState, *before: GoalState) -> str:
+    """Return what progress says of the time that is left, empty where it says nothing."""
+    snapshot = render_progress(goal, find_remaining(goal, find_samples(before)))
+    return next((line for line in snapshot.lines if line.startswith("~")), "")
+
+
+def test_progress_says_what_is_left_where_there_is_a_basis_alone() -> None:
+    before = [finished(n, seconds=10 * n) for n in range(1, 11)]
+    planned_ = open_goal(an_agents("fix"), an_agents("say", "fix"))
+    goal = fold((e.GoalStarted(),), planned_)
+    assert find_line(goal, *before) == (
+        "~ about 100 s to 3 min of tasks left, by 10 like them; gates not counted"
+    )
+    assert find_line(planned_, *before) == "", "nobody works on it"
+    assert find_line(goal) == find_line(goal, *before[: ENOUGH - 1]) == ""
+    other = fold((e.GoalStarted(),), open_goal(an_agents("fix"), an_agents("say", agent="claude")))
+    assert find_line(other, *before) == "", "one of its tasks has no basis"
+
+
+def test_what_is_done_is_not_left() -> None:
+    before = [finished(n, seconds=10) for n in range(6)]
+    goal = fold((e.GoalStarted(),), open_goal(an_agents("fix"), an_agents("say", "fix")))
+    began = e.TaskStarted(task="fix", attempt=1, base_commit=BASE)
+    spent = Spend(attempts=1)
+    ended = e.TaskFinished(task="fix", attempt=1, commit=OTHER, evidence=NOTHING, spent=spent)
+    assert "about 20 s of tasks" in find_line(fold((began,), goal), *before)
+    assert "about 10 s of tasks" in find_line(fold((began, ended), goal), *before)
 
 
 def samples(*seconds: int) -> list[Sample]:

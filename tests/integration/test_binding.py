@@ -165,7 +165,7 @@ async def test_a_store_that_came_with_a_clone_is_looked_at(tmp_path, opened, sta
     assert lines == {GOAL: False, TWO: True}
 
 
-LOOKING = ["list", "show", "diagnose", "diff", "replay", "log", "review", "proof", "agents",
+LOOKING = ["list", "show", "diagnose", "diff", "replay", "log", "review", "open", "proof", "agents",
            "verify-proof", "adopt"]  # fmt: skip
 
 
@@ -213,5 +213,44 @@ async def test_a_store_that_is_removed_under_a_process_is_not_begun_anew_by_it(u
 async def test_adopting_twice_does_nothing(used, opened):
     engine = opened(used)
     before = engine.state_dir
-    assert (await ask(engine, "adopt")).was == "own"
+    adopted = await ask(engine, "adopt")
+    assert (adopted.was, adopted.adoptions) == ("own", ())
     assert engine.state_dir == before
+
+
+@pytest.mark.parametrize("how", ["moved", "copied"])
+async def test_who_adopted_a_store_and_when_is_remembered(used, opened, tmp_path, how):
+    place = tmp_path / "two"
+    shutil.move(used, place) if how == "moved" else shutil.copytree(used, place)
+    await ask(opened(place), "adopt")
+    [adoption] = opened(place).home.adoptions
+    assert (adoption.by, adoption.was, adoption.places) == ("Ann", how, (str(used),))
+    assert adoption.at.tzinfo is not None
+    await add(opened(place))
+    [said] = (await ask(opened(place), "adopt")).adoptions  # asked again, it tells and adds nothing
+    assert said.startswith("Ann adopted it at 20") and str(used) in said
+    notices = " ".join((await ask(opened(place), "show", goal=GOAL)).notices)
+    assert (said in notices) == (how == "copied")  # where it explains why a goal is looked at only
+
+
+@pytest.mark.parametrize("how", ["moved", "copied"])
+async def test_a_checkout_without_goals_is_worked_on_wherever_it_comes_to_be(tmp_path, opened, how):
+    """It has an id, as of one whose gates were approved; nothing of that is taken over."""
+    (tmp_path / "one").mkdir()
+    first = opened(tmp_path / "one")
+    first.trust.trust_workspace()
+    place = tmp_path / "two"
+    shutil.move(tmp_path / "one", place) if how == "moved" else shutil.copytree(
+        tmp_path / "one", place
+    )
+    engine, before = opened(place), runtime.find_id(place)
+    assert binding_of(place) is Binding.BLANK and engine.home.problem == ""
+    assert (await ask(engine, "list")).goals == ()
+    assert runtime.find_id(place) == before  # looking writes nothing
+    await add(engine)
+    assert binding_of(place) is Binding.OWN and runtime.find_id(place) != before
+    assert engine.state_dir != first.state_dir and not engine.trust.is_workspace_trusted()
+    assert [line.made_here for line in (await ask(engine, "list")).goals] == [True]
+    if how == "copied":
+        assert binding_of(tmp_path / "one") is Binding.OWN
+        await add(first)

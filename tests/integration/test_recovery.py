@@ -36,6 +36,7 @@ from goal_engine.verifier.bundle import (
 from goal_server import operations
 from goal_server import parameters as p
 from goal_server.operations import Context
+from tests.builders import NOW
 from tests.integration.projects import CRITERIA, FIX, a_plan, a_project, fingerprint, run
 
 pytestmark = pytest.mark.one_python
@@ -233,7 +234,7 @@ async def test_nobody_vouches_for_a_journal_that_came_along_with_a_repository(
     other = Engine.open(brought)
     with pytest.raises(ProofLost, match="came from elsewhere"):
         await resolve_goal_proof(other.ports, state.goal_id)
-    adopt(brought)
+    adopt(brought, "me", NOW)
     with pytest.raises(ProofLost, match="was not worked on in this checkout"):
         await resolve_goal_proof(other.ports, state.goal_id)
     assert not proofs_folder(brought, state.goal_id).exists()
@@ -260,7 +261,7 @@ async def test_a_goal_that_came_along_with_a_repository_is_neither_worked_on_nor
     other = Engine.open(brought)
     with pytest.raises(NotAdopted, match="came from elsewhere"):
         await work(other.ports, state.goal_id)
-    adopt(brought)
+    adopt(brought, "me", NOW)
     files = fingerprint(brought)
     with pytest.raises(NotPossibleNow, match="was not worked on in this checkout"):
         await work(other.ports, state.goal_id)

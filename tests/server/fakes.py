@@ -131,6 +131,7 @@ class FakeEngine:
         self.place_warning = ""
         self.home = SimpleNamespace(problem="", find_made_here=lambda: lambda goal: True)
         self.ports: Any = self
+        self.store: Any = self
         self.workers = {"recipe": object()}
         self.closed = False
 
@@ -173,6 +174,9 @@ class FakeEngine:
         for event in self.work:
             state = self._append(state, entry(state.seq + 1, event))
         return state
+
+    async def is_running(self, goal: GoalId) -> bool:
+        return True
 
     async def recover_goal(self, ports: Any, goal: GoalId) -> GoalState:
         return self.goals[goal]

@@ -228,14 +228,20 @@ def crash_states(
     chance: random.Random,
     *,
     every_byte: bool = False,
+    below: str = "",
 ) -> Iterator[dict[str, bytes | None]]:
     """Yield what may be on the disk if the power is cut after `ops`; at most `most` of it.
 
-    Writes arrive not at all, wholly, by half and but for a byte, or up to `every_byte`.
+    Writes arrive not at all, wholly, by half and but for a byte, or up to `every_byte`.  Those to files
+    `below` a folder, which nobody ever waits for, arrive by chance in each state: all of them with all
+    else would be too many.
     """
     lasting = _lasting(ops, model)
     names = [n for n, op in enumerate(ops) if isinstance(op, Name) and n not in lasting]
-    data = [n for n, op in enumerate(ops) if isinstance(op, Data | Cut) and n not in lasting]
+    free = [n for n, op in enumerate(ops) if isinstance(op, Data | Cut) and n not in lasting]
+    lazy = _files_below(ops, before, below) if below else set()
+    loose = [n for n in free if ops[n].file in lazy]
+    data = [n for n in free if ops[n].file not in lazy]
     if model is Model.ORDERED:
         kept = [frozenset(names[:count]) for count in range(len(names) + 1)]
     elif len(names) <= 8:
@@ -251,7 +257,16 @@ def crash_states(
     if len(choices) > most:
         choices = chance.sample(choices, most)
     for some, lengths in choices:
-        yield _disk(ops, lasting | some, dict(zip(data, lengths, strict=True)), before)
+        drawn = {n: chance.choice(_ways(ops[n], every_byte=every_byte)) for n in loose}
+        yield _disk(ops, lasting | some, drawn | dict(zip(data, lengths, strict=True)), before)
+
+
+def _files_below(ops: list[Op], before: Disk, folder: str) -> set[int]:
+    """The numbers of the files in a folder, in the order in which `_disk` numbers those of `before`."""
+    held = [path for path, data in before.items() if data is not None]
+    there = {number for number, path in enumerate(held) if _parent(path) == folder}
+    named = (op for op in ops if isinstance(op, Name) and op.file is not None)
+    return there | {op.file for op in named if _parent(op.path) == folder and op.file is not None}
 
 
 def _ways(op: Op, *, every_byte: bool) -> tuple[int, ...]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from goal_engine.errors import GoalError
+from goal_engine.runtime.anchors import Anchors
 from goal_engine.state import commands as c
 from goal_engine.state import events as e
 from goal_engine.state.journal import encode_entry, line_digest
@@ -26,6 +27,8 @@ BESIDE = goal_id(7)
 """A goal that nobody touches."""
 NEXT = goal_id(8)
 """A goal that is made afterwards, where the first one has come to its end."""
+ANCHORS = "anchors"
+"""The folder of the records of how far goals were written; below the root, so that it is hurt as well."""
 OBJECT = b"what a proof holds\n" * 40
 VERIFYING = c.Record((e.VerificationStarted(tree=TREE),))
 LONG = c.Record((e.GateStarted(gate="tests" * 40, stage=e.GateStage.PROVING, tree=TREE),))
@@ -55,8 +58,8 @@ LIVES: dict[str, tuple[c.Command | bytes, ...]] = {
 
 
 def open_store(root: Path) -> FileSystemGoalStateStore:
-    """Return the store that the product would use."""
-    return FileSystemGoalStateStore(root)
+    """Return the store that the product would use, its anchors beside it."""
+    return FileSystemGoalStateStore(root, Anchors(lambda: root / ANCHORS))
 
 
 async def prepare(root: Path, life: str) -> None:

@@ -12,7 +12,12 @@ import stat
 from collections.abc import Callable
 from typing import Any
 
+from goal_engine.state import persistence
+from goal_engine.state.anchor import WRITTEN, Anchor
+from goal_engine.state.events import JournalEntry
+from goal_engine.state.journal import encode_entry, line_digest
 from goal_engine.state.persistence import FileSystemGoalStateStore
+from goal_engine.types import GoalId
 
 _fsync, _write, _lseek = os.fsync, os.write, os.lseek
 
@@ -105,6 +110,27 @@ def tail_left() -> None:
     os.lseek, os.pwrite = at_end, write
 
 
+def anchor_first() -> None:
+    """What was written is remembered before it is."""
+    append = FileSystemGoalStateStore._append
+
+    def hurry(self: FileSystemGoalStateStore, goal_id: GoalId, entry: JournalEntry) -> None:
+        self._keep_anchor(goal_id, Anchor(entry.seq, line_digest(encode_entry(entry))))
+        append(self, goal_id, entry)
+
+    FileSystemGoalStateStore._append = hurry  # type: ignore[method-assign]
+
+
+def anchor_unchecked() -> None:
+    """A record that is half of one and half of another is believed."""
+
+    def parse(data: bytes) -> Anchor | None:
+        found = WRITTEN.fullmatch(data)
+        return Anchor(int(found[1]), found[2].decode()) if found else None
+
+    persistence.parse_anchor = parse
+
+
 def no_lock() -> None:
     """Everybody is given every lock."""
     fcntl.flock = lambda *_: None
@@ -120,6 +146,8 @@ MUTANTS: dict[str, Callable[[], None]] = {
         overwrite,
         early_word,
         tail_left,
+        anchor_first,
+        anchor_unchecked,
         no_lock,
     )
 }

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from goal_engine.state import persistence
 from tests.torture.checks import find_faults
 from tests.torture.crash_states import (
     Cut,
@@ -25,7 +26,8 @@ from tests.torture.crash_states import (
     read_ops,
 )
 from tests.torture.forks import Forks
-from tests.torture.jobs import LIVES, prepare
+from tests.torture.jobs import ANCHORS, LIVES, prepare
+from tests.torture.mutants import MUTANTS
 from tests.torture.tracing import CHANGES, trace
 
 pytestmark = [pytest.mark.one_python, pytest.mark.usefixtures("strace")]
@@ -33,6 +35,10 @@ MOST, MOST_LONG = 60, 4000
 """States after one operation."""
 LOSS = re.compile("is gone|is another|is damaged|ends before its first entry|is not in ")
 """What is said of a store that lost something."""
+
+
+LOST = re.compile("entr(y is|ies are) gone|was replaced by another")
+"""What is said of a journal that ends before its anchor, or is another."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +99,11 @@ async def find_losses(
             break
         ops = recording.ops[:end]
         told = [json.loads(op.text) for op in ops if isinstance(op, Word)]
-        for disk in crash_states(ops, model, recording.before, most, chance, every_byte=every_byte):
+        anchors = str(recording.root / ANCHORS)
+        states = crash_states(
+            ops, model, recording.before, most, chance, every_byte=every_byte, below=anchors
+        )
+        for disk in states:
             key = (len(told), frozenset(disk.items()))
             if key in seen:
                 continue
@@ -129,6 +139,19 @@ async def test_a_store_that_does_not_wait_is_caught(mutant, model, forks, memory
     assert any(LOSS.search(fault) for fault in faults), "\n".join(faults)
 
 
+@pytest.mark.parametrize("model", Model)
+@pytest.mark.parametrize("mutant", ["anchor_first", "anchor_unchecked"])
+async def test_an_anchor_that_refuses_good_data_is_caught(
+    mutant, model, forks, memory, monkeypatch
+):
+    recording = await record(forks, memory, "whole", mutant)
+    monkeypatch.setattr(persistence, "parse_anchor", persistence.parse_anchor)
+    if mutant == "anchor_unchecked":  # it is wrong in who reads
+        MUTANTS[mutant]()
+    _, faults = await find_losses(recording, model, MOST, first_only=True)
+    assert any(LOST.search(fault) for fault in faults), "\n".join(faults)
+
+
 ROOT = "/r"
 BEFORE: Disk = {ROOT: None}
 
@@ -153,3 +176,25 @@ def test_names_keep_their_order_where_that_is_promised():
     only_the_second = {ROOT: None, "/r/b": b""}
     assert only_the_second in every_state(*ops)
     assert only_the_second not in every_state(*ops, model=Model.ORDERED)
+
+
+def test_what_nobody_waits_for_is_there_in_any_way_with_everything_else():
+    there: Disk = {ROOT: None, "/r/n": None, "/r/n/x": b"0000"}
+    ops: list[Op] = [Data(0, 0, b"1111"), Data(0, 0, b"2222"), Name("/r/j", 1), Data(1, 0, b"j")]
+    chance = random.Random(0)
+    states = [
+        disk
+        for _ in range(50)
+        for disk in crash_states(
+            [*ops, Waited(1, "/r/j")], Model.ORDERED, there, 9, chance, below="/r/n"
+        )
+    ]
+    assert {disk["/r/j"] for disk in states} == {b"j"}
+    assert {disk["/r/n/x"] for disk in states} >= {
+        b"0000",
+        b"1111",
+        b"2222",
+        b"2211",
+        b"2221",
+        b"1100",
+    }

@@ -841,6 +841,7 @@ export interface AdoptedView {
   readonly was: string;
   readonly goals: number;
   readonly elsewhere: number;
+  readonly adoptions: readonly string[];
 }
 
 /** What was looked at and is no gate. */

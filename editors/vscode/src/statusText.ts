@@ -3,6 +3,7 @@
 import type { Entry } from './book';
 import { GOAL_LOOKS, findLook } from './look';
 import { plainLabel, plainLine } from './plain';
+import { isPossible } from './possible';
 import { showCost, showSpend } from './spend';
 
 export interface StatusText {
@@ -119,6 +120,7 @@ const VERBS: Record<string, readonly (readonly [string, string])[]> = {
   blocked_on_human: [
     ['$(comment-discussion) Answer', 'answer'],
     ['$(thumbsup) Accept', 'accept'],
+    ['$(thumbsdown) Reject', 'reject'],
   ],
   needs_more_budget: [['$(debug-continue) Resume with more', 'resume']],
   blocked_on_external: [['$(debug-continue) Resume', 'resume']],
@@ -127,6 +129,7 @@ const VERBS: Record<string, readonly (readonly [string, string])[]> = {
   ready: [
     ['$(diff-multiple) Show diff', 'showDiff'],
     ['$(check) Apply', 'apply'],
+    ['$(thumbsdown) Reject', 'reject'],
   ],
 };
 
@@ -150,7 +153,7 @@ export function findMenu(state: string, entries: readonly Entry[]): MenuItem[] {
     .sort((one, other) => order.indexOf(findState(one)) - order.indexOf(findState(other)))
     .slice(0, MENU_GOALS);
   const verbs = shown.flatMap((entry) =>
-    [...(VERBS[findState(entry)] ?? []), SHOW_GOAL].map(([label, command]) => ({
+    [...findVerbs(entry), SHOW_GOAL].map(([label, command]) => ({
       label,
       description: plainLabel(entry.line.text, 60),
       command,
@@ -163,6 +166,13 @@ export function findMenu(state: string, entries: readonly Entry[]): MenuItem[] {
     { label: '$(list-unordered) List goals', description: '', command: 'listGoals' },
     ...server,
   ];
+}
+
+/** What waits for an answer has no result yet to say no to. */
+function findVerbs(entry: Entry): readonly (readonly [string, string])[] {
+  return (VERBS[findState(entry)] ?? []).filter(
+    ([, command]) => command !== 'reject' || isPossible('reject', entry.line),
+  );
 }
 
 /** A running goal that waits for a person's task is a state of its own in the menu. */

@@ -620,6 +620,7 @@
 ---@field was string
 ---@field goals number
 ---@field elsewhere number
+---@field adoptions string[]
 
 --- What was looked at and is no gate.
 ---@class goalproof.PassedOverView

@@ -57,6 +57,15 @@ test('the menu begins with what can be done about a running goal', () => {
   assert.ok(labels.includes('apply') && labels.includes('newGoal'));
 });
 
+test('the menu offers to reject a result, and nothing that has none', () => {
+  const commands = (status: string, possible: string[]) =>
+    findMenu('ready', [entry({ line: line({ status, possible }) })]).map((item) => item.command);
+  assert.ok(commands('ready', ['apply', 'reject']).includes('reject'));
+  assert.ok(commands('blocked_on_human', ['accept', 'reject']).includes('reject'));
+  assert.ok(!commands('blocked_on_human', ['answer']).includes('reject'));
+  assert.ok(!commands('paused', ['resume', 'reject']).includes('reject'));
+});
+
 test('without a server the menu offers what may bring it back', () => {
   const labels = findMenu('failed', [entry()]).map((item) => item.command);
   assert.deepEqual(labels, ['restart', 'selectInterpreter', 'showOutput']);
