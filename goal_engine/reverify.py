@@ -34,7 +34,9 @@ from goal_engine.proof.gate import (
 from goal_engine.proof.report import describe_signature
 from goal_engine.proof.statement import GoalProof
 from goal_engine.proof.verdict import EXTRA_CRITERIA, Observations, judge
+from goal_engine.runtime.config import state_dir
 from goal_engine.runtime.environment import find_environment
+from goal_engine.runtime.port_ranges import PORTS
 from goal_engine.runtime.process import clean_environment, run_process
 from goal_engine.runtime.repository import EvidenceRepository, read_checkout
 from goal_engine.runtime.submodules import Submodules
@@ -234,6 +236,7 @@ def _open(
         state_dir=scratch,
         folder=scratch / "workspaces",
         user=find_environment(status.root, python),
+        ports=state_dir() / PORTS,
         goal_id=proof.goal_id,
         author=Person(name="Goalproof", email="goalproof@localhost"),
     )

@@ -11,9 +11,10 @@ import os
 import shlex
 import shutil
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
+from contextlib import AbstractContextManager, asynccontextmanager, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
+from time import perf_counter
 
 from goal_engine.errors import (
     EnvironmentUnusable,
@@ -25,13 +26,20 @@ from goal_engine.errors import (
 )
 from goal_engine.evidence import GoalGitEvidence
 from goal_engine.runtime.door import Door
-from goal_engine.runtime.environment import Environment, UserEnvironment, view_environment
+from goal_engine.runtime.environment import (
+    Environment,
+    UserEnvironment,
+    ms_since,
+    view_environment,
+)
 from goal_engine.runtime.large_files import Pointer, describe_absent
+from goal_engine.runtime.port_ranges import lease_ports, render_ports
 from goal_engine.runtime.process import clean_environment, run_process
 from goal_engine.runtime.repository import EvidenceRepository, has_history
 from goal_engine.runtime.running import Ended, Running
 from goal_engine.runtime.submodules import Submodules, describe_views, list_touched
 from goal_engine.runtime.threads import in_thread
+from goal_engine.seeding import SeedingPart
 from goal_engine.state.model import GoalState, TaskState
 from goal_engine.state.store import GoalStateStore
 from goal_engine.types import GoalId, Person
@@ -65,6 +73,15 @@ def check_own(repository: EvidenceRepository, state: GoalState) -> None:
         )
 
 
+@dataclass(slots=True)
+class Standing:
+    """A workspace that stands, or a person's folder that is in use."""
+
+    variables: Mapping[str, str]
+    """What everything that runs there is told beside its environment: its ports."""
+    seeding: tuple[SeedingPart, ...] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class Workbench:
     """What is needed to work on one goal: its repository, its folder and the person's tools."""
@@ -94,6 +111,10 @@ class Workbench:
     """What Git LFS keeps of the base, by the names that the checkout has it under."""
     tracked: frozenset[str] = frozenset()
     """Paths of the base: what is tracked is never copied, or a deleted file would come back."""
+    ports: Path | None = None
+    """Has the locks of the ranges of ports; no workspace gets one without it."""
+    standing: dict[Path, Standing] = field(default_factory=dict, repr=False)
+    """What is known of the workspaces that stand now."""
 
     def as_runner(self) -> AbstractContextManager[None]:
         """Record, as long as it lasts, that this process works on the goal."""
@@ -109,11 +130,14 @@ class Workbench:
         """Make a workspace of `commit` and remove it with all that was made in it."""
         path = self.folder / name
         await in_thread(self._clear, path)
-        try:
-            await in_thread(self.repository.make_workspace, path, commit)
-            yield path
-        finally:
-            await asyncio.shield(in_thread(self._clear, path))
+        with self._stands(path) as standing:
+            try:
+                begun = perf_counter()
+                await in_thread(self.repository.make_workspace, path, commit)
+                standing.seeding = (SeedingPart(part="files", ms=ms_since(begun)),)
+                yield path
+            finally:
+                await asyncio.shield(in_thread(self._clear, path))
 
     @asynccontextmanager
     async def desk(self, name: str, commit: str, *, again: bool) -> AsyncIterator[Path]:
@@ -122,7 +146,19 @@ class Workbench:
         if not (again and path.is_dir()):
             await in_thread(self._clear, path)
             await in_thread(self.repository.make_workspace, path, commit)
-        yield path
+        with self._stands(path):
+            yield path
+
+    @contextmanager
+    def _stands(self, path: Path) -> Iterator[Standing]:
+        """Know of a workspace as long as it stands, with ports that no other one has."""
+        name = f"{path.parent.name}/{path.name}"
+        with lease_ports(self.ports, name) if self.ports else nullcontext() as base:
+            self.standing[path] = Standing({} if base is None else render_ports(base))
+            try:
+                yield self.standing[path]
+            finally:
+                del self.standing[path]
 
     async def clear_desk(self, name: str) -> None:
         """Remove a person's folder: what was in it is a commit, or nothing of theirs."""
@@ -147,17 +183,31 @@ class Workbench:
             own, _, rest = view.variables["PATH"].partition(os.pathsep)
             path = os.pathsep.join((own, str(self.first), rest))
             view = replace(view, variables={**view.variables, "PATH": path})
+        begun, seeding = perf_counter(), list(view.seeding)
         large = self.repository.find_large_files(commit, self.checkout, self.large)
         views = self.submodules.view(workspace) if self.submodules is not None else ()
         told = (*describe_views(views), *describe_absent(large.view(workspace)))
         if told:
             key = hashlib.sha256("\0".join((view.key, *told)).encode()).hexdigest()
             view = replace(view, notes=(*view.notes, *told), key=key)
-        copied = tuple(self._copy_wanted(workspace))
-        return replace(view, exclude=(*view.exclude, *copied)) if copied else view
+        if views or self.large:
+            seeding.append(SeedingPart(part="submodules", ms=ms_since(begun)))
+        begun = perf_counter()
+        copied = dict(self._copy_wanted(workspace))
+        if copied:
+            size = sum(copied.values())
+            seeding.append(SeedingPart(part="copies", ms=ms_since(begun), bytes=size))
+        standing = self.standing.get(workspace) or Standing({})
+        return replace(
+            view,
+            exclude=(*view.exclude, *copied),
+            variables={**view.variables, **standing.variables},
+            seeding=(*standing.seeding, *seeding),
+        )
 
     async def _set_up(self, workspace: Path, commit: str, view: Environment) -> Environment:
         """What the commands make beside the commit's files is never part of a result."""
+        begun = perf_counter()
         before = await in_thread(self.repository.snapshot, workspace, commit, view.exclude)
         log, variables = workspace.with_name(f"{workspace.name}.set-up.log"), view.variables
         try:
@@ -195,10 +245,11 @@ class Workbench:
             exclude=(*view.exclude, *made),
             notes=(*view.notes, f"set up with {commands}"),
             key=digest,
+            seeding=(*view.seeding, SeedingPart(part="set-up", ms=ms_since(begun), how="ran")),
         )
 
-    def _copy_wanted(self, workspace: Path) -> Iterator[str]:
-        """Copy the untracked files that the configuration says gates need."""
+    def _copy_wanted(self, workspace: Path) -> Iterator[tuple[str, int]]:
+        """Copy the untracked files that the configuration says gates need; yield path and size."""
         for glob in self.copies:
             for source in sorted(self.checkout.glob(glob)):
                 path = source.relative_to(self.checkout)
@@ -208,7 +259,7 @@ class Workbench:
                 if source.is_file() and inside and not taken:
                     target.parent.mkdir(parents=True, exist_ok=True)
                     shutil.copyfile(source, target)
-                    yield path.as_posix()
+                    yield path.as_posix(), target.stat().st_size
 
     def log_path(self, name: str) -> Path:
         """Return where a process called `name` writes."""

@@ -12,7 +12,8 @@ from goal_engine.errors import BadConfiguration
 from goal_engine.gates.config import NAME, Configuration, parse_configuration
 from goal_engine.gates.detection.detect import Detection, detect
 from goal_engine.gates.detection.project import PassedOver, Tools, is_read
-from goal_engine.gates.look import ask_in, find_python_elsewhere, look_in
+from goal_engine.gates.interpreters import find_interpreter
+from goal_engine.gates.look import ask_in, look_in
 from goal_engine.gates.select import check_tools, select_gates
 from goal_engine.proof.gate import GateSpec
 from goal_engine.proof.review import ReviewPolicy
@@ -32,12 +33,15 @@ class GateChoice:
     path: Path | None
     """The configuration, `None` when the gates were found without one."""
     python: str | None
+    """The environment that is not found without being named."""
     copies: tuple[str, ...]
     passed_over: tuple[PassedOver, ...] = ()
     """What is no gate, and why; nothing where the configuration names the gates."""
     review: ReviewPolicy = ReviewPolicy()
     setup: tuple[tuple[str, ...], ...] = ()
     """Commands that make each workspace ready."""
+    python_reason: str = ""
+    """Why that Python is the project's; empty where there is none."""
 
 
 def choose_gates(checkout: Path, files: Iterable[str]) -> GateChoice:
@@ -48,8 +52,8 @@ def choose_gates(checkout: Path, files: Iterable[str]) -> GateChoice:
     """
     path, names = checkout / NAME, tuple(files)
     configuration = read_configuration(path) or Configuration()
-    python, passed = find_python_elsewhere(checkout, names, configuration.python)
-    user = find_environment(checkout, python)
+    python = find_interpreter(checkout, names, configuration.python)
+    user = find_environment(checkout, python.place)
     available = look_in(user, checkout)
     found = Detection()
     if not configuration.gates:
@@ -61,11 +65,12 @@ def choose_gates(checkout: Path, files: Iterable[str]) -> GateChoice:
     return GateChoice(
         specs=specs,
         path=path if configuration.gates else None,
-        python=python,
+        python=python.place,
+        python_reason=python.reason if user.python else "",
         copies=configuration.copies,
         review=configuration.review,
         setup=configuration.setup,
-        passed_over=(*passed, *found.passed_over),
+        passed_over=(*python.passed_over, *found.passed_over),
     )
 
 

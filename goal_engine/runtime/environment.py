@@ -14,6 +14,7 @@ import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from time import perf_counter
 from typing import Literal
 
 from goal_engine.errors import EnvironmentUnusable
@@ -25,10 +26,13 @@ from goal_engine.runtime.node_modules import find_node_strays, view_node_modules
 from goal_engine.runtime.origin import find_strays
 from goal_engine.runtime.rerooting import PathFiles, Rerooting, read_path_files
 from goal_engine.runtime.threads import in_thread
+from goal_engine.seeding import SeedingPart
 
 __all__ = ["Environment", "UserEnvironment", "find_environment", "probe_origin", "view_environment"]
 
 PATH_FILE = "_goalproof_view.pth"
+ACTIVATION = "etc/conda/activate.d"
+"""Scripts that conda's activation runs in the person's shell; a gate's `env` says what they set."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +56,8 @@ class Environment:
     """The project's importable names and where in the workspace each has to come from."""
     node_modules: tuple[str, ...] = ()
     """Paths in the workspace of the `node_modules` that were copied."""
+    seeding: tuple[SeedingPart, ...] = ()
+    """What it cost; no part of `key`."""
 
 
 def view_environment(user: UserEnvironment, checkout: Path, workspace: Path) -> Environment:
@@ -60,16 +66,34 @@ def view_environment(user: UserEnvironment, checkout: Path, workspace: Path) -> 
     Blocking, tens of milliseconds, and the time to copy what is installed of Node.  Raises
     `EnvironmentUnusable`.
     """
+    begun = perf_counter()
     ignored = list_ignored(checkout.absolute())
     view = _view_python(user, checkout, workspace, ignored)
+    seeding = [SeedingPart(part="python", ms=ms_since(begun))]
+    begun = perf_counter()
     node = view_node_modules(ignored, view.rerooting)
+    if node.folders:
+        seeding.append(
+            SeedingPart(
+                part="node_modules",
+                ms=ms_since(begun),
+                bytes=node.bytes,
+                how="shared" if node.shares else "",
+            )
+        )
     return replace(
         view,
         notes=(*view.notes, *node.notes),
         exclude=(*view.exclude, *node.folders),
         key=_digest([view.key, node.key]) if node.key else view.key,
         node_modules=tuple(node.folders),
+        seeding=tuple(seeding),
     )
+
+
+def ms_since(begun: float) -> int:
+    """Return the milliseconds since a moment of `perf_counter`."""
+    return round((perf_counter() - begun) * 1000)
 
 
 def _view_python(
@@ -95,6 +119,8 @@ def _view_python(
     _write_venv(view, user, path_files)
     scripts = read_entry_points([*user.sites, *path_files.rerooted])
     write_scripts(view / "bin", scripts, user.scripts if user.venv else None, rerooting)
+    if user.conda and any((user.prefix / ACTIVATION).glob("*.sh")):
+        notes = (f"the scripts in {ACTIVATION} of {user.prefix.name} are not run", *notes)
     if copied:
         notes = (f"viewed from the checkout: {', '.join(copied)}", *notes)
     return Environment(
@@ -180,12 +206,15 @@ def _variables(view: Path, user: UserEnvironment) -> dict[str, str]:
     scripts = str(user.scripts)
     if user.venv:
         entries = [entry for entry in entries if entry != scripts]
+    elif user.conda:  # as its activation has it: what it installed goes before the system's
+        entries = [scripts, *(entry for entry in entries if entry != scripts)]
     elif scripts not in entries:
         entries.append(scripts)
     return {
         "PATH": os.pathsep.join([str(view / "bin"), *entries]),
         "VIRTUAL_ENV": str(view),
         "PYTHONDONTWRITEBYTECODE": "1",
+        **({"CONDA_PREFIX": str(user.prefix)} if user.conda else {}),
     }
 
 
@@ -194,12 +223,13 @@ def _import_directories(path_files: PathFiles) -> list[Path]:
 
 
 def _distributions(user: UserEnvironment) -> list[str]:
+    conda = sorted((user.prefix / "conda-meta").glob("*.json")) if user.conda else []
     return [
         entry.name
         for site in user.sites
         for pattern in ("*.dist-info", "*.egg-info")
         for entry in sorted(site.glob(pattern))
-    ]
+    ] + [entry.name for entry in conda]
 
 
 def _digest(parts: Iterable[str]) -> str:

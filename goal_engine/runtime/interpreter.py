@@ -36,6 +36,8 @@ print(json.dumps({
 """Run with `-I`, so neither the folder nor PYTHON* variables nor the user site can colour it."""
 
 ANSWER_SECONDS = 30
+VENVS = (".venv", "venv")
+"""Where a project's own environment lies, in the order in which they are looked at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,11 @@ class UserEnvironment:
     """Where a venv of this interpreter keeps site-packages, relative to the venv."""
     sites: tuple[Path, ...]
     scripts: Path
+
+    @property
+    def conda(self) -> bool:
+        """Whether it is an environment of conda or its like, which has programs of every kind."""
+        return self.python is not None and (self.prefix / "conda-meta").is_dir()
 
 
 NO_PYTHON = UserEnvironment(
@@ -102,14 +109,21 @@ def find_python(checkout: Path, configured: str | None) -> Path | None:
             f"The configured Python {configured!r} is not there; name an interpreter or a virtual "
             f"environment, relative to {checkout}."
         )
-    places = [checkout / ".venv", checkout / "venv"]
+    places = [checkout / name for name in VENVS]
     if active := os.environ.get("VIRTUAL_ENV"):
         places.append(Path(active))
     for place in places:
-        if (place / "pyvenv.cfg").is_file() or (place / "conda-meta").is_dir():
+        if is_environment(place):
             return _venv_python(place)
     found = shutil.which("python3") or shutil.which("python")
     return Path(found).absolute() if found else None
+
+
+def is_environment(path: Path) -> bool:
+    """Whether there is an environment of Python's own kind, or of conda's."""
+    with suppress(OSError, ValueError):  # nothing can be called that
+        return (path / "pyvenv.cfg").is_file() or (path / "conda-meta").is_dir()
+    return False
 
 
 def ask(

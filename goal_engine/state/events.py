@@ -22,6 +22,7 @@ from goal_engine.proof.gate import GateResult, GateSpec, GateStage
 from goal_engine.proof.review import ReviewPolicy
 from goal_engine.proof.statement import ProofCause
 from goal_engine.proof.verdict import Judgement
+from goal_engine.seeding import Seeding
 from goal_engine.stagnation import Round, Stagnation
 from goal_engine.task_graph.graph import GoalTask, GoalTaskGraph
 from goal_engine.task_graph.policy import DEFAULT_POLICY, WorkPolicy
@@ -304,6 +305,8 @@ class GateFinished(Frozen):
     """The digest of the environment it ran in."""
     left_behind: tuple[str, ...] = later(())
     """Files of the checkout that git does not have and that a red run named (`left_behind`)."""
+    seeding: Seeding = later(())
+    """What its first workspace cost."""
 
 
 class CheckFinished(Frozen):
@@ -355,6 +358,8 @@ class TaskFinished(Frozen):
     log: Sha256 | None = None
     wall_ms: int = later(0)
     """How long the attempt took, not counted against the goal: attempts run at once."""
+    seeding: Seeding = later(())
+    """What its workspace cost."""
 
 
 class TaskFailed(Frozen):
@@ -368,6 +373,8 @@ class TaskFailed(Frozen):
     log: Sha256 | None = None
     wall_ms: int = later(0)
     """How long the attempt took, not counted against the goal: attempts run at once."""
+    seeding: Seeding = later(())
+    """What its workspace cost."""
 
 
 class TaskDeferred(Frozen):

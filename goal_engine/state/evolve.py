@@ -347,6 +347,7 @@ def _gate_finished(state: GoalState, event: e.GateFinished) -> Mapping[str, Any]
         failures=event.failures,
         environment=event.environment,
         left_behind=event.left_behind,
+        seeding=event.seeding,
     )
     began = f"{result.stage} {result.gate}"
     return {
@@ -399,7 +400,8 @@ def _task_finished(state: GoalState, event: e.TaskFinished) -> Mapping[str, Any]
 
 def _spent_by(state: GoalState, event: e.AttemptEnded) -> dict[str, Any]:
     spent = event.spent.plus(Spend(wall_ms=event.wall_ms))
-    return {"spend": state.tasks[event.task].spend.plus(spent), "reported": None}
+    told = {"reported": None, "seeding": event.seeding}
+    return {"spend": state.tasks[event.task].spend.plus(spent), **told}
 
 
 def _task_failed(state: GoalState, event: e.TaskFailed) -> Mapping[str, Any]:

@@ -21,6 +21,7 @@ from goal_engine.proof.checked import CheckResult
 from goal_engine.proof.gate import GateResult, GateSpec
 from goal_engine.proof.statement import ProofCause
 from goal_engine.proof.verdict import Judgement
+from goal_engine.seeding import Seeding
 from goal_engine.stagnation import Round
 from goal_engine.state.events import (
     FORMAT,
@@ -75,6 +76,8 @@ class TaskState(Frozen):
     """When the next attempt may begin, where one is to wait."""
     reported: Spend | None = None
     """What the attempt that runs, or was stopped, had reported."""
+    seeding: Seeding = later(())
+    """What the workspace of the last attempt cost."""
 
     @property
     def waits_for_person(self) -> bool:
@@ -91,6 +94,7 @@ class GateRun(Frozen):
     failures: Sha256 | None = None
     environment: str = ""
     left_behind: tuple[str, ...] = later(())
+    seeding: Seeding = later(())
 
 
 class ProofPointer(Frozen):

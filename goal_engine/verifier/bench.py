@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from goal_engine.ports import Ports
+from goal_engine.runtime.config import state_dir
 from goal_engine.runtime.environment import find_environment
+from goal_engine.runtime.port_ranges import PORTS
 from goal_engine.runtime.running import Running
 from goal_engine.runtime.submodules import Submodules
 from goal_engine.state.model import GoalState
@@ -33,5 +35,6 @@ def open_bench(ports: Ports, state: GoalState) -> Workbench:
         large=repository.find_large_files(base, ports.checkout).pointers,
         submodules=Submodules.of(repository, base, ports.checkout, ports.find_state_dir()),
         setup=state.created.setup,
+        ports=state_dir() / PORTS,
         running=Running(running_folder(ports.find_state_dir(), state.goal_id)),
     )

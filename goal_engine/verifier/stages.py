@@ -18,6 +18,7 @@ from goal_engine.proof.gate import GateReport, GateResult, GateSpec, GateStage, 
 from goal_engine.runtime.environment import Environment
 from goal_engine.runtime.signing_key import read_signing_seed
 from goal_engine.runtime.threads import in_thread
+from goal_engine.seeding import Seeding
 from goal_engine.state import events as e
 from goal_engine.state.commands import Record
 from goal_engine.state.model import GoalState
@@ -62,7 +63,8 @@ async def run_stage(
             log = await ports.store.write_object(ran.log) if ran.log else None
             result = ran.result.changed(log=log)
             missed = await in_thread(look_left_behind, bench, spec, ran)
-            await record(ports, state, result, ran.environment.key, ran.failures, missed)
+            made = ran.environment
+            await record(ports, state, result, made.key, ran.failures, missed, made.seeding)
             await in_thread(bench.log_path(name_run(stage, spec.name)).unlink, missing_ok=True)
 
     async with asyncio.TaskGroup() as group:
@@ -120,6 +122,7 @@ async def record(
     environment: str,
     failures: tuple[TestFailure, ...] = (),
     left_behind: tuple[str, ...] = (),
+    seeding: Seeding = (),
 ) -> None:
     """Record a result; the outcome of each test, and where tests failed, are kept as objects."""
     write = ports.store.write_object
@@ -129,6 +132,7 @@ async def record(
         failures=await write(render_failures(failures)) if failures else None,
         environment=environment,
         left_behind=left_behind,
+        seeding=seeding,
     )
     await ports.transact(state.goal_id, Record((fact,)))
 

@@ -27,6 +27,7 @@ import re
 import shlex
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -59,6 +60,7 @@ UNNAMED = {"statement.json", "statement.sha256", "proof.md", "envelope.dsse.json
 KEPT = {"PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LANGUAGE", "TERM", "TMPDIR", "TZ"}
 KEPT |= {"CARGO_HOME", "RUSTUP_HOME", "GOPATH", "GOCACHE", "GOMODCACHE", "GOROOT", "PNPM_HOME"}
 FRESH = {"CARGO_NET_OFFLINE": "true", "GOPROXY": "off", "GOFLAGS": "-count=1"}
+PORTS, PORT_COUNT = range(20_000, 30_000, 20), 20
 NODE, NODE_CACHES = "node_modules", {".cache", ".vite", ".vite-temp", ".vitest", ".nyc_output"}
 OID = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
 REPORT_LIMIT = 64 << 20
@@ -788,7 +790,20 @@ def make_view(python: Python, workspace: Path, view: Path) -> dict[str, str]:
     search = os.pathsep.join(
         [str(view / "bin"), str(path.parent), variables.get("PATH", os.defpath)]
     )
-    return {**variables, "PATH": search, "VIRTUAL_ENV": str(view), "PYTHONDONTWRITEBYTECODE": "1"}
+    own = {"PATH": search, "VIRTUAL_ENV": str(view), "PYTHONDONTWRITEBYTECODE": "1"}
+    return {**variables, **own, **find_ports()}
+
+
+def find_ports() -> dict[str, str]:
+    """Return the variables that tell a gate of ports on which nobody listens."""
+    for base in PORTS:
+        with contextlib.suppress(OSError):
+            for port in range(base, base + PORT_COUNT):
+                with socket.socket() as asked:
+                    asked.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                    asked.bind(("127.0.0.1", port))
+            return {"GOALPROOF_PORT_BASE": str(base), "GOALPROOF_PORT_COUNT": str(PORT_COUNT)}
+    raise Missing("twenty ports in a row, from 20000 on, that are free")
 
 
 def copy_node_modules(clone: Path, workspace: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from goal_engine.conflicts import say_others
+from goal_engine.seeding import SeedingPart, describe_seeding
 from goal_server import results as r
 from goal_server.markdown import code, listed, plain, table
 from goal_server.moments import say_moment, say_ms, say_time, say_took
@@ -46,6 +47,7 @@ def _parts(goal: r.GoalView) -> Iterator[str]:
         standings = (f"{number} {plain(word)}" for word, number in goal.hunks.items())
         yield _section("Hunks that were taken away", ", ".join(standings))
     yield _section("Spend", _spend(goal))
+    yield _section("Workspaces", _workspaces(goal))
     if goal.proof:
         proof = [
             f"digest {code(goal.proof.digest)}",
@@ -141,6 +143,22 @@ def _say_seen(fact: r.SeenView) -> str:
     place = f"{code(f'{fact.path}:{fact.line}')} " if fact.path else ""
     log = f" ({code(fact.log)})" if fact.log else ""
     return f"{plain(fact.source)}: {place}{plain(fact.text)}{log}"
+
+
+def _workspaces(goal: r.GoalView) -> str:
+    """What it cost to make the last workspace of each task and each gate ready."""
+    made = [("task", one.id, one.seeding) for one in goal.tasks]
+    made += [("gate", one.name, one.seeding) for one in goal.gates]
+    rows = [
+        (f"{kind} {plain(name)}", plain(describe_seeding(map(_as_part, seeding))))
+        for kind, name, seeding in made
+        if seeding
+    ]
+    return table(("for", "what it cost"), rows[:FILES]) if rows else ""
+
+
+def _as_part(one: r.SeedingView) -> SeedingPart:
+    return SeedingPart(part=one.part, ms=one.ms, bytes=one.bytes, how=one.how)
 
 
 def _section(title: str, text: str) -> str:

@@ -561,6 +561,7 @@ def _show(context: Context, choice: GateChoice) -> r.GatesView:
         configuration=str(choice.path) if choice.path else None,
         passed_over=tuple(map(r.render_passed, choice.passed_over)),
         python=choice.python,
+        python_reason=choice.python_reason,
     )
 
 

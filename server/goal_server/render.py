@@ -316,8 +316,9 @@ def _gates(view: r.GatesView) -> Iterator[str]:
             yield f"  digest {gate.digest}"
         if gate.reason:
             yield from _wrap(gate.reason, "  why: ")
-    if view.python:
-        yield from ("", f"Python  {plain_line(view.python)}")
+    if view.python or view.python_reason:
+        said = f"{view.python} ({view.python_reason})" if view.python else view.python_reason
+        yield from ("", f"Python  {plain_line(said)}")
     if view.passed_over:
         yield from _section("Not gates", map(_passed_over, view.passed_over))
 

@@ -28,6 +28,7 @@ from goal_engine.proof.review import ReviewSection, ReviewStatus, find_blocking
 from goal_engine.proof.statement import ProofCause, say_superseded
 from goal_engine.proof.verdict import REVIEWED, CriterionVerdict
 from goal_engine.replay import GoalReplay
+from goal_engine.seeding import Seeding
 from goal_engine.state.model import GoalState
 from goal_engine.state.possible import POSSIBLE, find_possible
 from goal_engine.state.store import Summary
@@ -60,6 +61,17 @@ class SpendView(View):
     """Turns of agents."""
 
 
+class SeedingView(View):
+    """What one part of making a workspace ready cost."""
+
+    part: Literal["files", "python", "node_modules", "submodules", "copies", "set-up"]
+    ms: int
+    bytes: int | None
+    """That were copied or shared; `null` where nobody counted."""
+    how: Literal["", "shared", "ran", "kept"]
+    """`shared`: blocks of the disk; `ran`: set-up commands; `kept`: what they made before."""
+
+
 class TaskView(View):
     """One task."""
 
@@ -79,6 +91,8 @@ class TaskView(View):
     """Whether there is output to read, of a turn that runs or of the last one."""
     spend: SpendView | None = None
     """What its attempts used; `None` before the first."""
+    seeding: tuple[SeedingView, ...] = ()
+    """What the workspace of its last attempt cost."""
 
 
 class GateView(View):
@@ -113,6 +127,8 @@ class GateView(View):
     """All that it runs as one line in which nothing is hidden: what a person is asked about."""
     digest: str = ""
     """What is approved: the sha256 of all that the gate makes us run."""
+    seeding: tuple[SeedingView, ...] = ()
+    """What the workspace of its last run cost."""
 
 
 class CriterionView(View):
@@ -645,6 +661,8 @@ class GatesView(View):
     """What else was found and why it is no gate; nothing where the configuration decides."""
     python: str | None = None
     """The environment that gates run in, where it is not the one of the root."""
+    python_reason: str = ""
+    """Why that Python is the project's: `.venv of uv, uv.lock`; empty where there is none."""
     setup: tuple[GateView, ...] = ()
     """The commands that make each workspace ready first; approved like gates, judging nothing."""
 
@@ -1163,9 +1181,17 @@ def _render_tasks(state: GoalState) -> tuple[TaskView, ...]:
                 has_log=at.log is not None
                 or (at.status is TaskStatus.RUNNING and task.worker != "manual"),
                 spend=render_spend(at.spend) if at.attempts else None,
+                seeding=render_seeding(at.seeding),
             )
         )
     return tuple(views)
+
+
+def render_seeding(seeding: Seeding) -> tuple[SeedingView, ...]:
+    """Return what a workspace cost."""
+    return tuple(
+        SeedingView(part=one.part, ms=one.ms, bytes=one.bytes, how=one.how) for one in seeding
+    )
 
 
 def _render_kept(state: GoalState) -> tuple[str, ...]:
@@ -1182,6 +1208,11 @@ def _render_kept(state: GoalState) -> tuple[str, ...]:
 def _render_gates(state: GoalState) -> tuple[GateView, ...]:
     verdicts = {v.gate: v for v in state.judgement.gates} if state.judgement else {}
     ran = {(run.result.stage, run.result.gate): run.result for run in state.gates_run.values()}
+    seeded = {
+        run.result.gate: render_seeding(run.seeding)
+        for run in state.gates_run.values()
+        if run.seeding
+    }
     views = []
     for spec in state.gates:
         view = render_gate(spec)
@@ -1189,6 +1220,7 @@ def _render_gates(state: GoalState) -> tuple[GateView, ...]:
             "baseline": _outcome(ran.get((GateStage.BASELINE, spec.name))),
             "outcome": _outcome(proven := ran.get((GateStage.PROVING, spec.name))),
             "runs": proven.runs if proven else 1,
+            "seeding": seeded.get(spec.name, ()),
         }
         if verdict := verdicts.get(spec.name):
             found |= {

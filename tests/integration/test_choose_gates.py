@@ -103,7 +103,11 @@ def test_a_manager_is_asked_where_it_keeps_the_project_s_environment(checkout, m
     elsewhere = checkout.parent / "elsewhere"
     venv.create(elsewhere, symlinks=True)
     programs = checkout.parent / "bin"
-    a_program(programs, "poetry", f'test "$*" = "env info --path" && echo {elsewhere}')
+    a_program(
+        programs,
+        "poetry",
+        f'test "$*" = "--no-plugins --no-interaction env info --path" && echo {elsewhere}',
+    )
     monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
     assert choose_gates(checkout, files).python == str(elsewhere)
     a_program(programs, "poetry", "echo nowhere")

@@ -25,7 +25,9 @@ from goal_engine.types import Decision, GoalStatus
 from goal_engine.worktree import find_new_places
 from goal_server import operations
 from goal_server import parameters as p
+from goal_server.goal_page import render_goal_page
 from goal_server.operations import Context
+from goal_server.results import render_goal
 from tests.integration.projects import FIX, GATE, a_plan, a_project, fingerprint
 
 pytestmark = pytest.mark.one_python
@@ -39,11 +41,17 @@ Path("made/by/setup.txt").write_text("ready")
 Path(site.getsitepackages()[0], "needed.py").write_text("VALUE = 1")
 """
 CHECK = """
+import os
+import socket
 from pathlib import Path
 
 import needed
 
 assert needed.VALUE == 1 and Path("made/by/setup.txt").read_text() == "ready"
+base, count = int(os.environ["GOALPROOF_PORT_BASE"]), int(os.environ["GOALPROOF_PORT_COUNT"])
+for port in range(base, base + count):
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", port))
 """
 READY = '[workspace]\nsetup = [["python3", "prepare.py"]]\n'
 USES = '[[gate]]\nname = "uses"\nargv = ["python3", "check.py"]\n'
@@ -73,6 +81,13 @@ def proven(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Pat
         async def prove() -> Path:
             state = await run_prepared(engine)
             assert state.status is GoalStatus.READY, state.blocked or state.judgement
+            cost = [*(run.seeding for run in state.gates_run.values())]
+            cost += [task.seeding for task in state.tasks.values()]
+            assert {tuple(part.part for part in one) for one in cost if one} == {
+                ("files", "python", "set-up")
+            }
+            page = render_goal_page(render_goal(state, None))
+            assert "## Workspaces" in page and "gate uses | files " in page
             return await resolve_goal_proof(engine.ports, state.goal_id)
 
         bundle = asyncio.run(prove())

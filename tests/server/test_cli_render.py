@@ -71,7 +71,14 @@ def test_every_result_has_a_text() -> None:
     parts |= {r.HunkView, r.PassedOverView, r.ReceiptView, r.DecisionView}
     parts |= {r.LimitView, r.ShareView, r.CheckpointView, r.WarningView, r.ExtensionView}
     parts |= {r.ForecastView, r.TaskForecastView, r.RangeView}
-    parts |= {r.MomentView, r.MoveView, r.NamedObjectView, r.TimeView, r.DifferenceView}
+    parts |= {
+        r.SeedingView,
+        r.MomentView,
+        r.MoveView,
+        r.NamedObjectView,
+        r.TimeView,
+        r.DifferenceView,
+    }
     rendered_elsewhere = {
         *(r.ChangeView, r.WorkerView, r.AgentView, r.DemoView),
         *(r.PageView, r.ExplanationView, r.SeenView),  # pages of an editor

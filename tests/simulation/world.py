@@ -479,7 +479,7 @@ class SimBench:
         return Place(self.repository, self.folder / name, commit)
 
     async def environment(self, workspace: Path, commit: str, exclude: Sequence[str] = ()) -> Any:
-        return SimpleNamespace(exclude=(), key="e" * 64, variables={}, notes=())
+        return SimpleNamespace(exclude=(), key="e" * 64, variables={}, notes=(), seeding=())
 
     def log_path(self, name: str) -> Path:
         return self.folder / f"{name}.log"

@@ -102,6 +102,14 @@ export interface SpendView {
   readonly turns: number;
 }
 
+/** What one part of making a workspace ready cost. */
+export interface SeedingView {
+  readonly part: "files" | "python" | "node_modules" | "submodules" | "copies" | "set-up";
+  readonly ms: number;
+  readonly bytes: number | null;
+  readonly how: "" | "shared" | "ran" | "kept";
+}
+
 /** One task. */
 export interface TaskView {
   readonly id: string;
@@ -116,6 +124,7 @@ export interface TaskView {
   readonly folder: string | null;
   readonly hasLog: boolean;
   readonly spend: SpendView | null;
+  readonly seeding: readonly SeedingView[];
 }
 
 /** One gate; `met` is `None` until the result was judged. */
@@ -139,6 +148,7 @@ export interface GateView {
   readonly fix: readonly string[] | null;
   readonly command: string;
   readonly digest: string;
+  readonly seeding: readonly SeedingView[];
 }
 
 /** One criterion; `state` is that of the last judgement. */
@@ -858,6 +868,7 @@ export interface GatesView {
   readonly configuration: string | null;
   readonly passedOver: readonly PassedOverView[];
   readonly python: string | null;
+  readonly pythonReason: string;
   readonly setup: readonly GateView[];
 }
 

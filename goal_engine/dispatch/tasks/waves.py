@@ -141,7 +141,14 @@ async def _work(
     spent = ONE_ATTEMPT.plus(result.spent)
 
     def failed(reason: str) -> e.TaskFailed:
-        return e.TaskFailed(task=task.id, attempt=attempt, reason=reason, spent=spent, log=kept)
+        return e.TaskFailed(
+            task=task.id,
+            attempt=attempt,
+            reason=reason,
+            spent=spent,
+            log=kept,
+            seeding=environment.seeding,
+        )
 
     if not result.ended:
         return failed(result.reason), result.trouble
@@ -162,6 +169,7 @@ async def _work(
         evidence=evidence,
         spent=spent,
         log=kept,
+        seeding=environment.seeding,
     )
     return finished, None
 

@@ -35,6 +35,13 @@
 ---@field source string
 ---@field turns number
 
+--- What one part of making a workspace ready cost.
+---@class goalproof.SeedingView
+---@field part 'files'|'python'|'node_modules'|'submodules'|'copies'|'set-up'
+---@field ms number
+---@field bytes number|nil
+---@field how ''|'shared'|'ran'|'kept'
+
 --- One task.
 ---@class goalproof.TaskView
 ---@field id string
@@ -49,6 +56,7 @@
 ---@field folder string|nil
 ---@field hasLog boolean
 ---@field spend goalproof.SpendView|nil
+---@field seeding goalproof.SeedingView[]
 
 --- One gate; `met` is `None` until the result was judged.
 ---@class goalproof.GateView
@@ -71,6 +79,7 @@
 ---@field fix string[]|nil
 ---@field command string
 ---@field digest string
+---@field seeding goalproof.SeedingView[]
 
 --- One criterion; `state` is that of the last judgement.
 ---@class goalproof.CriterionView
@@ -635,6 +644,7 @@
 ---@field configuration string|nil
 ---@field passedOver goalproof.PassedOverView[]
 ---@field python string|nil
+---@field pythonReason string
 ---@field setup goalproof.GateView[]
 
 --- Gates to approve.

@@ -67,6 +67,7 @@ export const task = (more: Partial<TaskView> = {}): TaskView => ({
   folder: null,
   hasLog: false,
   spend: null,
+  seeding: [],
   ...more,
 });
 
@@ -100,6 +101,7 @@ export const gate = (more: Partial<GateView> = {}): GateView =>
     env: [],
     fix: null,
     digest: 'd'.repeat(64),
+    seeding: [],
     ...more,
   }) as GateView;
 
