@@ -395,6 +395,8 @@ class TaskDeferred(Frozen):
     log: Sha256 | None = None
     wall_ms: int = 0
     """How long the attempt took, not counted against the goal: attempts run at once."""
+    seeding: Seeding = later(())
+    """What its workspace cost."""
 
 
 AttemptEnded = TaskFinished | TaskFailed | TaskDeferred

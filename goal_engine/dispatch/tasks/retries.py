@@ -61,6 +61,7 @@ def retry_or_fail(
         spent=failed.spent,
         log=failed.log,
         wall_ms=failed.wall_ms,
+        seeding=failed.seeding,
     )
 
 
