@@ -16,6 +16,7 @@ from goal_engine.proof.statement import ProofCause
 from goal_engine.runtime.threads import in_thread
 from goal_engine.state.commands import RecordHunks
 from goal_engine.state.events import HunksTried
+from goal_engine.state.evolve import evolve
 from goal_engine.state.model import GoalState
 from goal_engine.state.possible import check_possible
 from goal_engine.takeover import take_over
@@ -50,6 +51,7 @@ async def try_hunks(
         state, _ = await take_over(ports, goal_id)
         check_triable(state)
         bench = await in_thread(open_bench, ports, state)
+        bench.check_sandbox()
         try:
             trials = await _try(ports, bench, state, limit, seconds, say)
             return await _record(ports, bench, state, trials)
@@ -94,9 +96,10 @@ async def _record(
     report = await ports.store.write_object(render_trials(trials))
     count = {str(standing): number for standing, number in count_standings(trials).items()}
     assert before.tree is not None
-    tried = HunksTried(tree=before.tree, report=report, count=count)
+    said = bench.sandbox.said
+    tried = HunksTried(tree=before.tree, report=report, count=count, sandbox=said)
     while True:
-        state = (await ports.read(before.goal_id)).changed(hunks=tried)
+        state = evolve(await ports.read(before.goal_id), tried)
         seen, judgement = await weigh_again(ports, bench.repository, state)
         digest = await write_bundle(ports, bench, state, seen, judgement, ProofCause.HUNKS)
         try:

@@ -25,6 +25,7 @@ from goal_engine.proof.gate import GateOutcome, GateStage
 from goal_engine.proof.statement import ProofCause
 from goal_engine.proof.verdict import judge
 from goal_engine.repair import repair_merge, repair_result
+from goal_engine.runtime.sandbox import REMEDY
 from goal_engine.runtime.threads import in_thread
 from goal_engine.state import events as e
 from goal_engine.state.commands import (
@@ -260,6 +261,9 @@ async def _wait_for_answers(
 
 
 async def _work(ports: Ports, bench: Workbench, goal_id: GoalId, meter: Meter) -> None:
+    if problem := bench.sandbox.problem:
+        await _block(ports, goal_id, "external", problem, f"{REMEDY}, then `resume`", meter)
+        return
     begun = state = await ports.read(goal_id)
     vigil = Vigil(ports, bench.state_dir, meter)
     if await vigil.finds_left(state):

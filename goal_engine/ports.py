@@ -53,6 +53,8 @@ class WorkerTurn:
     """Keeps a record of each process, for whoever comes after a crash."""
     tried: tuple[str, ...] = ()
     """What the repairs before this one came to, a sentence each."""
+    confine: Callable[..., tuple[str, ...]] = lambda *_: ()
+    """Returns the sandbox of a command, which may write to the paths given as well; blocking."""
     report: Callable[[Spend], None] = lambda _: None
     """Told, by a worker that can, what the turn has used by now, in all; it may be stopped for that."""
 

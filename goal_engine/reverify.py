@@ -36,9 +36,11 @@ from goal_engine.proof.statement import GoalProof
 from goal_engine.proof.verdict import EXTRA_CRITERIA, Observations, judge
 from goal_engine.runtime.config import state_dir
 from goal_engine.runtime.environment import find_environment
+from goal_engine.runtime.personal import read_personal_settings
 from goal_engine.runtime.port_ranges import PORTS
 from goal_engine.runtime.process import clean_environment, run_process
 from goal_engine.runtime.repository import EvidenceRepository, read_checkout
+from goal_engine.runtime.sandbox import find_sandbox
 from goal_engine.runtime.submodules import Submodules
 from goal_engine.runtime.threads import in_thread
 from goal_engine.types import Frozen, Person, Sha256
@@ -170,7 +172,11 @@ async def verify_proof(
             bench, commits, trees = await in_thread(
                 _open, proof, bundle, repository, Path(scratch), python
             )
-            bench = replace(bench, setup=proof.setup if setup else (), first=first)
+            settings = await in_thread(read_personal_settings)
+            sandbox = await in_thread(find_sandbox, settings.sandbox, settings.shown)
+            commands = proof.setup if setup else ()
+            bench = replace(bench, setup=commands, first=first, sandbox=sandbox)
+            bench.check_sandbox()
             differences = await _rerun(proof, bench, commits, trees, say)
         except (RepositoryUnusable, ToolMissing, EnvironmentUnusable) as error:
             return Reverification(

@@ -23,6 +23,7 @@ from goal_engine.errors import (
     GoalNotFound,
     NotPossibleNow,
     RepositoryUnusable,
+    ToolMissing,
 )
 from goal_engine.evidence import GoalGitEvidence
 from goal_engine.runtime.door import Door
@@ -37,6 +38,18 @@ from goal_engine.runtime.port_ranges import lease_ports, render_ports
 from goal_engine.runtime.process import clean_environment, run_process
 from goal_engine.runtime.repository import EvidenceRepository, has_history
 from goal_engine.runtime.running import Ended, Running
+from goal_engine.runtime.sandbox import (
+    NO_SANDBOX,
+    REMEDY,
+    SETUP,
+    Ground,
+    Profile,
+    Sandbox,
+    confine,
+    find_hidden,
+    find_objects,
+    find_own,
+)
 from goal_engine.runtime.submodules import Submodules, describe_views, list_touched
 from goal_engine.runtime.threads import in_thread
 from goal_engine.seeding import SeedingPart
@@ -115,6 +128,8 @@ class Workbench:
     """Has the locks of the ranges of ports; no workspace gets one without it."""
     standing: dict[Path, Standing] = field(default_factory=dict, repr=False)
     """What is known of the workspaces that stand now."""
+    sandbox: Sandbox = NO_SANDBOX
+    """What everything that is not the person's own runs in."""
 
     def as_runner(self) -> AbstractContextManager[None]:
         """Record, as long as it lasts, that this process works on the goal."""
@@ -177,6 +192,36 @@ class Workbench:
         view = replace(view, exclude=tuple(dict.fromkeys((*view.exclude, *exclude))))
         return await self._set_up(workspace, commit, view) if self.setup else view
 
+    def check_sandbox(self) -> None:
+        """Raise `ToolMissing` where the person requires a sandbox and there can be none."""
+        if problem := self.sandbox.problem:
+            raise ToolMissing(f"Nothing was run: {problem}. {REMEDY[0].upper()}{REMEDY[1:]}.")
+
+    def confine(self, profile: Profile, workspace: Path, *writable: Path) -> tuple[str, ...]:
+        """Return the sandbox of a command in `workspace`, which may also write to `writable`; blocking."""
+        if self.sandbox.program is None:
+            return ()
+        user, go_cache = self.user, self.folder / "go-build"
+        go_cache.mkdir(parents=True, exist_ok=True, mode=0o700)
+        path = os.environ.get("PATH", os.defpath).split(os.pathsep)
+        base = user.base_python.resolve().parent.parent
+        python = (user.prefix, base, user.scripts, *user.sites) if user.python else ()
+        ground = Ground(
+            home=Path.home(),
+            checkout=self.checkout,
+            hidden=(*find_hidden(), self.state_dir),
+            readable=(
+                *python,
+                *find_objects(self.repository.path / "objects"),
+                *map(Path, filter(None, path)),
+                *([self.first] if self.first else []),
+            ),
+            writable=(workspace, workspace.with_name(f"{workspace.name}.env"), *writable),
+            own=find_own(),
+            go_cache=go_cache,
+        )
+        return confine(self.sandbox, profile, ground)
+
     def _view(self, workspace: Path, commit: str) -> Environment:
         view = view_environment(self.user, self.checkout, workspace)
         if self.first is not None:
@@ -210,6 +255,7 @@ class Workbench:
         begun = perf_counter()
         before = await in_thread(self.repository.snapshot, workspace, commit, view.exclude)
         log, variables = workspace.with_name(f"{workspace.name}.set-up.log"), view.variables
+        sandbox = await in_thread(self.confine, SETUP, workspace)
         try:
             for argv in self.setup:
                 env = clean_environment(variables)
@@ -220,6 +266,7 @@ class Workbench:
                     log=log,
                     timeout=SETUP_SECONDS,
                     running=self.running,
+                    sandbox=sandbox,
                 )
                 if ended.exit_code != 0:
                     raise EnvironmentUnusable(_say_failed(argv, ended.exit_code, log.read_bytes()))

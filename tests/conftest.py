@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.personal import set_sandbox
+
 ORDER = (
     "architecture",
     "engine",
@@ -82,6 +84,8 @@ def _own_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
                 "XDG_RUNTIME_DIR" if name == "RUNTIME" else f"XDG_{name}_HOME", str(folder)
             )
         patch.setenv("GOALPROOF_STATE_DIR", str(home / "state"))
+        patch.setenv("GOALPROOF_CONFIG_DIR", str(home / "config"))
+        set_sandbox(home / "config", "off")  # else each test would depend on what is installed
         yield
 
 

@@ -12,7 +12,10 @@ def describe_signature(proof: GoalProof) -> str:
     if proof.key_exposed:
         doubt = "an unsandboxed worker could have read the key"
     else:
-        doubt = "no worker could read the key, but its owner could have signed anything"
+        doubt = (
+            "nothing that ran for this goal could read the key, but its owner could have signed "
+            "anything"
+        )
     return (
         f"signed by {proof.key_id} on the machine that made it; {doubt}; only running it again "
         "convinces"

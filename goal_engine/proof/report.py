@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 
 from goal_engine.decision import Criterion, Decided, EvidenceKind, describe_evidence
+from goal_engine.proof.confinement import say_confinement
 from goal_engine.proof.first_page import render_first_page
 from goal_engine.proof.gate import GateResult, GateStage
 from goal_engine.proof.hunk import HunkStanding, HunkTrial, count_standings
@@ -211,9 +212,17 @@ def _find_gaps(proof: GoalProof) -> Iterator[str]:
         yield f"files that can change what gates mean were changed: {cell(', '.join(proof.protected))}"
     yield _say_hunks(proof.hunks)
     if proof.sandbox == "none":
-        yield "no sandbox: whoever worked on it and each gate could do what the person can do"
+        yield _say_open(proof)
     yield f"the signature: {describe_signature(proof)}"
     yield from (f"of the environment: {cell(note)}" for note in proof.environment.notes)
+
+
+def _say_open(proof: GoalProof) -> str:
+    """Old proofs know of no sandbox at all."""
+    if not any(one.is_open for one in proof.confined):
+        return "no sandbox: whoever worked on it and each gate could do what the person can do"
+    whose = " and ".join(dict.fromkeys(str(one.who) for one in proof.confined if one.is_open))
+    return f"without a sandbox, {whose} could do what the person can do"
 
 
 def _decisions(decisions: tuple[Decided, ...]) -> str:
@@ -296,6 +305,7 @@ def _facts(proof: GoalProof, digest: str) -> Iterator[str]:
     for argv in proof.setup:
         yield f"set up, in each workspace, with {code(shlex.join(argv))}"
     yield f"workers: {cell(', '.join(proof.workers)) or 'none'}"
+    yield from (f"sandbox, {cell(said)}" for said in say_confinement(proof.confined))
     yield (
         f"environment: Python {environment.python or 'none'}, git {environment.git}, "
         f"{cell(environment.platform)}"

@@ -18,6 +18,7 @@ from goal_engine.decision import Acceptance, Answer, Decided, Rejection
 from goal_engine.errors import ProofRefused
 from goal_engine.evidence import GoalGitEvidence
 from goal_engine.proof.checked import CheckResult
+from goal_engine.proof.confinement import Confinement
 from goal_engine.proof.gate import GateResult, GateSpec
 from goal_engine.proof.hunk import HunkTrial
 from goal_engine.proof.review import ReviewPolicy
@@ -103,11 +104,14 @@ class GoalProof(Frozen):
     waived: tuple[str, ...] = ()
     rounds: tuple[Round, ...] = later(())
     """The results of this run that gates said no to, repairs too, oldest first."""
-    sandbox: Literal["none"] = "none"
+    sandbox: Literal["none", "bubblewrap"] = "none"
+    """What all that ran for the goal ran in; `none` where that is not so of everything."""
+    confined: tuple[Confinement, ...] = later(())
+    """What workers and gates ran in, and where that was nothing, why."""
     key_id: Sha256
     """The key that has to have signed this."""
     key_exposed: bool
-    """Whether a worker could have read the private key: it ran unsandboxed as the same user."""
+    """Whether something that ran could have read the private key: unsandboxed, as the same user."""
     journal_seq: int
     journal_head: Sha256
     """The digest of the journal's last line before this proof."""

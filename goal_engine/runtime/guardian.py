@@ -4,7 +4,8 @@ A script of its own (`python -I -S guardian.py`), standard library only: it is t
 orphans come back to, and it dies with its owner because its standard input ends.  Its standard
 input brings the order, one line of JSON, and then stays open; its standard output takes the answer,
 another line; its standard error is the log.  The command gets none of the three, but may be given
-a file to read.
+a file to read.  Where the order names a sandbox, the command runs in it: bubblewrap, whose own two
+processes end when the command does and are asked for nothing themselves.
 
 It is two processes: a keeper and, below it, the guard that runs the command.  A command may kill
 or stop its parent; whichever of the two is left ends everything and says that the other was lost.
@@ -26,6 +27,7 @@ import time
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from typing import Any  # importing it would cost every command some milliseconds
 
 ORDER, ANSWER, LOG = 0, 1, 2
@@ -205,8 +207,11 @@ def parse_time(text: str) -> float:
     return seconds + 86400 * int(days or 0)
 
 
-def find_exceeded(limits: dict[str, int], output: Output, *, look: bool) -> str:
-    """Return the name of a limit that the command and all below it broke together, or nothing."""
+def find_exceeded(limits: dict[str, int], output: Output, around: int, *, look: bool) -> str:
+    """Return the name of a limit that the command and all below it broke together, or nothing.
+
+    `around` is the number of processes that stand around it.
+    """
     if output.seen > limits.get("output", sys.maxsize // MIB) * MIB:
         return "output"
     if not look or not {"memory", "cpu", "processes"} & limits.keys():
@@ -220,7 +225,7 @@ def find_exceeded(limits: dict[str, int], output: Output, *, look: bool) -> str:
     used = {
         "memory": sum(usage[pid][1] for pid in below) / MIB,
         "cpu": sum(usage[pid][2] for pid in below),
-        "processes": len(below),
+        "processes": len(below) - around,
     }
     return next((name for name in used if name in limits and used[name] > limits[name]), "")
 
@@ -302,15 +307,45 @@ def reap() -> set[int]:
     return signalled
 
 
-def end_everything(leader: int | None, grace: float, output: Output) -> tuple[int, int]:
+class Status:
+    """What bubblewrap says on a pipe, a line of JSON each: who is the first in it, and how it ended."""
+
+    def __init__(self, pipe: int) -> None:
+        os.set_blocking(pipe, False)
+        self.pipe = pipe
+        self.said = b""
+
+    def read(self) -> dict[str, int]:
+        """Return what it has said so far."""
+        try:
+            while data := os.read(self.pipe, CHUNK):
+                self.said += data
+        except BlockingIOError:
+            pass
+        told: dict[str, int] = {}
+        for line in self.said.splitlines():
+            told.update(json.loads(line))
+        return told
+
+    @property
+    def first(self) -> set[int]:
+        """The process that everything in it is below, if it has begun."""
+        return {number for name, number in self.read().items() if name == "child-pid"}
+
+
+def end_everything(
+    leader: int | None, grace: float, output: Output, first: Collection[int] = ()
+) -> tuple[int, int]:
     """Ask, wait, then kill until nothing is left.
 
-    Returns how many were ended beside the leader, and how many could not be.
+    `first` is the first process of a sandbox, which is asked for nothing, as its leader is not.
+    Returns how many were ended beside those two, and how many could not be.
     """
     me = os.getpid()
     alive = find_below(me)
-    counted = set(alive)
-    refused = signal_all(alive, signal.SIGTERM)
+    around = {leader, *first} if first else set()
+    counted = alive - around
+    refused = signal_all(alive - around, signal.SIGTERM)
     alive -= refused
     give_up = time.monotonic() + grace
     while alive and time.monotonic() < give_up:
@@ -319,7 +354,7 @@ def end_everything(leader: int | None, grace: float, output: Output) -> tuple[in
         alive = find_below(me) - refused
     give_up = time.monotonic() + LAST
     while alive and time.monotonic() < give_up:
-        counted |= alive
+        counted |= alive - around
         # stopped first, so that nobody starts another while the others are killed
         refused |= signal_all(alive, signal.SIGSTOP)
         refused |= signal_all(find_below(me), signal.SIGKILL)
@@ -335,7 +370,7 @@ def end_everything(leader: int | None, grace: float, output: Output) -> tuple[in
             pass
     if refused:
         output.keep(b"\n... %d processes of another user were left alone ...\n" % len(refused))
-    return len(counted - refused - alive - {leader}), len(refused | alive)
+    return len(counted - refused - alive - around - {leader}), len(refused | alive)
 
 
 def open_end(pid: int) -> int | None:
@@ -352,6 +387,7 @@ def watch(
     timeout: float | None,
     limits: dict[str, int],
     keeper: int,
+    around: int,
 ) -> str:
     """Return when the command ended or the owner is gone or wants the end; or a limit's name.
 
@@ -366,7 +402,7 @@ def watch(
             return "timeout"
         look = time.monotonic() - looked >= LOOK
         if limits:
-            exceeded = find_exceeded(limits, output, look=look)
+            exceeded = find_exceeded(limits, output, around, look=look)
             if exceeded:
                 return exceeded
             looked = time.monotonic() if look else looked
@@ -410,36 +446,45 @@ def keep(guard: int) -> None:
 
 def run(order: dict[str, Any], keeper: int) -> None:
     """Run the command and answer how it ended, once all that it started is dead."""
-    limits = order["limits"]
+    limits, sandbox, argv = order["limits"], order["sandbox"], order["argv"]
     begun = time.monotonic()
     reader, writer = os.pipe()
+    told, tell = os.pipe()
+    if sandbox:
+        argv = [*sandbox, "--json-status-fd", str(tell), "--", *argv]
     try:
         with open(order["stdin"] or os.devnull, "rb") as given:  # noqa: PTH123
             child = subprocess.Popen(
-                order["argv"],
+                argv,
                 cwd=order["cwd"],
                 env=order["env"],
                 stdin=given,
                 stdout=writer,
-                stderr=writer,
+                stderr=writer if order["errors"] else subprocess.DEVNULL,
                 start_new_session=True,
                 restore_signals=True,
+                pass_fds=(tell,) if sandbox else (),
                 preexec_fn=lambda: restrict(limits),  # no other thread is there to be forked
             )
     except (OSError, ValueError) as error:
         answer({"error": getattr(error, "strerror", None) or str(error)})
         return
     os.close(writer)
+    os.close(tell)
+    status = Status(told)
     output = Output(reader, order["cap"])
     try:
-        broken = watch(child, output, order["timeout"], limits, keeper)
+        broken = watch(child, output, order["timeout"], limits, keeper, 2 if sandbox else 0)
         code = child.poll()
         duration = time.monotonic() - begun
     finally:
-        ended, left = end_everything(child.pid, order["grace"], output)
+        ended, left = end_everything(child.pid, order["grace"], output, status.first)
     truncated = output.finish()
     if broken == LOST:
-        answer({LOST: ended + 1, "left": left})
+        answer({LOST: ended + (not sandbox), "left": left})
+        return
+    if sandbox and code is not None and "exit-code" not in status.read():
+        answer({"unconfined": True})
         return
     answer(
         {
@@ -449,7 +494,8 @@ def run(order: dict[str, Any], keeper: int) -> None:
             "duration_ms": round(duration * 1000),
             "log_bytes": output.seen,
             "truncated": truncated,
-            "killed": ended,
+            # of a sandboxed command its own process is among those that were ended
+            "killed": max(0, ended - (bool(sandbox) and code is None)),
             "left": left,
         }
     )

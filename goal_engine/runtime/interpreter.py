@@ -8,14 +8,13 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import subprocess
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from goal_engine.errors import EnvironmentUnusable
-from goal_engine.runtime.process import clean_environment
+from goal_engine.errors import EnvironmentUnusable, ToolMissing
+from goal_engine.runtime.process import ask_process, clean_environment
 
 QUESTION = """
 import json, os, platform, site, sys, sysconfig
@@ -134,22 +133,23 @@ def ask(
     The working directory is off the import path (`-I`), yet matters: version managers choose the
     interpreter by a file in it.  `-B`, because an environment that is only read has no new files.
     """
+    argv = (str(python), "-I", "-B", "-c", question, *arguments)
     try:
-        done = subprocess.run(
-            [python, "-I", "-B", "-c", question, *arguments],
-            cwd=cwd, env=clean_environment(), stdin=subprocess.DEVNULL, capture_output=True,
-            timeout=ANSWER_SECONDS, check=True, start_new_session=True,
-        )  # fmt: skip
-        answer = json.loads(done.stdout.splitlines()[-1])
-    except (OSError, subprocess.SubprocessError, ValueError, IndexError) as error:
-        said = getattr(error, "stderr", None) or str(error).encode()
-        last = said.decode(errors="replace").strip().splitlines()[-1:]
-        raise EnvironmentUnusable(
-            f"The Python at {python} does not answer ({' '.join(last) or 'no output'}); recreate "
-            "that environment, or name another with `python` under `[workspace]`."
-        ) from error
-    assert isinstance(answer, dict)
-    return answer
+        code, said = ask_process(argv, cwd=cwd, env=clean_environment(), timeout=ANSWER_SECONDS)
+    except ToolMissing as error:
+        code, said = None, str(error).encode()
+    lines = said.strip().splitlines()
+    if code == 0:  # what it warns of may come after the answer
+        with suppress(ValueError, StopIteration):
+            answer = json.loads(next(line for line in reversed(lines) if line.startswith(b"{")))
+            assert isinstance(answer, dict)
+            return answer
+    last = b" ".join(lines[-1:]).decode(errors="replace")
+    late = f"no answer in {ANSWER_SECONDS} s" if code is None else "no output"
+    raise EnvironmentUnusable(
+        f"The Python at {python} does not answer ({last or late}); recreate that environment, or "
+        "name another with `python` under `[workspace]`."
+    )
 
 
 def _venv_python(venv: Path) -> Path:

@@ -11,17 +11,21 @@ import asyncio
 import json
 import os
 import secrets
+import select
 import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
-from contextlib import nullcontext, suppress
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
-from typing import Any
+from tempfile import TemporaryFile
+from typing import IO, Any
 
-from goal_engine.errors import ToolMissing
+from goal_engine.errors import EnvironmentUnusable, ToolMissing
 from goal_engine.runtime.atomic import writing
 from goal_engine.runtime.running import MARK, Ended, Identity, Running, end_run, identify
 from goal_engine.runtime.threads import in_thread
@@ -29,6 +33,9 @@ from goal_engine.runtime.threads import in_thread
 GUARDIAN = Path(__file__).with_name("guardian.py")
 LOG_CAP = 8 * 1024 * 1024
 """Bytes of output that are kept: the first and the last half."""
+ANSWER_CAP = 64 * 1024 * 1024
+"""Bytes of output of a command that only answers."""
+PR_SET_DUMPABLE = 4
 WAKE = 1.0
 """Seconds between two calls that wake a guardian, should it have been stopped."""
 PATIENCE = 5.0
@@ -88,6 +95,7 @@ async def run_process(
     stdin: Path | None = None,
     limits: Mapping[str, int] | None = None,
     running: Running | None = None,
+    sandbox: Sequence[str] = (),
 ) -> Finished:
     """Run `argv` with its output in `log` and return once its whole tree is dead.
 
@@ -95,8 +103,10 @@ async def run_process(
     as its standard input, which is empty otherwise.  `limits` are on the whole tree: `memory` and
     `output` in MiB, `cpu` in seconds, `processes`; and `files` that each process may have open.
     What breaks one is ended, and the result names it.  `running` keeps a record of it while it
-    lives.  Cancelled, it ends the tree before it lets the cancellation through.  Raises
-    `ToolMissing` when there is no such program, `StoreUnwritable` when there can be no log.
+    lives.  `sandbox` are the words of `sandbox.confine`; in one, a command that a signal ended has
+    the exit code that a shell would give (128 and the signal).  Cancelled, it ends the tree before
+    it lets the cancellation through.  Raises `ToolMissing` when there is no such program,
+    `EnvironmentUnusable` when its sandbox cannot be made, `StoreUnwritable` when there can be no log.
     """
     program = find_program(argv[0], env, cwd)
     if program is None or not cwd.is_dir():
@@ -106,17 +116,15 @@ async def run_process(
         )
     mark = secrets.token_hex(16)
     order = {
-        "argv": [program, *argv[1:]],
-        "cwd": str(cwd),
-        "env": {**env, MARK: mark},
-        "timeout": timeout,
+        **_order([program, *argv[1:]], cwd, env, mark, timeout),
         "grace": grace,
         "stdin": None if stdin is None else str(stdin),
-        "cap": LOG_CAP,
         "limits": dict(limits or {}),
+        "sandbox": list(sandbox),
     }
     with (
-        _start_guardian(log, mark) as guardian,  # left only when it has ended
+        _open_log(log) as output,
+        _start_guardian(output, mark) as guardian,  # left only when it has ended
         running.recorded(guardian.pid, mark) if running else nullcontext(),
     ):
         identity = identify(guardian.pid)
@@ -128,6 +136,11 @@ async def run_process(
         raise cancellation
     if "lost" in told:
         raise ToolMissing(_say_lost(argv[0], _count(told)))
+    if "unconfined" in told:
+        raise EnvironmentUnusable(
+            f"The sandbox of {argv[0]} could not be made: {_read_last(log)}. "
+            'Repair that, or set `sandbox = "off"` in settings.toml to run it without one.'
+        )
     if "error" in told:
         raise ToolMissing(
             f"{argv[0]} could not be started: {told['error']}. Correct the program or its "
@@ -138,7 +151,7 @@ async def run_process(
 
 def _count(told: Mapping[str, Any]) -> Ended:
     """Return what the end of a command that was not to go on came to."""
-    if "error" in told:
+    if "error" in told or "unconfined" in told:
         return Ended()
     if "lost" in told:
         return Ended(told["lost"], told["left"])
@@ -154,20 +167,113 @@ def _say_lost(name: str, ended: Ended) -> str:
     )
 
 
-def _start_guardian(log: Path, mark: str) -> subprocess.Popen[bytes]:
+def ask_process(
+    argv: Sequence[str],
+    *,
+    cwd: Path,
+    env: Mapping[str, str],
+    timeout: float,
+    errors: bool = True,
+) -> tuple[int | None, bytes]:
+    """Run a command that only answers; return its exit code and what it printed, blocking.
+
+    The code is `None` when it had to be ended.  `errors` says whether what it prints as errors is
+    part of the answer.  `argv[0]` is a path.  Raises `ToolMissing` when it cannot be started.
+    """
+    mark = secrets.token_hex(16)
+    order = {**_order(argv, cwd, env, mark, timeout), "errors": errors, "cap": ANSWER_CAP}
+    with TemporaryFile() as output:
+        with _start_guardian(output, mark) as guardian:
+            identity = identify(guardian.pid)
+            try:
+                _give(guardian, json.dumps(order).encode() + b"\n")
+                answer = _wait_blocking(guardian, timeout + PATIENCE)
+            finally:
+                assert guardian.stdin is not None
+                guardian.stdin.close()
+            if not answer:
+                end_run(identity, mark)
+                guardian.kill()
+        told: dict[str, Any] = json.loads(answer) if answer else {"exit_code": None}
+        if "error" in told:
+            raise ToolMissing(f"{argv[0]} could not be started: {told['error']}.")
+        output.seek(0)
+        return told.get("exit_code"), output.read()
+
+
+def _wait_blocking(guardian: subprocess.Popen[bytes], seconds: float) -> bytes:
+    """Return the answer of a guardian, nothing when it gives none in time; one that was stopped is woken."""
+    assert guardian.stdout is not None
+    answer = bytearray()
+    give_up = time.monotonic() + seconds
+    while (left := give_up - time.monotonic()) > 0:
+        if select.select([guardian.stdout], [], [], min(WAKE, left))[0]:
+            data = os.read(guardian.stdout.fileno(), 1 << 16)
+            answer.extend(data)
+            if not data:
+                return bytes(answer)
+        else:
+            guardian.send_signal(signal.SIGCONT)
+    return b""
+
+
+def _order(
+    argv: Sequence[str], cwd: Path, env: Mapping[str, str], mark: str, timeout: float | None
+) -> dict[str, Any]:
+    """Return what a guardian is told, but for what is particular."""
+    return {
+        "argv": list(argv),
+        "cwd": str(cwd),
+        "env": {**env, MARK: mark},
+        "timeout": timeout,
+        "grace": 0.0,
+        "stdin": None,
+        "cap": LOG_CAP,
+        "limits": {},
+        "sandbox": [],
+        "errors": True,
+    }
+
+
+@contextmanager
+def _open_log(log: Path) -> Iterator[IO[bytes]]:
     with writing(log):
         log.parent.mkdir(parents=True, exist_ok=True)
         output = log.open("wb")
     with output:
-        return subprocess.Popen(
-            [sys.executable, "-I", "-S", str(GUARDIAN)],
-            bufsize=0,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=output,
-            start_new_session=True,
-            env={MARK: mark},
-        )
+        yield output
+
+
+def _read_last(log: Path) -> str:
+    """Return the last line of a log that has few."""
+    lines = log.read_bytes()[-4096:].decode("utf-8", "replace").strip().splitlines()
+    return lines[-1].removeprefix("bwrap: ")[:300] if lines else "no reason was given"
+
+
+def _start_guardian(output: IO[bytes], mark: str) -> subprocess.Popen[bytes]:
+    keep_private()
+    return subprocess.Popen(
+        [sys.executable, "-I", "-S", str(GUARDIAN)],
+        bufsize=0,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=output,
+        start_new_session=True,
+        env={MARK: mark},
+    )
+
+
+@cache
+def keep_private() -> None:
+    """Let no process of the same person look into this one from before the first is started.
+
+    This one has the person's whole environment, tokens too, which `/proc` would show to a child
+    that runs without a sandbox.  Linux only; root looks where it likes.
+    """
+    if sys.platform == "linux":
+        import ctypes  # costs time that a command which starts nothing must not pay
+
+        ctypes.CDLL(None).prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
 
 
 def _give(guardian: subprocess.Popen[bytes], order: bytes) -> None:

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
-from tempfile import TemporaryFile
 
-from goal_engine.runtime.process import find_program
+from goal_engine.errors import ToolMissing
+from goal_engine.runtime.process import ask_process, find_program
 
 ANSWER_SECONDS = 20
 QUIET = {
@@ -33,21 +29,14 @@ def ask_tool(argv: tuple[str, ...], cwd: Path, env: Mapping[str, str]) -> bytes 
     program = find_program(argv[0], env, cwd)
     if program is None:
         return None
-    with TemporaryFile() as output:  # a pipe would stay open in what the tool leaves behind
-        try:
-            asked = subprocess.Popen(
-                [program, *argv[1:]], cwd=cwd, env={**env, **QUIET}, stdin=subprocess.DEVNULL,
-                stdout=output, stderr=subprocess.DEVNULL, start_new_session=True,
-            )  # fmt: skip
-        except (OSError, ValueError):
-            return None
-        try:
-            asked.wait(ANSWER_SECONDS)
-        except subprocess.TimeoutExpired:
-            return None
-        finally:
-            with suppress(ProcessLookupError):
-                os.killpg(asked.pid, signal.SIGKILL)
-            asked.wait()
-        output.seek(0)
-        return output.read() if asked.returncode == 0 else None
+    try:
+        code, said = ask_process(
+            (program, *argv[1:]),
+            cwd=cwd,
+            env={**env, **QUIET},
+            timeout=ANSWER_SECONDS,
+            errors=False,
+        )
+    except (ToolMissing, OSError, ValueError):
+        return None
+    return said if code == 0 else None

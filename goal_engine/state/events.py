@@ -289,6 +289,8 @@ class GateStarted(Frozen):
     gate: str
     stage: GateStage
     tree: GitOid
+    sandbox: str = later("")
+    """What it runs in: `bubblewrap` and its version, or `none: ` and why; empty in older journals."""
 
 
 class GateFinished(Frozen):
@@ -314,6 +316,8 @@ class CheckFinished(Frozen):
 
     type: Literal["check.finished"] = "check.finished"
     result: CheckResult
+    sandbox: str = later("")
+    """As of a gate; empty too where nothing was run for it."""
 
 
 class TaskStarted(Frozen):
@@ -323,6 +327,8 @@ class TaskStarted(Frozen):
     task: TaskId
     attempt: int
     base_commit: GitOid
+    sandbox: str = later("")
+    """As of a gate; `by hand` for a person's own work."""
 
 
 class TaskHandedOver(Frozen):
@@ -468,6 +474,8 @@ class HunksTried(Frozen):
     """The object that says what was seen without each."""
     count: dict[str, int]
     """How many hunks stand how."""
+    sandbox: str = later("")
+    """As of a gate."""
 
 
 class RoundWeighed(Frozen):

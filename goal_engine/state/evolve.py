@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from goal_engine.budget import LOST_TURN, UNITS, UNKNOWN, GoalBudget, Spend
+from goal_engine.proof.confinement import Confined, with_confinement
 from goal_engine.proof.gate import GateStage
 from goal_engine.proof.verdict import NOT_REJECTED
 from goal_engine.state import events as e
@@ -359,16 +360,21 @@ def _gate_finished(state: GoalState, event: e.GateFinished) -> Mapping[str, Any]
 def _gate_started(state: GoalState, event: e.GateStarted) -> Mapping[str, Any]:
     name = f"{event.stage} {event.gate}"
     others = (other for other in state.gates_running if other != name)
-    return {"gates_running": (*others, name)}
+    return {"gates_running": (*others, name), **_confined(state, Confined.GATES, event.sandbox)}
+
+
+def _confined(state: GoalState, who: Confined, sandbox: str) -> Mapping[str, Any]:
+    return {"confined": with_confinement(state.confined, who, sandbox)}
 
 
 def _check_finished(state: GoalState, event: e.CheckFinished) -> Mapping[str, Any]:
     key = f"{event.result.tree}:{event.result.criterion}"
-    return {"checks_run": {**state.checks_run, key: event.result}}
+    confined = _confined(state, Confined.GATES, event.sandbox) if event.sandbox else {}
+    return {"checks_run": {**state.checks_run, key: event.result}, **confined}
 
 
 def _task_started(state: GoalState, event: e.TaskStarted) -> Mapping[str, Any]:
-    return _with_task(
+    begun = _with_task(
         state,
         event.task,
         status=TaskStatus.RUNNING,
@@ -378,6 +384,7 @@ def _task_started(state: GoalState, event: e.TaskStarted) -> Mapping[str, Any]:
         reported=None,
         not_before=None,
     )
+    return {**begun, **_confined(state, Confined.WORKERS, event.sandbox)}
 
 
 def _task_handed_over(state: GoalState, event: e.TaskHandedOver) -> Mapping[str, Any]:
@@ -527,7 +534,7 @@ CHANGES: Mapping[type[Frozen], Change] = {
     e.RepositoryMoved: _moved,
     e.RepositorySettled: _settled,
     e.VerificationReopened: _reopened,
-    e.HunksTried: lambda s, v: {"hunks": v},
+    e.HunksTried: lambda s, v: {"hunks": v, **_confined(s, Confined.GATES, v.sandbox)},
     e.GoalJudged: _judged,
     e.GoalReady: lambda s, v: {"phase": GoalPhase.PROOF, "requests": (), "blocked": None},
     e.GoalNotReady: lambda s, v: {"phase": GoalPhase.PROOF, "requests": (), "blocked": None},

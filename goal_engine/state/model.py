@@ -18,6 +18,7 @@ from goal_engine.decision import (
 )
 from goal_engine.evidence import GoalGitEvidence
 from goal_engine.proof.checked import CheckResult
+from goal_engine.proof.confinement import Confinement
 from goal_engine.proof.gate import GateResult, GateSpec
 from goal_engine.proof.statement import ProofCause
 from goal_engine.proof.verdict import Judgement
@@ -187,6 +188,8 @@ class GoalState(Frozen):
     spend: Spend = Spend()
     checked: Spend = Spend()
     """What was used at the last checkpoint: after a crash, all that is known."""
+    confined: tuple[Confinement, ...] = later(())
+    """What workers and gates ran in, since the goal was made."""
     warned: dict[str, int] = Field(default_factory=dict)
     """Per cent of each limit that was warned of last, while it is the same limit."""
 

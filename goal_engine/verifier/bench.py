@@ -5,8 +5,10 @@ from __future__ import annotations
 from goal_engine.ports import Ports
 from goal_engine.runtime.config import state_dir
 from goal_engine.runtime.environment import find_environment
+from goal_engine.runtime.personal import read_personal_settings
 from goal_engine.runtime.port_ranges import PORTS
 from goal_engine.runtime.running import Running
+from goal_engine.runtime.sandbox import find_sandbox
 from goal_engine.runtime.submodules import Submodules
 from goal_engine.state.model import GoalState
 from goal_engine.takeover import running_folder
@@ -16,12 +18,14 @@ from goal_engine.worktree import Workbench, check_own
 def open_bench(ports: Ports, state: GoalState) -> Workbench:
     """Return what is needed to work on a goal that was made here.
 
-    Raises `NotPossibleNow` for any other, and what is raised when git or its tools are missing.
+    Raises `NotPossibleNow` for any other, `BadConfiguration` where the person's settings cannot be
+    used, and what is raised when git or its tools are missing.
     """
     repository = ports.open_repository()
     check_own(repository, state)
     base, copies = state.created.base_tree, state.created.copies
     files = repository.list_files(base) if copies else ()
+    settings = read_personal_settings()
     return Workbench(
         repository=repository,
         tracked=frozenset(files),
@@ -37,4 +41,5 @@ def open_bench(ports: Ports, state: GoalState) -> Workbench:
         setup=state.created.setup,
         ports=state_dir() / PORTS,
         running=Running(running_folder(ports.find_state_dir(), state.goal_id)),
+        sandbox=find_sandbox(settings.sandbox, settings.shown),
     )

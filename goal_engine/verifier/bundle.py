@@ -11,6 +11,7 @@ from pathlib import Path
 
 from goal_engine.errors import GoalError, ProofRefused
 from goal_engine.ports import Ports
+from goal_engine.proof.confinement import is_sealed
 from goal_engine.proof.envelope import (
     check_envelope,
     find_key_id,
@@ -219,7 +220,9 @@ def make_proof(
         waived=state.waived,
         rounds=state.rounds,
         key_id=key_id,
-        key_exposed=True,  # no worker is sandboxed yet, and each runs as the person
+        sandbox="bubblewrap" if is_sealed(state.confined) else "none",
+        confined=state.confined,
+        key_exposed=not is_sealed(state.confined),
         journal_seq=state.seq,
         journal_head=made.head,
         files=files,

@@ -43,6 +43,7 @@ from goal_engine.proof.flipping import is_named
 from goal_engine.proof.gate import GateOutcome, GateResult, GateSpec, GateStage, TestOutcome
 from goal_engine.runtime.environment import probe_origin
 from goal_engine.runtime.process import clean_environment, run_process
+from goal_engine.runtime.sandbox import GATE
 from goal_engine.runtime.threads import in_thread
 from goal_engine.state import events as e
 from goal_engine.state.commands import Record
@@ -112,7 +113,9 @@ async def run_checks(ports: Ports, bench: Workbench, state: GoalState) -> GoalSt
     for criterion in todo:
         result, log = await run_check(bench, criterion, ground)
         kept = await ports.store.write_object(log) if log else None
-        fact = e.CheckFinished(result=result.changed(log=kept))
+        ran = isinstance(criterion.check, Repeats | SameOutput | Faster)
+        sandbox = bench.sandbox.said if ran else ""
+        fact = e.CheckFinished(result=result.changed(log=kept), sandbox=sandbox)
         await ports.transact(state.goal_id, Record((fact,)))
     return await ports.read(state.goal_id)
 
@@ -339,6 +342,7 @@ async def _run(
                 log=log,
                 timeout=check.timeout,
                 running=bench.running,
+                sandbox=await in_thread(bench.confine, GATE, workspace, own),
             )
             output = log.read_bytes() if log.exists() else b""
             log.unlink(missing_ok=True)

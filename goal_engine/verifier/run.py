@@ -5,6 +5,7 @@ What is red is run again, so that a flaky test is told from a broken one.
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from hashlib import sha256
@@ -30,6 +31,7 @@ from goal_engine.proof.gate import (
 from goal_engine.runtime.environment import Environment, probe_origin
 from goal_engine.runtime.git import list_untracked
 from goal_engine.runtime.process import Finished, clean_environment, run_process
+from goal_engine.runtime.sandbox import GATE
 from goal_engine.runtime.threads import in_thread
 from goal_engine.worktree import Workbench
 
@@ -132,8 +134,8 @@ async def run_gate(
         if known is not None:
             return known
         log = bench.log_path(name)
-        report = bench.folder / f"{name}.{SUFFIX.get(spec.report, 'xml')}"
-        report.unlink(missing_ok=True)
+        report = workspace.with_name(f"{name}.report") / f"report.{SUFFIX.get(spec.report, 'xml')}"
+        await in_thread(_make_anew, report.parent)
         ended = await run_process(
             [part.replace(REPORT, str(report)) for part in spec.argv],
             cwd=workspace / spec.cwd,
@@ -142,6 +144,7 @@ async def run_gate(
             timeout=spec.timeout,
             limits=spec.limits,
             running=bench.running,
+            sandbox=await in_thread(bench.confine, GATE, workspace, report.parent),
         )
         output = await in_thread(_read_log, log)
         root = str(workspace.resolve())
@@ -185,6 +188,14 @@ def look_left_behind(bench: Workbench, spec: GateSpec, ran: GateRunOutput) -> tu
     return find_left_behind(output, spec.cwd, list_untracked(bench.checkout), exists)[:TOLD]
 
 
+def _make_anew(folder: Path) -> None:
+    """Whatever lies where a gate is to report, it is nothing that this run said."""
+    if folder.is_symlink() or folder.is_file():
+        folder.unlink()
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(mode=0o700)
+
+
 def _read_log(log: Path) -> bytes:
     return log.read_bytes() if log.exists() else b""
 
@@ -222,7 +233,7 @@ def _read_outcome(
         except BadReport as error:
             return GateOutcome.ERROR, Report({}), f"its report cannot be read: {error}"
         finally:
-            report.unlink(missing_ok=True)
+            shutil.rmtree(report.parent, ignore_errors=True)
         if not tests.outcomes:
             return GateOutcome.ERROR, tests, f"its report holds no tests; {quote(output)}"
     red = {TestOutcome.FAILED, TestOutcome.ERROR}.intersection(tests.outcomes.values())

@@ -47,7 +47,8 @@ async def run_stage(
     groups = {gate.group: asyncio.Lock() for gate in todo if gate.group}
 
     def begun(spec: GateSpec) -> e.GateStarted:
-        return e.GateStarted(gate=spec.name, stage=stage, tree=tree)
+        said = bench.sandbox.said
+        return e.GateStarted(gate=spec.name, stage=stage, tree=tree, sandbox=said)
 
     async def run(spec: GateSpec) -> None:
         # the group first: who waits for it keeps no processor from the others

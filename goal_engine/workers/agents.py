@@ -24,6 +24,7 @@ FILE = "agents.toml"
 LIMIT = 256 * 1024
 """Bytes of the person's configuration that are read."""
 Word = Annotated[str, Field(min_length=1, pattern=r"^[^\x00]*$")]
+Folder = Annotated[str, Field(pattern=r"^(~/|/)[^\x00]+$")]
 EnvName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 
 
@@ -33,6 +34,7 @@ class _Agent(Frozen):
     argv: list[Word] = Field(min_length=1)
     title: str = ""
     env: list[EnvName] = Field(default_factory=list)
+    folders: list[Folder] = Field(default_factory=list)
 
 
 class _File(Frozen):
@@ -59,7 +61,7 @@ def read_agents() -> dict[str, Agent]:
         install = f"correct `argv` of [agent.{name}] in {agents_path()}"
         title = mine.title or "your own"
         argv, env = tuple(mine.argv), tuple(mine.env)
-        known[name] = Agent(name, title, argv, env, install=install)
+        known[name] = Agent(name, title, argv, env, tuple(mine.folders), install=install)
     return known
 
 
@@ -85,7 +87,8 @@ def _read_own() -> dict[str, _Agent]:
         )
         raise BadConfiguration(
             f"{path} cannot be used: {said}. An agent is a table [agent.NAME] with"
-            ' `argv = ["program", "--option", "{prompt}"]`, and `title` and `env` (names) if wanted.'
+            ' `argv = ["program", "--option", "{prompt}"]`; if wanted `title`, `env` (names) and'
+            ' `folders` (as "~/.my-agent", where it keeps its login).'
         ) from error
     for name, agent in own.items():
         program = agent.argv[0]
@@ -134,6 +137,18 @@ def find_agent(agents: Mapping[str, Agent], name: str) -> Agent:
             f' "{PROMPT}"].'
         )
     return agents[name]
+
+
+def find_folders(agent: Agent) -> tuple[Path, ...]:
+    """Return where an agent keeps login and settings: what is named, and folders that its variables name.
+
+    Never a folder that has the home folder or a repository in it: a sandbox would be open there.
+    """
+    home = Path.home().resolve()
+    named = [Path(name).expanduser() for name in agent.folders]
+    values = (Path(os.environ.get(name, "")) for name in agent.env)
+    named += [path for path in values if path.is_absolute() and path.is_dir()]
+    return tuple(path for path in named if not home.is_relative_to(path.resolve()))
 
 
 def say_missing(agent: Agent) -> str:

@@ -20,6 +20,7 @@ from goal_engine.types import Trouble
 from goal_engine.workers.agents import (
     FindAgents,
     find_agent,
+    find_folders,
     find_program,
     read_variables,
     say_missing,
@@ -41,6 +42,8 @@ class _Command:
     name: str
     argv: tuple[str, ...]
     variables: Mapping[str, str]
+    folders: tuple[Path, ...] = ()
+    """Where the agent keeps its login and its settings."""
 
 
 class CliWorker:
@@ -79,6 +82,7 @@ class CliWorker:
                 timeout=timeout,
                 stdin=None if takes_argument(command.argv) else given,
                 running=turn.running,
+                sandbox=await in_thread(turn.confine, *command.folders),
             )
         except ToolMissing as error:
             variables = {**turn.environment.variables, **command.variables}
@@ -106,7 +110,8 @@ class CliWorker:
         program = find_program(agent.argv[0], self._checkout)
         if program is None:
             raise ToolMissing(f"{say_missing(agent)}, then `execute` the goal again.")
-        return _Command(agent.name, (str(program), *agent.argv[1:]), read_variables(agent))
+        argv, variables = (str(program), *agent.argv[1:]), read_variables(agent)
+        return _Command(agent.name, argv, variables, find_folders(agent))
 
 
 def _find_problem(name: str, ended: Finished, timeout: float) -> str:

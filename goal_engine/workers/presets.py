@@ -29,6 +29,8 @@ class Agent:
     """`{prompt}` and `{workspace}` are filled in; the first word is a name on PATH or absolute."""
     env: tuple[str, ...] = ()
     """Names of variables it gets beside the usual ones: where its login and configuration are."""
+    folders: tuple[str, ...] = ()
+    """Where it keeps its login and settings, `~` for the home folder: its sandbox lets it write there."""
     settings: tuple[tuple[str, str], ...] = ()
     """Variables it is given: what makes it fit to be started by somebody else."""
     install: str = ""
@@ -45,6 +47,7 @@ PRESETS: tuple[Agent, ...] = (
             *("CLAUDE_CONFIG_DIR", "CLAUDE_CODE_OAUTH_TOKEN"),
             *("CLAUDE_CODE_USE_BEDROCK", "CLAUDE_CODE_USE_VERTEX"),
         ),
+        folders=("~/.claude", "~/.claude.json"),
         settings=(("DISABLE_AUTOUPDATER", "1"),),
         install="npm install -g @anthropic-ai/claude-code",
     ),
@@ -56,6 +59,7 @@ PRESETS: tuple[Agent, ...] = (
             PROMPT,
         ),
         env=("OPENAI_API_KEY", "OPENAI_BASE_URL", "CODEX_API_KEY", "CODEX_HOME"),
+        folders=("~/.codex",),
         install="npm install -g @openai/codex",
     ),
     Agent(
@@ -67,6 +71,7 @@ PRESETS: tuple[Agent, ...] = (
             *("GOOGLE_APPLICATION_CREDENTIALS",),
             *("GOOGLE_CLOUD_PROJECT", "GOOGLE_CLOUD_LOCATION", "GOOGLE_GENAI_USE_VERTEXAI"),
         ),
+        folders=("~/.gemini",),
         # a workspace is new to it each time, and it would ask whether to trust the folder
         settings=(("GEMINI_CLI_TRUST_WORKSPACE", "true"),),
         install="npm install -g @google/gemini-cli",
@@ -78,6 +83,10 @@ PRESETS: tuple[Agent, ...] = (
         env=(
             *("OPENCODE_CONFIG", "OPENCODE_CONFIG_DIR", "OPENCODE_CONFIG_CONTENT"),
             *("ANTHROPIC_API_KEY", "OPENAI_API_KEY", "GEMINI_API_KEY", "OPENROUTER_API_KEY"),
+        ),
+        folders=(
+            *("~/.config/opencode", "~/.local/share/opencode", "~/.local/state/opencode"),
+            "~/.cache/opencode",
         ),
         settings=(("OPENCODE_DISABLE_AUTOUPDATE", "1"),),
         install="npm install -g opencode-ai",

@@ -66,6 +66,7 @@ async def _run(
         log=turn.log,
         timeout=timeout,
         running=turn.running,
+        sandbox=await in_thread(turn.confine),
     )
     if ended.timed_out:
         raise StepFailed(f"{argv[0]} was killed after {timeout:g} s")

@@ -57,6 +57,7 @@ def _parts(goal: r.GoalView) -> Iterator[str]:
         proof += ["recovered from the journal"] if goal.proof.recovered else []
         yield _section("Proof", listed(proof))
     notes = [plain(notice) for notice in goal.notices]
+    notes += [f"sandbox, {plain(said)}" for said in goal.sandbox]
     notes += [f"applied to {len(goal.applied)} files of the checkout"] if goal.applied else []
     notes += [f"delivered as {code(goal.branch)}"] if goal.branch else []
     yield _section("Notes", listed(notes))

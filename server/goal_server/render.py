@@ -100,6 +100,8 @@ def _goal(goal: r.GoalView) -> Iterator[str]:
     if goal.proof:
         recovered = "  (recovered)" if goal.proof.recovered else ""
         yield f"proof   {goal.proof.digest[:16]}  {plain_line(goal.proof.path)}{recovered}"
+    for said in goal.sandbox:
+        yield from _wrap(said, "sandbox ")
     if goal.hunks:
         yield f"hunks   {_standings(goal.hunks)}"
     if goal.applied:

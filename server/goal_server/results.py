@@ -22,6 +22,7 @@ from goal_engine.gates.detection.project import PassedOver
 from goal_engine.gates.trust import digest_gate
 from goal_engine.history.timeline import Moment
 from goal_engine.progress import find_blocker, say_receipt, say_request
+from goal_engine.proof.confinement import say_confinement
 from goal_engine.proof.gate import GateResult, GateSpec, GateStage
 from goal_engine.proof.hunk import HunkTrial
 from goal_engine.proof.review import ReviewSection, ReviewStatus, find_blocking
@@ -425,6 +426,8 @@ class GoalView(View):
     """All that people decided about it, oldest first."""
     conflict: ConflictView | None = None
     """What does not merge, while nobody has seen to it."""
+    sandbox: tuple[str, ...] = ()
+    """What its workers and gates ran in, one phrase each; none before anything ran."""
 
 
 class GoalLine(View):
@@ -839,6 +842,7 @@ def render_goal(
         possible=find_possible(state),
         decisions=tuple(map(_render_decided, state.decisions)),
         conflict=_render_conflict(state),
+        sandbox=say_confinement(state.confined),
     )
 
 

@@ -13,6 +13,7 @@ from tests.bench.graph import measure_graph
 from tests.bench.journal import measure_append, measure_listing, measure_reading
 from tests.bench.lenses import measure_lenses
 from tests.bench.proof import measure_proof
+from tests.bench.sandbox import measure_sandbox
 from tests.bench.start import measure_demo, measure_help, measure_initialize
 from tests.bench.stopping import measure_stopping
 from tests.bench.table import Row, render_table
@@ -23,6 +24,7 @@ MEASURES = {
     "append": measure_append,
     "engine": measure_engine,
     "stopping": measure_stopping,
+    "sandbox": measure_sandbox,
     "following": measure_following,
     "gates": measure_gates,
     "demo": measure_demo,

@@ -25,6 +25,7 @@ from goal_engine.verifier.bundle import read_bundle
 from goal_engine.workers.agents import read_agents
 from tests.integration.agents import DAEMONIZES, FAILS, FIXES, HANGS, LIES, configure, wait_until
 from tests.integration.projects import CRITERIA, a_project, fingerprint
+from tests.personal import set_sandbox
 
 pytestmark = pytest.mark.one_python
 
@@ -36,6 +37,7 @@ GOAL = "Make sums right in calc.py"
 @pytest.fixture
 def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("GOALPROOF_CONFIG_DIR", str(tmp_path / "config"))
+    set_sandbox(tmp_path / "config", "off")
     return tmp_path / "config"
 
 
@@ -276,7 +278,7 @@ async def test_a_repository_cannot_bring_an_agent_along(
     ],
 )
 def test_a_bad_configuration_of_agents_is_one_paragraph(config: Path, text: str, said: str) -> None:
-    config.mkdir()
+    config.mkdir(exist_ok=True)
     (config / "agents.toml").write_text(text)
     with pytest.raises(BadConfiguration, match=said) as caught:
         read_agents()

@@ -27,6 +27,7 @@ from goal_engine.proof.gate import GateOutcome, GateResult, GateSpec, GateStage
 from goal_engine.runtime.door import Door
 from goal_engine.runtime.repository import MergeResult
 from goal_engine.runtime.running import Ended
+from goal_engine.runtime.sandbox import NO_SANDBOX, Sandbox
 from goal_engine.runtime.threads import in_thread
 from goal_engine.state import events as e
 from goal_engine.state.evolve import evolve, fold_entries
@@ -471,6 +472,10 @@ class SimBench:
     """The kernel's processes are recorded, and none of these is one."""
     stopped: Ended = field(default_factory=Ended)
     door: Door = field(default_factory=Door)
+    sandbox: Sandbox = NO_SANDBOX
+
+    def confine(self, *_: object) -> tuple[str, ...]:
+        return ()
 
     def as_runner(self) -> AbstractContextManager[None]:
         return nullcontext()

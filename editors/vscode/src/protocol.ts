@@ -306,6 +306,7 @@ export interface GoalView {
   readonly possible: readonly string[];
   readonly decisions: readonly DecisionView[];
   readonly conflict: ConflictView | null;
+  readonly sandbox: readonly string[];
 }
 
 /** A new goal. */

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 
 from goal_engine.budget import Spend
@@ -14,7 +15,9 @@ from goal_engine.errors import GoalError
 from goal_engine.evidence import GoalGitEvidence
 from goal_engine.metering import Meter
 from goal_engine.ports import Ports, WorkerTurn
+from goal_engine.proof.confinement import BY_HAND
 from goal_engine.proof.verdict import say_rejection
+from goal_engine.runtime.sandbox import AGENT
 from goal_engine.runtime.threads import in_thread
 from goal_engine.state import events as e
 from goal_engine.state.commands import Record, RecordStep
@@ -80,7 +83,8 @@ async def _carry_out(
     if before.folder is not None and before.base is not None:
         base = before.base
     attempt = before.attempts + 1
-    begun = e.TaskStarted(task=task.id, attempt=attempt, base_commit=base)
+    sandbox = BY_HAND if by_hand else bench.sandbox.said
+    begun = e.TaskStarted(task=task.id, attempt=attempt, base_commit=base, sandbox=sandbox)
     await ports.transact(state.goal_id, Record((begun,)))
     place = (
         bench.desk(task.id, base, again=before.folder is not None)
@@ -133,6 +137,7 @@ async def _work(
         failures=said.decode("utf-8", "replace"),
         tried=repair.tried if repair else (),
         running=bench.running,
+        confine=partial(bench.confine, AGENT, workspace),
         read=lambda: ports.read(state.goal_id),
         record=lambda event: ports.transact(state.goal_id, Record((event,))),
     )

@@ -223,6 +223,7 @@
 ---@field possible string[]
 ---@field decisions goalproof.DecisionView[]
 ---@field conflict goalproof.ConflictView|nil
+---@field sandbox string[]
 
 --- A new goal.
 ---@class goalproof.PlanParams

@@ -1,0 +1,58 @@
+"""What a person set for themselves, in a file of their own; nothing of a repository is read here."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Literal
+
+from pydantic import ConfigDict, ValidationError
+
+from goal_engine.errors import BadConfiguration
+from goal_engine.runtime.config import config_dir
+from goal_engine.toml import UNREADABLE
+from goal_engine.types import Frozen
+
+FILE = "settings.toml"
+LIMIT = 64 * 1024
+"""Bytes of it that are read."""
+
+
+class PersonalSettings(Frozen):
+    """`settings.toml` of the person's configuration folder."""
+
+    model_config = ConfigDict(strict=True)
+
+    sandbox: Literal["auto", "required", "off"] = "auto"
+    """Whether workers and gates run in a sandbox: where there can be one, always, or never."""
+    sandbox_shows: list[str] = []
+    """Paths that they may read although they hold secrets, `~` for the home folder."""
+
+    @property
+    def shown(self) -> tuple[Path, ...]:
+        """Those paths."""
+        return tuple(Path(path).expanduser() for path in self.sandbox_shows)
+
+
+def read_personal_settings() -> PersonalSettings:
+    """Return what the person set; the defaults where there is no file.
+
+    Raises `BadConfiguration`: a setting that protects somebody is never guessed.
+    """
+    path = config_dir() / FILE
+    try:
+        with path.open("rb") as file:
+            raw = tomllib.loads(file.read(LIMIT).decode())
+        return PersonalSettings.model_validate(raw)
+    except (FileNotFoundError, NotADirectoryError):
+        return PersonalSettings()
+    except ValidationError as error:
+        said = "; ".join(
+            f"`{'.'.join(map(str, item['loc']))}`: {item['msg']}" for item in error.errors()
+        )
+    except (OSError, *UNREADABLE) as error:
+        said = (error.strerror if isinstance(error, OSError) else None) or str(error)
+    raise BadConfiguration(
+        f'{path} cannot be used: {said}. It may say `sandbox = "auto"` (or "required", "off") and '
+        '`sandbox_shows = ["~/.aws"]`; correct it, or move it away to use the defaults.'
+    )

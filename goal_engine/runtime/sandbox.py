@@ -1,0 +1,343 @@
+"""What a command that is not the person's own can reach: a table of places, made into bubblewrap's words.
+
+Everything can be read and nothing written, but for what the table says; of two places that lie one in
+the other the inner one decides.  The command has its own processes, its own `/tmp` and `/dev`, and no
+privilege to take.  It has the person's network: gates talk to databases, and agents to their vendors.
+Linux only; elsewhere, and where the system forbids it, there is none, and every proof says why.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import IntEnum
+from functools import cache
+from pathlib import Path
+
+from goal_engine.runtime.config import state_dir
+
+PROGRAMS = (
+    "/usr/bin/bwrap",
+    "/bin/bwrap",
+    "/usr/local/bin/bwrap",
+    "/run/current-system/sw/bin/bwrap",
+)
+"""Where bubblewrap is looked for: never on a PATH, which may lead into a repository."""
+ANSWER_SECONDS = 20
+ALONE = (
+    *("--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try"),
+    *("--new-session", "--die-with-parent", "--cap-drop", "ALL"),
+)
+"""Processes of its own that die with it, no terminal to type into, no capability."""
+ROOTS = (
+    "CHOWN",
+    "DAC_OVERRIDE",
+    "FOWNER",
+    "FSETID",
+    "KILL",
+    "SETGID",
+    "SETUID",
+    "NET_BIND_SERVICE",
+)
+"""What root keeps of its capabilities: none that mounts, traces or reaches around a mount."""
+
+SECRETS = (
+    *(".ssh", ".gnupg", ".password-store", ".local/share/keyrings", ".config/op", ".vault-token"),
+    *(".aws", ".azure", ".config/gcloud", ".kube", ".terraform.d", ".config/rclone"),
+    *(".docker", ".config/containers", ".config/gh", ".config/glab-cli", ".config/hub"),
+    *(".netrc", ".git-credentials", ".config/git/credentials", ".pgpass", ".my.cnf"),
+    *(".mozilla", ".thunderbird", ".config/google-chrome", ".config/chromium", ".config/vivaldi"),
+    *(".config/BraveSoftware", ".config/microsoft-edge", ".config/opera", "snap/firefox"),
+    *(".Xauthority", ".ICEauthority", ".bash_history", ".zsh_history", ".python_history"),
+)
+"""Of the home folder: keys, logins and what was typed.  What is not there now cannot be made either."""
+REGISTRIES = (
+    *(".npmrc", ".yarnrc.yml", ".pypirc", ".config/pip", ".cargo/credentials.toml"),
+    *(".cargo/credentials", ".m2/settings.xml", ".gradle/gradle.properties", ".gem/credentials"),
+)
+"""Of the home folder: how packages are fetched, often with a token.  Only set-up commands see it."""
+LOGINS = (
+    *(".claude", ".claude.json", ".codex", ".gemini", ".kimi", ".qwen", ".cursor"),
+    *(".config/opencode", ".local/share/opencode", ".config/github-copilot", ".config/amp"),
+)
+"""Of the home folder: agents' logins and settings; an agent sees its own."""
+SOCKETS = (
+    *("/run/dbus", "/run/docker.sock", "/run/containerd", "/run/podman", "/run/crio"),
+    *("/run/snapd.socket", "/run/libvirt", "/run/systemd/private", "/run/user"),
+)
+"""Doors to somebody who does more than the command may."""
+CACHES = (
+    *(".cache", ".npm", ".local/share/pnpm", ".yarn", ".bun", ".cargo/registry", ".cargo/git"),
+    *("go/pkg/mod", ".gradle", ".m2", ".nuget", ".gem"),
+)
+"""Of the home folder: what package managers keep.  Only set-up commands may write there."""
+CACHE_VARIABLES = ("XDG_CACHE_HOME", "GOMODCACHE", "PNPM_HOME")
+DEVICES = ("nvidia*", "dri", "kfd", "kvm")
+"""Of `/dev`, beside the usual ones: what computes."""
+
+
+class How(IntEnum):
+    """What becomes of a place; of two rules for the same one the later member here counts."""
+
+    READ = 1
+    """As it is, and nothing can be changed."""
+    HIDE = 2
+    """As if it were empty."""
+    SHOW = 3
+    """Read, although a rule of this module would hide just that."""
+    OWN = 4
+    """An empty folder of the command's own, in memory."""
+    WRITE = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """One path, without symbolic links, and what becomes of it."""
+
+    path: Path
+    how: How
+    folder: bool = True
+    """Whether it is a folder; of anything else only whether it can be read is decided."""
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """What a kind of command reaches beside its workspace."""
+
+    name: str
+    checkout: How
+    """The person's checkout; its goals are hidden always."""
+    fetches: bool = False
+    """Whether it fetches packages: with the registries' logins, into the caches."""
+
+
+AGENT = Profile("agent", checkout=How.HIDE)
+GATE = Profile("gate", checkout=How.READ)
+SETUP = Profile("set-up", checkout=How.READ, fetches=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What a command stands on: places of the person's, and those that are this command's."""
+
+    home: Path
+    checkout: Path
+    hidden: tuple[Path, ...]
+    """Beside the tables: where goals, evidence and keys are."""
+    readable: tuple[Path, ...]
+    """What has to be read wherever it lies: interpreters, installed packages, git's objects."""
+    writable: tuple[Path, ...]
+    own: tuple[Path, ...]
+    """Folders that are empty and the command's alone: `/tmp` and the like."""
+    go_cache: Path = Path("/tmp/go-build")
+    """Go cannot do without one that it may write to, and the person's is linked into their programs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sandbox:
+    """What commands of others run in: bubblewrap, or nothing, and then why."""
+
+    said: str
+    """For proofs and people: `bubblewrap 0.8.0`, or `none: ` and the reason."""
+    program: Path | None = None
+    flags: tuple[str, ...] = ()
+    """What this system needs for it to work."""
+    shown: tuple[Path, ...] = ()
+    """What the person lets commands read although it would be hidden."""
+    required: bool = False
+    """Whether nothing may run without it."""
+
+    @property
+    def problem(self) -> str:
+        """Why nothing may run; empty where it may."""
+        if self.program is not None or not self.required:
+            return ""
+        return f"settings.toml requires a sandbox, and there is {self.said}"
+
+
+NO_SANDBOX = Sandbox("none: nobody asked for one")
+REMEDY = 'install bubblewrap (`apt install bubblewrap`), or set `sandbox = "auto"` in settings.toml'
+"""What to do where one is required and there is none."""
+
+
+def find_sandbox(wanted: str, shown: tuple[Path, ...] = ()) -> Sandbox:
+    """Return the sandbox for a person who wants it `auto`, `required` or `off`; blocking, once."""
+    if wanted == "off":
+        return Sandbox("none: switched off in settings.toml")
+    said, program, flags = probe()
+    return Sandbox(said, program, flags, shown, required=wanted == "required")
+
+
+@cache
+def probe() -> tuple[str, Path | None, tuple[str, ...]]:
+    """Find out, once, whether bubblewrap works here: with root's own rights, else by a user namespace."""
+    program = next((Path(name) for name in PROGRAMS if Path(name).is_file()), None)
+    if program is None:
+        return "none: bubblewrap is not installed", None, ()
+    root = os.geteuid() == 0
+    capabilities = tuple(word for name in ROOTS for word in ("--cap-add", f"CAP_{name}"))
+    why = ""
+    for flags in (capabilities, ("--unshare-user",)) if root else ((),):
+        said, why = _try(program, flags)
+        if said:
+            return said, program, flags
+    return f"none: bubblewrap does not work here ({why})", None, ()
+
+
+def _try(program: Path, flags: tuple[str, ...]) -> tuple[str, str]:
+    """Return what bubblewrap says of itself from inside a sandbox, or why there is none."""
+    own = Place(Path("/tmp"), How.OWN)
+    words = (*render(program, flags, (own,), {}), "--", str(program), "--version")
+    try:
+        done = subprocess.run(
+            words, cwd="/", env={}, stdin=subprocess.DEVNULL, capture_output=True, text=True,
+            errors="replace", timeout=ANSWER_SECONDS, check=False, start_new_session=True,
+        )  # fmt: skip
+    except (OSError, subprocess.SubprocessError) as error:
+        return "", str(error)[:200]
+    if done.returncode == 0:
+        return done.stdout.strip()[:80], ""
+    lines = done.stderr.strip().splitlines() or [f"it ended with {done.returncode}"]
+    return "", lines[-1].removeprefix("bwrap: ")[:200]
+
+
+def confine(sandbox: Sandbox, profile: Profile, ground: Ground) -> tuple[str, ...]:
+    """Return the words that go before a command, none where there is no sandbox.
+
+    Blocking: it looks at which places there are, at some dozens.
+    """
+    if sandbox.program is None:
+        return ()
+    places = find_places(profile, ground, sandbox.shown)
+    return render(sandbox.program, sandbox.flags, places, {"GOCACHE": str(ground.go_cache)})
+
+
+def find_places(
+    profile: Profile, ground: Ground, shown: tuple[Path, ...] = ()
+) -> tuple[Place, ...]:
+    """Return what becomes of each place that there is; all that is not named can only be read."""
+    home = ground.home
+    hidden = [home / name for name in (*SECRETS, *LOGINS)]
+    hidden += [Path(name) for name in SOCKETS]
+    hidden += [] if profile.fetches else [home / name for name in REGISTRIES]
+    wanted = {
+        How.READ: (home, ground.checkout, *ground.readable),
+        How.HIDE: (
+            *hidden,
+            *ground.hidden,
+            ground.checkout / ".goalproof",
+            *([ground.checkout] if profile.checkout is How.HIDE else []),
+        ),
+        How.SHOW: shown,
+        How.OWN: ground.own,
+        How.WRITE: (
+            *ground.writable,
+            ground.go_cache,
+            *(_find_caches(home) if profile.fetches else ()),
+        ),
+    }
+    found: dict[Path, Place] = {}
+    for how, paths in wanted.items():
+        for path in _resolve(paths):
+            found[path] = Place(path, how, path.is_dir())
+    return prune(found.values())
+
+
+def _find_caches(home: Path) -> tuple[Path, ...]:
+    told = (os.environ.get(name, "") for name in CACHE_VARIABLES)
+    return (*(home / name for name in CACHES), *(Path(path) for path in told if path))
+
+
+def _resolve(paths: Iterable[Path]) -> Iterable[Path]:
+    """A mount is made at a path without links; what is not there needs none."""
+    for path in paths:
+        if path.is_absolute():
+            try:
+                yield path.resolve(strict=True)
+            except OSError:
+                continue
+
+
+def prune(places: Iterable[Place]) -> tuple[Place, ...]:
+    """Return the places from the outside to the inside, without those that change nothing."""
+    kept: dict[Path, Place] = {}
+    for place in sorted(places, key=lambda place: (len(place.path.parts), place.path)):
+        above = next((kept[path] for path in place.path.parents if path in kept), None)
+        around = above.how if above else How.READ
+        reads = (How.READ, How.SHOW)
+        same = place.how is around and around is not How.OWN
+        same = same or (place.how in reads and around in reads)
+        unseen = place.how is How.HIDE and around is How.OWN
+        if not same and not unseen and place.path != Path("/"):
+            kept[place.path] = place
+    return tuple(kept.values())
+
+
+def render(
+    program: Path, flags: tuple[str, ...], places: Iterable[Place], variables: Mapping[str, str]
+) -> tuple[str, ...]:
+    """Return bubblewrap's words for these places, which go from the outside to the inside."""
+    words = [
+        str(program),
+        *ALONE,
+        *flags,
+        "--ro-bind",
+        "/",
+        "/",
+        "--dev",
+        "/dev",
+        "--proc",
+        "/proc",
+    ]
+    for device in (found for name in DEVICES for found in sorted(Path("/dev").glob(name))):
+        words += ["--dev-bind-try", str(device), str(device)]
+    closed = []
+    for place in places:
+        path = str(place.path)
+        match place.how:
+            case How.WRITE:
+                words += ["--bind", path, path]
+            case How.READ | How.SHOW:
+                words += ["--ro-bind", path, path]
+            case How.OWN:
+                words += ["--perms", "1777", "--tmpfs", path]
+            case How.HIDE if place.folder:
+                words += ["--perms", "0755", "--tmpfs", path]
+                closed += ["--remount-ro", path]
+            case How.HIDE:
+                words += ["--dev-bind", "/dev/null", path]  # else the device could not be opened
+    for name, value in variables.items():
+        words += ["--setenv", name, value]
+    return (*words, *closed)
+
+
+def find_own() -> tuple[Path, ...]:
+    """Return the folders that everybody writes to, of which a command gets empty ones."""
+    told = (os.environ.get(name, "") for name in ("TMPDIR", "XDG_RUNTIME_DIR"))
+    return (Path("/tmp"), Path("/var/tmp"), *(Path(path) for path in told if path))
+
+
+def find_hidden() -> tuple[Path, ...]:
+    """Return where the person's keys, evidence and workspaces are, whatever goal is worked on."""
+    return (state_dir(),)
+
+
+def find_objects(objects: Path) -> tuple[Path, ...]:
+    """Return the folders of git's objects that are seen through `objects`, itself among them."""
+    found: dict[Path, None] = {}
+    todo = [objects]
+    while todo:
+        at = todo.pop()
+        if at in found:
+            continue
+        found[at] = None
+        try:
+            lines = (at / "info" / "alternates").read_text("utf-8", "surrogateescape").splitlines()
+        except OSError:
+            continue
+        for line in filter(None, lines):
+            path = line[1:-1].replace(r"\"", '"').replace("\\\\", "\\") if line[0] == '"' else line
+            todo.append(Path(os.path.normpath(at / path)))
+    return tuple(found)
