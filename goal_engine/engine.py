@@ -16,8 +16,10 @@ from goal_engine.gates.choose import GateChoice, choose_gates
 from goal_engine.gates.trust import Trust
 from goal_engine.ports import Ports
 from goal_engine.runtime.anchors import Anchors
+from goal_engine.runtime.atomic import sweep_left
 from goal_engine.runtime.binding import Home, adopt
 from goal_engine.runtime.clock import SystemClock
+from goal_engine.runtime.config import FOLDER
 from goal_engine.runtime.filesystems import read_warning
 from goal_engine.runtime.repository import (
     EvidenceRepository,
@@ -155,7 +157,10 @@ class Engine:
         """A moved checkout is where its objects are now; another's repository stays as it is."""
         status, (binding, _) = read_checkout(self.checkout), self.home.look()
         if binding.writes or binding is Binding.MOVED:
-            return EvidenceRepository.open(path, status.git_dir)
+            repository = EvidenceRepository.open(path, status.git_dir)
+            repository.sweep()
+            sweep_left(self.checkout / FOLDER / "objects")
+            return repository
         found = EvidenceRepository.open_to_read(path, status.git_dir)
         if found is None:
             raise NotAdopted(

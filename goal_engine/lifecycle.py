@@ -40,7 +40,7 @@ from goal_engine.state.commands import (
 from goal_engine.state.decide import UNMETERED, WAIVE, find_unmetered_limits
 from goal_engine.state.model import GateRun, GoalState
 from goal_engine.state.possible import check_possible, refusal
-from goal_engine.takeover import take_over
+from goal_engine.takeover import sweep_workspaces, take_over
 from goal_engine.tamper import Vigil
 from goal_engine.types import GoalId, GoalStatus, TaskStatus
 from goal_engine.verifier.bench import open_bench
@@ -111,6 +111,7 @@ async def _run(
         state, _ = await take_over(ports, goal_id)
         if isinstance(command, StartGoal):
             check_possible(state, "execute")
+        await sweep_workspaces(ports, but=(goal_id,))
         await ports.store.check_room()
         bench = await in_thread(open_bench, ports, state)
         with bench.as_runner():

@@ -11,6 +11,7 @@ from goal_engine.ports import Ports
 from goal_engine.proof.gate import GateStage
 from goal_engine.runtime.threads import in_thread
 from goal_engine.state.model import GateRun, GoalState
+from goal_engine.takeover import workspaces_folder
 from goal_engine.types import GoalStatus, TaskStatus
 from goal_engine.verifier.run import name_run
 from goal_engine.worktree import log_file
@@ -57,7 +58,7 @@ async def read_log(
     another one, of a new attempt, and read from its beginning.  Raises `GoalNotFound` where there
     is none.
     """
-    folder = ports.find_state_dir() / "workspaces" / state.goal_id
+    folder = workspaces_folder(ports.find_state_dir(), state.goal_id)
     place = await in_thread(find_log, state, folder, task, gate)
     if place.sha256 is not None:
         data = await ports.store.read_object(place.sha256)

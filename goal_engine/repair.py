@@ -24,6 +24,7 @@ from goal_engine.stagnation import NAMED, Round, find_signs, steady_words
 from goal_engine.state import events as e
 from goal_engine.state.commands import Record
 from goal_engine.state.model import GoalState, TaskState
+from goal_engine.takeover import workspaces_folder
 from goal_engine.task_graph.graph import GoalTask
 from goal_engine.types import TaskStatus
 from goal_engine.verifier.observe import find_unfinished, observe, read_clash, read_failures
@@ -185,7 +186,7 @@ async def _read_failed(
     log = await ports.store.read_object(result.log) if result.log else b""
     wanted = find_failing(state, spec.name, seen)
     told = sorted((f for f in failures if f.test in wanted), key=lambda f: f.path is None)
-    place = ports.find_state_dir() / "workspaces" / state.goal_id
+    place = workspaces_folder(ports.find_state_dir(), state.goal_id)
     ran = place / name_run(GateStage.PROVING, spec.name)
     output = log.decode("utf-8", "replace").replace(f"{ran.resolve()}/", "").replace(f"{ran}/", "")
     if wanted and not told:

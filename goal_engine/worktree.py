@@ -34,6 +34,7 @@ from goal_engine.runtime.environment import (
     view_environment,
 )
 from goal_engine.runtime.large_files import Pointer, describe_absent
+from goal_engine.runtime.leftovers import own
 from goal_engine.runtime.port_ranges import lease_ports, render_ports
 from goal_engine.runtime.process import clean_environment, run_process
 from goal_engine.runtime.repository import EvidenceRepository, has_history
@@ -55,14 +56,13 @@ from goal_engine.runtime.threads import in_thread
 from goal_engine.seeding import SeedingPart
 from goal_engine.state.model import GoalState, TaskState
 from goal_engine.state.store import GoalStateStore
+from goal_engine.takeover import DESKS
 from goal_engine.types import GoalId, Person
 
 SETUP_SECONDS = 1800.0
 """After which a set-up command is killed."""
 LINES_SHOWN = 12
 """Lines of a failed one's output that are quoted."""
-DESKS = "desks"
-"""The folder of persons' folders, in the state directory of a workspace."""
 
 
 def task_folder(state_dir: Path, goal_id: GoalId, task: str) -> Path:
@@ -144,6 +144,7 @@ class Workbench:
     async def workspace(self, name: str, commit: str) -> AsyncIterator[Path]:
         """Make a workspace of `commit` and remove it with all that was made in it."""
         path = self.folder / name
+        await in_thread(own, self.folder)
         await in_thread(self._clear, path)
         with self._stands(path) as standing:
             try:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import shutil
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from goal_engine.errors import StoreUnwritable
+from goal_engine.runtime.owner import is_left, own_tag
 
 REFUSALS = frozenset(
     {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.ENOTDIR}
@@ -53,7 +56,7 @@ def write_once(path: Path, data: bytes, mode: int = 0o600) -> None:
 @contextmanager
 def _beside(path: Path, data: bytes, mode: int) -> Iterator[Path]:
     """Write `data` next to `path` and give its name; what is done with it is made durable."""
-    temporary = path.with_name(f"{TEMPORARY}{os.getpid()}-{os.urandom(4).hex()}-{path.name[:80]}")
+    temporary = path.with_name(f"{TEMPORARY}{own_tag()}-{os.urandom(4).hex()}-{path.name[:80]}")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
     try:
         with os.fdopen(descriptor, "wb") as file:
@@ -72,6 +75,48 @@ def sweep(folder: Path) -> None:
     for path in folder.glob(f"{TEMPORARY}*"):
         with suppress(OSError):  # it takes room, and is worth no failure
             path.unlink()
+
+
+def sweep_left(folder: Path, prefix: str = TEMPORARY) -> int:
+    """Remove what writers left in a folder that are dead by now, and return how many bytes it had.
+
+    For anybody at any time: what a living process writes stays, and what nobody can tell of.
+    """
+    freed = 0
+    with suppress(OSError), os.scandir(folder) as found:
+        for entry in found:
+            if entry.name.startswith(prefix) and is_left(entry.name):
+                freed += measure(Path(entry.path))
+                remove_tree(Path(entry.path))
+    return freed
+
+
+def measure(path: Path) -> int:
+    """Return the bytes that a file or folder takes on the disk; links are not followed."""
+    total = 0
+    with suppress(OSError):
+        about = path.lstat()
+        total = getattr(about, "st_blocks", -(-about.st_size // 512)) * 512
+        if stat.S_ISDIR(about.st_mode):
+            with os.scandir(path) as found:
+                total += sum(measure(Path(entry.path)) for entry in found)
+    return total
+
+
+def remove_tree(path: Path) -> None:
+    """Remove a file or folder, also one that was made unwritable; links are not followed."""
+    if path.is_symlink() or not path.is_dir():
+        path.unlink(missing_ok=True)
+        return
+    try:
+        shutil.rmtree(path)
+    except PermissionError:
+        path.chmod(0o700)
+        for folder, folders, _ in os.walk(path):
+            for inside in (Path(folder, name) for name in folders):
+                if not inside.is_symlink():
+                    inside.chmod(0o700)
+        shutil.rmtree(path)
 
 
 def fsync_dir(path: Path) -> None:

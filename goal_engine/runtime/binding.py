@@ -26,11 +26,10 @@ from goal_engine.errors import NotAdopted, StoreUnwritable
 from goal_engine.runtime.atomic import make_dirs, write_atomic, writing
 from goal_engine.runtime.config import FOLDER, WORKSPACE_ID, read_workspace_id, state_dir
 from goal_engine.runtime.lock import LockFile
+from goal_engine.runtime.owner import find_host
 
 RECORD = "places.json"
 ANCHORS = "anchors"
-HOSTS = (Path("/etc/machine-id"), Path("/var/lib/dbus/machine-id"))
-"""Where a machine's lasting name is; a container may have none."""
 LIMIT = 1 << 16
 PATIENCE = 10.0
 """Seconds to wait for another process that gives a store its id."""
@@ -64,17 +63,6 @@ def find_place(checkout: Path) -> Place:
     except OSError:
         device = inode = 0
     return Place(path=str(real), host=find_host(), device=device, inode=inode)
-
-
-def find_host() -> str:
-    """Return the machine's lasting name; empty where it has none."""
-    for path in HOSTS:
-        try:
-            if name := path.read_text(encoding="ascii", errors="replace").strip():
-                return name[:64]
-        except OSError:
-            continue
-    return ""
 
 
 def find_id(checkout: Path) -> str:

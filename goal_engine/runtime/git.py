@@ -397,6 +397,18 @@ def init_bare(path: Path, object_format: str) -> None:
     safe_git([*told, "--", str(path)], cwd=path.parent)
 
 
+def is_at_work(git_dir: Path) -> bool:
+    """Whether a process of this person works in a repository of ours, as each git here is told."""
+    import psutil  # costs time that no command should pay
+
+    told = str(git_dir)
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):  # it ended, or is somebody else's
+            if process.environ().get("GIT_DIR") == told or told in process.cmdline():
+                return True
+    return False
+
+
 def init_workspace(path: Path, object_format: str) -> None:
     """Make a repository with a working tree, without templates."""
     told = ["init", "--quiet", "--template=", "--initial-branch=goal"]

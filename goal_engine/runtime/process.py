@@ -27,7 +27,8 @@ from typing import IO, Any
 
 from goal_engine.errors import EnvironmentUnusable, ToolMissing
 from goal_engine.runtime.atomic import writing
-from goal_engine.runtime.running import MARK, Ended, Identity, Running, end_run, identify
+from goal_engine.runtime.owner import Identity, identify
+from goal_engine.runtime.running import MARK, Ended, Running, end_run
 from goal_engine.runtime.threads import in_thread
 
 GUARDIAN = Path(__file__).with_name("guardian.py")

@@ -13,7 +13,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -27,7 +27,7 @@ from goal_engine.conflicts import MergeTold, parse_merge
 from goal_engine.errors import ChangeDoesNotFit, ProofRefused, RepositoryUnusable
 from goal_engine.evidence import GITLINK, GoalGitEvidence, parse_diff
 from goal_engine.runtime import git
-from goal_engine.runtime.atomic import write_atomic
+from goal_engine.runtime.atomic import remove_tree, sweep_left, write_atomic
 from goal_engine.runtime.large_files import (
     LargeFiles,
     Pointer,
@@ -35,6 +35,7 @@ from goal_engine.runtime.large_files import (
     holds,
     parse_pointer,
 )
+from goal_engine.runtime.owner import own_tag
 from goal_engine.types import GoalId, Person
 
 if TYPE_CHECKING:
@@ -46,6 +47,11 @@ FILE, EXECUTABLE = "100644", "100755"
 ATTRIBUTES = ".gitattributes"
 BUNDLED_REF = "refs/heads/goalproof"
 BUNDLE_HEADERS = (b"# v2 git bundle\n", b"# v3 git bundle\n")
+UNDONE = ".undone-"
+"""How the name of a workspace begins that is not whole yet."""
+SCRATCH = "scratch-"
+PIN = "pin.lock"
+"""Our own lock there, which the kernel keeps; all the others are git's, and die with nobody."""
 OPERATIONS = {
     "rebase-merge": "rebase",
     "rebase-apply": "rebase",
@@ -181,6 +187,25 @@ class EvidenceRepository:
 
     # what is kept
 
+    def sweep(self) -> int:
+        """Remove what dead processes left here, git's locks too; return how many bytes it had.
+
+        A lock does not say whose it is.  But all that works here has the repository in its
+        environment, and a git that is just beginning does not get a lock that is there.
+        """
+        freed = sweep_left(self.path, SCRATCH)
+        locks = {path: path.lstat().st_ino for path in self._find_locks()}
+        if locks and not git.is_at_work(self.path):
+            for path, inode in locks.items():
+                with suppress(FileNotFoundError):
+                    if path.lstat().st_ino == inode:
+                        path.unlink()
+        return freed
+
+    def _find_locks(self) -> Iterator[Path]:
+        for place in (self.path.glob("*.lock"), (self.path / "refs").rglob("*.lock")):
+            yield from (path for path in place if path.name != PIN)
+
     def pin(self, commit: str, goal_id: GoalId) -> None:
         """Keep `commit` as the goal's base, whatever the person's repository throws away.
 
@@ -204,7 +229,7 @@ class EvidenceRepository:
         """Let history end at `commits`, and where the person's own shallow clone ends."""
         ends = {*commits, *_read_shallow(self._common)}
         if not ends <= _read_shallow(self.path):
-            with FileLock(self.path / "pin.lock"):
+            with FileLock(self.path / PIN):
                 ends |= _read_shallow(self.path)
                 text = "".join(f"{oid}\n" for oid in sorted(ends))
                 write_atomic(self.path / "shallow", text.encode())
@@ -226,13 +251,24 @@ class EvidenceRepository:
     # workspaces
 
     def make_workspace(self, path: Path, commit: str) -> None:
-        """Put the files of `commit` into `path`, as a clone without shared config, hooks or refs."""
-        path.mkdir(parents=True)
-        self._fill(path, git.check_oid(commit))
+        """Put the files of `commit` into `path`, as a clone without shared config, hooks or refs.
+
+        It has that name only once it is whole; what a killed process left of it is `UNDONE`.  Raises
+        `FileExistsError`.
+        """
+        if path.exists():
+            raise FileExistsError(path)
+        undone = path.with_name(f"{UNDONE}{path.name}")
+        self.remove_workspace(undone)
+        undone.mkdir(parents=True)
+        index = self._fill(undone, git.check_oid(commit))
+        self._forget(path)
+        index.replace(self._index_of(path, commit))  # which knows each file by inode, not by path
+        undone.replace(path)
 
     def reset_workspace(self, path: Path, commit: str) -> None:
         """Make `path` a workspace of `commit` again; what its `.gitignore` ignores may stay."""
-        _remove(path / ".git")
+        remove_tree(path / ".git")
         index = self._fill(path, git.check_oid(commit))
         git.clean(self.path, index, path)
 
@@ -266,7 +302,7 @@ class EvidenceRepository:
     def remove_workspace(self, path: Path) -> None:
         """Remove a workspace, also what a worker made unwritable."""
         self._forget(path)
-        _remove(path)
+        remove_tree(path)
 
     def snapshot(self, workspace: Path, base_commit: str, exclude: Sequence[str] = ()) -> str:
         """Return the tree of a workspace's files, without those that git ignores.
@@ -378,7 +414,7 @@ class EvidenceRepository:
 
     @contextmanager
     def _scratch(self) -> Iterator[Path]:
-        with tempfile.TemporaryDirectory(prefix="scratch-", dir=self.path) as scratch:
+        with tempfile.TemporaryDirectory(prefix=f"{SCRATCH}{own_tag()}-", dir=self.path) as scratch:
             yield Path(scratch)
 
     # results
@@ -609,22 +645,6 @@ def _read_shallow(git_dir: Path) -> frozenset[str]:
         return frozenset((git_dir / "shallow").read_text(encoding="ascii").split())
     except FileNotFoundError:
         return frozenset()
-
-
-def _remove(path: Path) -> None:
-    """Remove a file or folder, also one that was made unwritable; links are not followed."""
-    if path.is_symlink() or path.is_file():
-        path.unlink()
-    elif path.is_dir():
-        try:
-            shutil.rmtree(path)
-        except PermissionError:
-            path.chmod(0o700)
-            for folder, folders, _ in os.walk(path):
-                for inside in (Path(folder, name) for name in folders):
-                    if not inside.is_symlink():
-                        inside.chmod(0o700)
-            shutil.rmtree(path)
 
 
 def _refuse_nested(workspace: Path, excluded: frozenset[bytes]) -> None:

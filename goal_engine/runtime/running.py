@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -18,26 +17,16 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from goal_engine.runtime.atomic import make_dirs, writing
+from goal_engine.runtime.owner import Identity, identify, read_stat
 
 MARK = "GOALPROOF_RUN"
 """The variable that everything a command starts inherits; its value is random, one per command."""
 RUNNER = "runner"
 """The record of the process that runs the goal itself."""
-BOOT = Path("/proc/sys/kernel/random/boot_id")
 ROUND = 0.02
 """Seconds between two looks for survivors."""
 LAST = 4.0
 """Seconds of killing after which what is still there is said to be left."""
-
-
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """Which process it is: numbers are used again, in time and by every boot."""
-
-    boot: str
-    pid: int
-    start: int
-    """In ticks since the boot; of a system without /proc in hundredths of seconds since 1970."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,41 +41,10 @@ class Ended:
         return Ended(self.ended + other.ended, self.left + other.left)
 
 
-def identify(pid: int) -> Identity | None:
-    """Return which process has this number now, `None` when none has."""
-    if sys.platform != "linux":
-        return _identify_elsewhere(pid)
-    fields = _read_stat(pid)
-    return Identity(_read_boot(), pid, int(fields[19])) if fields else None
-
-
 def is_stopped(identity: Identity) -> bool:
     """Whether it is this process, and it was stopped: it will not answer until it is continued."""
-    fields = _read_stat(identity.pid) if identify(identity.pid) == identity else []
+    fields = read_stat(identity.pid) if identify(identity.pid) == identity else []
     return bool(fields) and fields[0] in (b"T", b"t")
-
-
-def _read_stat(pid: int) -> list[bytes]:
-    """Return the fields after the name, which may hold anything; none for a dead process."""
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
-    except OSError:
-        return []
-    return fields if fields and fields[0] not in (b"Z", b"X") else []
-
-
-def _read_boot() -> str:
-    return BOOT.read_text(encoding="ascii").strip()
-
-
-def _identify_elsewhere(pid: int) -> Identity | None:
-    import psutil  # needed on few systems, and rarely there
-
-    try:
-        start = round(psutil.Process(pid).create_time() * 100)
-    except psutil.Error:
-        return None
-    return Identity(str(round(psutil.boot_time())), pid, start)
 
 
 class Running:

@@ -11,7 +11,7 @@ from goal_engine.runtime.running import Running
 from goal_engine.runtime.sandbox import find_sandbox
 from goal_engine.runtime.submodules import Submodules
 from goal_engine.state.model import GoalState
-from goal_engine.takeover import running_folder
+from goal_engine.takeover import running_folder, workspaces_folder
 from goal_engine.worktree import Workbench, check_own
 
 
@@ -31,7 +31,7 @@ def open_bench(ports: Ports, state: GoalState) -> Workbench:
         tracked=frozenset(files),
         checkout=ports.checkout,
         state_dir=ports.find_state_dir(),
-        folder=ports.find_state_dir() / "workspaces" / state.goal_id,
+        folder=workspaces_folder(ports.find_state_dir(), state.goal_id),
         user=find_environment(ports.checkout, state.created.python),
         goal_id=state.goal_id,
         author=state.created.author,

@@ -29,8 +29,9 @@ from goal_engine.proof.statement import (
     render_statement,
 )
 from goal_engine.proof.verdict import Judgement, Observations
-from goal_engine.runtime.atomic import fsync_dir
+from goal_engine.runtime.atomic import fsync_dir, sweep_left
 from goal_engine.runtime.git import require_git
+from goal_engine.runtime.owner import own_tag
 from goal_engine.runtime.repository import EvidenceRepository
 from goal_engine.runtime.signing_key import read_signing_seed
 from goal_engine.runtime.threads import in_thread
@@ -48,6 +49,8 @@ CHANGE = "change.bundle"
 ENVELOPE = "envelope.dsse.json"
 PUBLIC_KEY = "public-key.pem"
 VERIFIER = "verify.py"
+NEW = ".new-"
+"""How the name of a bundle begins that is not whole yet."""
 
 
 def proofs_folder(checkout: Path, goal_id: GoalId) -> Path:
@@ -137,7 +140,8 @@ def _put_bundle(
     folder.mkdir(parents=True, exist_ok=True)
     seed = read_signing_seed()
     public_key = render_public_key(seed)
-    with tempfile.TemporaryDirectory(prefix=".new-", dir=folder) as scratch:
+    sweep_left(folder, NEW)
+    with tempfile.TemporaryDirectory(prefix=f"{NEW}{own_tag()}-", dir=folder) as scratch:
         new = Path(scratch) / "bundle"
         new.mkdir()
         files = {**logs, VERIFIER: compose_verifier()}

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from goal_engine.engine import Engine
 from goal_engine.proof.verdict import Verdict
+from goal_engine.runtime.repository import PIN
 from goal_engine.state import events as e
 from goal_engine.state.events import GoalEvent
 from goal_engine.state.model import GoalState
@@ -121,8 +122,21 @@ def read_end(project: Path) -> tuple[GoalState, Counter[str]]:
     return asyncio.run(read())
 
 
+def find_leftovers(project: Path) -> list[Path]:
+    """Return what should have gone with those who made it."""
+    engine = Engine.open(project)
+    state_dir = engine.state_dir
+    engine.close()
+    kinds = ("workspaces/*", "desks/*", "running/*", "evidence/scratch-*")
+    left = [path for kind in kinds for path in state_dir.glob(kind)]
+    locks = [path for path in state_dir.rglob("evidence/**/*.lock") if path.name != PIN]
+    kept = (project / ".goalproof").rglob
+    return [*left, *locks, *kept(".tmp-*"), *kept(".new-*")]
+
+
 def check_end(project: Path) -> None:
-    """It was proven, applied and delivered, with the right files, and no effect was recorded twice."""
+    """It was proven, applied and delivered, with the right files; nothing was done twice or is left."""
+    assert find_leftovers(project) == []
     state, effects = read_end(project)
     assert state.status is GoalStatus.DELIVERED, state.blocked
     assert effects == EFFECTS, effects

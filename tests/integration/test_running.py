@@ -15,14 +15,13 @@ import pytest
 
 from goal_engine.errors import StoreUnwritable
 from goal_engine.runtime import running
+from goal_engine.runtime.owner import Identity, identify
 from goal_engine.runtime.running import (
     MARK,
     Ended,
-    Identity,
     Running,
     end_recorded,
     find_runner,
-    identify,
     is_stopped,
 )
 
@@ -136,7 +135,8 @@ REUSED = """
 import json, os, subprocess, sys, time
 from dataclasses import asdict
 from pathlib import Path
-from goal_engine.runtime.running import end_recorded, identify
+from goal_engine.runtime.owner import identify
+from goal_engine.runtime.running import end_recorded
 
 first = subprocess.Popen(["sleep", "600"])
 who = identify(first.pid)
