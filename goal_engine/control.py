@@ -18,6 +18,7 @@ from goal_engine.runtime.running import Ended
 from goal_engine.runtime.threads import in_thread
 from goal_engine.state.commands import (
     AnswerQuestion,
+    ArchiveGoal,
     ExtendBudget,
     RequestControl,
     StopGoal,
@@ -72,6 +73,16 @@ async def extend_budget(
     Raises `BadInput` where there is no such limit, `NotPossibleNow` once it is delivered or cancelled.
     """
     return await ports.transact(goal_id, ExtendBudget(add, decision))
+
+
+async def archive_goal(
+    ports: Ports, goal_id: GoalId, decision: Decision, *, back: bool = False
+) -> GoalState:
+    """Put a goal that stands still out of the lists, or `back` into them.
+
+    Nothing of it goes.  Raises `NotPossibleNow` while it runs.
+    """
+    return await ports.transact(goal_id, ArchiveGoal(decision, back))
 
 
 async def submit_task(

@@ -19,7 +19,7 @@ from goal_engine.proof.statement import say_superseded
 from goal_engine.recovery import recover_proof
 from goal_engine.runtime.threads import in_thread
 from goal_engine.state.model import GoalState
-from goal_engine.state.naming import find_goal
+from goal_engine.state.naming import find_named
 from goal_engine.state.store import GoalStateStore, Summary
 from goal_engine.types import GoalId
 from goal_engine.verifier.bundle import proofs_folder, read_bundle
@@ -46,7 +46,7 @@ async def resolve_goal(ports: Ports, name: str) -> GoalState:
 
 async def resolve_goal_with_store(store: GoalStateStore, name: str) -> GoalState:
     """`resolve_goal` on a store."""
-    state, _ = await store.head(GoalId(find_goal(await store.names(), name)))
+    state, _ = await store.head(await find_named(store, name))
     return state
 
 

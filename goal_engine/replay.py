@@ -29,7 +29,7 @@ from goal_engine.state.events import JournalEntry
 from goal_engine.state.evolve import fold_entries
 from goal_engine.state.journal import CANONICAL, newer
 from goal_engine.state.model import GoalState
-from goal_engine.state.naming import find_goal
+from goal_engine.state.naming import find_named
 from goal_engine.state.store import GoalStateStore, say_gone
 from goal_engine.types import Frozen, GoalId
 
@@ -103,7 +103,7 @@ async def replay_goal_with_store(
     store: GoalStateStore, name: str, options: ReplayOptions | None = None
 ) -> GoalReplay:
     """`replay_goal` on a store."""
-    goal_id = GoalId(find_goal(await store.names(), name))
+    goal_id = await find_named(store, name)
     listed = [summary.state for summary in await store.list((goal_id,))]
     shown, refused = await _ask_head(store, goal_id)
     entries, damage = await store.salvage(goal_id)

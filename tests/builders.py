@@ -154,6 +154,8 @@ EVENTS: tuple[e.GoalEvent, ...] = (
     e.GoalReady(),
     e.GoalNotReady(),
     e.CriterionAccepted(acceptance=Acceptance(criterion="adds", tree=TREE, decision=ME)),
+    e.GoalArchived(decision=ME),
+    e.GoalUnarchived(decision=ME),
     e.GoalRejected(rejection=Rejection(tree=TREE, decision=ME)),
     e.ProofRecorded(digest=DIGEST, tree=TREE),
     e.ChangeApplied(tree=TREE, files=("a.py",)),

@@ -248,6 +248,8 @@ SENTENCES: Mapping[type[Frozen], Callable[[Any], str]] = {
     ),
     e.DeliveryIntended: lambda v: f"branch {v.branch} is about to be made",
     e.GoalDelivered: lambda v: f"branch {v.branch} was made, at {v.commit[:SHORT]}",
+    e.GoalArchived: lambda v: "it was archived",
+    e.GoalUnarchived: lambda v: "it was taken back into the lists",
     e.FormatRaised: lambda v: f"what follows is written in journal format {v.format}",
 }
 """How each event is told."""

@@ -198,6 +198,14 @@ class RecordRecovery:
     lost: Sha256
 
 
+@dataclass(frozen=True, slots=True)
+class ArchiveGoal:
+    """Put a goal out of sight, or, `back`, into the lists again."""
+
+    decision: Decision
+    back: bool = False
+
+
 GoalCommand = (
     AnswerQuestion
     | RevisePlan
@@ -213,6 +221,7 @@ GoalCommand = (
     | RecordStep
     | WarnOfBudget
     | ExtendBudget
+    | ArchiveGoal
 )
 """The commands whose events depend on the goal as it stands."""
 

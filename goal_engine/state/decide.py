@@ -77,6 +77,7 @@ def _verb(command: c.Command) -> str:
         c.RecordStep: "go on",
         c.WarnOfBudget: "warn",
         c.ExtendBudget: "budget",
+        c.ArchiveGoal: "archive",
     }.get(type(command), getattr(command, "kind", "go on"))
 
 
@@ -175,6 +176,10 @@ def _of_goal(
             return warned
         case c.ExtendBudget():
             return (_extend(state, command),)
+        case c.ArchiveGoal():
+            check_possible(state, "unarchive" if command.back else "archive")
+            made = e.GoalUnarchived if command.back else e.GoalArchived
+            return (made(decision=command.decision),)
         case c.RequestControl():
             return (
                 e.ControlRequested(

@@ -40,6 +40,8 @@ DECISIONS: Mapping[type[Frozen], Callable[[Any], Decided | None]] = {
         tree=v.acceptance.tree,
         decision=v.acceptance.decision,
     ),
+    e.GoalArchived: lambda v: Decided(verb="archive", decision=v.decision),
+    e.GoalUnarchived: lambda v: Decided(verb="unarchive", decision=v.decision),
     e.GoalRejected: lambda v: Decided(
         verb="reject", tree=v.rejection.tree, decision=v.rejection.decision
     ),

@@ -654,6 +654,20 @@ class GoalDelivered(Frozen):
     """Who asked for it; empty where nobody said so."""
 
 
+class GoalArchived(Frozen):
+    """The goal is put out of sight: lists leave it out until it moves, or is taken back."""
+
+    type: Literal["goal.archived"] = "goal.archived"
+    decision: Decision
+
+
+class GoalUnarchived(Frozen):
+    """The goal is in the lists again."""
+
+    type: Literal["goal.unarchived"] = "goal.unarchived"
+    decision: Decision
+
+
 class FormatRaised(Frozen):
     """What follows is written in a newer format: a release that does not know it stops here."""
 
@@ -712,6 +726,8 @@ GoalEvent = Annotated[
     | BudgetWarned
     | BudgetChecked
     | SpendReported
+    | GoalArchived
+    | GoalUnarchived
     | FormatRaised,
     Field(discriminator="type"),
 ]

@@ -41,6 +41,8 @@ def evolve(state: GoalState | None, event: e.GoalEvent, **beside: Any) -> GoalSt
         changes = change(state, event) if change else {}
     except KeyError as error:  # it speaks of a task that the plan does not have
         raise ImpossibleEvent(state.status, event) from error
+    if state.archived and status is not state.status:
+        changes = {**changes, "archived": False}
     decided = find_decision(event)
     decisions = (*state.decisions, decided) if decided else state.decisions
     return state.changed(status=status, decisions=decisions, **changes, **beside)
@@ -553,6 +555,8 @@ CHANGES: Mapping[type[Frozen], Change] = {
         "delivered_commit": v.commit,
         "delivery_branch": v.branch,
     },
+    e.GoalArchived: lambda s, v: {"archived": True},
+    e.GoalUnarchived: lambda s, v: {"archived": False},
     e.FormatRaised: lambda s, v: {"format": v.format},
 }
 """What each event changes beside the status."""

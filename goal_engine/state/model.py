@@ -185,6 +185,8 @@ class GoalState(Frozen):
     delivered_commit: GitOid | None = None
     delivered_before: dict[GitOid, str] = later({})
     """The branch of each commit that was delivered and then rejected: each stays where it is."""
+    archived: bool = later(False)
+    """Whether lists leave it out; it is in them again as soon as it moves."""
     spend: Spend = Spend()
     checked: Spend = Spend()
     """What was used at the last checkpoint: after a crash, all that is known."""

@@ -5,11 +5,26 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from goal_engine.errors import GoalAmbiguous, GoalNotFound
+from goal_engine.state.store import GoalStateStore
+from goal_engine.types import GoalId
 
 LATEST = "latest"
 PREFIX = "goal-"
 SHOWN = 5
 """Candidates that an ambiguous name lists."""
+
+
+async def find_named(store: GoalStateStore, wanted: str) -> GoalId:
+    """Return which goal is meant; the latest is the latest in sight, if any is.
+
+    Raises `GoalNotFound` and `GoalAmbiguous`.
+    """
+    names = await store.names()
+    for name in reversed(names) if wanted.strip() == LATEST else ():
+        found = await store.list((name,))
+        if not any(one.state is not None and one.state.archived for one in found):
+            return name
+    return GoalId(find_goal(names, wanted))
 
 
 def find_goal(names: Sequence[str], wanted: str) -> str:

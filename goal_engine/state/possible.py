@@ -128,6 +128,8 @@ CHANGED = Condition(
 )
 APPLIED = _unless("its change was applied", lambda s: s.applied, "its change was not applied")
 HAS_CHANGE = _unless("there is a change", lambda s: s.tree, "it has no change yet")
+LISTED = _unless("it is not archived", lambda s: not s.archived, "it is archived already")
+ARCHIVED = _unless("it is archived", lambda s: s.archived, "it is not archived")
 HAS_PROOF = _unless("there is a proof", lambda s: s.proof, "it has no proof yet")
 
 
@@ -198,6 +200,8 @@ OPERATIONS: tuple[Row, ...] = (
         _at((*WAITING, S.RUNNING, S.CANCELLED), given=HAS_CHANGE)
         | _at((S.NOT_READY, S.READY, S.DELIVERED)),
         UNTOLD),
+    Row("archive", _at(set(S) - {S.RUNNING}, e.GoalArchived, given=LISTED), UNTOLD),
+    Row("unarchive", _at(set(S) - {S.RUNNING}, e.GoalUnarchived, given=ARCHIVED), UNTOLD),
     *(Row(verb, _at(S), UNTOLD) for verb in ("log", "open", "replay")),
 )  # fmt: skip
 """Every operation on a goal, the likeliest first.  `undo` is `apply --undo`."""

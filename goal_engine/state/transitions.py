@@ -54,6 +54,7 @@ _WORK = (
     e.BudgetChecked,
     e.SpendReported,
 )
+_SHELVED = (e.GoalArchived, e.GoalUnarchived)
 _RESUME: Moves = {e.GoalResumed: S.RUNNING, e.GoalCancelled: S.CANCELLED}
 _START: Moves = {e.GoalStarted: S.RUNNING, e.GoalCancelled: S.CANCELLED}
 
@@ -62,6 +63,7 @@ TRANSITIONS: Mapping[GoalStatus | None, Moves] = {
     S.PLANNED: {
         **_START,
         **_stays(S.PLANNED, e.GoalPlanned, e.GoalRestated, e.QuestionsAsked, e.BudgetExtended),
+        **_stays(S.PLANNED, *_SHELVED),
         e.GoalBlocked: S.BLOCKED_ON_HUMAN,
     },
     S.RUNNING: {
@@ -73,7 +75,7 @@ TRANSITIONS: Mapping[GoalStatus | None, Moves] = {
         e.GoalNotReady: S.NOT_READY,
         e.GoalCancelled: S.CANCELLED,
     },
-    S.PAUSED: {**_RESUME, **_stays(S.PAUSED, e.BudgetExtended)},
+    S.PAUSED: {**_RESUME, **_stays(S.PAUSED, e.BudgetExtended, *_SHELVED)},
     S.BLOCKED_ON_HUMAN: {
         **_RESUME,
         **_stays(
@@ -88,6 +90,7 @@ TRANSITIONS: Mapping[GoalStatus | None, Moves] = {
             e.GoalJudged,
             e.ProofRecorded,
             e.BudgetExtended,
+            *_SHELVED,
         ),
         e.GoalPlanned: S.PLANNED,
         e.GoalBlocked: S.BLOCKED_ON_HUMAN,
@@ -98,32 +101,33 @@ TRANSITIONS: Mapping[GoalStatus | None, Moves] = {
     },
     S.BLOCKED_ON_EXTERNAL: {
         **_RESUME,
-        **_stays(S.BLOCKED_ON_EXTERNAL, e.BudgetExtended),
+        **_stays(S.BLOCKED_ON_EXTERNAL, e.BudgetExtended, *_SHELVED),
         e.GoalPlanned: S.PLANNED,
     },
-    S.NEEDS_MORE_BUDGET: {**_RESUME, **_stays(S.NEEDS_MORE_BUDGET, e.BudgetExtended)},
-    S.FAILED_INFRA: {**_RESUME, **_stays(S.FAILED_INFRA, e.BudgetExtended)},
+    S.NEEDS_MORE_BUDGET: {**_RESUME, **_stays(S.NEEDS_MORE_BUDGET, e.BudgetExtended, *_SHELVED)},
+    S.FAILED_INFRA: {**_RESUME, **_stays(S.FAILED_INFRA, e.BudgetExtended, *_SHELVED)},
     S.NOT_READY: {
         **_START,
         **_stays(S.NOT_READY, e.CriterionAccepted, e.GoalJudged, e.ProofRecorded, e.GoalNotReady),
         **_stays(S.NOT_READY, e.ChangeUndone, e.BudgetExtended, e.GoalRejected),
+        **_stays(S.NOT_READY, *_SHELVED),
         e.GoalReady: S.READY,
         e.GoalBlocked: S.BLOCKED_ON_HUMAN,
         e.VerificationReopened: S.RUNNING,
     },
     S.READY: {
         **_START,
-        **_stays(S.READY, e.HunksTried, e.BudgetExtended),
+        **_stays(S.READY, e.HunksTried, e.BudgetExtended, *_SHELVED),
         **_stays(S.READY, e.ProofRecorded, e.ChangeApplied, e.ChangeUndone, e.DeliveryIntended),
         e.GoalDelivered: S.DELIVERED,
         e.GoalRejected: S.NOT_READY,
         e.VerificationReopened: S.RUNNING,
     },
     S.DELIVERED: {
-        **_stays(S.DELIVERED, e.ProofRecorded, e.ChangeApplied, e.ChangeUndone),
+        **_stays(S.DELIVERED, e.ProofRecorded, e.ChangeApplied, e.ChangeUndone, *_SHELVED),
         e.GoalRejected: S.NOT_READY,
     },
-    S.CANCELLED: {},
+    S.CANCELLED: _stays(S.CANCELLED, *_SHELVED),
 }
 
 

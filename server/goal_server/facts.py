@@ -160,6 +160,8 @@ FACTS: Mapping[type, Say] = {
         f"{event.percent} % of {UNIT[event.limit].words} used: {event.used} of {event.of}"
     ),
     e.BudgetExtended: _extended,
+    e.GoalArchived: lambda _, event: "archived",
+    e.GoalUnarchived: lambda _, event: "taken back from the archive",
     e.GoalReady: lambda _, event: "ready",
     e.GoalNotReady: lambda _, event: "not ready",
     e.GoalDelivered: lambda _, event: f"delivered as {event.branch}",

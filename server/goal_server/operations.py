@@ -256,6 +256,24 @@ async def submit_task(context: Context, params: p.SubmitParams) -> r.GoalView:
     return _view(context, await control.submit_task(ports, state.goal_id, params.task, decision))
 
 
+async def archive_goal(context: Context, params: p.ArchiveParams) -> r.GoalView:
+    """Put a goal out of the lists."""
+    return await _archive(context, params, back=False)
+
+
+async def unarchive_goal(context: Context, params: p.ArchiveParams) -> r.GoalView:
+    """Take a goal back into the lists."""
+    return await _archive(context, params, back=True)
+
+
+async def _archive(context: Context, params: p.ArchiveParams, *, back: bool) -> r.GoalView:
+    state = await _find(context, params.goal)
+    reason = params.reason or ("taken back" if back else "archived")
+    decision = Decision(actor=context.actor, reason=reason)
+    ports = context.engine.ports
+    return _view(context, await control.archive_goal(ports, state.goal_id, decision, back=back))
+
+
 # Look
 
 
@@ -270,9 +288,9 @@ async def list_goals(context: Context, params: p.ListParams) -> r.GoalList:
     is_made_here = context.engine.home.find_made_here()
     lines = [await _line(context, one, is_made_here(one.goal_id)) for one in summaries]
     wanted = params.status
-    return r.GoalList(
-        goals=tuple(line for line in reversed(lines) if not wanted or line.status in wanted)
-    )
+    found = [line for line in reversed(lines) if not wanted or line.status in wanted]
+    shown = tuple(line for line in found if params.archived or not line.archived)
+    return r.GoalList(goals=shown, archived=sum(line.archived for line in found))
 
 
 async def _line(context: Context, summary: Summary, made_here: bool) -> r.GoalLine:

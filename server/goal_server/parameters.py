@@ -107,6 +107,7 @@ class ListParams(Params):
     """Which goals."""
 
     status: tuple[str, ...] = Field(default=(), description="Only goals with this status.")
+    archived: bool = Field(default=False, description="The archived goals as well.")
 
 
 def _figure(name: str, description: str) -> Any:
@@ -276,6 +277,10 @@ class StopParams(Params):
 
     goal: str = _goal()
     reason: str = Field(default="", description="Why, for the record.")
+
+
+class ArchiveParams(StopParams):
+    """A goal to put away, or to take back."""
 
 
 class PauseParams(StopParams):

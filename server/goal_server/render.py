@@ -234,7 +234,7 @@ def _time(one: r.TimeView) -> tuple[str, ...]:
 
 
 def _list(goals: r.GoalList) -> Iterator[str]:
-    if not goals.goals:
+    if not goals.goals and not goals.archived:
         yield 'No goals here yet. Begin with: goalproof run "Make the linter pass"'
         return
     yield from _table(
@@ -243,10 +243,15 @@ def _list(goals: r.GoalList) -> Iterator[str]:
             plain_line(line.id),
             f"{line.done}/{line.total}" if line.total else "",
             ("" if line.made_here else "not made here: ")
+            + ("archived: " if line.archived else "")
             + plain_line(line.damage or line.notice or line.text),
         )
         for line in goals.goals
     )
+    hidden = goals.archived - sum(line.archived for line in goals.goals)
+    if hidden:
+        is_are = "is" if hidden == 1 else "are"
+        yield f"{_count(hidden, 'goal')} {is_are} archived; `list --archived` shows them."
 
 
 def _adopted(adopted: r.AdoptedView) -> Iterator[str]:

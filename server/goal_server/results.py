@@ -428,6 +428,8 @@ class GoalView(View):
     """What does not merge, while nobody has seen to it."""
     sandbox: tuple[str, ...] = ()
     """What its workers and gates ran in, one phrase each; none before anything ran."""
+    archived: bool = False
+    """Whether lists leave it out."""
 
 
 class GoalLine(View):
@@ -447,6 +449,8 @@ class GoalLine(View):
     """Whether this store wrote it; of another's goal nothing was seen here."""
     possible: tuple[str, ...] = ()
     """The operations that are possible as it stands; none where it cannot be read."""
+    archived: bool = False
+    """Whether lists leave it out unless they are asked for the archived ones too."""
 
 
 class AdoptedView(View):
@@ -466,6 +470,8 @@ class GoalList(View):
     """Every goal of a workspace, newest first."""
 
     goals: tuple[GoalLine, ...]
+    archived: int = 0
+    """How many of those that were asked for are archived, listed or not."""
 
 
 class SeenView(View):
@@ -828,6 +834,10 @@ def render_goal(
         reasons=state.judgement.reasons if state.judgement else (),
         next=find_next_steps(state),
         notices=(
+            *(
+                ("archived: `list --archived` shows it, `unarchive` takes it back",)
+                * state.archived
+            ),
             *state.created.notices,
             *_render_kept(state),
             *_render_delivered(state),
@@ -840,6 +850,7 @@ def render_goal(
         receipt=_render_receipt(state),
         hunks=state.hunks.count if state.hunks and state.hunks.tree == state.tree else None,
         possible=find_possible(state),
+        archived=state.archived,
         decisions=tuple(map(_render_decided, state.decisions)),
         conflict=_render_conflict(state),
         sandbox=say_confinement(state.confined),
@@ -897,6 +908,7 @@ def render_line(summary: Summary, made_here: bool = True, gone: str = "") -> Goa
         notice=summary.notice or gone,
         made_here=made_here,
         possible=find_possible(state),
+        archived=state.archived,
     )
 
 

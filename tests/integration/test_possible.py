@@ -155,6 +155,7 @@ class Goal:
     more: tuple[c.Command, ...] = ()
     applied: bool = False
     """Whether its change stands in the checkout's files."""
+    archived: bool = False
 
 
 def applied(state: GoalState) -> c.Command:
@@ -192,7 +193,18 @@ def list_goals() -> Mapping[str, Goal]:
         "delivered": Goal("delivered"),
         "delivered and applied": Goal("delivered", applied=True),
         "cancelled": Goal("planned", (c.StopGoal(e.ControlKind.CANCEL, "asked"),)),
+        **{f"{name}, archived": replace(goal, archived=True) for name, goal in ARCHIVED.items()},
     }
+
+
+ARCHIVED: Mapping[str, Goal] = {
+    **{name: Goal("planned", (c.StartGoal(), *STOPS[name])) for name in (
+        "paused", "needs more budget", "no disk", "waits for something outside",
+        "waits for somebody", "cancelled while it ran",
+    )},
+    **{name: Goal(name) for name in ("planned", "ready", "not ready", "delivered")},
+}  # fmt: skip
+"""One in each status in which a goal can be archived."""
 
 
 async def make(world: World, ports: Ports, store: Copied, goal: Goal) -> GoalState:
@@ -214,6 +226,8 @@ async def make(world: World, ports: Ports, store: Copied, goal: Goal) -> GoalSta
         change = applied(await ports.read(goal_id))
         if (await ports.read(goal_id)).status is not S.NOT_READY:
             await ports.transact(goal_id, change)
+    if goal.archived:
+        await control.archive_goal(ports, goal_id, ME)
     return await ports.read(goal_id)
 
 
@@ -321,6 +335,8 @@ CALLS: Mapping[str, Callable[[Ports, GoalState], Awaitable[object]]] = {
     "review": review.review_goal,
     "log": _log,
     "budget": _budget,
+    "archive": lambda ports, s: control.archive_goal(ports, s.goal_id, ME),
+    "unarchive": lambda ports, s: control.archive_goal(ports, s.goal_id, ME, back=True),
     "replay": lambda ports, s: replay_goal(ports, s.goal_id),
     "open": _open,
 }
@@ -368,7 +384,8 @@ async def ask_all(world: World) -> Sequence[Seen]:
     for name, goal in list_goals().items():
         store = Copied(world.ports.store, {})
         await make(world, replace(world.ports, store=store), store, goal)
-        seen += [await ask(world, store, name, verb) for verb in ROWS]
+        verbs = ("archive", "unarchive") if goal.archived else ROWS
+        seen += [await ask(world, store, name, verb) for verb in verbs]
     return seen
 
 
@@ -441,10 +458,10 @@ def check_no_goal_is_stuck(cells: Sequence[Seen]) -> None:
     """Whatever a goal waits for, there is something to do about it but to give it up."""
     moving = (
         set(ROWS)
-        - {"cancel", "diff", "proof", "undo"}
+        - {"cancel", "diff", "proof", "undo", "archive", "unarchive"}
         - {r.verb for r in OPERATIONS if r.only_reads}
     )
-    for name in list_goals():
+    for name in (name for name, goal in list_goals().items() if not goal.archived):
         here = [seen for seen in cells if seen.goal == name]
         ways = {seen.verb for seen in here if seen.error is None} & moving
         assert ways or here[0].status is S.CANCELLED, name

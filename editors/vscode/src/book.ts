@@ -73,6 +73,7 @@ export class GoalBook {
       notice: known?.line.notice ?? '',
       madeHere: known?.line.madeHere ?? true,
       possible: view.possible,
+      archived: view.archived,
     };
     const entry = { root, line, view, progress: known?.progress ?? this.adopt(view.id) };
     if (known) {

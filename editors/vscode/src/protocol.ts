@@ -43,6 +43,8 @@ export const COMMANDS = {
   verify: "goal.verify",
   hunks: "goal.hunks",
   verifyProof: "goal.verifyProof",
+  archive: "goal.archive",
+  unarchive: "goal.unarchive",
   adopt: "goal.adopt",
   gates: "goal.gates",
   trustGate: "goal.trustGate",
@@ -307,6 +309,7 @@ export interface GoalView {
   readonly decisions: readonly DecisionView[];
   readonly conflict: ConflictView | null;
   readonly sandbox: readonly string[];
+  readonly archived: boolean;
 }
 
 /** A new goal. */
@@ -413,6 +416,8 @@ export interface SubmitParams {
 export interface ListParams {
   /** Only goals with this status. */
   readonly status?: readonly string[];
+  /** The archived goals as well. */
+  readonly archived?: boolean;
 }
 
 /** One goal in a list.  A damaged one has `damage` and little else. */
@@ -428,11 +433,13 @@ export interface GoalLine {
   readonly notice: string;
   readonly madeHere: boolean;
   readonly possible: readonly string[];
+  readonly archived: boolean;
 }
 
 /** Every goal of a workspace, newest first. */
 export interface GoalList {
   readonly goals: readonly GoalLine[];
+  readonly archived: number;
 }
 
 /** One goal. */
@@ -842,6 +849,14 @@ export interface ReverificationView {
   readonly supersededBecause: string;
 }
 
+/** A goal to put away, or to take back. */
+export interface ArchiveParams {
+  /** The goal's id, the beginning of one, or `latest`. */
+  readonly goal: string;
+  /** Why, for the record. */
+  readonly reason?: string;
+}
+
 /** Nothing. */
 export interface NoParams {
 }
@@ -1080,6 +1095,10 @@ export interface Operations {
   readonly "goal.hunks": { readonly params: HunksParams & Rooted; readonly result: HunksView };
   /** Check a proof; with --run, re-execute it in a clean checkout. */
   readonly "goal.verifyProof": { readonly params: VerifyProofParams & Rooted; readonly result: ReverificationView };
+  /** Put a goal that stands still out of the lists; nothing of it goes. */
+  readonly "goal.archive": { readonly params: ArchiveParams & Rooted; readonly result: GoalView };
+  /** Take an archived goal back into the lists. */
+  readonly "goal.unarchive": { readonly params: ArchiveParams & Rooted; readonly result: GoalView };
   /** Let goals be made here although the store was moved, copied or came from elsewhere. */
   readonly "goal.adopt": { readonly params: NoParams & Rooted; readonly result: AdoptedView };
   /** Show the gates of this workspace and why each was chosen. */

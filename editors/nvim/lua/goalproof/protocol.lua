@@ -224,6 +224,7 @@
 ---@field decisions goalproof.DecisionView[]
 ---@field conflict goalproof.ConflictView|nil
 ---@field sandbox string[]
+---@field archived boolean
 
 --- A new goal.
 ---@class goalproof.PlanParams
@@ -285,6 +286,7 @@
 --- Which goals.
 ---@class goalproof.ListParams
 ---@field status? string[] Only goals with this status.
+---@field archived? boolean The archived goals as well.
 
 --- One goal in a list.  A damaged one has `damage` and little else.
 ---@class goalproof.GoalLine
@@ -299,10 +301,12 @@
 ---@field notice string
 ---@field madeHere boolean
 ---@field possible string[]
+---@field archived boolean
 
 --- Every goal of a workspace, newest first.
 ---@class goalproof.GoalList
 ---@field goals goalproof.GoalLine[]
+---@field archived number
 
 --- One goal.
 ---@class goalproof.GoalParams
@@ -621,6 +625,11 @@
 ---@field supersededBy string|nil
 ---@field supersededBecause string
 
+--- A goal to put away, or to take back.
+---@class goalproof.ArchiveParams
+---@field goal string The goal's id, the beginning of one, or `latest`.
+---@field reason? string Why, for the record.
+
 --- Nothing.
 ---@class goalproof.NoParams
 
@@ -801,6 +810,8 @@ M.commands = {
   verify = 'goal.verify',
   hunks = 'goal.hunks',
   verifyProof = 'goal.verifyProof',
+  archive = 'goal.archive',
+  unarchive = 'goal.unarchive',
   adopt = 'goal.adopt',
   gates = 'goal.gates',
   trustGate = 'goal.trustGate',

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { GoalBook } from '../../src/book';
-import { GOAL, ROOT, goal, line, progress } from './builders';
+import { GOAL, ROOT, goal, line, list, progress } from './builders';
 
 function aBook(): GoalBook {
   const book = new GoalBook();
-  book.setList(ROOT, { goals: [line()] });
+  book.setList(ROOT, list(line()));
   return book;
 }
 
@@ -43,9 +43,9 @@ test('a new goal stands before the older ones', () => {
 test('a list forgets goals that are gone and keeps views that still hold', () => {
   const book = aBook();
   book.setView(ROOT, goal({ status: 'ready' }));
-  book.setList(ROOT, { goals: [line({ status: 'ready' })] });
+  book.setList(ROOT, list(line({ status: 'ready' })));
   assert.ok(book.find(GOAL)?.view);
-  book.setList(ROOT, { goals: [] });
+  book.setList(ROOT, list());
   assert.equal(book.find(GOAL), undefined);
 });
 
@@ -62,7 +62,7 @@ test('a goal that is made and done before its folder is known is told of once', 
   const book = new GoalBook();
   assert.equal(book.see(progress({ rev: 1 })), undefined);
   assert.equal(book.see(progress({ rev: 2, status: 'ready' })), undefined);
-  const moves = book.setList(ROOT, { goals: [line({ status: 'ready' })] });
+  const moves = book.setList(ROOT, list(line({ status: 'ready' })));
   assert.deepEqual(
     moves.map((move) => [move.from, move.to]),
     [['planned', 'ready']],
@@ -72,11 +72,11 @@ test('a goal that is made and done before its folder is known is told of once', 
 
 test('goals that were there before are no news', () => {
   const book = new GoalBook();
-  assert.deepEqual(book.setList(ROOT, { goals: [line({ status: 'ready' })] }), []);
+  assert.deepEqual(book.setList(ROOT, list(line({ status: 'ready' }))), []);
 });
 
 test('a goal that another process ended is news once the list tells it', () => {
-  const moves = aBook().setList(ROOT, { goals: [line({ status: 'not_ready' })] });
+  const moves = aBook().setList(ROOT, list(line({ status: 'not_ready' })));
   assert.deepEqual(
     moves.map((move) => [move.from, move.to]),
     [['running', 'not_ready']],

@@ -4,6 +4,7 @@ import type {
   CriterionView,
   GateView,
   GoalLine,
+  GoalList,
   GoalProgress,
   GoalView,
   TaskView,
@@ -35,9 +36,12 @@ export const line = (more: Partial<GoalLine> = {}): GoalLine => ({
   damage: '',
   madeHere: true,
   possible: [],
+  archived: false,
   notice: '',
   ...more,
 });
+
+export const list = (...goals: GoalLine[]): GoalList => ({ goals, archived: 0 });
 
 export const progress = (more: Partial<GoalProgress> = {}): GoalProgress => ({
   goalId: GOAL,
@@ -154,5 +158,6 @@ export const goal = (more: Partial<GoalView> = {}): GoalView =>
       'cancel',
       'review',
     ],
+    archived: false,
     ...more,
   }) as GoalView;
