@@ -24,8 +24,8 @@ EACH = pytest.mark.parametrize("operation", OPERATIONS, ids=lambda row: row.name
 def test_every_verb_of_the_first_slice_is_there() -> None:
     verbs = [row.name for row in OPERATIONS] + [row.name for row in CLI_COMMANDS]
     assert " ".join(sorted(verbs)) == (
-        "accept adopt agents answer apply budget cancel deliver demo diagnose diff execute gates hunks list log lsp open pause plan"
-        " proof reject replay resume review revise run show submit trust-gate verify verify-proof"
+        "accept adopt agents answer apply archive budget cancel deliver demo diagnose diff execute gates hunks list log lsp open pause plan"
+        " proof reject replay resume review revise run show submit trust-gate unarchive verify verify-proof"
     )
 
 
