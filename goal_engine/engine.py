@@ -11,6 +11,7 @@ from pathlib import Path
 from threading import Lock
 
 from goal_engine.binding import Binding
+from goal_engine.dispatch.tasks.team import LocalTeamRunner
 from goal_engine.errors import NotAdopted, RepositoryUnusable
 from goal_engine.gates.choose import GateChoice, choose_gates
 from goal_engine.gates.trust import Trust
@@ -77,6 +78,7 @@ class Engine:
                 "manual": ManualWorker(),
             },
             publish=self._publish,
+            team=LocalTeamRunner(),
         )
 
     @property

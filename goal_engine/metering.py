@@ -73,6 +73,8 @@ class Meter:
 
     def report(self, name: str, spent: Spend) -> None:
         """Take notice of what an attempt under way has used by now, in all."""
+        if self._reported.get(name) == spent:
+            return
         self._reported[name] = spent
         self._told.set()
         self._look()

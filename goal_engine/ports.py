@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -14,7 +14,7 @@ from goal_engine.runtime.environment import Environment
 from goal_engine.runtime.repository import EvidenceRepository
 from goal_engine.runtime.running import Running
 from goal_engine.state.commands import Command
-from goal_engine.state.events import GoalEvent
+from goal_engine.state.events import GoalEvent, TaskFailed, TaskFinished
 from goal_engine.state.model import GoalState
 from goal_engine.state.store import Clock, GoalStateStore, Publisher, transact
 from goal_engine.task_graph.graph import GoalTask
@@ -86,6 +86,59 @@ class Worker(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Attempt:
+    """One attempt at a task, as it goes to wherever the work is done."""
+
+    task: GoalTask
+    number: int
+    """1 is the first."""
+    base: str
+    """The commit it starts from."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of an attempt."""
+
+    ended: TaskFinished | TaskFailed
+    trouble: Trouble | None = None
+    """What kept it from being one, where it failed through no fault of the task."""
+
+
+class Foreman(Protocol):
+    """The engine's side of a wave: what is given out, and where its results are written down."""
+
+    async def begin(self, task: GoalTask) -> Attempt | None:
+        """Write down that an attempt begins, before it does; `None` where there is no room for it."""
+        ...
+
+    async def work(self, attempt: Attempt) -> Outcome:
+        """Do the work, in this process.  What it started is dead once this has returned or raised."""
+        ...
+
+    async def end(self, attempt: Attempt, outcome: Outcome) -> None:
+        """Write down what came of it; one that comes too late counts for nothing."""
+        ...
+
+
+class TeamRunner(Protocol):
+    """Carries out a wave, here or elsewhere (seed: `TeamRunner`); `tests/contract` holds it to this.
+
+    Each task is begun once, in the order given as places become free, worked on once and ended once;
+    one that cannot begin is left alone.  An attempt keeps its place until its end is written down:
+    results that nobody has recorded are never more than there are places.  Retries are the engine's.
+    """
+
+    async def run(self, tasks: Sequence[GoalTask], foreman: Foreman, at_once: int) -> None:
+        """Return when all of `tasks` are over, `at_once` under way at most, people not counted.
+
+        Cancelled, or when one of the foreman's calls raises, it begins nothing more, and raises once
+        all that it began is dead; what was cut off is not ended.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
 class Ports:
     """The world as the engine's functions see it."""
 
@@ -100,6 +153,8 @@ class Ports:
     """Opens the evidence repository, once; runs git, so only where that is trusted."""
     workers: Mapping[str, Worker]
     publish: Publisher
+    team: TeamRunner
+    """Who carries waves out."""
 
     async def transact(self, goal_id: GoalId, command: Command) -> GoalState:
         """Change a goal: see `goal_engine.state.store.transact`."""

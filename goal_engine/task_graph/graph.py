@@ -93,6 +93,11 @@ class GoalTask(Frozen):
     """Of tasks that could run, those with a higher one go first; else the plan's order."""
 
     @property
+    def by_hand(self) -> bool:
+        """Whether a person does it, who takes no agent's place and as long as they take."""
+        return self.worker == "manual"
+
+    @property
     def metered(self) -> bool:
         """Whether it costs nothing that has to be paid for, so that nothing of it can be unknown."""
         return self.worker != "cli"

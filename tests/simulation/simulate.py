@@ -23,6 +23,7 @@ from goal_engine import lifecycle
 from goal_engine.budget import SAYS_NOTHING, UNITS, GoalBudget, Reporting, Reports
 from goal_engine.control import cancel_goal, pause_goal
 from goal_engine.decision import Criterion, EvidenceKind
+from goal_engine.dispatch.tasks.team import LocalTeamRunner
 from goal_engine.errors import GoalError
 from goal_engine.lifecycle import execute_goal, recover_goal, resume_goal, verify_goal
 from goal_engine.ports import Ports
@@ -229,6 +230,7 @@ class Simulation:
             open_repository=lambda: repository,
             workers={"recipe": worker, "cli": worker},
             publish=lambda state, entry: self.monitor.acknowledge(GOAL, entry),
+            team=LocalTeamRunner(),
         )
 
     def entropy(self) -> int:

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from goal_engine.budget import Room
-from goal_engine.dispatch.tasks import scheduler, waves
+from goal_engine.dispatch.tasks import scheduler, team
 from goal_engine.state import decide
 from goal_engine.task_graph.graph import GoalTaskGraph
 from goal_engine.types import GoalStatus, TaskStatus
@@ -108,11 +108,11 @@ def no_dependencies(monkeypatch):
 
 
 def no_slots(monkeypatch):
-    class Open(waves.asyncio.Semaphore):
+    class Open(team.asyncio.Semaphore):
         def __init__(self, value):
             super().__init__(100)
 
-    monkeypatch.setattr(waves.asyncio, "Semaphore", Open)
+    monkeypatch.setattr(team.asyncio, "Semaphore", Open)
 
 
 def no_budget(monkeypatch):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import nullcontext
+from contextlib import AsyncExitStack
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from goal_engine.dispatch.tasks.turns import run_turn
 from goal_engine.errors import GoalError
 from goal_engine.evidence import GoalGitEvidence
 from goal_engine.metering import Meter
-from goal_engine.ports import Ports, WorkerTurn
+from goal_engine.ports import Attempt, Outcome, Ports, WorkerTurn
 from goal_engine.proof.confinement import BY_HAND
 from goal_engine.proof.verdict import say_rejection
 from goal_engine.runtime.sandbox import AGENT
@@ -24,7 +25,7 @@ from goal_engine.state.commands import Record, RecordStep
 from goal_engine.state.model import GoalState
 from goal_engine.task_graph.globs import match_glob
 from goal_engine.task_graph.graph import GoalTask
-from goal_engine.types import TaskStatus, Trouble
+from goal_engine.types import TaskStatus
 from goal_engine.worktree import Workbench
 
 ONE_ATTEMPT = Spend(attempts=1)
@@ -33,16 +34,15 @@ ONE_ATTEMPT = Spend(attempts=1)
 async def run_wave(
     ports: Ports, bench: Workbench, state: GoalState, wave: Wave, meter: Meter
 ) -> GoalState:
-    """Run the tasks of `wave`, at most `max_agents` at once, and return the goal afterwards.
+    """Let the team run the tasks of `wave`, and return the goal afterwards.
 
     A task for which the limits have no room when its turn comes stays pending.  Cancelled, it
     returns only when every process is dead; what was under way is not recorded, but for what it
     had reported of what it used.
     """
-    slots = asyncio.Semaphore(state.budget.max_agents)
-    async with asyncio.TaskGroup() as group:
-        for task in wave.tasks:
-            group.create_task(_attempt(ports, bench, state, task, slots, meter))
+    await ports.team.run(
+        wave.tasks, WaveForeman(ports, bench, state, meter), state.budget.max_agents
+    )
     after = await ports.read(state.goal_id)
     facts = tuple(
         e.TasksBlocked(tasks=blocked, by=task.id)
@@ -53,74 +53,82 @@ async def run_wave(
     return await ports.transact(state.goal_id, Record(facts)) if facts else after
 
 
-async def _attempt(
-    ports: Ports,
-    bench: Workbench,
-    state: GoalState,
-    task: GoalTask,
-    slots: asyncio.Semaphore,
-    meter: Meter,
-) -> None:
-    by_hand = task.worker == "manual"
-    reports = {name: worker.reports for name, worker in ports.workers.items()}
-    async with (
-        nullcontext() if by_hand else slots,  # a person takes no agent's place
-        bench.door.step(counted=not by_hand),  # and nobody waits for them to pause
-    ):
-        if meter.hold(await ports.read(state.goal_id), find_need(task, reports)):
-            return  # what ran before it used more than was thought
+class WaveForeman:
+    """The `Foreman` of one wave of a goal that stood at `state` when the wave began."""
+
+    def __init__(self, ports: Ports, bench: Workbench, state: GoalState, meter: Meter) -> None:
+        self._ports, self._bench, self._state, self._meter = ports, bench, state, meter
+        self._reports = {name: worker.reports for name, worker in ports.workers.items()}
+        self._inside: dict[str, AsyncExitStack] = {}
+        """What each task that is under way has to give back."""
+
+    async def begin(self, task: GoalTask) -> Attempt | None:
+        """Go in, hold back what the attempt may use, and record that it begins."""
+        state, before = self._state, self._state.tasks[task.id]
+        base = state.commit or state.created.base_commit
+        if before.folder is not None and before.base is not None:
+            base = before.base
+        async with AsyncExitStack() as stack:
+            # nobody waits for a person to pause
+            await stack.enter_async_context(self._bench.door.step(counted=not task.by_hand))
+            now = await self._ports.read(state.goal_id)
+            if self._meter.hold(now, find_need(task, self._reports)):
+                return None  # what ran before it used more than was thought
+            stack.callback(self._meter.release, task.id)
+            attempt = Attempt(task, before.attempts + 1, base)
+            sandbox = BY_HAND if task.by_hand else self._bench.sandbox.said
+            begun = e.TaskStarted(
+                task=task.id, attempt=attempt.number, base_commit=base, sandbox=sandbox
+            )
+            await self._ports.transact(state.goal_id, Record((begun,)))
+            self._inside[task.id] = stack.pop_all()
+        return attempt
+
+    async def work(self, attempt: Attempt) -> Outcome:
+        """Give the attempt its place, and let its worker work there."""
+        task, bench, meter = attempt.task, self._bench, self._meter
+        again = self._state.tasks[task.id].folder is not None
+        place = (
+            bench.desk(task.id, attempt.base, again=again)
+            if task.by_hand
+            else bench.workspace(task.id, attempt.base)
+        )
+        since = meter.spent.wall_ms
         try:
-            await _carry_out(ports, bench, state, task, meter)
-        finally:
-            meter.release(task.id)
+            async with place as workspace:
+                outcome = await _work(self._ports, bench, self._state, attempt, workspace, meter)
+        except BaseException as error:
+            reported = meter.find_reported(task.id)
+            if reported is not None and isinstance(error, asyncio.CancelledError):
+                used = e.SpendReported(task=task.id, attempt=attempt.number, spent=reported)
+                record = self._ports.transact(self._state.goal_id, Record((used,)))
+                await asyncio.shield(record)
+            await self._inside.pop(task.id).aclose()
+            raise
+        took = 0 if task.by_hand else meter.spent.wall_ms - since
+        return replace(outcome, ended=outcome.ended.changed(wall_ms=took))
 
-
-async def _carry_out(
-    ports: Ports, bench: Workbench, state: GoalState, task: GoalTask, meter: Meter
-) -> None:
-    by_hand, before = task.worker == "manual", state.tasks[task.id]
-    base = state.commit or state.created.base_commit
-    if before.folder is not None and before.base is not None:
-        base = before.base
-    attempt = before.attempts + 1
-    sandbox = BY_HAND if by_hand else bench.sandbox.said
-    begun = e.TaskStarted(task=task.id, attempt=attempt, base_commit=base, sandbox=sandbox)
-    await ports.transact(state.goal_id, Record((begun,)))
-    place = (
-        bench.desk(task.id, base, again=before.folder is not None)
-        if by_hand
-        else bench.workspace(task.id, base)
-    )
-    since = meter.spent.wall_ms
-    try:
-        async with place as workspace:
-            ended, trouble = await _work(ports, bench, state, task, attempt, base, workspace, meter)
-    except asyncio.CancelledError:
-        reported = meter.find_reported(task.id)
-        if reported is not None:
-            used = e.SpendReported(task=task.id, attempt=attempt, spent=reported)
-            await asyncio.shield(ports.transact(state.goal_id, Record((used,))))
-        raise
-    ended = ended.changed(wall_ms=0 if by_hand else meter.spent.wall_ms - since)
-    fact: e.AttemptEnded = ended
-    if isinstance(ended, e.TaskFailed):
-        chance = ports.ids.entropy()
-        fact = retry_or_fail(state, ended, trouble, ports.clock.now(), chance)
-    step = RecordStep("task", meter.in_flight, (fact,), task.id)
-    await ports.transact(state.goal_id, step)
+    async def end(self, attempt: Attempt, outcome: Outcome) -> None:
+        """Record how it ended, or that it is made again later, and give back what it held."""
+        ports, ended = self._ports, outcome.ended
+        fact: e.AttemptEnded = ended
+        if isinstance(ended, e.TaskFailed):
+            chance = ports.ids.entropy()
+            fact = retry_or_fail(self._state, ended, outcome.trouble, ports.clock.now(), chance)
+        async with self._inside.pop(attempt.task.id):
+            step = RecordStep("task", self._meter.in_flight, (fact,), attempt.task.id)
+            await ports.transact(self._state.goal_id, step)
 
 
 async def _work(
     ports: Ports,
     bench: Workbench,
     state: GoalState,
-    task: GoalTask,
-    attempt: int,
-    base: str,
+    attempt: Attempt,
     workspace: Path,
     meter: Meter,
-) -> tuple[e.TaskFinished | e.TaskFailed, Trouble | None]:
-    """Return how an attempt ended, and what kept it from being one."""
+) -> Outcome:
+    task, base = attempt.task, attempt.base
     log = bench.log_path(task.id)
     environment = await bench.environment(workspace, base, state.tasks[task.id].exclude)
     repair = state.find_repair(task.id)
@@ -148,7 +156,7 @@ async def _work(
     def failed(reason: str) -> e.TaskFailed:
         return e.TaskFailed(
             task=task.id,
-            attempt=attempt,
+            attempt=attempt.number,
             reason=reason,
             spent=spent,
             log=kept,
@@ -156,27 +164,28 @@ async def _work(
         )
 
     if not result.ended:
-        return failed(result.reason), result.trouble
+        return Outcome(failed(result.reason), result.trouble)
     try:
         commit, evidence = await in_thread(bench.take_result, workspace, task.id, base, environment)
     except GoalError as error:
-        return failed(error.paragraph), None
+        return Outcome(failed(error.paragraph))
     outside = find_outside(evidence, task)
     if outside:
-        return failed(f"it changed what its write set leaves out: {', '.join(outside[:5])}"), None
+        beyond = f"it changed what its write set leaves out: {', '.join(outside[:5])}"
+        return Outcome(failed(beyond))
     left = find_left_undone(state, evidence, repair)
     if left:
-        return failed(left), None
+        return Outcome(failed(left))
     finished = e.TaskFinished(
         task=task.id,
-        attempt=attempt,
+        attempt=attempt.number,
         commit=commit,
         evidence=evidence,
         spent=spent,
         log=kept,
         seeding=environment.seeding,
     )
-    return finished, None
+    return Outcome(finished)
 
 
 def find_findings(state: GoalState, repair: e.RepairPlanned | None) -> tuple[str, ...]:
