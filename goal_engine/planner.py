@@ -77,6 +77,8 @@ class CreateGoalOptions:
     review: ReviewPolicy = ReviewPolicy()
     setup: tuple[tuple[str, ...], ...] = ()
     """Commands that make each workspace ready, locked and approved like the gates."""
+    keeps_setup: bool = True
+    """Whether what they made may be kept for the next workspace."""
     notices: tuple[str, ...] = ()
     """What a person should know about how the gates were chosen."""
     until_ready: bool = True
@@ -213,6 +215,7 @@ def _created(
         copies=options.copies,
         review=options.review,
         setup=options.setup,
+        keeps_setup=options.keeps_setup,
         budget=options.budget or (plan.budget if plan else GoalBudget()),
         delivery=options.delivery,
         notices=(*notices, *options.notices),

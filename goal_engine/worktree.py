@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
+import platform
 import shlex
 import shutil
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
@@ -15,6 +16,7 @@ from contextlib import AbstractContextManager, asynccontextmanager, contextmanag
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from time import perf_counter
+from typing import Literal
 
 from goal_engine.errors import (
     EnvironmentUnusable,
@@ -26,6 +28,7 @@ from goal_engine.errors import (
     ToolMissing,
 )
 from goal_engine.evidence import GoalGitEvidence
+from goal_engine.installers import find_read
 from goal_engine.runtime.door import Door
 from goal_engine.runtime.environment import (
     Environment,
@@ -50,6 +53,14 @@ from goal_engine.runtime.sandbox import (
     find_hidden,
     find_objects,
     find_own,
+)
+from goal_engine.runtime.set_ups import (
+    SetUps,
+    digest,
+    digest_file,
+    find_key,
+    identify_program,
+    look,
 )
 from goal_engine.runtime.submodules import Submodules, describe_views, list_touched
 from goal_engine.runtime.threads import in_thread
@@ -93,6 +104,19 @@ class Standing:
     variables: Mapping[str, str]
     """What everything that runs there is told beside its environment: its ports."""
     seeding: tuple[SeedingPart, ...] = ()
+    fresh: bool = True
+    """Whether it is as it was made: nobody worked in it yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class SetUp:
+    """What the set-up commands came to in one workspace."""
+
+    places: tuple[str, ...]
+    """Paths of what they made, which is no part of a result."""
+    how: Literal["ran", "kept"] = "ran"
+    said: str = ""
+    """What became of what they made, the same for all workspaces that it is made for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +150,10 @@ class Workbench:
     """Paths of the base: what is tracked is never copied, or a deleted file would come back."""
     ports: Path | None = None
     """Has the locks of the ranges of ports; no workspace gets one without it."""
+    kept: SetUps | None = None
+    """Where what the set-up commands make is kept for the next workspace."""
+    making: dict[str, asyncio.Lock] = field(default_factory=dict, repr=False)
+    """The set-ups under way: of several workspaces that need the same, one makes it."""
     standing: dict[Path, Standing] = field(default_factory=dict, repr=False)
     """What is known of the workspaces that stand now."""
     sandbox: Sandbox = NO_SANDBOX
@@ -162,7 +190,8 @@ class Workbench:
         if not (again and path.is_dir()):
             await in_thread(self._clear, path)
             await in_thread(self.repository.make_workspace, path, commit)
-        with self._stands(path):
+        with self._stands(path) as standing:
+            standing.fresh = not again
             yield path
 
     @contextmanager
@@ -254,6 +283,66 @@ class Workbench:
     async def _set_up(self, workspace: Path, commit: str, view: Environment) -> Environment:
         """What the commands make beside the commit's files is never part of a result."""
         begun = perf_counter()
+        made = await self._make_ready(workspace, commit, view)
+        key = hashlib.sha256(repr((view.key, self.setup)).encode()).hexdigest()
+        commands = "; ".join(shlex.join(argv) for argv in self.setup)
+        part = SeedingPart(part="set-up", ms=ms_since(begun), how=made.how)
+        return replace(
+            view,
+            exclude=(*view.exclude, *made.places),
+            notes=(*view.notes, f"set up with {commands}{made.said}"),
+            key=key,
+            seeding=(*view.seeding, part),
+        )
+
+    async def _make_ready(self, workspace: Path, commit: str, view: Environment) -> SetUp:
+        """Put what the commands made before into a workspace, or run them and keep what they make.
+
+        Kept is only what was made in a workspace that nobody had worked in.
+        """
+        standing = self.standing.get(workspace)
+        if self.kept is None or standing is None or not standing.fresh:
+            return SetUp(await self._run_setup(workspace, commit, view))
+        key = await in_thread(self._find_set_up_key, workspace, commit, view)
+        place = workspace.resolve()
+        roots = (place, place.with_name(f"{place.name}.env"))
+        async with self.making.setdefault(key, asyncio.Lock()):
+            known = frozenset(await in_thread(self.repository.list_files, commit))
+            found = await in_thread(self.kept.fetch, key, roots, known)
+            said = f"; what they made is kept as {key[:12]}"
+            if found is not None:
+                return SetUp(found.places, "kept", said)
+            before = await in_thread(look, roots)
+            places = await self._run_setup(workspace, commit, view)
+            why = await in_thread(self.kept.keep, key, roots, before, places)
+            return SetUp(places, said=f"; not kept for the next workspace: {why}" if why else said)
+
+    def _find_set_up_key(self, workspace: Path, commit: str, view: Environment) -> str:
+        """Return the name of what the commands make of all that can change it."""
+        tree, files = self.repository.tree_of(commit), self.repository.list_files(commit)
+
+        def read(path: str) -> bytes | None:
+            return self.repository.read_blob(tree, path)
+
+        inputs = find_read(self.setup, files, read)
+        inherited = {k: v for k, v in clean_environment().items() if k != "TMPDIR"}
+        path = {**inherited, **view.variables}
+        return find_key(
+            (
+                self.setup,
+                tree if inputs is None else [(name, digest(read(name))) for name in inputs],
+                view.key,
+                [(name, digest_file(workspace / name)) for name in view.exclude],
+                [identify_program(argv[0], path, workspace) for argv in self.setup],
+                sorted(view.variables),
+                inherited,
+                self.sandbox.program is None,
+                platform.platform(),
+            )
+        )
+
+    async def _run_setup(self, workspace: Path, commit: str, view: Environment) -> tuple[str, ...]:
+        """Run the commands and return the paths of what they made."""
         before = await in_thread(self.repository.snapshot, workspace, commit, view.exclude)
         log, variables = workspace.with_name(f"{workspace.name}.set-up.log"), view.variables
         sandbox = await in_thread(self.confine, SETUP, workspace)
@@ -285,16 +374,7 @@ class Workbench:
             )
         there = await in_thread(self.repository.list_files, before)
         new = (file.path for file in found.files if file.status in ("A", "C"))
-        made = find_new_places(new, there)
-        digest = hashlib.sha256(repr((view.key, self.setup)).encode()).hexdigest()
-        commands = "; ".join(shlex.join(argv) for argv in self.setup)
-        return replace(
-            view,
-            exclude=(*view.exclude, *made),
-            notes=(*view.notes, f"set up with {commands}"),
-            key=digest,
-            seeding=(*view.seeding, SeedingPart(part="set-up", ms=ms_since(begun), how="ran")),
-        )
+        return find_new_places(new, there)
 
     def _copy_wanted(self, workspace: Path) -> Iterator[tuple[str, int]]:
         """Copy the untracked files that the configuration says gates need; yield path and size."""

@@ -40,6 +40,7 @@ class GateChoice:
     review: ReviewPolicy = ReviewPolicy()
     setup: tuple[tuple[str, ...], ...] = ()
     """Commands that make each workspace ready."""
+    keeps_setup: bool = True
     python_reason: str = ""
     """Why that Python is the project's; empty where there is none."""
 
@@ -70,6 +71,7 @@ def choose_gates(checkout: Path, files: Iterable[str]) -> GateChoice:
         copies=configuration.copies,
         review=configuration.review,
         setup=configuration.setup,
+        keeps_setup=configuration.keeps_setup,
         passed_over=(*python.passed_over, *found.passed_over),
     )
 

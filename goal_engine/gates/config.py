@@ -46,6 +46,8 @@ class Configuration(Frozen):
     review: ReviewPolicy = ReviewPolicy()
     setup: tuple[tuple[str, ...], ...] = ()
     """Commands that make each workspace ready before anything else runs in it."""
+    keeps_setup: bool = True
+    """Whether what they made may be kept (`[workspace] cache`)."""
 
 
 @dataclass(frozen=True, order=True, slots=True)
@@ -145,6 +147,7 @@ class _Workspace(_Strict):
     python: Annotated[str, Field(min_length=1), AfterValidator(_check_word)] | None = None
     copy_: list[Inside] = Field(default_factory=list, alias="copy")
     setup: list[Argv] = Field(default_factory=list)
+    cache: bool = True
 
 
 class _Review(_Strict):
@@ -161,7 +164,7 @@ class _File(_Strict):
 KEYS = {
     (): ("gate", "workspace", "review"),
     ("gate",): tuple(_Gate.model_fields),
-    ("workspace",): ("python", "copy", "setup"),
+    ("workspace",): ("python", "copy", "setup", "cache"),
     ("review",): ("block", "ignore"),
 }
 """Keys that there are, by the table they stand in."""
@@ -185,6 +188,7 @@ def parse_configuration(text: str, name: str = NAME) -> Configuration:
         copies=tuple(parsed.workspace.copy_),
         review=ReviewPolicy(block=tuple(parsed.review.block), ignore=tuple(parsed.review.ignore)),
         setup=tuple(tuple(argv) for argv in parsed.workspace.setup),
+        keeps_setup=parsed.workspace.cache,
     )
 
 

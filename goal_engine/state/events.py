@@ -74,6 +74,8 @@ class GoalCreated(Frozen):
     """What the person wants of reviews, locked like the gates."""
     setup: tuple[tuple[str, ...], ...] = later(())
     """Commands that make each workspace ready before anything else runs in it."""
+    keeps_setup: bool = later(True)
+    """Whether what they made may be kept for the next workspace that would make the same."""
     budget: GoalBudget
     delivery: GoalDeliveryPolicy = GoalDeliveryPolicy.LOCAL
     notices: tuple[str, ...] = ()

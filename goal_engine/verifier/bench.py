@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from goal_engine.errors import StoreUnwritable
 from goal_engine.ports import Ports
 from goal_engine.runtime.config import state_dir
 from goal_engine.runtime.environment import find_environment
@@ -9,10 +10,15 @@ from goal_engine.runtime.personal import read_personal_settings
 from goal_engine.runtime.port_ranges import PORTS
 from goal_engine.runtime.running import Running
 from goal_engine.runtime.sandbox import find_sandbox
+from goal_engine.runtime.set_ups import SetUps
+from goal_engine.runtime.signing_key import read_signing_seed
 from goal_engine.runtime.submodules import Submodules
 from goal_engine.state.model import GoalState
 from goal_engine.takeover import running_folder, workspaces_folder
 from goal_engine.worktree import Workbench, check_own
+
+SET_UPS = "set-ups"
+"""The folder, in the state directory of a workspace, of what set-up commands made."""
 
 
 def open_bench(ports: Ports, state: GoalState) -> Workbench:
@@ -39,7 +45,18 @@ def open_bench(ports: Ports, state: GoalState) -> Workbench:
         large=repository.find_large_files(base, ports.checkout).pointers,
         submodules=Submodules.of(repository, base, ports.checkout, ports.find_state_dir()),
         setup=state.created.setup,
+        kept=_open_set_ups(ports, state),
         ports=state_dir() / PORTS,
         running=Running(running_folder(ports.find_state_dir(), state.goal_id)),
         sandbox=find_sandbox(settings.sandbox, settings.shown),
     )
+
+
+def _open_set_ups(ports: Ports, state: GoalState) -> SetUps | None:
+    if not state.created.setup or not state.created.keeps_setup:
+        return None
+    try:
+        seed = read_signing_seed()
+    except StoreUnwritable:
+        return None
+    return SetUps(ports.find_state_dir() / SET_UPS, seed, ports.clock.now)

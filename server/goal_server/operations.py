@@ -650,6 +650,7 @@ async def _create(context: Context, params: p.PlanParams) -> GoalState:
         copies=choice.copies,
         review=choice.review,
         setup=choice.setup,
+        keeps_setup=choice.keeps_setup,
         notices=(
             *(passed.sentence for passed in choice.passed_over if passed.absent),
             *filter(None, [context.engine.place_warning]),

@@ -76,7 +76,9 @@ def proven(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Pat
     folder = tmp_path_factory.mktemp("prepared")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GOALPROOF_STATE_DIR", str(folder / "state"))
-        engine = Engine.open(a_prepared_project(folder / "project"))
+        runs = folder / "runs"
+        counted = f"{NEEDS}open({str(runs)!r}, 'a').write('x')\n"
+        engine = Engine.open(a_prepared_project(folder / "project", **{"prepare.py": counted}))
 
         async def prove() -> Path:
             state = await run_prepared(engine)
@@ -86,6 +88,9 @@ def proven(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Pat
             assert {tuple(part.part for part in one) for one in cost if one} == {
                 ("files", "python", "set-up")
             }
+            how = [part.how for one in cost for part in one if part.part == "set-up"]
+            assert (how.count("ran"), runs.read_text()) == (2, "xx")  # for the base, for the result
+            assert how.count("kept") >= 3
             page = render_goal_page(render_goal(state, None))
             assert "## Workspaces" in page and "gate uses | files " in page
             return await resolve_goal_proof(engine.ports, state.goal_id)
@@ -105,6 +110,34 @@ def test_what_was_set_up_is_no_part_of_the_result_and_stands_in_the_proof(
     page = (bundle / "proof.md").read_text("utf-8")
     assert "set up, in each workspace, with `python3 prepare.py`" in page
     assert not (project / "made").exists()
+
+
+def test_what_was_set_up_is_told_alike_whether_it_ran_or_was_kept(
+    proven: tuple[Path, Path],
+) -> None:
+    proof, _ = inspect_bundle(proven[1])
+    said = {
+        (run.tree, note) for run in proof.runs for note in run.notes if note.startswith("set up")
+    }
+    assert len({tree for tree, _ in said}) == len(said) == 2
+    assert all("; what they made is kept as " in note for _, note in said)
+
+
+async def test_where_the_person_says_so_every_workspace_is_set_up_anew(tmp_path: Path) -> None:
+    runs = tmp_path / "runs"
+    counted = f"open({str(runs)!r}, 'a').write('x')\nopen('made.txt', 'w').write('x')\n"
+    files = {"prepare.py": counted, "goalproof.toml": f"{GATE}{READY}cache = false\n"}
+    engine = Engine.open(a_project(tmp_path / "project", **files))
+    choice = await engine.choose_gates()
+    plan = a_plan(FIX)
+    options = CreateGoalOptions(
+        gates=choice.specs, plan=plan, setup=choice.setup, keeps_setup=choice.keeps_setup
+    )
+    state = await create_goal(engine.ports, plan.goal, options)
+    state = await execute_goal(engine.ports, state.goal_id)
+    assert state.status is GoalStatus.READY, state.blocked
+    assert len(runs.read_text()) >= 4  # baseline, task, proof, confirmation
+    engine.close()
 
 
 async def test_without_the_set_up_it_says_what_is_missing_and_with_it_reproduces(
