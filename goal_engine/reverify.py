@@ -173,7 +173,7 @@ async def verify_proof(
                 _open, proof, bundle, repository, Path(scratch), python
             )
             settings = await in_thread(read_personal_settings)
-            sandbox = await in_thread(find_sandbox, settings.sandbox, settings.shown)
+            sandbox = await in_thread(find_sandbox, settings)
             commands = proof.setup if setup else ()
             bench = replace(bench, setup=commands, first=first, sandbox=sandbox)
             bench.check_sandbox()

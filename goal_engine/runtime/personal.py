@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tomllib
-from pathlib import Path
 from typing import Literal
 
 from pydantic import ConfigDict, ValidationError
@@ -27,11 +26,8 @@ class PersonalSettings(Frozen):
     """Whether workers and gates run in a sandbox: where there can be one, always, or never."""
     sandbox_shows: list[str] = []
     """Paths that they may read although they hold secrets, `~` for the home folder."""
-
-    @property
-    def shown(self) -> tuple[Path, ...]:
-        """Those paths."""
-        return tuple(Path(path).expanduser() for path in self.sandbox_shows)
+    sandbox_writes: list[str] = []
+    """Paths that they may write to beside their workspaces: a build tool's cache, say."""
 
 
 def read_personal_settings() -> PersonalSettings:
@@ -54,5 +50,6 @@ def read_personal_settings() -> PersonalSettings:
         said = (error.strerror if isinstance(error, OSError) else None) or str(error)
     raise BadConfiguration(
         f'{path} cannot be used: {said}. It may say `sandbox = "auto"` (or "required", "off") and '
-        '`sandbox_shows = ["~/.aws"]`; correct it, or move it away to use the defaults.'
+        '`sandbox_shows = ["~/.aws"]` and `sandbox_writes = ["~/.gradle"]`; correct it, or move it '
+        "away to use the defaults."
     )

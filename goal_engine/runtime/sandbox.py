@@ -11,12 +11,13 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 from functools import cache
 from pathlib import Path
 
 from goal_engine.runtime.config import state_dir
+from goal_engine.runtime.personal import PersonalSettings
 
 PROGRAMS = (
     "/usr/bin/bwrap",
@@ -50,6 +51,7 @@ SECRETS = (
     *(".netrc", ".git-credentials", ".config/git/credentials", ".pgpass", ".my.cnf"),
     *(".mozilla", ".thunderbird", ".config/google-chrome", ".config/chromium", ".config/vivaldi"),
     *(".config/BraveSoftware", ".config/microsoft-edge", ".config/opera", "snap/firefox"),
+    *(".var/app/org.mozilla.firefox", ".var/app/com.google.Chrome", ".local/share/kwalletd"),
     *(".Xauthority", ".ICEauthority", ".bash_history", ".zsh_history", ".python_history"),
 )
 """Of the home folder: keys, logins and what was typed.  What is not there now cannot be made either."""
@@ -74,6 +76,15 @@ CACHES = (
 )
 """Of the home folder: what package managers keep.  Only set-up commands may write there."""
 CACHE_VARIABLES = ("XDG_CACHE_HOME", "GOMODCACHE", "PNPM_HOME")
+ELSEWHERE = {".config": "XDG_CONFIG_HOME", ".local/share": "XDG_DATA_HOME", ".cargo": "CARGO_HOME"}
+"""Folders of the home folder that a variable may put elsewhere."""
+SECRET_VARIABLES = (
+    *("SSH_AUTH_SOCK", "GNUPGHOME", "KUBECONFIG", "DOCKER_CONFIG", "GH_CONFIG_DIR", "NETRC"),
+    *("AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE", "CLOUDSDK_CONFIG", "AZURE_CONFIG_DIR"),
+    *("GOOGLE_APPLICATION_CREDENTIALS", "CLAUDE_CONFIG_DIR", "CODEX_HOME", "OPENCODE_CONFIG_DIR"),
+    *("XAUTHORITY", "PGPASSFILE", "VAULT_CONFIG_PATH"),
+)
+"""Variables of the person that say where a secret is; some have several places."""
 DEVICES = ("nvidia*", "dri", "kfd", "kvm")
 """Of `/dev`, beside the usual ones: what computes."""
 
@@ -111,10 +122,16 @@ class Profile:
     """The person's checkout; its goals are hidden always."""
     fetches: bool = False
     """Whether it fetches packages: with the registries' logins, into the caches."""
+    variables: Mapping[str, str] = field(default_factory=dict)
+    """Where tools that cannot do without a cache of their own find one that is empty."""
 
 
-AGENT = Profile("agent", checkout=How.HIDE)
-GATE = Profile("gate", checkout=How.READ)
+AGENT = Profile(
+    "agent",
+    checkout=How.HIDE,
+    variables={"UV_CACHE_DIR": "/tmp/uv-cache", "npm_config_cache": "/tmp/npm-cache"},
+)
+GATE = Profile("gate", checkout=How.READ, variables={"UV_CACHE_DIR": "/tmp/uv-cache"})
 SETUP = Profile("set-up", checkout=How.READ, fetches=True)
 
 
@@ -146,6 +163,8 @@ class Sandbox:
     """What this system needs for it to work."""
     shown: tuple[Path, ...] = ()
     """What the person lets commands read although it would be hidden."""
+    written: tuple[Path, ...] = ()
+    """What the person lets commands write to beside their workspaces."""
     required: bool = False
     """Whether nothing may run without it."""
 
@@ -162,12 +181,17 @@ REMEDY = 'install bubblewrap (`apt install bubblewrap`), or set `sandbox = "auto
 """What to do where one is required and there is none."""
 
 
-def find_sandbox(wanted: str, shown: tuple[Path, ...] = ()) -> Sandbox:
-    """Return the sandbox for a person who wants it `auto`, `required` or `off`; blocking, once."""
-    if wanted == "off":
+def find_sandbox(settings: PersonalSettings) -> Sandbox:
+    """Return the sandbox for a person who wants it like this; blocking, once."""
+    if settings.sandbox == "off":
         return Sandbox("none: switched off in settings.toml")
     said, program, flags = probe()
-    return Sandbox(said, program, flags, shown, required=wanted == "required")
+    shown, written = (
+        tuple(Path(path).expanduser() for path in paths)
+        for paths in (settings.sandbox_shows, settings.sandbox_writes)
+    )
+    required = settings.sandbox == "required"
+    return Sandbox(said, program, flags, shown, written, required)
 
 
 @cache
@@ -210,18 +234,30 @@ def confine(sandbox: Sandbox, profile: Profile, ground: Ground) -> tuple[str, ..
     """
     if sandbox.program is None:
         return ()
-    places = find_places(profile, ground, sandbox.shown)
-    return render(sandbox.program, sandbox.flags, places, {"GOCACHE": str(ground.go_cache)})
+    places = find_places(profile, ground, sandbox.shown, sandbox.written)
+    variables = {"GOCACHE": str(ground.go_cache), **profile.variables}
+    return render(sandbox.program, sandbox.flags, places, variables)
 
 
 def find_places(
-    profile: Profile, ground: Ground, shown: tuple[Path, ...] = ()
+    profile: Profile,
+    ground: Ground,
+    shown: tuple[Path, ...] = (),
+    written: tuple[Path, ...] = (),
 ) -> tuple[Place, ...]:
-    """Return what becomes of each place that there is; all that is not named can only be read."""
+    """Return what becomes of each place that there is; all that is not named can only be read.
+
+    `shown` and `written` are the person's own wishes, which never reach what the ground hides.
+    """
     home = ground.home
-    hidden = [home / name for name in (*SECRETS, *LOGINS)]
-    hidden += [Path(name) for name in SOCKETS]
-    hidden += [] if profile.fetches else [home / name for name in REGISTRIES]
+    names = (*SECRETS, *LOGINS, *(() if profile.fetches else REGISTRIES))
+    hidden = [path for name in names for path in _find_all(home, name)]
+    hidden += map(Path, (*SOCKETS, *_read_variables(SECRET_VARIABLES)))
+    sealed = tuple(_resolve(ground.hidden))
+    shown, written = (
+        tuple(path for path in _resolve(paths) if not any(map(path.is_relative_to, sealed)))
+        for paths in (shown, written)
+    )
     wanted = {
         How.READ: (home, ground.checkout, *ground.readable),
         How.HIDE: (
@@ -233,6 +269,7 @@ def find_places(
         How.SHOW: shown,
         How.OWN: ground.own,
         How.WRITE: (
+            *written,
             *ground.writable,
             ground.go_cache,
             *(_find_caches(home) if profile.fetches else ()),
@@ -246,8 +283,21 @@ def find_places(
 
 
 def _find_caches(home: Path) -> tuple[Path, ...]:
-    told = (os.environ.get(name, "") for name in CACHE_VARIABLES)
-    return (*(home / name for name in CACHES), *(Path(path) for path in told if path))
+    found = (path for name in CACHES for path in _find_all(home, name))
+    return (*found, *map(Path, _read_variables(CACHE_VARIABLES)))
+
+
+def _find_all(home: Path, name: str) -> Iterable[Path]:
+    """Return a path of the home folder, and where a variable of the person puts it."""
+    yield home / name
+    for folder, variable in ELSEWHERE.items():
+        if name.startswith(f"{folder}/") and (told := os.environ.get(variable)):
+            yield Path(told) / name.removeprefix(f"{folder}/")
+
+
+def _read_variables(names: Iterable[str]) -> Iterable[str]:
+    for name in names:
+        yield from filter(None, os.environ.get(name, "").split(os.pathsep))
 
 
 def _resolve(paths: Iterable[Path]) -> Iterable[Path]:
@@ -315,8 +365,8 @@ def render(
 
 def find_own() -> tuple[Path, ...]:
     """Return the folders that everybody writes to, of which a command gets empty ones."""
-    told = (os.environ.get(name, "") for name in ("TMPDIR", "XDG_RUNTIME_DIR"))
-    return (Path("/tmp"), Path("/var/tmp"), *(Path(path) for path in told if path))
+    told = map(Path, _read_variables(("TMPDIR", "XDG_RUNTIME_DIR")))
+    return (Path("/tmp"), Path("/var/tmp"), *told)
 
 
 def find_hidden() -> tuple[Path, ...]:

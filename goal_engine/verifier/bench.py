@@ -48,7 +48,7 @@ def open_bench(ports: Ports, state: GoalState) -> Workbench:
         kept=_open_set_ups(ports, state),
         ports=state_dir() / PORTS,
         running=Running(running_folder(ports.find_state_dir(), state.goal_id)),
-        sandbox=find_sandbox(settings.sandbox, settings.shown),
+        sandbox=find_sandbox(settings),
     )
 
 

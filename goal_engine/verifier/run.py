@@ -39,6 +39,12 @@ FRESH = {"CARGO_NET_OFFLINE": "true", "GOPROXY": "off", "GOFLAGS": "-count=1"}
 """What a gate may set otherwise: nothing is fetched while it judges, and no result comes from a cache."""
 READ = 2**18
 """Bytes of a red gate's output, its last, in which names of files are looked for."""
+SAID_NO = (GateOutcome.FAILED, GateOutcome.ERROR)
+READ_ONLY = b"Read-only file system"
+SHUT_OUT = (
+    "it tried to write where the sandbox lets nobody write: `sandbox_writes` in settings.toml names "
+    "where it may"
+)
 TOO_MANY_FILES = b"Too many open files"
 LINES_SHOWN = 12
 """Lines of a red gate's output that its message quotes."""
@@ -155,6 +161,8 @@ async def run_gate(
             if changed:
                 outcome = GateOutcome.ERROR
                 message = f"it changed files that it was to judge: {', '.join(changed[:5])}"
+        if bench.sandbox.program is not None and outcome in SAID_NO and READ_ONLY in output:
+            message = "; ".join(filter(None, (message, SHUT_OUT)))
         result = GateResult(
             gate=spec.name,
             stage=stage,

@@ -9,6 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import perf_counter
 
+from goal_engine.runtime.personal import PersonalSettings
 from goal_engine.runtime.process import clean_environment, run_process
 from goal_engine.runtime.sandbox import GATE, Ground, confine, find_own, find_sandbox
 from tests.bench.table import Row
@@ -18,7 +19,7 @@ RUNS = 30
 
 def measure_sandbox() -> Iterator[Row]:
     """Run nothing, again and again, in turns with a sandbox and without."""
-    box = find_sandbox("required")
+    box = find_sandbox(PersonalSettings(sandbox="required"))
     if box.problem:
         raise RuntimeError(box.problem)
     with TemporaryDirectory(prefix="goalproof-bench-") as name:

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -20,7 +21,7 @@ from goal_engine.engine import Engine
 from goal_engine.errors import BadConfiguration, EnvironmentUnusable
 from goal_engine.lifecycle import execute_goal
 from goal_engine.runtime import sandbox as boxes
-from goal_engine.runtime.personal import read_personal_settings
+from goal_engine.runtime.personal import PersonalSettings, read_personal_settings
 from goal_engine.runtime.process import clean_environment, run_process
 from goal_engine.runtime.sandbox import (
     AGENT,
@@ -35,6 +36,7 @@ from goal_engine.types import GoalStatus
 from goal_engine.verifier.bundle import read_bundle
 from tests.integration.hostile import BEGIN, find_survivors
 from tests.integration.projects import FIX, a_plan, a_project, create, run
+from tests.integration.projects import GATE as GATE_TABLE
 from tests.personal import set_sandbox
 
 pytestmark = [
@@ -192,6 +194,10 @@ def ground(tmp_path: Path) -> Ground:
     )
 
 
+def wants(sandbox: Any) -> PersonalSettings:
+    return PersonalSettings(sandbox=sandbox)
+
+
 async def try_all(ground: Ground, words: tuple[str, ...]) -> dict[str, bool]:
     (workspace,) = ground.writable
     script = workspace / "attempts.py"
@@ -232,7 +238,7 @@ def doors(ground: Ground) -> Iterator[None]:
 
 @pytest.mark.usefixtures("doors")
 async def test_every_attempt_that_gets_through_outside_is_refused_inside(ground: Ground) -> None:
-    box = find_sandbox("required")
+    box = find_sandbox(wants("required"))
     inside = {
         profile.name: await try_all(ground, confine(box, profile, ground))
         for profile in (AGENT, GATE)
@@ -259,7 +265,7 @@ async def test_what_gates_need_is_there(ground: Ground, monkeypatch: pytest.Monk
     env = {**clean_environment(), "HOME": str(ground.home)}
     log = ground.home / "log"
     argv = [sys.executable, "-I", "-c", WORKS]
-    words = confine(find_sandbox("auto"), GATE, ground)
+    words = confine(find_sandbox(wants("auto")), GATE, ground)
     ended = await run_process(argv, cwd=workspace, env=env, log=log, timeout=60, sandbox=words)
     assert (ended.exit_code, log.read_text()) == (0, "works\n")
 
@@ -268,7 +274,7 @@ async def test_what_gates_need_is_there(ground: Ground, monkeypatch: pytest.Monk
 async def test_a_gate_reads_the_checkout_and_an_agent_does_not(
     ground: Ground, profile: Profile, code: int
 ) -> None:
-    words = confine(find_sandbox("auto"), profile, ground)
+    words = confine(find_sandbox(wants("auto")), profile, ground)
     argv = ["cat", str(ground.checkout / "calc.py")]
     log, (workspace,) = ground.home / "log", ground.writable
     env = clean_environment()
@@ -346,14 +352,14 @@ async def outlive(ground: Ground, words: tuple[str, ...]) -> list[psutil.Process
 
 
 async def test_nothing_outlives_an_owner_that_died_with_both_guardians(ground: Ground) -> None:
-    assert await outlive(ground, confine(find_sandbox("auto"), AGENT, ground)) == []
+    assert await outlive(ground, confine(find_sandbox(wants("auto")), AGENT, ground)) == []
     assert await outlive(ground, ())  # what a pid namespace is for
 
 
 async def test_a_sandboxed_command_is_asked_before_it_is_killed_and_what_it_left_is_counted(
     ground: Ground,
 ) -> None:
-    words, (workspace,) = confine(find_sandbox("auto"), GATE, ground), ground.writable
+    words, (workspace,) = confine(find_sandbox(wants("auto")), GATE, ground), ground.writable
     log, env = ground.home / "log", clean_environment()
     asked = "trap 'echo asked; exit 5' TERM; sleep 600 & echo up; wait"
     ended = await run_process(
@@ -367,7 +373,7 @@ async def test_a_sandboxed_command_is_asked_before_it_is_killed_and_what_it_left
 
 async def test_a_sandbox_that_cannot_be_made_is_no_red_gate(ground: Ground) -> None:
     words = (
-        *confine(find_sandbox("auto"), GATE, ground),
+        *confine(find_sandbox(wants("auto")), GATE, ground),
         "--ro-bind",
         "/no/such/place",
         "/no/such",
@@ -398,9 +404,11 @@ def test_why_there_is_no_sandbox_is_told(tmp_path: Path, monkeypatch: pytest.Mon
     ):
         monkeypatch.setattr(boxes, "PROGRAMS", programs)
         boxes.probe.cache_clear()
-        assert find_sandbox("auto").said == said and find_sandbox("auto").problem == ""
-        assert said in find_sandbox("required").problem
-    assert find_sandbox("off").said == "none: switched off in settings.toml"
+        assert (
+            find_sandbox(wants("auto")).said == said and find_sandbox(wants("auto")).problem == ""
+        )
+        assert said in find_sandbox(wants("required")).problem
+    assert find_sandbox(wants("off")).said == "none: switched off in settings.toml"
 
 
 @pytest.mark.parametrize("text", ['sandbox = "always"', "sandbox = ", "sandbx = 1", "sandbox = 1"])
@@ -415,11 +423,58 @@ def test_settings_that_cannot_be_used_are_refused_and_never_guessed(
 
 def test_a_person_shows_what_would_be_hidden(config: Path, ground: Ground) -> None:
     set_sandbox(config, "auto", (ground.home / ".ssh",))
-    settings = read_personal_settings()
-    assert settings.shown == (ground.home / ".ssh",)
-    shown = boxes.find_places(GATE, ground, settings.shown)
-    hidden = [place.path for place in shown if place.how is boxes.How.HIDE]
+    box = find_sandbox(read_personal_settings())
+    assert box.shown == (ground.home / ".ssh",)
+    hidden = find_hidden(ground, box.shown)
     assert ground.home / ".ssh" not in hidden and ground.home / ".netrc" in hidden
+
+
+def find_hidden(ground: Ground, *wishes: tuple[Path, ...]) -> set[Path]:
+    places = boxes.find_places(GATE, ground, *wishes)
+    return {place.path for place in places if place.how is boxes.How.HIDE}
+
+
+def test_no_wish_of_a_person_opens_the_state_directory(ground: Ground) -> None:
+    state = ground.hidden[0]
+    wishes = (state, state / "signing", ground.home)
+    assert find_hidden(ground, wishes, wishes) == find_hidden(ground)
+
+
+def test_a_secret_is_hidden_where_a_variable_puts_it(
+    ground: Ground, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("cloud", "settings/gh", "packages/credentials.toml"):
+        (ground.home / name).mkdir(parents=True)
+    monkeypatch.setenv("KUBECONFIG", f"{ground.home}/cloud:{ground.home}/gone")
+    monkeypatch.setenv("XDG_CONFIG_HOME", f"{ground.home}/settings")
+    monkeypatch.setenv("CARGO_HOME", f"{ground.home}/packages")
+    found = find_hidden(ground)
+    assert {ground.home / "cloud", ground.home / "settings" / "gh"} <= found
+    assert ground.home / "packages" / "credentials.toml" in found
+
+
+async def test_a_gate_that_may_not_write_says_what_would_let_it(
+    tmp_path: Path, config: Path
+) -> None:
+    cache = tmp_path / "project" / "cache"
+    argv = json.dumps(["sh", "-c", f"echo x > {cache}/x"])
+    gate = (
+        f'{GATE_TABLE}[[gate]]\nname = "caches"\nreport = "exit"\nrequired = false\nargv = {argv}\n'
+    )
+    engine = Engine.open(a_project(tmp_path / "project", **{"goalproof.toml": gate}))
+    cache.mkdir()
+    try:
+        for wanted, green in ((), False), ((cache,), True):
+            set_sandbox(config, "auto", writes=wanted)
+            state = await run(engine, a_plan(FIX))
+            (said,) = {
+                one.result.message
+                for one in state.gates_run.values()
+                if one.result.gate == "caches" and one.result.stage == "proving"
+            }
+            assert ("`sandbox_writes` in settings.toml" in said) is not green
+    finally:
+        engine.close()
 
 
 @pytest.fixture
