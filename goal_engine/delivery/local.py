@@ -27,7 +27,7 @@ from goal_engine.errors import ChangeDoesNotFit, GoalNotFound, NotPossibleNow
 from goal_engine.evidence import SYMLINK, GoalGitEvidence
 from goal_engine.ports import Ports
 from goal_engine.runtime.atomic import write_atomic
-from goal_engine.runtime.repository import EvidenceRepository, read_checkout
+from goal_engine.runtime.repository import EvidenceRepository, find_left_out, read_checkout
 from goal_engine.runtime.threads import in_thread
 from goal_engine.state import events as e
 from goal_engine.state.commands import Record
@@ -179,19 +179,30 @@ def check_fit(
     misfits = find_misfits(changes, lambda path: read_present(checkout, path))
     blocked = _find_blocked(checkout, changes)
     found = dict.fromkeys((*misfits, *blocked, *find_gitlinks(evidence)))
+    left_out = find_left_out(checkout, found) if found else ()
+    if left_out:
+        raise ChangeDoesNotFit(
+            f"Nothing was written: this sparse checkout leaves out {_name_some(left_out)}. "
+            "`git sparse-checkout add` the folder, or `git sparse-checkout disable`, then again; or use "
+            "`deliver` to get the change as a branch."
+        )
     if found:
         raise does_not_fit(checkout, state.goal_id, tuple(found))
 
 
 def does_not_fit(checkout: Path, goal_id: str, paths: Sequence[str]) -> ChangeDoesNotFit:
     """Return the refusal that names what is neither as before nor as after a change."""
-    more = f" and {len(paths) - SHOWN} more" if len(paths) > SHOWN else ""
-    named = f"{', '.join(paths[:SHOWN])}{more}"
+    named = _name_some(paths)
     return ChangeDoesNotFit(
         f"Nothing was written: {named} in {checkout} {'is' if len(paths) == 1 else 'are'} neither as "
         f"{goal_id} found it nor as it leaves it. Save or undo your own changes there, or use "
         "`deliver` to get the change as a branch."
     )
+
+
+def _name_some(paths: Sequence[str]) -> str:
+    more = f" and {len(paths) - SHOWN} more" if len(paths) > SHOWN else ""
+    return f"{', '.join(paths[:SHOWN])}{more}"
 
 
 def carry_out(checkout: Path, changes: Iterable[FileChange]) -> None:

@@ -1,15 +1,20 @@
-"""Which file system a folder is on, and whether journals are safe there.
+"""Which file system a folder is on, whether journals are safe there, and which names it tells apart.
 
 Over a network, locks and fsync promise less than on a disk; a synced folder is changed by somebody
-who knows neither.  Both are warned of and never refused: it is the person's disk.
+who knows neither.  Both are warned of and never refused: it is the person's disk.  Two names of a tree
+that are one there are refused: a workspace would lack a file, and nobody would know which.
 """
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+import tempfile
+import unicodedata
+from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
+
+from goal_engine.errors import RepositoryUnusable
 
 MOUNTS = Path("/proc/self/mountinfo")
 """Linux alone has it; elsewhere only names are looked at."""
@@ -108,3 +113,35 @@ def read_warning(checkout: Path) -> str:
     except OSError:
         mounts = ""
     return say_filesystem(mounts, os.path.realpath(checkout))
+
+
+def folds_names(folder: Path) -> bool:
+    """Whether names that differ in case alone are one in `folder`, as on most disks of macOS."""
+    with tempfile.NamedTemporaryFile(prefix="Probe-A", dir=folder) as file:
+        probe = Path(file.name)
+        return probe.with_name(probe.name.swapcase()).exists()
+
+
+def find_clashes(paths: Iterable[str]) -> tuple[tuple[str, str], ...]:
+    """Return the pairs of paths, folders too, that differ in case or composition of letters alone."""
+    seen: dict[str, str] = {}
+    found: dict[tuple[str, str], None] = {}
+    for path in sorted(paths):
+        for place in (path, *map(str, PurePosixPath(path).parents)):
+            other = seen.setdefault(unicodedata.normalize("NFC", place).casefold(), place)
+            if other != place:
+                found[other, place] = None
+    return tuple(found)
+
+
+def check_names(paths: Iterable[str]) -> None:
+    """Raise `RepositoryUnusable` for paths that are one where names are folded."""
+    clashes = find_clashes(paths)
+    if clashes:
+        one, other = clashes[0]
+        more = f", and {len(clashes) - 1} more such pairs" if len(clashes) > 1 else ""
+        raise RepositoryUnusable(
+            f"{one!r} and {other!r} are one file on this disk, which does not tell such names apart"
+            f"{more}: a workspace would lack one of them. Rename one and commit that, or work on a disk "
+            "that does (GOALPROOF_STATE_DIR says where workspaces are)."
+        )

@@ -340,6 +340,13 @@ def list_ignored(checkout: Path) -> tuple[str, ...]:
     )
 
 
+def list_skipped(checkout: Path) -> tuple[str, ...]:
+    """Return the files of the index that a sparse checkout leaves out."""
+    blanked = _blanked(checkout, read_personal(checkout))
+    said = safe_git(["ls-files", "-t", "-z"], cwd=checkout, settings=blanked)
+    return tuple(record[2:] for record in said.text.split("\0") if record.startswith("S "))
+
+
 def list_untracked(checkout: Path) -> tuple[str, ...]:
     """Return what git does not have, ignored or not; a folder of nothing else ends with `/`."""
     asked = ["ls-files", "--others", "--directory", "-z"]

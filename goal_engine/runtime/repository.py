@@ -28,6 +28,7 @@ from goal_engine.errors import ChangeDoesNotFit, ProofRefused, RepositoryUnusabl
 from goal_engine.evidence import GITLINK, GoalGitEvidence, parse_diff
 from goal_engine.runtime import git
 from goal_engine.runtime.atomic import remove_tree, sweep_left, write_atomic
+from goal_engine.runtime.filesystems import check_names, folds_names
 from goal_engine.runtime.large_files import (
     LargeFiles,
     Pointer,
@@ -129,6 +130,11 @@ def read_settings(checkout: Path) -> dict[str, str]:
     return git.find_forms(git.read_personal(checkout))
 
 
+def find_left_out(checkout: Path, paths: Iterable[str]) -> tuple[str, ...]:
+    """Return those of `paths` that git has and a sparse checkout leaves out."""
+    return tuple(sorted(set(paths).intersection(git.list_skipped(checkout))))
+
+
 @dataclass(frozen=True, slots=True)
 class MergeResult:
     """A merged tree, or the paths that do not merge."""
@@ -210,9 +216,12 @@ class EvidenceRepository:
         """Keep `commit` as the goal's base, whatever the person's repository throws away.
 
         Its files are copied into a pack; its history is not, and is cut here.  Raises
-        `RepositoryUnusable` when files of it are missing, as in a partial clone.
+        `RepositoryUnusable` when files of it are missing, as in a partial clone, and when this file
+        system has one place for two of them.
         """
         git.check_oid(commit)
+        if folds_names(self.path):
+            check_names(self.list_files(commit))
         if commit not in _read_shallow(self.path):
             try:
                 git.pack_commit(self.path, commit)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -12,16 +13,24 @@ from pathlib import Path
 import pytest
 
 from goal_engine.delivery.change import find_misfits
-from goal_engine.delivery.local import carry_out, plan_for, read_present
+from goal_engine.delivery.local import (
+    apply_change,
+    carry_out,
+    check_fit,
+    plan_for,
+    read_diff,
+    read_present,
+)
 from goal_engine.diagnosis import diagnose
 from goal_engine.engine import Engine
-from goal_engine.errors import RepositoryUnusable
+from goal_engine.errors import ChangeDoesNotFit, RepositoryUnusable
 from goal_engine.evidence import GoalGitEvidence
 from goal_engine.lifecycle import execute_goal
 from goal_engine.planner import CreateGoalOptions, create_goal
+from goal_engine.runtime.filesystems import check_names, find_clashes, folds_names
 from goal_engine.runtime.repository import CheckoutStatus, EvidenceRepository, read_checkout
 from goal_engine.types import GoalStatus, Person
-from tests.builders import GOAL
+from tests.builders import GOAL, a_goal
 from tests.conftest import Repository
 from tests.integration.projects import (
     FIX,
@@ -370,3 +379,108 @@ async def test_a_file_that_git_ignores_and_a_gate_needs_is_told(
     options = CreateGoalOptions(gates=choice.specs, plan=a_plan(FIX), copies=choice.copies)
     done = await execute_goal(engine.ports, (await create_goal(engine.ports, "", options)).goal_id)
     assert done.status is GoalStatus.READY, done.judgement
+
+
+# Repositories that are not all there, or are more than one
+
+
+def test_a_sparse_checkout_has_whole_workspaces_and_says_what_it_leaves_out(
+    a_repository: Repository, tmp_path: Path, odd: Callable[[Path], Odd]
+) -> None:
+    origin = a_repository({"in/a": "1\n", "out/b": "1\n", "top": "1\n"})
+    project = clone(origin, tmp_path / "project")
+    git(project, "sparse-checkout", "set", "--cone", "--sparse-index", "in")
+    one = odd(project)
+    assert not (project / "out").exists() and one.status.dirty == ()
+    assert (one.workspace / "out/b").read_text() == "1\n"
+
+    def refuse(change: GoalGitEvidence, words: str) -> None:
+        changes = plan_for(project, one.evidence, change)
+        with pytest.raises(ChangeDoesNotFit, match=words):
+            check_fit(project, a_goal(GoalStatus.READY), change, changes)
+
+    (one.workspace / "out/b").write_text("2\n")
+    refuse(one.take(), "leaves out out/b.*git sparse-checkout add")
+    (project / "in/a").write_text("mine\n")
+    (one.workspace / "out/b").write_text("1\n")
+    (one.workspace / "in/a").write_text("2\n")
+    refuse(one.take(), "in/a in .* is neither as")
+
+
+def test_a_partial_clone_works_with_what_is_there_and_fetches_nothing(
+    a_repository: Repository, tmp_path: Path, odd: Callable[[Path], Odd]
+) -> None:
+    origin = a_repository({"a": "1\n", "b": "other\n"})
+    (origin / "a").write_text("2\n")
+    git(origin, "commit", "-qam", "two")
+    git(origin, "config", "uploadpack.allowFilter", "true")
+    empty = clone(origin, tmp_path / "empty", "--filter=blob:none", "--no-checkout")
+    evidence = EvidenceRepository.open(tmp_path / "other", empty / ".git")
+    with pytest.raises(RepositoryUnusable, match="git fetch --refetch --no-filter"):
+        evidence.pin(read_checkout(empty).commit, GOAL)
+    project = clone(origin, tmp_path / "project", "--filter=blob:none")
+    asked = ("rev-list", "--objects", "--all", "--missing=print")
+    assert git(project, *asked).count("?") == 1
+    origin.rename(tmp_path / "unreachable")
+    one = odd(project)
+    (one.workspace / "b").write_text("2\n")
+    change = one.take()
+    assert one.put(change) == ()
+    commit = one.evidence.commit(change.tree, (one.status.commit,), author=ADA, at=AT, message="m")
+    one.evidence.deliver(project, commit, "goal/x")
+    assert git(project, "diff", "--stat", "goal/x") == ""
+    assert git(project, *asked).count("?") == 1
+
+
+def test_objects_of_a_clone_of_a_clone_are_found(
+    a_repository: Repository, tmp_path: Path, odd: Callable[[Path], Odd]
+) -> None:
+    source = a_repository({"a": "1\n"})
+    for name in ("second", "third", "fourth"):
+        git(tmp_path, "clone", "--quiet", "--shared", str(source), name)
+        source = tmp_path / name
+    one = odd(source)
+    (one.workspace / "a").write_text("2\n")
+    assert one.take().paths == {"a"}
+    assert git(one.workspace, "show", "HEAD:a") == "1"
+
+
+MOVE = """
+from pathlib import Path
+Path("two\\nlines").rename("x\\ny")
+with open("x\\ny", "a") as file:
+    file.write("new\\n")
+"""
+
+
+async def test_names_that_are_no_text_and_names_of_two_lines_go_all_the_way(
+    tmp_path: Path, opened: list[Engine]
+) -> None:
+    project = a_project(tmp_path / "project", **{"two\nlines": "old\n"})
+    Path(os.fsdecode(os.fsencode(project) + b"/caf\xe9.py")).write_text("VALUE = 1\n")
+    git(project, "add", "--all")
+    git(project, "commit", "-qm", "odd names")
+    before = fingerprint(project)
+    engine = open_engine(opened, project)
+    state = await run(engine, a_plan(f"{FIX}, {{ run = ['python3', '-c', '''{MOVE}'''] }}"))
+    assert state.status is GoalStatus.READY and state.evidence is not None, state.judgement
+    assert state.evidence.paths == {"calc.py", "two\nlines", "x\ny"}
+    await apply_change(engine.ports, state.goal_id)
+    assert (project / "x\ny").read_text() == "old\nnew\n"
+    assert b'"b/x\\ny"' in await read_diff(engine.ports, state.goal_id)
+    await apply_change(engine.ports, state.goal_id, undo=True)
+    kept = fingerprint(project)
+    assert {name: kept[name] for name in before} == before
+
+
+def test_names_that_a_disk_takes_for_one_are_found(tmp_path: Path) -> None:
+    assert find_clashes(["a/File.py", "a/file.py", "b", "caf\u00e9", "cafe\u0301", "A/x"]) == (
+        ("A", "a"),
+        ("a/File.py", "a/file.py"),
+        ("cafe\u0301", "caf\u00e9"),
+    )
+    with pytest.raises(RepositoryUnusable, match="'File' and 'file' are one file on this disk"):
+        check_names(["file", "File", "other"])
+    (tmp_path / "lower").write_text("")
+    assert folds_names(tmp_path) == (tmp_path / "LOWER").exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["lower"]
