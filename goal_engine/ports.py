@@ -10,6 +10,7 @@ from typing import Protocol
 from goal_engine.budget import Reports, Spend
 from goal_engine.decision import Criterion
 from goal_engine.proof.gate import GateSpec
+from goal_engine.redaction import Redactor
 from goal_engine.runtime.environment import Environment
 from goal_engine.runtime.repository import EvidenceRepository
 from goal_engine.runtime.running import Running
@@ -51,6 +52,8 @@ class WorkerTurn:
     """What was seen of that result: trimmed output of gates, or a change that did not merge."""
     running: Running | None = None
     """Keeps a record of each process, for whoever comes after a crash."""
+    redactor: Redactor = Redactor()
+    """Hides the person's secrets in what it prints."""
     tried: tuple[str, ...] = ()
     """What the repairs before this one came to, a sentence each."""
     confine: Callable[..., tuple[str, ...]] = lambda *_: ()

@@ -18,8 +18,8 @@ from goal_engine.evidence import GoalGitEvidence
 from goal_engine.ports import Ports
 from goal_engine.proof.gate import GateOutcome, GateResult, GateSpec, GateStage, TestFailure
 from goal_engine.proof.verdict import Judgement, Observations, judge
-from goal_engine.review.secrets import redact
 from goal_engine.runtime.threads import in_thread
+from goal_engine.secret_shapes import redact
 from goal_engine.stagnation import NAMED, Round, find_signs, steady_words
 from goal_engine.state import events as e
 from goal_engine.state.commands import Record

@@ -39,6 +39,7 @@ from goal_engine.runtime.environment import find_environment
 from goal_engine.runtime.personal import read_personal_settings
 from goal_engine.runtime.port_ranges import PORTS
 from goal_engine.runtime.process import clean_environment, run_process
+from goal_engine.runtime.redacting import find_redactor
 from goal_engine.runtime.repository import EvidenceRepository, read_checkout
 from goal_engine.runtime.sandbox import find_sandbox
 from goal_engine.runtime.submodules import Submodules
@@ -243,6 +244,7 @@ def _open(
         folder=scratch / "workspaces",
         user=find_environment(status.root, python),
         ports=state_dir() / PORTS,
+        redactor=find_redactor(),
         goal_id=proof.goal_id,
         author=Person(name="Goalproof", email="goalproof@localhost"),
     )

@@ -15,7 +15,6 @@ from goal_engine.decision import Question
 from goal_engine.metering import Meter
 from goal_engine.moved import Fingerprint, Part, RepositoryChange, find_changes, say_changes
 from goal_engine.ports import Ports
-from goal_engine.review.secrets import redact
 from goal_engine.runtime.fingerprint import (
     forget_fingerprint,
     keep_fingerprint,
@@ -23,6 +22,7 @@ from goal_engine.runtime.fingerprint import (
     read_kept,
 )
 from goal_engine.runtime.threads import in_thread
+from goal_engine.secret_shapes import redact
 from goal_engine.state import events as e
 from goal_engine.state.commands import Record
 from goal_engine.state.decide import MOVED, STEERED

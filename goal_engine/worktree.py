@@ -29,6 +29,7 @@ from goal_engine.errors import (
 )
 from goal_engine.evidence import GoalGitEvidence
 from goal_engine.installers import find_read
+from goal_engine.redaction import Redactor
 from goal_engine.runtime.door import Door
 from goal_engine.runtime.environment import (
     Environment,
@@ -40,6 +41,7 @@ from goal_engine.runtime.large_files import Pointer, describe_absent
 from goal_engine.runtime.leftovers import own
 from goal_engine.runtime.port_ranges import lease_ports, render_ports
 from goal_engine.runtime.process import clean_environment, run_process
+from goal_engine.runtime.redacting import redacting
 from goal_engine.runtime.repository import EvidenceRepository, has_history
 from goal_engine.runtime.running import Ended, Running
 from goal_engine.runtime.sandbox import (
@@ -140,6 +142,8 @@ class Workbench:
     """A folder of programs that comes before those of the person's PATH."""
     door: Door = field(default_factory=Door)
     """Where each step of the work goes in."""
+    redactor: Redactor = Redactor()
+    """Hides the person's secrets in what commands print."""
     running: Running | None = None
     """Keeps a record of what runs in the workspaces, where somebody would have to end it."""
     submodules: Submodules | None = None
@@ -349,15 +353,16 @@ class Workbench:
         try:
             for argv in self.setup:
                 env = clean_environment(variables)
-                ended = await run_process(
-                    argv,
-                    cwd=workspace,
-                    env=env,
-                    log=log,
-                    timeout=SETUP_SECONDS,
-                    running=self.running,
-                    sandbox=sandbox,
-                )
+                async with redacting(log, self.redactor) as raw:
+                    ended = await run_process(
+                        argv,
+                        cwd=workspace,
+                        env=env,
+                        log=raw,
+                        timeout=SETUP_SECONDS,
+                        running=self.running,
+                        sandbox=sandbox,
+                    )
                 if ended.exit_code != 0:
                     raise EnvironmentUnusable(_say_failed(argv, ended.exit_code, log.read_bytes()))
         finally:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from goal_engine.proof.review import Finding
 from goal_engine.proof.rules import RULES
 from goal_engine.review.change import FileChange
-from goal_engine.review.secrets import redact
+from goal_engine.secret_shapes import redact
 
 EXCERPT = 160
 """Characters of a line, or of what is said of it, that a finding shows."""

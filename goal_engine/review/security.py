@@ -11,7 +11,7 @@ from goal_engine.evidence import GITLINK, SYMLINK
 from goal_engine.proof.review import Finding
 from goal_engine.review.change import Change, FileChange
 from goal_engine.review.found import find
-from goal_engine.review.secrets import PRIVATE_KEY, find_secrets
+from goal_engine.secret_shapes import PRIVATE_KEY, find_secrets
 
 DIRECTING = re.compile("[\u202a-\u202e\u2066-\u2069]")
 """Characters that put text in another order than it is read in (CVE-2021-42574)."""

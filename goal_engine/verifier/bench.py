@@ -8,6 +8,7 @@ from goal_engine.runtime.config import state_dir
 from goal_engine.runtime.environment import find_environment
 from goal_engine.runtime.personal import read_personal_settings
 from goal_engine.runtime.port_ranges import PORTS
+from goal_engine.runtime.redacting import find_redactor
 from goal_engine.runtime.running import Running
 from goal_engine.runtime.sandbox import find_sandbox
 from goal_engine.runtime.set_ups import SetUps
@@ -47,6 +48,7 @@ def open_bench(ports: Ports, state: GoalState) -> Workbench:
         setup=state.created.setup,
         kept=_open_set_ups(ports, state),
         ports=state_dir() / PORTS,
+        redactor=find_redactor(),
         running=Running(running_folder(ports.find_state_dir(), state.goal_id)),
         sandbox=find_sandbox(settings),
     )

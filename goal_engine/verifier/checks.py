@@ -43,6 +43,7 @@ from goal_engine.proof.flipping import is_named
 from goal_engine.proof.gate import GateOutcome, GateResult, GateSpec, GateStage, TestOutcome
 from goal_engine.runtime.environment import probe_origin
 from goal_engine.runtime.process import clean_environment, run_process
+from goal_engine.runtime.redacting import redacting
 from goal_engine.runtime.sandbox import GATE
 from goal_engine.runtime.threads import in_thread
 from goal_engine.state import events as e
@@ -335,18 +336,20 @@ async def _run(
             own.mkdir(parents=True)
             fresh = {"TMPDIR": str(own), "XDG_CACHE_HOME": str(own / "cache")}
             log = bench.log_path(name)
-            ended = await run_process(
-                argv,
-                cwd=workspace / check.cwd,
-                env=clean_environment({**FRESH, **environment.variables, **fresh}),
-                log=log,
-                timeout=check.timeout,
-                running=bench.running,
-                sandbox=await in_thread(bench.confine, GATE, workspace, own),
-            )
+            async with redacting(log, bench.redactor) as raw:
+                ended = await run_process(
+                    argv,
+                    cwd=workspace / check.cwd,
+                    env=clean_environment({**FRESH, **environment.variables, **fresh}),
+                    log=raw,
+                    timeout=check.timeout,
+                    running=bench.running,
+                    sandbox=await in_thread(bench.confine, GATE, workspace, own),
+                )
             output = log.read_bytes() if log.exists() else b""
             log.unlink(missing_ok=True)
             written = b"".join(_read_written(workspace, path) for path in files)
+            written = bench.redactor.redact(written)
         finally:
             await in_thread(shutil.rmtree, own, ignore_errors=True)
     places = (

@@ -28,9 +28,11 @@ from goal_engine.proof.gate import (
     TestFailure,
     TestOutcome,
 )
+from goal_engine.redaction import Redactor
 from goal_engine.runtime.environment import Environment, probe_origin
 from goal_engine.runtime.git import list_untracked
 from goal_engine.runtime.process import Finished, clean_environment, run_process
+from goal_engine.runtime.redacting import redacting
 from goal_engine.runtime.sandbox import GATE
 from goal_engine.runtime.threads import in_thread
 from goal_engine.worktree import Workbench
@@ -142,20 +144,25 @@ async def run_gate(
         log = bench.log_path(name)
         report = workspace.with_name(f"{name}.report") / f"report.{SUFFIX.get(spec.report, 'xml')}"
         await in_thread(_make_anew, report.parent)
-        ended = await run_process(
-            [part.replace(REPORT, str(report)) for part in spec.argv],
-            cwd=workspace / spec.cwd,
-            env=clean_environment({**FRESH, **environment.variables, **spec.env}),
-            log=log,
-            timeout=spec.timeout,
-            limits=spec.limits,
-            running=bench.running,
-            sandbox=await in_thread(bench.confine, GATE, workspace, report.parent),
-        )
+        async with redacting(log, bench.redactor) as raw:
+            ended = await run_process(
+                [part.replace(REPORT, str(report)) for part in spec.argv],
+                cwd=workspace / spec.cwd,
+                env=clean_environment({**FRESH, **environment.variables, **spec.env}),
+                log=raw,
+                timeout=spec.timeout,
+                limits=spec.limits,
+                running=bench.running,
+                sandbox=await in_thread(bench.confine, GATE, workspace, report.parent),
+            )
+            printed = await in_thread(_read_log, raw)
         output = await in_thread(_read_log, log)
         root = str(workspace.resolve())
-        outcome, tests, message = await in_thread(_read_outcome, spec, ended, report, output, root)
+        outcome, tests, message = await in_thread(
+            _read_outcome, spec, ended, report, printed, output, root
+        )
         failures = await in_thread(find_failures, tests.failures, workspace, spec.cwd)
+        failures, message = await in_thread(_redact, bench.redactor, failures, message)
         if outcome in (GateOutcome.PASSED, GateOutcome.FAILED):
             changed = await in_thread(_find_changed, bench, workspace, tree, commit, environment)
             if changed:
@@ -204,6 +211,14 @@ def _make_anew(folder: Path) -> None:
     folder.mkdir(mode=0o700)
 
 
+def _redact(
+    redactor: Redactor, failures: tuple[TestFailure, ...], message: str
+) -> tuple[tuple[TestFailure, ...], str]:
+    """What a report says comes from a file that nobody has looked through yet."""
+    told = (one.changed(message=redactor.redact_text(one.message)) for one in failures)
+    return tuple(told), redactor.redact_text(message)
+
+
 def _read_log(log: Path) -> bytes:
     return log.read_bytes() if log.exists() else b""
 
@@ -221,9 +236,12 @@ def _find_changed(
 
 
 def _read_outcome(
-    spec: GateSpec, ended: Finished, report: Path, output: bytes, root: str
+    spec: GateSpec, ended: Finished, report: Path, printed: bytes, output: bytes, root: str
 ) -> tuple[GateOutcome, Report, str]:
-    """The exit code and the report must agree: a gate that contradicts itself has not answered."""
+    """The exit code and the report must agree: a gate that contradicts itself has not answered.
+
+    Names of tests are what was `printed`, the same everywhere; what is quoted is `output`, redacted.
+    """
     if ended.timed_out:
         said = f"it was killed after {spec.timeout:g} s; {quote_last(output)}"
         return GateOutcome.TIMEOUT, Report({}), said
@@ -234,7 +252,7 @@ def _read_outcome(
         if ended.truncated and not spec.report.in_file:
             return GateOutcome.ERROR, tests, "it printed more than is kept: its tests are not known"
         try:
-            data = report.read_bytes() if spec.report.in_file else output
+            data = report.read_bytes() if spec.report.in_file else printed
             tests = read_report(spec.report, data, root)
         except FileNotFoundError:
             return GateOutcome.ERROR, Report({}), f"it wrote no report; {quote(output)}"

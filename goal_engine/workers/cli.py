@@ -15,6 +15,7 @@ from goal_engine.ports import TurnResult, WorkerTurn
 from goal_engine.runtime.atomic import write_atomic
 from goal_engine.runtime.process import Finished, clean_environment, run_process
 from goal_engine.runtime.process import find_program as find_in
+from goal_engine.runtime.redacting import redacting
 from goal_engine.runtime.threads import in_thread
 from goal_engine.types import Trouble
 from goal_engine.workers.agents import (
@@ -74,16 +75,17 @@ class CliWorker:
         await in_thread(write_atomic, given, prompt.encode("utf-8", "replace"))
         timeout = turn.task.timeout or TURN_TIMEOUT
         try:
-            ended = await run_process(
-                fill_argv(command.argv, prompt, str(turn.workspace)),
-                cwd=turn.workspace,
-                env=clean_environment({**turn.environment.variables, **command.variables}),
-                log=turn.log,
-                timeout=timeout,
-                stdin=None if takes_argument(command.argv) else given,
-                running=turn.running,
-                sandbox=await in_thread(turn.confine, *command.folders),
-            )
+            async with redacting(turn.log, turn.redactor) as raw:
+                ended = await run_process(
+                    fill_argv(command.argv, prompt, str(turn.workspace)),
+                    cwd=turn.workspace,
+                    env=clean_environment({**turn.environment.variables, **command.variables}),
+                    log=raw,
+                    timeout=timeout,
+                    stdin=None if takes_argument(command.argv) else given,
+                    running=turn.running,
+                    sandbox=await in_thread(turn.confine, *command.folders),
+                )
         except ToolMissing as error:
             variables = {**turn.environment.variables, **command.variables}
             there = find_in(command.argv[0], clean_environment(variables), turn.workspace)

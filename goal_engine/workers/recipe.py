@@ -9,6 +9,7 @@ from goal_engine.budget import COSTS_NOTHING
 from goal_engine.errors import ToolMissing
 from goal_engine.ports import TurnResult, WorkerTurn
 from goal_engine.runtime.process import clean_environment, run_process
+from goal_engine.runtime.redacting import redacting
 from goal_engine.runtime.threads import in_thread
 from goal_engine.task_graph.graph import (
     FixStep,
@@ -59,15 +60,16 @@ async def _carry_out(step: Step, turn: WorkerTurn) -> None:
 async def _run(
     argv: tuple[str, ...], timeout: float, turn: WorkerTurn, *, ok: tuple[int, ...] = (0,)
 ) -> None:
-    ended = await run_process(
-        argv,
-        cwd=turn.workspace,
-        env=clean_environment(turn.environment.variables),
-        log=turn.log,
-        timeout=timeout,
-        running=turn.running,
-        sandbox=await in_thread(turn.confine),
-    )
+    async with redacting(turn.log, turn.redactor) as raw:
+        ended = await run_process(
+            argv,
+            cwd=turn.workspace,
+            env=clean_environment(turn.environment.variables),
+            log=raw,
+            timeout=timeout,
+            running=turn.running,
+            sandbox=await in_thread(turn.confine),
+        )
     if ended.timed_out:
         raise StepFailed(f"{argv[0]} was killed after {timeout:g} s")
     if ended.exit_code not in ok:

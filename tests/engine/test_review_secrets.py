@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from goal_engine.review.secrets import HIDDEN, find_secrets, redact
+from goal_engine.secret_shapes import HIDDEN, find_secrets, redact
 
 A = "Zq3vN8sKd0LmXw2RtYb7UcFhGj5PeQaI1oTy"
 """Thirty-six characters that say nothing.  Keys are put together here, so that no file holds one."""

@@ -146,6 +146,7 @@ async def _work(
         tried=repair.tried if repair else (),
         running=bench.running,
         confine=partial(bench.confine, AGENT, workspace),
+        redactor=bench.redactor,
         read=lambda: ports.read(state.goal_id),
         record=lambda event: ports.transact(state.goal_id, Record((event,))),
     )

@@ -1,4 +1,4 @@
-"""Keys and passwords in added lines: by their known shapes, and never shown again.
+"""Keys and passwords by their known shapes, in added lines and in all that is shown.
 
 A shape is worth a row in `SHAPES` when nothing but a key has it.  What only may be one is told, and
 what is written for readers (an example, a placeholder, a name of a variable) is no secret.
@@ -76,18 +76,17 @@ def find_secrets(line: str) -> Iterator[Secret]:
     """Yield the secrets of a line."""
     for what, shape in KNOWN:
         for match in shape.finditer(line):
-            if not _is_example(match.group()):
+            if not is_example(match.group()):
                 yield Secret(what, match.start(), match.end(), sure=True)
     for match in PRIVATE_KEY.finditer(line):
         yield Secret("a private key", match.start(), match.end(), sure=True)
     for match in TOKEN.finditer(line):
         yield Secret("a JSON web token", match.start(), match.end(), sure=False)
     for match in IN_URL.finditer(line):
-        if not EXAMPLE.search(match.group(1)) and _looks_drawn(match.group(1), 2.5):
+        if is_drawn_value(match.group(1), in_url=True):
             yield Secret("a password in a URL", match.start(1), match.end(1), sure=False)
     for match in ASSIGNED.finditer(line):
-        value = match.group(2)
-        if not EXAMPLE.search(value) and _looks_drawn(value, RANDOM):
+        if is_drawn_value(match.group(2)):
             yield Secret("a value that looks random", match.start(2), match.end(2), sure=False)
 
 
@@ -105,7 +104,12 @@ def _redact_line(line: str) -> str:
     return "".join((*kept, line[end:]))
 
 
-def _is_example(key: str) -> bool:
+def is_drawn_value(value: str, *, in_url: bool = False) -> bool:
+    """Whether a value was drawn and not written for readers; in an address, less is asked of it."""
+    return not EXAMPLE.search(value) and _looks_drawn(value, 2.5 if in_url else RANDOM)
+
+
+def is_example(key: str) -> bool:
     """Whether a key of a known shape is one that documentation uses: it says so, or repeats itself."""
     body = key.rpartition("_")[2] or key
     return EXAMPLE.search(key) is not None or len(set(body)) < 8
