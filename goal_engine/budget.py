@@ -148,16 +148,13 @@ class Spend(Frozen):
 
     def plus(self, other: Spend) -> Spend:
         """Return the sum; a figure that is unknown on either side stays unknown."""
-        return Spend(
+        tokens, usd = (self.tokens, other.tokens), (self.usd, other.usd)
+        return self.changed(
             wall_ms=self.wall_ms + other.wall_ms,
             attempts=self.attempts + other.attempts,
             changed_lines=self.changed_lines + other.changed_lines,
-            tokens=None
-            if None in (self.tokens, other.tokens)
-            else (self.tokens or 0) + (other.tokens or 0),
-            usd=None
-            if None in (self.usd, other.usd)
-            else (self.usd or Decimal(0)) + (other.usd or Decimal(0)),
+            tokens=None if tokens[0] is None or tokens[1] is None else tokens[0] + tokens[1],
+            usd=None if usd[0] is None or usd[1] is None else usd[0] + usd[1],
             source=_join_sources(self, other),
             turns=self.turns + other.turns,
         )

@@ -24,9 +24,9 @@ class AppendFile:
         What stands there is a torn tail and is cut first.  The caller holds the file's lock.  After
         an `OSError` the file ends at `size`, or in a torn tail where even that was refused.
         """
-        descriptor = self._open()
+        descriptor, there = self._open()
         try:
-            if os.fstat(descriptor).st_size != size:
+            if there != size:
                 os.ftruncate(descriptor, size)
                 os.fsync(descriptor)
             _write(descriptor, data, size)
@@ -45,15 +45,15 @@ class AppendFile:
                 os.close(self._descriptor)
             self._descriptor = -1
 
-    def _open(self) -> int:
-        """The file may have been put back from a copy since."""
+    def _open(self) -> tuple[int, int]:
+        """Return the descriptor and the file's size.  It may have been put back from a copy since."""
         if self._descriptor >= 0:
             ours, there = os.fstat(self._descriptor), self._path.stat()
-            if (ours.st_dev, ours.st_ino) != (there.st_dev, there.st_ino):
-                self.close()
-        if self._descriptor < 0:
-            self._descriptor = os.open(self._path, os.O_WRONLY)
-        return self._descriptor
+            if (ours.st_dev, ours.st_ino) == (there.st_dev, there.st_ino):
+                return self._descriptor, ours.st_size
+            self.close()
+        self._descriptor = os.open(self._path, os.O_WRONLY)
+        return self._descriptor, os.fstat(self._descriptor).st_size
 
 
 def _write(descriptor: int, data: bytes, offset: int) -> None:

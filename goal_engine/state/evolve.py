@@ -408,7 +408,7 @@ def _task_finished(state: GoalState, event: e.TaskFinished) -> Mapping[str, Any]
 
 
 def _spent_by(state: GoalState, event: e.AttemptEnded) -> dict[str, Any]:
-    spent = event.spent.plus(Spend(wall_ms=event.wall_ms))
+    spent = event.spent.changed(wall_ms=event.spent.wall_ms + event.wall_ms)
     told = {"reported": None, "seeding": event.seeding}
     return {"spend": state.tasks[event.task].spend.plus(spent), **told}
 

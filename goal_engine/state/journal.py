@@ -10,8 +10,12 @@ import hashlib
 import json
 from array import array
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from json.encoder import (  # type: ignore[attr-defined]
+    c_make_encoder,
+    encode_basestring_ascii,
+)
 from typing import Any
 
 from pydantic import ValidationError
@@ -93,8 +97,23 @@ def _frame(content: dict[str, Any]) -> bytes:
     return hashlib.sha256(text).hexdigest().encode() + b" " + text + b"\n"
 
 
+def _make_encoder() -> Callable[[dict[str, Any]], str]:
+    """Return `CANONICAL.encode` for objects, made ready once: it is called for each line that is read."""
+    c = CANONICAL
+    if c_make_encoder is None:  # another Python than CPython
+        return c.encode
+    encode = c_make_encoder(
+        *(None, c.default, encode_basestring_ascii, None, c.key_separator, c.item_separator),
+        *(c.sort_keys, c.skipkeys, c.allow_nan),
+    )
+    return lambda content: "".join(encode(content, 0))
+
+
+_CANONICAL = _make_encoder()
+
+
 def _encode(content: dict[str, Any]) -> bytes:
-    return CANONICAL.encode(content).encode()
+    return _CANONICAL(content).encode("ascii")
 
 
 def newer(goal_id: GoalId, version: int) -> str:

@@ -286,7 +286,9 @@ class FileSystemGoalStateStore:
         )
         folder = self._folder(goal_id)
         is_first = goal_id not in self._writers
-        writer = self._writers.setdefault(goal_id, _Writer(folder))
+        if is_first:
+            self._writers[goal_id] = _Writer(folder)
+        writer = self._writers[goal_id]
         self._writers.move_to_end(goal_id)
         if len(self._writers) > WRITERS:
             self._writers.popitem(last=False)[1].close()

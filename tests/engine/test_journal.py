@@ -12,6 +12,8 @@ from goal_engine.state import events as e
 from goal_engine.state import journal as module
 from goal_engine.state.events import FORMAT
 from goal_engine.state.journal import (
+    CANONICAL,
+    _encode,
     encode_entry,
     header_line,
     line_digest,
@@ -208,3 +210,16 @@ def test_a_parser_that_looks_away_is_caught(piece, mutant, monkeypatch):
     assert all_are_noticed()
     monkeypatch.setattr(module, piece, mutant)
     assert not all_are_noticed()
+
+
+ODD = {
+    "z": [1.5, -0.0, 1e300, 10**30, True, None],
+    "a": {"ü": '\u2028 \x00 \U0001f600 "\\/', "": {}},
+    "m": [],
+}
+
+
+def test_a_line_is_encoded_as_the_canonical_encoder_does():
+    assert _encode(ODD) == CANONICAL.encode(ODD).encode()
+    with pytest.raises(TypeError):
+        _encode({"a": object()})
