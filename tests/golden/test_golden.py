@@ -18,41 +18,16 @@ RECORDED = sorted(Path(__file__).parent.glob("*/*.jsonl"))
 UNRECORDED = frozenset(
     {
         "attempt.late",
-        "budget.extended",
-        "budget.warned",
-        "change.applied",
-        "change.undone",
-        "check.finished",
-        "criterion.accepted",
         "format.raised",
-        "gate.waived",
         "goal.archived",
-        "goal.interrupted",
-        "goal.rejected",
-        "goal.restated",
-        "goal.resumed",
         "goal.unarchived",
-        "hunks.tried",
-        "integration.conflicted",
-        "limits.waived",
-        "question.answered",
-        "questions.asked",
-        "repair.dropped",
-        "repair.planned",
-        "repairs.stopped",
         "repository.moved",
         "repository.settled",
-        "round.weighed",
         "spend.reported",
         "task.deferred",
-        "task.failed",
-        "task.handed_over",
-        "task.submitted",
-        "tasks.blocked",
-        "verification.reopened",
     }
 )
-"""Kinds of events that no recorded journal has yet."""
+"""Kinds of events that no recorded journal has yet; `python -m tests.golden.record` makes the others."""
 
 
 @pytest.mark.parametrize("path", RECORDED, ids=lambda path: f"{path.parent.name}-{path.stem}")
@@ -63,10 +38,10 @@ def test_a_recorded_journal_ends_where_it_did(path):
     assert parsed.good == len(data)
     goal = fold_entries(parsed.entries)
     assert goal.goal_id == goal_id and goal.seq == len(parsed.entries)
-    assert goal.status is GoalStatus(path.stem)
+    assert goal.status is GoalStatus(path.stem.partition("-")[0])
     judged = goal.judgement is not None
     assert judged == (goal.proof is not None)
-    assert goal.proof is None or goal.proof.tree == goal.tree
+    assert goal.proof is None or goal.proof.tree == goal.present_tree
 
 
 def test_there_is_a_journal_of_this_format():
