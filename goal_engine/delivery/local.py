@@ -53,6 +53,11 @@ async def read_diff(
         return b""
     names = find_names(state, evidence, path) if path else ()
     repository = await in_thread(ports.open_repository)
+    if not await in_thread(repository.has_tree, evidence.tree):
+        raise GoalNotFound(
+            f"What {state.goal_id} changed is not kept any more: `gc` let go of it, as storage.toml "
+            "says. A proof of the goal has the whole change, as a git bundle."
+        )
     return await in_thread(repository.patch, evidence.base_tree, evidence.tree, names)
 
 

@@ -83,12 +83,22 @@ def sweep_left(folder: Path, prefix: str = TEMPORARY) -> int:
     For anybody at any time: what a living process writes stays, and what nobody can tell of.
     """
     freed = 0
-    with suppress(OSError), os.scandir(folder) as found:
-        for entry in found:
-            if entry.name.startswith(prefix) and is_left(entry.name):
-                freed += measure(Path(entry.path))
-                remove_tree(Path(entry.path))
+    for path in find_left(folder, prefix):
+        size = measure(path)
+        with suppress(OSError):  # it takes room, and is worth no failure
+            remove_tree(path)
+            freed += size
     return freed
+
+
+def find_left(folder: Path, prefix: str = TEMPORARY) -> list[Path]:
+    """Return what writers left in a folder that are dead by now."""
+    try:
+        with os.scandir(folder) as found:
+            names = [entry.name for entry in found if entry.name.startswith(prefix)]
+    except OSError:
+        return []
+    return [folder / name for name in names if is_left(name)]
 
 
 def measure(path: Path) -> int:

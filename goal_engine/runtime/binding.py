@@ -158,6 +158,35 @@ def adopt(checkout: Path, by: str, at: datetime) -> Binding:
     return binding
 
 
+def find_orphans() -> dict[Path, tuple[str, ...]]:
+    """Return the state directories whose stores are gone, and where each store was.
+
+    Gone is what no place has any more, on a file system that is there: one that is not mounted now
+    has another device below its folder.  A directory that holds a person's folder is never one.
+    """
+    parent = state_dir()
+    names = sorted(path.name for path in parent.iterdir()) if parent.is_dir() else []
+    found = {}
+    for name in filter(WORKSPACE_ID.fullmatch, names):
+        known = read_known(parent / name)
+        places = known.places if known else ()
+        work = parent / name / "desks"
+        if places and not any(work.glob("*/*")) and all(_is_gone(one, name) for one in places):
+            found[parent / name] = tuple(place.path for place in places)
+    return found
+
+
+def _is_gone(place: Place, name: str) -> bool:
+    path = Path(place.path)
+    there = next((one for one in (path, *path.parents) if one.is_dir()), None)
+    if there is None or not place.host or place.host != find_host():
+        return False
+    try:
+        return find_id(path) != name and there.stat().st_dev == place.device
+    except OSError:
+        return False
+
+
 class Home:
     """The store of one checkout as this process sees it.
 

@@ -12,7 +12,7 @@ import re
 import shutil
 import signal
 import subprocess
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -26,6 +26,8 @@ FLOOR = (2, 38)
 """`merge-tree --write-tree` is there from 2.38 on."""
 TIMEOUT = 120.0
 """Seconds."""
+LONG = 1800.0
+"""Seconds for what goes through all of a repository."""
 
 HARDENED = {
     "core.fsmonitor": "false",
@@ -474,11 +476,53 @@ def update_ref(git_dir: Path, ref: str, commit: str) -> None:
     safe_git(["update-ref", "--no-deref", ref, commit], git_dir=git_dir)
 
 
-def delete_refs(git_dir: Path, prefix: str) -> None:
-    """Remove every ref below `prefix`."""
-    refs = safe_git(["for-each-ref", "--format=delete %(refname)", prefix], git_dir=git_dir)
-    if refs.stdout:
-        safe_git(["update-ref", "--stdin"], git_dir=git_dir, stdin=refs.stdout)
+def list_refs(git_dir: Path, prefix: str) -> tuple[str, ...]:
+    """Return the refs below `prefix`."""
+    asked = ["for-each-ref", "--format=%(refname)", prefix]
+    return tuple(safe_git(asked, git_dir=git_dir).text.split())
+
+
+def delete_refs(git_dir: Path, prefix: str, but: Collection[str] = ()) -> int:
+    """Remove the refs below `prefix`, but for some, and return how many."""
+    refs = [ref for ref in list_refs(git_dir, prefix) if ref not in but]
+    told = "".join(f"delete {ref}\n" for ref in refs).encode()
+    if refs:
+        safe_git(["update-ref", "--stdin"], git_dir=git_dir, stdin=told)
+    return len(refs)
+
+
+def list_kept(git_dir: Path) -> frozenset[str]:
+    """Return every object that a ref names, and its tree."""
+    asked = ["for-each-ref", "--format=%(objectname) %(tree)"]
+    return frozenset(safe_git(asked, git_dir=git_dir).text.split())
+
+
+def find_seen(git_dir: Path, oids: Iterable[str]) -> frozenset[str]:
+    """Return those of the objects that can be seen from here."""
+    told = "".join(f"{oid}\n" for oid in oids).encode()
+    said = safe_git(["cat-file", "--batch-check=%(objectname)"], git_dir=git_dir, stdin=told)
+    return frozenset(line for line in said.text.splitlines() if OID.fullmatch(line))
+
+
+YOUNG = "--expire=1.day.ago"
+"""What is younger may be about to be kept, by whoever just made it."""
+
+
+def list_prunable(git_dir: Path, needed: Sequence[str]) -> tuple[str, ...]:
+    """Return the loose objects that neither a ref nor `needed` leads to, but for the young."""
+    said = safe_git(["prune", "--dry-run", YOUNG, "--", *needed], git_dir=git_dir, timeout=LONG)
+    return tuple(line.split(" ")[0] for line in said.text.splitlines() if OID.match(line))
+
+
+def prune(git_dir: Path, needed: Sequence[str]) -> None:
+    """Remove the loose objects that neither a ref nor `needed` leads to, but for the young."""
+    safe_git(["prune", YOUNG, "--", *needed], git_dir=git_dir, timeout=LONG)
+
+
+def repack(git_dir: Path) -> None:
+    """Put all that refs lead to into one pack, borrowed objects too; the rest becomes loose."""
+    safe_git(["pack-refs", "--all", "--prune"], git_dir=git_dir)
+    safe_git(["repack", "-A", "-d", "--quiet"], git_dir=git_dir, timeout=LONG)
 
 
 def pack_commit(git_dir: Path, commit: str) -> None:

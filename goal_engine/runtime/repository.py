@@ -12,7 +12,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -27,7 +27,7 @@ from goal_engine.conflicts import MergeTold, parse_merge
 from goal_engine.errors import ChangeDoesNotFit, ProofRefused, RepositoryUnusable
 from goal_engine.evidence import GITLINK, GoalGitEvidence, parse_diff
 from goal_engine.runtime import git
-from goal_engine.runtime.atomic import remove_tree, sweep_left, write_atomic
+from goal_engine.runtime.atomic import measure, remove_tree, sweep_left, write_atomic
 from goal_engine.runtime.filesystems import check_names, folds_names
 from goal_engine.runtime.large_files import (
     LargeFiles,
@@ -51,6 +51,8 @@ BUNDLE_HEADERS = (b"# v2 git bundle\n", b"# v3 git bundle\n")
 UNDONE = ".undone-"
 """How the name of a workspace begins that is not whole yet."""
 SCRATCH = "scratch-"
+MOST_HEADS = 20_000
+"""Objects that one command line can name; with more of them nothing is collected."""
 PIN = "pin.lock"
 """Our own lock there, which the kernel keeps; all the others are git's, and die with nobody."""
 OPERATIONS = {
@@ -208,6 +210,43 @@ class EvidenceRepository:
                         path.unlink()
         return freed
 
+    def collect(self, needed: Collection[str], *, do: bool) -> int:
+        """Return the bytes of objects that nothing needs any more; with `do` they go.
+
+        What is younger than a day stays, whoever made it: it may be about to be kept.  `needed` are
+        objects that count beside what is kept.  With `do`, the rest is put into one pack, each base
+        whole.  For when nothing here works on a goal.
+        """
+        before = measure(self.path / "objects")
+        heads = {git.check_oid(oid) for oid in needed} - git.list_kept(self.path)
+        there = sorted(git.find_seen(self.path, sorted(heads)))
+        if len(there) > MOST_HEADS:
+            return 0
+        if not do:
+            loose = git.list_prunable(self.path, there)
+            return sum(measure(self.path / "objects" / oid[:2] / oid[2:]) for oid in loose)
+        with FileLock(self.path / PIN):  # a base that is pinned meanwhile cuts history too
+            git.repack(self.path)
+            git.prune(self.path, there)
+        self._cut_history()
+        return max(0, before - measure(self.path / "objects"))
+
+    def has_tree(self, tree: str) -> bool:
+        """Whether a tree can be seen from here."""
+        return tree in git.find_seen(self.path, (git.check_oid(tree),))
+
+    def drop_results(self, goal_id: GoalId, *, all_of_it: bool) -> int:
+        """Keep of a goal only its base and what was integrated, or nothing; return how many went."""
+        kept = () if all_of_it else ("base", "integrated")
+        prefix = f"{REFS}/{goal_id}/"
+        return git.delete_refs(self.path, prefix, [prefix + name for name in kept])
+
+    def count_results(self, goal_id: GoalId, *, all_of_it: bool) -> int:
+        """Return how many commits `drop_results` would let go."""
+        names = git.list_refs(self.path, f"{REFS}/{goal_id}/")
+        kept = 0 if all_of_it else sum(n.endswith(("/base", "/integrated")) for n in names)
+        return len(names) - kept
+
     def _find_locks(self) -> Iterator[Path]:
         for place in (self.path.glob("*.lock"), (self.path / "refs").rglob("*.lock")):
             yield from (path for path in place if path.name != PIN)
@@ -252,10 +291,6 @@ class EvidenceRepository:
     def find_kept(self, goal_id: GoalId, name: str) -> str | None:
         """Return the commit that is kept as `name` of a goal, `None` when there is none here."""
         return git.find_commit(self.path, f"{REFS}/{goal_id}/{name}")
-
-    def drop_refs(self, goal_id: GoalId) -> None:
-        """Keep nothing of a goal any more."""
-        git.delete_refs(self.path, f"{REFS}/{goal_id}/")
 
     # workspaces
 

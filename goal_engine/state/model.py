@@ -302,6 +302,20 @@ class GoalState(Frozen):
         """Every proof of the goal, oldest first; the last one counts."""
         return (*self.superseded, *((self.proof,) if self.proof else ()))
 
+    @property
+    def objects(self) -> frozenset[str]:
+        """Every commit and tree that something can still be asked about."""
+        tasks = self.tasks.values()
+        named = (
+            *(self.created.base_commit, self.commit, self.tree),
+            *(self.delivered_commit, self.applied_tree),
+            *(one for task in tasks for one in (task.commit, task.base)),
+            *(task.evidence.tree for task in tasks if task.evidence),
+            *(proof.tree for proof in self.proofs),
+            *self.delivered_before,
+        )
+        return frozenset(oid for oid in named if oid is not None)
+
     def find_waiting(self, task: str) -> tuple[str, ...]:
         """Return the pending tasks that cannot run without `task`."""
         return tuple(

@@ -15,6 +15,7 @@ from typing import Literal
 
 from goal_engine import (
     control,
+    freeing,
     hunks,
     integration,
     lifecycle,
@@ -550,6 +551,13 @@ async def verify_proof(context: Context, params: p.VerifyProofParams) -> r.Rever
 
 
 # About
+
+
+async def free_room(context: Context, params: p.GcParams) -> r.GcView:
+    """Show what takes room and can go, or let it go."""
+    ports = context.engine.ports
+    freed = await freeing.free_room(ports, context.actor, do=params.yes, orphans=params.orphans)
+    return r.render_freed(freed)
 
 
 async def adopt_store(context: Context, params: p.NoParams) -> r.AdoptedView:

@@ -283,6 +283,16 @@ class ArchiveParams(StopParams):
     """A goal to put away, or to take back."""
 
 
+class GcParams(Params):
+    """What may go."""
+
+    yes: bool = Field(default=False, description="Remove it; without this it is only shown.")
+    orphans: bool = Field(
+        default=False,
+        description="Also what is kept for checkouts that are gone. If you moved one, open it first.",
+    )
+
+
 class PauseParams(StopParams):
     """A goal to stop for a while."""
 

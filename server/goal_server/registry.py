@@ -151,6 +151,8 @@ OPERATIONS: tuple[Operation, ...] = (
          ("archive_goal", "ArchiveParams", "GoalView")),
     _row("unarchive", "Take an archived goal back into the lists.", ABOUT, WRITE,
          ("unarchive_goal", "ArchiveParams", "GoalView")),
+    _row("gc", "Show what takes room and can go: workspaces, caches, old results; with --yes it goes.",
+         ABOUT, WRITE, ("free_room", "GcParams", "GcView")),
     _row("adopt", "Let goals be made here although the store was moved, copied or came from elsewhere.",
          ABOUT, WRITE, ("adopt_store", "NoParams", "AdoptedView")),
     _row("gates", "Show the gates of this workspace and why each was chosen.", ABOUT, EXECUTE,

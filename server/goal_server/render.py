@@ -269,6 +269,33 @@ def _adopted(adopted: r.AdoptedView) -> Iterator[str]:
         yield from _wrap(adoption, "")
 
 
+def _gc(view: r.GcView) -> Iterator[str]:
+    said = "went" if view.done else "can go"
+    yield from _table(
+        (_size(room.bytes) if room.bytes else "", _say_room(room))
+        for room in view.rooms
+        if room.count
+    )
+    for name in (name for room in view.rooms for name in room.names):
+        yield from _wrap(name, "  ")
+    for why in (why for room in view.rooms for why in room.kept):
+        yield from _wrap(why, "  kept  ")
+    limit = f" of {view.limit_mib} MiB that all checkouts may take" if view.limit_mib else ""
+    yield from _wrap(
+        f"{_size(view.bytes)} {said}; {_size(view.used)} are kept in {view.folder}{limit}.", ""
+    )
+    if not view.done and any(room.count for room in view.rooms):
+        yield "Let it go: goalproof gc --yes"
+
+
+def _say_room(room: r.RoomView) -> str:
+    return f"{room.words}: {room.count}" if room.count > 1 else room.words
+
+
+def _size(size: int) -> str:
+    return f"{size / 2**20:.1f} MiB" if size >= 2**20 else f"{size / 2**10:.0f} KiB"
+
+
 def _review(review: r.ReviewView) -> Iterator[str]:
     yield f"{render_word(review.status)}  {review.goal}  tree {review.tree[:12]}"
     for section in review.sections:
@@ -497,6 +524,7 @@ RENDERERS: dict[type[r.View], Callable[[Any], Iterator[str]]] = {
     r.OpenView: _open,
     r.GatesView: _gates,
     r.AdoptedView: _adopted,
+    r.GcView: _gc,
     r.AgentsView: _agents,
     r.ProofView: _proof,
     r.HunksView: _hunks,

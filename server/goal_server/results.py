@@ -18,6 +18,7 @@ from goal_engine.budget import GoalBudget, Spend
 from goal_engine.conflicts import ConflictKind, name_files
 from goal_engine.decision import Decided, describe_evidence, find_usual_answer
 from goal_engine.diagnosis import GoalDiagnosis
+from goal_engine.freeing import Freed
 from goal_engine.gates.detection.project import PassedOver
 from goal_engine.gates.trust import digest_gate
 from goal_engine.history.timeline import Moment
@@ -474,6 +475,33 @@ class GoalList(View):
     """How many of those that were asked for are archived, listed or not."""
 
 
+class RoomView(View):
+    """One kind of what takes room."""
+
+    kind: str
+    """`workspaces`, `temporary`, `caches`, `archive`, `results`, `objects` or `orphans`."""
+    words: str
+    count: int
+    bytes: int
+    names: tuple[str, ...] = ()
+    kept: tuple[str, ...] = ()
+    """What stays, and why."""
+
+
+class GcView(View):
+    """What takes room and can go, or what went."""
+
+    done: bool
+    rooms: tuple[RoomView, ...]
+    bytes: int
+    """Of all that can go, or went."""
+    used: int
+    """Bytes that are kept outside the checkout for it, now."""
+    folder: str
+    limit_mib: int | None
+    """What the person allows for all checkouts together; `None` for no limit."""
+
+
 class SeenView(View):
     """One thing that was seen and that speaks for a diagnosis."""
 
@@ -909,6 +937,29 @@ def render_line(summary: Summary, made_here: bool = True, gone: str = "") -> Goa
         made_here=made_here,
         possible=find_possible(state),
         archived=state.archived,
+    )
+
+
+def render_freed(freed: Freed) -> GcView:
+    """Return what can go, or went."""
+    rooms = tuple(
+        RoomView(
+            kind=kind.name,
+            words=kind.words,
+            count=found.count,
+            bytes=found.size,
+            names=found.names,
+            kept=found.kept,
+        )
+        for kind, found in freed.found
+    )
+    return GcView(
+        done=freed.done,
+        rooms=rooms,
+        bytes=sum(room.bytes for room in rooms),
+        used=freed.used,
+        folder=str(freed.folder),
+        limit_mib=freed.limit_mib,
     )
 
 

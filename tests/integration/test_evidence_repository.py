@@ -669,7 +669,7 @@ def test_refs_are_kept_and_dropped_by_goal(bench):
     bench.evidence.keep(GOAL, "task-a", commit)
     bench.evidence.pin(bench.status.commit, other)
     assert len(git(bench.evidence.path, "for-each-ref").splitlines()) == 3
-    bench.evidence.drop_refs(GOAL)
+    bench.evidence.drop_results(GOAL, all_of_it=True)
     assert (
         git(bench.evidence.path, "for-each-ref", "--format=%(refname)")
         == f"refs/goalproof/{other}/base"

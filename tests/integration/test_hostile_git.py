@@ -141,7 +141,7 @@ def use_everything(root, scratch):
     assert evidence.read_bundle(scratch / "bundle") == commit
     evidence.deliver(status.git_dir, commit, "goal/x-1")
     evidence.reset_workspace(ws, status.commit)
-    evidence.drop_refs(GOAL)
+    evidence.drop_results(GOAL, all_of_it=True)
     evidence.remove_workspace(ws)
     evidence.close()
 

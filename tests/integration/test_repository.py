@@ -473,7 +473,7 @@ def test_a_pinned_base_survives_the_persons_repository(checkout, evidence, tmp_p
     assert evidence.has_commit(base)
     assert set(evidence.list_files(evidence.tree_of(base))) == set(FILES)
     assert evidence.read_blob(evidence.tree_of(base), "a.py") == FILES["a.py"].encode()
-    evidence.drop_refs(GOAL)
+    evidence.drop_results(GOAL, all_of_it=True)
     assert git(evidence.path, "for-each-ref") == ""
 
 

@@ -70,6 +70,7 @@ def test_every_result_has_a_text() -> None:
     parts |= {r.FindingView, r.ReviewSectionView, r.PassedOverView}
     parts |= {r.HunkView, r.PassedOverView, r.ReceiptView, r.DecisionView}
     parts |= {r.LimitView, r.ShareView, r.CheckpointView, r.WarningView, r.ExtensionView}
+    parts |= {r.RoomView, r.ConflictView, r.ConflictedFileView}
     parts |= {r.ForecastView, r.TaskForecastView, r.RangeView}
     parts |= {
         r.SeedingView,

@@ -9,6 +9,7 @@ import type { Context } from './context';
 import { type DiffTarget, showDiff } from './diff';
 import { showPage } from './documents';
 import { adopt } from './adopt';
+import { archive, freeSpace, unarchive } from './keeping';
 import { selectInterpreter } from './interpreterPick';
 import { listGoals, showAgents, showGates } from './lists';
 import { type From, type NewGoal, newGoal, newGoalFrom, newGoalFromSelection } from './newGoal';
@@ -95,6 +96,9 @@ const COMMANDS: Record<string, Handler> = {
   showGates,
   showAgents,
   adopt,
+  archive,
+  unarchive,
+  freeSpace,
   statusMenu: (context) => showStatusMenu(context.client, context.goals),
   selectInterpreter,
   restart: (context) => context.client.restart(),
@@ -127,6 +131,9 @@ const SHOWN_BY: Record<string, string> = {
   'goal.answer': 'answer',
   'goal.verifyProof': 'verifyProof',
   'goal.adopt': 'adopt',
+  'goal.archive': 'archive',
+  'goal.unarchive': 'unarchive',
+  'goal.gc': 'freeSpace',
   'goal.diagnose': 'diagnose',
   'goal.replay': 'replay',
   'goal.review': 'review',

@@ -45,6 +45,7 @@ export const COMMANDS = {
   verifyProof: "goal.verifyProof",
   archive: "goal.archive",
   unarchive: "goal.unarchive",
+  gc: "goal.gc",
   adopt: "goal.adopt",
   gates: "goal.gates",
   trustGate: "goal.trustGate",
@@ -857,6 +858,34 @@ export interface ArchiveParams {
   readonly reason?: string;
 }
 
+/** What may go. */
+export interface GcParams {
+  /** Remove it; without this it is only shown. */
+  readonly yes?: boolean;
+  /** Also what is kept for checkouts that are gone. If you moved one, open it first. */
+  readonly orphans?: boolean;
+}
+
+/** One kind of what takes room. */
+export interface RoomView {
+  readonly kind: string;
+  readonly words: string;
+  readonly count: number;
+  readonly bytes: number;
+  readonly names: readonly string[];
+  readonly kept: readonly string[];
+}
+
+/** What takes room and can go, or what went. */
+export interface GcView {
+  readonly done: boolean;
+  readonly rooms: readonly RoomView[];
+  readonly bytes: number;
+  readonly used: number;
+  readonly folder: string;
+  readonly limitMib: number | null;
+}
+
 /** Nothing. */
 export interface NoParams {
 }
@@ -1099,6 +1128,8 @@ export interface Operations {
   readonly "goal.archive": { readonly params: ArchiveParams & Rooted; readonly result: GoalView };
   /** Take an archived goal back into the lists. */
   readonly "goal.unarchive": { readonly params: ArchiveParams & Rooted; readonly result: GoalView };
+  /** Show what takes room and can go: workspaces, caches, old results; with --yes it goes. */
+  readonly "goal.gc": { readonly params: GcParams & Rooted; readonly result: GcView };
   /** Let goals be made here although the store was moved, copied or came from elsewhere. */
   readonly "goal.adopt": { readonly params: NoParams & Rooted; readonly result: AdoptedView };
   /** Show the gates of this workspace and why each was chosen. */

@@ -630,6 +630,29 @@
 ---@field goal string The goal's id, the beginning of one, or `latest`.
 ---@field reason? string Why, for the record.
 
+--- What may go.
+---@class goalproof.GcParams
+---@field yes? boolean Remove it; without this it is only shown.
+---@field orphans? boolean Also what is kept for checkouts that are gone. If you moved one, open it first.
+
+--- One kind of what takes room.
+---@class goalproof.RoomView
+---@field kind string
+---@field words string
+---@field count number
+---@field bytes number
+---@field names string[]
+---@field kept string[]
+
+--- What takes room and can go, or what went.
+---@class goalproof.GcView
+---@field done boolean
+---@field rooms goalproof.RoomView[]
+---@field bytes number
+---@field used number
+---@field folder string
+---@field limitMib number|nil
+
 --- Nothing.
 ---@class goalproof.NoParams
 
@@ -812,6 +835,7 @@ M.commands = {
   verifyProof = 'goal.verifyProof',
   archive = 'goal.archive',
   unarchive = 'goal.unarchive',
+  gc = 'goal.gc',
   adopt = 'goal.adopt',
   gates = 'goal.gates',
   trustGate = 'goal.trustGate',

@@ -20,6 +20,7 @@ local M = {}
 local WAITING =
   { 'paused', 'blocked_on_human', 'blocked_on_external', 'needs_more_budget', 'failed_infra' }
 local OPEN = vim.list_extend({ 'planned', 'running', 'not_ready', 'ready' }, WAITING)
+local STILL = vim.list_extend({ 'planned', 'not_ready', 'ready', 'delivered', 'cancelled' }, WAITING)
 local ALL = vim.list_extend({ 'delivered', 'cancelled' }, OPEN)
 local JUDGED = { 'ready', 'not_ready', 'blocked_on_human' }
 local CHANGED = vim.list_extend({ 'delivered' }, JUDGED)
@@ -145,6 +146,19 @@ M.verbs = {
   },
   gates = { title = 'Show the checks that goals are judged by', act = act('around', 'gates') },
   agents = { title = 'Choose who does new goals', act = act('around', 'agents') },
+  archive = {
+    title = 'Put it out of the lists; nothing of it goes',
+    fits = STILL,
+    act = act('keeping', 'archive'),
+  },
+  unarchive = {
+    title = 'Take an archived goal back into the lists',
+    act = act('keeping', 'unarchive'),
+  },
+  gc = {
+    title = 'Show what takes room and can go, and let it go',
+    act = act('keeping', 'gc'),
+  },
   adopt = {
     title = 'Work with goals that were moved, copied or came from elsewhere',
     act = act('around', 'adopt'),
@@ -159,8 +173,8 @@ M.verbs = {
 M.order = {
   'new', 'run', 'plan', 'edit', 'execute', 'show', 'watch', 'log', 'pause', 'resume', 'budget',
   'diagnose', 'answer', 'accept', 'reject', 'submit', 'diff', 'review', 'apply', 'undo', 'proof', 'verify',
-  'again', 'hunks', 'deliver', 'replay', 'failures', 'open', 'cancel', 'list', 'gates', 'agents', 'adopt',
-  'trust', 'untrust', 'restart',
+  'again', 'hunks', 'deliver', 'replay', 'failures', 'open', 'cancel', 'archive', 'list', 'unarchive', 'gates', 'agents', 'adopt',
+  'gc', 'trust', 'untrust', 'restart',
 }
 
 --- The operations of verbs that are called otherwise.
@@ -179,7 +193,7 @@ function M.is_possible(name, goal)
 end
 
 --- Verbs that fit every goal, or that a page of the goal itself has keys for.
-local ASIDE = { 'show', 'watch', 'open', 'log', 'budget', 'replay', 'failures', 'cancel' }
+local ASIDE = { 'show', 'watch', 'open', 'log', 'budget', 'replay', 'failures', 'cancel', 'archive' }
 
 ---@param name string
 ---@param goal goalproof.GoalView
