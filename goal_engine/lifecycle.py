@@ -24,12 +24,14 @@ from goal_engine.ports import Ports
 from goal_engine.proof.gate import GateOutcome, GateStage
 from goal_engine.proof.statement import ProofCause
 from goal_engine.proof.verdict import judge
+from goal_engine.rebase import note_news, plan_move
 from goal_engine.repair import repair_merge, repair_result
 from goal_engine.runtime.sandbox import REMEDY
 from goal_engine.runtime.threads import in_thread
 from goal_engine.state import events as e
 from goal_engine.state.commands import (
     JudgeGoal,
+    MoveBase,
     Record,
     RecordStep,
     ReopenVerification,
@@ -38,11 +40,13 @@ from goal_engine.state.commands import (
     WarnOfBudget,
 )
 from goal_engine.state.decide import UNMETERED, WAIVE, find_unmetered_limits
+from goal_engine.state.evolve import evolve
 from goal_engine.state.model import GateRun, GoalState
 from goal_engine.state.possible import check_possible, refusal
 from goal_engine.takeover import sweep_workspaces, take_over
 from goal_engine.tamper import Vigil
-from goal_engine.types import GoalId, GoalStatus, TaskStatus
+from goal_engine.types import Decision, GoalId, GoalStatus, TaskStatus
+from goal_engine.undone import find_undone_work
 from goal_engine.verifier.bench import open_bench
 from goal_engine.verifier.bundle import write_bundle
 from goal_engine.verifier.checks import run_checks
@@ -87,6 +91,25 @@ async def verify_goal(ports: Ports, goal_id: GoalId, *, by: str = "") -> GoalSta
     return await _run(ports, goal_id, ReopenVerification(by=by))
 
 
+async def rebase_goal(ports: Ports, goal_id: GoalId, decision: Decision) -> GoalState:
+    """Put a goal onto the newest commit of its branch, run all gates there, judge it anew, return it.
+
+    What does not merge is done again as after any other conflict.  Of a goal that has not begun the
+    base alone moves.  Raises as `execute_goal` does, and `NotPossibleNow` where nothing is newer.
+    """
+    with ports.store.runner_lock(goal_id):
+        if (state := await ports.read(goal_id)).is_newer:
+            raise refusal(state, "rebase")
+        state, _ = await take_over(ports, goal_id)
+        check_possible(state, "rebase")
+        await sweep_workspaces(ports, but=(goal_id,))
+        await ports.store.check_room()
+        command = await plan_move(ports, state, decision)
+        if state.status is GoalStatus.PLANNED:
+            return await ports.transact(goal_id, command)
+        return await _run_locked(ports, evolve(state, command.moved), command)
+
+
 async def recover_goal(ports: Ports, goal_id: GoalId) -> GoalState:
     """Record that a running goal has no runner any more, if that is so, and return the goal.
 
@@ -113,19 +136,28 @@ async def _run(
             check_possible(state, "execute")
         await sweep_workspaces(ports, but=(goal_id,))
         await ports.store.check_room()
-        bench = await in_thread(open_bench, ports, state)
-        with bench.as_runner():
-            await ports.transact(goal_id, command)
-            meter = Meter(asyncio.get_running_loop().time)
-            try:
-                await _run_watched(ports, bench, goal_id, meter)
-            except asyncio.CancelledError:
-                kind = e.ControlKind.PAUSE
-                await asyncio.shield(_stop(ports, bench, goal_id, kind, "stopped", meter))
-                raise
-            finally:
-                await asyncio.shield(in_thread(bench.clear))
-        return await ports.read(goal_id)
+        return await _run_locked(ports, state, command)
+
+
+async def _run_locked(
+    ports: Ports,
+    state: GoalState,
+    command: StartGoal | ResumeGoal | ReopenVerification | MoveBase,
+) -> GoalState:
+    """Run a goal that nobody else runs; `state` has the base that it will be worked on."""
+    goal_id, bench = state.goal_id, await in_thread(open_bench, ports, state)
+    with bench.as_runner():
+        await ports.transact(goal_id, command)
+        meter = Meter(asyncio.get_running_loop().time)
+        try:
+            await _run_watched(ports, bench, goal_id, meter)
+        except asyncio.CancelledError:
+            kind = e.ControlKind.PAUSE
+            await asyncio.shield(_stop(ports, bench, goal_id, kind, "stopped", meter))
+            raise
+        finally:
+            await asyncio.shield(in_thread(bench.clear))
+    return await ports.read(goal_id)
 
 
 async def _run_watched(ports: Ports, bench: Workbench, goal_id: GoalId, meter: Meter) -> None:
@@ -265,7 +297,7 @@ async def _work(ports: Ports, bench: Workbench, goal_id: GoalId, meter: Meter) -
     if problem := bench.sandbox.problem:
         await _block(ports, goal_id, "external", problem, f"{REMEDY}, then `resume`", meter)
         return
-    begun = state = await ports.read(goal_id)
+    begun = state = await note_news(ports, bench, await ports.read(goal_id))
     vigil = Vigil(ports, bench.state_dir, meter)
     if await vigil.finds_left(state):
         return
@@ -320,6 +352,7 @@ async def _run_waves(
             return None
         if wave.tasks:
             await ports.store.check_room()
+            await note_news(ports, bench, state)
             state = await ports.transact(goal_id, RecordStep("wave", meter.in_flight))
             await vigil.begin(state)
             ran = await run_wave(ports, bench, state, wave, meter)
@@ -385,12 +418,14 @@ async def _judge(
         return
     read = bench.repository.read_blob
     reaching = await in_thread(find_reaching_change, read, state.evidence, state.gates)
-    seen = await observe(ports, state, without, original, reaching)
+    undone = await in_thread(find_undone_work, bench.repository, state)
+    seen = await observe(ports, state, without, original, reaching, undone)
     seen = await review_seen(ports, bench.repository, state, seen)
     judgement = await in_thread(judge, state.gates, state.asked, state.acceptances, seen)
     spent = meter.spent.changed(changed_lines=lines - state.spend.changed_lines)
     proven = state.changed(spend=state.spend.plus(spent))
-    cause = ProofCause.VERIFIED if state.reopened else ProofCause.JUDGED
+    again = ProofCause.VERIFIED if state.reopened else ProofCause.JUDGED
+    cause = ProofCause.REBASED if state.rebased else again
     digest = await write_bundle(ports, bench, proven, seen, judgement, cause)
     await ports.transact(goal_id, JudgeGoal(judgement, digest, spent, cause))
 

@@ -20,6 +20,8 @@ MARKS = {
 
 
 WAITING = "waiting for you"
+TOUCHED = 5
+"""Files that a notice names."""
 
 
 class GoalProgressSnapshot(Frozen):
@@ -105,6 +107,29 @@ def say_request(state: GoalState) -> str:
         return ""
     when = " once the step under way has ended" if asked.after_step else ""
     return f"{asked.decision.actor} asked to {asked.kind} it{when}; it has not stopped yet"
+
+
+def say_outgrown(state: GoalState) -> str:
+    """Return how far the person's branch was ahead of the goal's base; empty where it was not.
+
+    It stops nothing: a change merges with what does not touch it.
+    """
+    seen = state.outgrown
+    if seen is None:
+        return ""
+    branch = seen.branch or "the checkout"
+    after = f"once it is judged, `goalproof rebase {state.goal_id}` puts it there"
+    if seen.rewritten:
+        return (
+            f"{branch} does not have the goal's base {state.created.base_commit[:12]} any more (it is"
+            f" at {seen.head[:12]}): {after}"
+        )
+    commits = f"{seen.commits} commit{'s' if seen.commits != 1 else ''}"
+    named = ", ".join(seen.touched[:TOUCHED])
+    more = len(seen.touched) - TOUCHED + seen.more
+    also = f" and {more} more" if more > 0 else ""
+    touch = f" that change {named}{also}, which this goal may write" if named else ""
+    return f"{branch} is {commits} ahead of the goal's base{touch}: {after}"
 
 
 def _only_waits_to_go_on(state: GoalState) -> bool:

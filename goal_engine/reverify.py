@@ -432,6 +432,7 @@ def _compare_judgement(
             proof.evidence, find_watched((*proof.gates, *name_setup(proof.setup)), criteria)
         ),
         reaching=reaching,
+        undone=proof.undone,
         unfinished=proof.unfinished,
         rejections=proof.rejections,
     )

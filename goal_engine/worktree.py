@@ -42,7 +42,12 @@ from goal_engine.runtime.leftovers import own
 from goal_engine.runtime.port_ranges import lease_ports, render_ports
 from goal_engine.runtime.process import clean_environment, run_process
 from goal_engine.runtime.redacting import redacting
-from goal_engine.runtime.repository import EvidenceRepository, has_history
+from goal_engine.runtime.repository import (
+    BranchNews,
+    EvidenceRepository,
+    has_history,
+    read_news,
+)
 from goal_engine.runtime.running import Ended, Running
 from goal_engine.runtime.sandbox import (
     NO_SANDBOX,
@@ -86,13 +91,20 @@ def task_folder(state_dir: Path, goal_id: GoalId, task: str) -> Path:
     return state_dir / DESKS / goal_id / task
 
 
+def name_base(moves: int) -> str:
+    """Return as what the base is kept that a goal has after so many moves."""
+    return f"base-{moves + 1}" if moves else "base"
+
+
 def check_own(repository: EvidenceRepository, state: GoalState) -> None:
     """Raise `NotPossibleNow` for a goal that was not made here: nothing that its journal says was seen.
 
     A journal lies in the reach of the repository and may have come along with it: what a stranger
     wrote there nobody's key may vouch for, nothing of it runs and nothing of it is delivered.
     """
-    if repository.find_kept(state.goal_id, "base") != state.created.base_commit:
+    names = {name_base(0): state.moves[0].from_commit} if state.moves else {}
+    names[name_base(len(state.moves))] = state.created.base_commit
+    if any(repository.find_kept(state.goal_id, name) != kept for name, kept in names.items()):
         raise NotPossibleNow(
             f"{state.goal_id} was not worked on in this checkout on this machine, so nothing that its "
             "journal says was seen here; `run` what it asks for as a goal of your own."
@@ -430,6 +442,10 @@ class Workbench:
         return self.repository.commit(
             tree, (parent,), author=self.author, at=self.goal_id.created_at, message=message
         )
+
+    def read_news(self, base: str, branch: str | None) -> BranchNews | None:
+        """Return where the person's branch stands, `None` where that is `base`; blocking."""
+        return read_news(self.checkout, base, branch)
 
     def clear(self) -> None:
         """Remove every workspace of the goal."""

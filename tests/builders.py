@@ -100,6 +100,15 @@ def a_block(on: e.BlockedOn = "human") -> e.GoalBlocked:
     return e.GoalBlocked(on=on, reason="it waits", next="do something")
 
 
+MOVED = e.BaseMoved(
+    from_commit=BASE,
+    from_tree=BASE,
+    base_commit=OTHER,
+    base_tree=OTHER,
+    branch="main",
+    redo=("fix",),
+    decision=ME,
+)
 INTEGRATED = e.TreeIntegrated(tasks=("fix",), commit=OTHER, tree=TREE, evidence=NOTHING)
 EVENTS: tuple[e.GoalEvent, ...] = (
     a_goal_created(),
@@ -143,6 +152,10 @@ EVENTS: tuple[e.GoalEvent, ...] = (
     e.TasksBlocked(tasks=("fix",), by="fix"),
     INTEGRATED,
     e.IntegrationConflicted(task="fix", paths=("a.py",)),
+    e.BaseOutgrown(
+        branch="main", head=OTHER, commits=2, rewritten=False, files=3, touched=("a.py",)
+    ),
+    MOVED,
     e.VerificationStarted(tree=TREE),
     e.RoundWeighed(round=Round(tree=TREE, unmet=1)),
     e.RepairPlanned(task=a_task("repair-1"), number=1, limit=2, reasons=("it is red",)),

@@ -27,7 +27,12 @@ from goal_engine.errors import ChangeDoesNotFit, GoalNotFound, NotPossibleNow
 from goal_engine.evidence import SYMLINK, GoalGitEvidence
 from goal_engine.ports import Ports
 from goal_engine.runtime.atomic import write_atomic
-from goal_engine.runtime.repository import EvidenceRepository, find_left_out, read_checkout
+from goal_engine.runtime.repository import (
+    EvidenceRepository,
+    find_left_out,
+    read_checkout,
+    read_news,
+)
 from goal_engine.runtime.threads import in_thread
 from goal_engine.state import events as e
 from goal_engine.state.commands import Record
@@ -35,6 +40,7 @@ from goal_engine.state.model import GoalState
 from goal_engine.state.possible import check_possible, refusal
 from goal_engine.state.transitions import TRANSITIONS
 from goal_engine.types import GoalId
+from goal_engine.undone import look_at_trees
 from goal_engine.worktree import check_own
 
 OUTSIDE = "outside"
@@ -115,6 +121,7 @@ async def apply_change(
     repository = await in_thread(ports.open_repository)
     if not undo:
         await in_thread(check_own, repository, state)
+        await in_thread(check_undoes_nothing, ports.checkout, repository, state, "apply")
     changes = await in_thread(plan_for, ports.checkout, repository, evidence)
     if undo:
         changes = tuple(change.turned_round for change in changes)
@@ -143,14 +150,16 @@ def plan_for(
 
 def _find_change(ports: Ports, state: GoalState, undo: bool) -> GoalGitEvidence:
     """Return the change that is meant: to take out, the one that was put in."""
+    base = state.created.base_tree
     if not undo:
         check_proven(state, "apply")
     elif e.ChangeUndone not in TRANSITIONS[state.status]:
         raise refusal(state, "apply --undo")
-    elif state.applied_tree not in (None, state.tree):
-        assert state.applied_tree is not None
+    elif state.applied_tree is not None and (
+        state.applied_tree != state.tree or state.applied_base not in (None, base)
+    ):
         repository = ports.open_repository()
-        return repository.evidence(state.created.base_tree, state.applied_tree)
+        return repository.evidence(state.applied_base or base, state.applied_tree)
     if state.evidence is None:
         raise NotPossibleNow(f"{state.goal_id} has no change to take out.")
     return state.evidence
@@ -177,6 +186,33 @@ def check_proven(state: GoalState, verb: str) -> None:
         )
 
 
+def check_undoes_nothing(
+    checkout: Path, repository: EvidenceRepository, state: GoalState, verb: str
+) -> None:
+    """Raise `ChangeDoesNotFit` where the change, merged into the person's branch as it is now, would
+    undo what was merged there since the goal's base.
+
+    What git itself does not merge is no silent matter; after a `rebase` the judgement has looked.
+    """
+    created = state.created
+    news = read_news(checkout, created.base_commit, created.branch)
+    if news is None or state.commit is None:
+        return
+    merged = repository.merge_three(created.base_commit, news.commit, state.commit)
+    if merged.tree is None:
+        return
+    undone = look_at_trees(repository, created.base_tree, news.tree, merged.tree)
+    if undone:
+        more = f"; and {len(undone) - SHOWN} more" if len(undone) > SHOWN else ""
+        said = "; ".join(one.sentence for one in undone[:SHOWN])
+        raise ChangeDoesNotFit(
+            f"Nothing was done: to {verb} {state.goal_id} would undo work that "
+            f"{news.branch or 'the checkout'} has since the goal's base, although it merges without "
+            f"a conflict: {said}{more}. `rebase` the goal: then its gates run on that work, and you "
+            "can accept what is meant to go."
+        )
+
+
 def check_fit(
     checkout: Path, state: GoalState, evidence: GoalGitEvidence, changes: tuple[FileChange, ...]
 ) -> None:
@@ -200,8 +236,8 @@ def does_not_fit(checkout: Path, goal_id: str, paths: Sequence[str]) -> ChangeDo
     named = _name_some(paths)
     return ChangeDoesNotFit(
         f"Nothing was written: {named} in {checkout} {'is' if len(paths) == 1 else 'are'} neither as "
-        f"{goal_id} found it nor as it leaves it. Save or undo your own changes there, or use "
-        "`deliver` to get the change as a branch."
+        f"{goal_id} found it nor as it leaves it. Save or undo your own changes there; or `rebase` the "
+        "goal, where your branch went on since; or `deliver` the change as a branch."
     )
 
 
@@ -301,6 +337,7 @@ async def deliver_local(ports: Ports, goal_id: GoalId, *, by: str = "") -> GoalS
         check_proven(state, "deliver")
         repository = await in_thread(ports.open_repository)
         await in_thread(check_own, repository, state)
+        await in_thread(check_undoes_nothing, ports.checkout, repository, state, "deliver")
         commit = await in_thread(_commit, repository, state)
         branch = name_branch(state, commit)
         if state.delivery_branch != branch:

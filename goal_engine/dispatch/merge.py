@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import partial
 
 from goal_engine.conflicts import (
+    BASE_MOVED,
     FILES,
     ConflictedFile,
     GoalMergeConflictEvidence,
@@ -71,7 +73,9 @@ def _merge(bench: Workbench, state: GoalState) -> tuple[tuple[e.GoalEvent, ...],
         if stands.status is not TaskStatus.DONE or task.id in state.integrated:
             continue
         assert stands.commit is not None and stands.base is not None
-        result = repository.merge(ours, stands.commit)
+        # one that began before the base moved shares no history with what is there
+        merge = partial(repository.merge_three, stands.base) if state.moves else repository.merge
+        result = merge(ours, stands.commit)
         if result.told is not None:
             clash = examine(
                 repository,
@@ -149,11 +153,11 @@ def find_others(
         evidence = state.tasks[other].evidence
         if evidence is None or other == task or task in state.graph.dependents(other):
             continue
-        if any(_overlap(name, path) for name in names for path in evidence.paths):
+        if any(is_part(name, path) for name in names for path in evidence.paths):
             found.append(other)
-    return tuple(found)
+    return tuple(found) or ((BASE_MOVED,) if state.moves else ())
 
 
-def _overlap(one: str, other: str) -> bool:
+def is_part(one: str, other: str) -> bool:
     """Whether two paths are the same, or one is a folder of the other."""
     return one == other or one.startswith(f"{other}/") or other.startswith(f"{one}/")

@@ -114,6 +114,25 @@ def _integrated(event: e.TreeIntegrated) -> str:
     return f"{what} merged into tree {event.tree[:SHORT]}; the change in all: {change}"
 
 
+def _outgrown(event: e.BaseOutgrown) -> str:
+    branch = event.branch or "the checkout"
+    if event.rewritten:
+        return f"its base was found to be no part of {branch} any more, which is at {event.head[:SHORT]}"
+    named = f", of its own {name_some(event.touched)}" if event.touched else ""
+    return (
+        f"{branch} was found {count(event.commits, 'commit')} ahead of its base:"
+        f" {count(event.files, 'file')} changed{named}"
+    )
+
+
+def _moved(event: e.BaseMoved) -> str:
+    places = f"from {event.from_commit[:SHORT]} to {event.base_commit[:SHORT]}"
+    found = event.evidence
+    change = f"; the change there: {count(len(found.files), 'file')}" if found else ""
+    again = f"; to be done again: {name_some(event.redo)}" if event.redo else ""
+    return f"its base moved {places}{change}{again}"
+
+
 def _cancelled(event: e.GoalCancelled) -> str:
     kept = f"; work of a person is kept: {name_some(event.kept)}" if event.kept else ""
     return f"it ended for good: {event.reason}{_receipt(event.receipt)}{kept}"
@@ -209,6 +228,8 @@ SENTENCES: Mapping[type[Frozen], Callable[[Any], str]] = {
     e.IntegrationConflicted: lambda v: (
         f"task {v.task} does not merge with {say_others(v.others)}: {name_some(v.paths)}"
     ),
+    e.BaseOutgrown: _outgrown,
+    e.BaseMoved: _moved,
     e.VerificationStarted: lambda v: f"tree {v.tree[:SHORT]} is to be verified",
     e.RoundWeighed: _round,
     e.RepairPlanned: _repair,

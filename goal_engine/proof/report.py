@@ -35,6 +35,7 @@ CAUSES = {
     ProofCause.ACCEPTED: "a person accepted a criterion",
     ProofCause.REJECTED: "a person rejected the result",
     ProofCause.VERIFIED: "the gates ran again on the tree that there was",
+    ProofCause.REBASED: "the base moved to newer commits, and everything was judged there",
     ProofCause.HUNKS: "the hunks of the change were taken away, one at a time",
     ProofCause.RECOVERED: "the bundle before it was lost or damaged",
 }

@@ -43,6 +43,8 @@ class ProofCause(StrEnum):
     """The gates ran again on the tree that there was."""
     HUNKS = "hunks"
     """Its hunks were taken away, one at a time."""
+    REBASED = "rebased"
+    """Its base moved to newer commits, and all of it was judged there."""
     RECOVERED = "recovered"
     """The bundle before was lost or damaged; this one was made again from the journal."""
 
@@ -53,6 +55,7 @@ SUPERSEDED = {
     ProofCause.REJECTED: "a person rejected it",
     ProofCause.VERIFIED: "its gates ran again",
     ProofCause.HUNKS: "its hunks were tried",
+    ProofCause.REBASED: "its base moved to newer commits",
     ProofCause.RECOVERED: "its bundle was lost or damaged",
 }
 """Why a proof was superseded by one of the same tree, by the cause of that one."""
@@ -60,7 +63,8 @@ SUPERSEDED = {
 
 def say_superseded(cause: ProofCause, *, same_tree: bool) -> str:
     """Return why a proof was superseded by one that was made for `cause`."""
-    return SUPERSEDED[cause] if same_tree else "the goal has another tree"
+    told = same_tree or cause is ProofCause.REBASED
+    return SUPERSEDED[cause] if told else "the goal has another tree"
 
 
 class ProvenEnvironment(Frozen):
@@ -91,6 +95,9 @@ class GoalProof(Frozen):
     checks: tuple[CheckResult, ...] = later(())
     """What the engine looked at itself for criteria."""
     protected: tuple[str, ...]
+    undone: tuple[str, ...] = later(())
+    """What it undoes of the work between the goal's first base and this one, a sentence each; who has
+    the proof alone does not have that first base, and takes this as it is."""
     unfinished: tuple[str, ...]
     environment: ProvenEnvironment
     spend: Spend

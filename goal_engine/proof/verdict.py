@@ -44,6 +44,9 @@ REWRITTEN = "rewritten-tests"
 REACHES = "reaches-its-judge"
 """The criterion that stands for code which reaches for what runs and judges it."""
 
+UNDOES = "merged-work"
+"""The criterion that stands for what the result undoes of others' work, merged since its first base."""
+
 REVIEWED = "review-findings"
 """The criterion that stands for what the review found and a person has to accept."""
 
@@ -51,7 +54,7 @@ NOT_REJECTED = "not-rejected"
 """The criterion that stands for a person's no to this very result: no gate outweighs it, and only a
 person who accepts it takes it back."""
 
-EXTRA_CRITERIA = frozenset({PROTECTED, REMOVED, REWRITTEN, REACHES, REVIEWED, NOT_REJECTED})
+EXTRA_CRITERIA = frozenset({PROTECTED, REMOVED, REWRITTEN, REACHES, UNDOES, REVIEWED, NOT_REJECTED})
 """Ids of the criteria that the engine itself adds."""
 
 STAGES = ("baseline", "proving", "counterfactual", "original")
@@ -139,6 +142,8 @@ class Observations(Frozen):
     """Changed paths that can change what a gate means."""
     reaching: tuple[str, ...] = ()
     """Places in new code that reach for what judges it."""
+    undone: tuple[str, ...] = ()
+    """What the result undoes of work that was merged since the goal's first base, a sentence each."""
     reviews: tuple[ReviewSection, ...] = ()
     """What a look at the change found."""
     rejections: tuple[Rejection, ...] = ()
@@ -306,6 +311,8 @@ def _find_extra_criteria(gates: tuple[GateSpec, ...], seen: Observations) -> tup
         extra.append((REWRITTEN, f"Tests that pass only as rewritten: {_list(rewritten)}"))
     if seen.reaching:
         extra.append((REACHES, f"Code that reaches for what judges it: {_list(seen.reaching)}"))
+    if seen.undone:
+        extra.append((UNDOES, f"Work merged since the first base, undone: {_list(seen.undone)}"))
     blocking = [f"{finding.rule} in {finding.place}" for finding in find_blocking(seen.reviews)]
     if blocking:
         extra.append((REVIEWED, f"Findings of the review: {_list(blocking)}"))

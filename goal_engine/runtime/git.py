@@ -282,6 +282,20 @@ def find_branch(git_dir: Path) -> str | None:
     return said.text.removeprefix("refs/heads/") or None
 
 
+def count_commits(git_dir: Path, base: str, head: str) -> int | None:
+    """Return how many commits `head` has on top of `base`, `None` where that is no part of it."""
+    asked = ["merge-base", "--is-ancestor", base, head]
+    if safe_git(asked, git_dir=git_dir, ok=(0, 1, 128)).code:
+        return None
+    return int(safe_git(["rev-list", "--count", f"{base}..{head}"], git_dir=git_dir).text)
+
+
+def list_changed_paths(git_dir: Path, base: str, head: str) -> tuple[str, ...]:
+    """Return the paths at which two commits differ, a renamed file as two."""
+    asked = ["diff-tree", "-r", "-z", "--name-only", "--no-renames", base, head]
+    return tuple(path for path in safe_git(asked, git_dir=git_dir).text.split("\0") if path)
+
+
 def read_personal(path: Path) -> dict[str, str]:
     """Return who commits here, what they ignore everywhere and how their files are written."""
     asked = ["config", "--includes", "-z", "--get-regexp", PERSONAL]

@@ -15,7 +15,7 @@ import tempfile
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from threading import Lock
@@ -46,6 +46,8 @@ REFS = "refs/goalproof"
 REF_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,79}")
 FILE, EXECUTABLE = "100644", "100755"
 ATTRIBUTES = ".gitattributes"
+EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
+"""Of commits that only a merge looks at: the same ones each time."""
 BUNDLED_REF = "refs/heads/goalproof"
 BUNDLE_HEADERS = (b"# v2 git bundle\n", b"# v3 git bundle\n")
 UNDONE = ".undone-"
@@ -135,6 +137,44 @@ def read_settings(checkout: Path) -> dict[str, str]:
 def find_left_out(checkout: Path, paths: Iterable[str]) -> tuple[str, ...]:
     """Return those of `paths` that git has and a sparse checkout leaves out."""
     return tuple(sorted(set(paths).intersection(git.list_skipped(checkout))))
+
+
+@dataclass(frozen=True, slots=True)
+class BranchNews:
+    """A person's branch that is not where it was."""
+
+    branch: str | None
+    """`None` for a detached head, and where the branch is gone."""
+    commit: str
+    tree: str
+    commits: int
+    rewritten: bool
+    """Whether what it was at is no part of it any more."""
+    paths: tuple[str, ...]
+    """That are different; none where that cannot be known."""
+
+
+def read_news(checkout: Path, base: str, branch: str | None) -> BranchNews | None:
+    """Return where a branch of the person's stands, `None` where that is `base`; changes nothing.
+
+    Of a branch that is gone, or of none, the head of the checkout.
+    """
+    git_dir, _ = git.find_git_dir(checkout)
+    head = git.find_commit(git_dir, f"refs/heads/{branch}") if branch else None
+    if head is None:
+        head, branch = git.find_commit(git_dir, "HEAD"), git.find_branch(git_dir)
+    if head is None or head == git.check_oid(base):
+        return None
+    count = git.count_commits(git_dir, base, head)
+    known = count is not None or git.find_commit(git_dir, base) is not None
+    return BranchNews(
+        branch=branch,
+        commit=head,
+        tree=git.find_tree(git_dir, head),
+        commits=count or 0,
+        rewritten=count is None,
+        paths=git.list_changed_paths(git_dir, base, head) if known else (),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,8 +291,8 @@ class EvidenceRepository:
         for place in (self.path.glob("*.lock"), (self.path / "refs").rglob("*.lock")):
             yield from (path for path in place if path.name != PIN)
 
-    def pin(self, commit: str, goal_id: GoalId) -> None:
-        """Keep `commit` as the goal's base, whatever the person's repository throws away.
+    def pin(self, commit: str, goal_id: GoalId, name: str = "base") -> None:
+        """Keep `commit` as a base of the goal, whatever the person's repository throws away.
 
         Its files are copied into a pack; its history is not, and is cut here.  Raises
         `RepositoryUnusable` when files of it are missing, as in a partial clone, and when this file
@@ -271,7 +311,7 @@ class EvidenceRepository:
                     f"({error.paragraph})"
                 ) from error
             self._cut_history(commit)
-        self.keep(goal_id, "base", commit)
+        self.keep(goal_id, name, commit)
 
     def _cut_history(self, *commits: str) -> None:
         """Let history end at `commits`, and where the person's own shallow clone ends."""
@@ -475,6 +515,19 @@ class EvidenceRepository:
         said = git.merge_trees(self.path, git.check_oid(ours), git.check_oid(theirs))
         told = parse_merge(said.stdout)
         return MergeResult(told.tree) if said.code == 0 else MergeResult(None, told.paths, told)
+
+    def merge_three(self, base: str, ours: str, theirs: str) -> MergeResult:
+        """Merge two commits as if `base` were what both began with, whatever their history says.
+
+        By commits made for it: `merge-tree --merge-base` is younger than the oldest git that will do.
+        """
+        sides = [
+            self.commit(
+                self.tree_of(commit), (base,), author=git.NOBODY, at=EPOCH, message="one side"
+            )
+            for commit in (ours, theirs)
+        ]
+        return self.merge(sides[0], sides[1])
 
     def evidence(self, base_tree: str, tree: str) -> GoalGitEvidence:
         """Return what git says the change between two trees is."""

@@ -71,6 +71,17 @@ class ReopenVerification:
 
 
 @dataclass(frozen=True, slots=True)
+class MoveBase:
+    """Put the goal onto newer commits, as somebody has worked it out."""
+
+    moved: e.BaseMoved
+    seen: str
+    """The tree that the goal had then."""
+    clash: e.IntegrationConflicted | None = None
+    """What does not merge, if anything."""
+
+
+@dataclass(frozen=True, slots=True)
 class RequestControl:
     """Ask whoever runs the goal to pause or cancel."""
 
@@ -211,6 +222,7 @@ GoalCommand = (
     | RevisePlan
     | ResumeGoal
     | ReopenVerification
+    | MoveBase
     | RequestControl
     | SubmitTask
     | JudgeGoal

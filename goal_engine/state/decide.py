@@ -72,6 +72,7 @@ def _verb(command: c.Command) -> str:
         c.RejectGoal: "reject",
         c.JudgeGoal: "be judged",
         c.ReopenVerification: "verify",
+        c.MoveBase: "rebase",
         c.RecordHunks: "hunks",
         c.RecordRecovery: "recover its proof",
         c.RecordStep: "go on",
@@ -153,6 +154,8 @@ def _of_goal(
             return _resume(state, command)
         case c.ReopenVerification():
             return (_reopen(state, command),)
+        case c.MoveBase():
+            return _move_base(state, command)
         case c.RecordRecovery():
             if state.proof is None or state.proof.digest != command.lost:
                 raise refusal(state, _verb(command), "it has another proof by now")
@@ -341,6 +344,15 @@ def _reopen(state: GoalState, command: c.ReopenVerification) -> e.VerificationRe
     """Only what was judged can be judged anew: work that waits for something goes on by `resume`."""
     check_possible(state, "verify")
     return e.VerificationReopened(tree=state.present_tree, by=command.by)
+
+
+def _move_base(state: GoalState, command: c.MoveBase) -> tuple[e.GoalEvent, ...]:
+    """What was worked out counts for the base and the tree that it was worked out from."""
+    check_possible(state, "rebase")
+    moved, clash = command.moved, command.clash
+    if (moved.from_commit, command.seen) != (state.created.base_commit, state.present_tree):
+        raise refusal(state, _verb(command), "it has another base or tree by now")
+    return (moved, clash) if clash else (moved,)
 
 
 def _judged(

@@ -42,6 +42,9 @@ DECISIONS: Mapping[type[Frozen], Callable[[Any], Decided | None]] = {
     ),
     e.GoalArchived: lambda v: Decided(verb="archive", decision=v.decision),
     e.GoalUnarchived: lambda v: Decided(verb="unarchive", decision=v.decision),
+    e.BaseMoved: lambda v: Decided(
+        verb="rebase", about=f"onto {v.base_commit[:12]}", decision=v.decision
+    ),
     e.GoalRejected: lambda v: Decided(
         verb="reject", tree=v.rejection.tree, decision=v.rejection.decision
     ),

@@ -460,6 +460,43 @@ class IntegrationConflicted(Frozen):
     """The object that has the lines of both sides."""
 
 
+class BaseOutgrown(Frozen):
+    """The person's branch has other commits than the goal's base has: noticed, nothing stops."""
+
+    type: Literal["base.outgrown"] = "base.outgrown"
+    branch: str | None
+    head: GitOid
+    commits: int
+    """On top of the base; 0 where it is not among them."""
+    rewritten: bool
+    """Whether the base is no part of the branch any more."""
+    files: int
+    """That are different there."""
+    touched: tuple[str, ...] = ()
+    """Those of them that the goal may write."""
+    more: int = 0
+    """And how many that are not named."""
+
+
+class BaseMoved(Frozen):
+    """A person put the goal onto newer commits: its change was merged into those, and is judged anew."""
+
+    type: Literal["base.moved"] = "base.moved"
+    from_commit: GitOid
+    from_tree: GitOid
+    base_commit: GitOid
+    base_tree: GitOid
+    branch: str | None
+    commit: GitOid | None = None
+    """The change on the new base, without what does not merge; `None` where nothing is left of it."""
+    tree: GitOid | None = None
+    evidence: GoalGitEvidence | None = None
+    """Against the new base."""
+    redo: tuple[TaskId, ...] = ()
+    """Tasks that worked on what does not merge."""
+    decision: Decision
+
+
 class VerificationStarted(Frozen):
     """The gates are about to run on the integrated tree."""
 
@@ -705,6 +742,8 @@ GoalEvent = Annotated[
     | TasksBlocked
     | TreeIntegrated
     | IntegrationConflicted
+    | BaseOutgrown
+    | BaseMoved
     | VerificationStarted
     | RoundWeighed
     | RepairPlanned

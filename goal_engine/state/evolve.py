@@ -307,7 +307,7 @@ def _reopened(state: GoalState, event: e.VerificationReopened) -> Mapping[str, A
 
 def _judged(state: GoalState, event: e.GoalJudged) -> Mapping[str, Any]:
     spend = state.spend.plus(event.spent)
-    return {"judgement": event.judgement, "spend": spend, "reopened": False}
+    return {"judgement": event.judgement, "spend": spend, "reopened": False, "rebased": False}
 
 
 def _rejected(state: GoalState, event: e.GoalRejected) -> Mapping[str, Any]:
@@ -488,6 +488,44 @@ def _conflicted(state: GoalState, event: e.IntegrationConflicted) -> Mapping[str
     return {**failed, "conflict": event.paths, "conflicted": event.task, "clash": event}
 
 
+def _base_moved(state: GoalState, event: e.BaseMoved) -> Mapping[str, Any]:
+    """Nothing that was seen or said of the result before counts any more.
+
+    What does not merge is to be done again; all else is verified as it is.
+    """
+    reason = "what it did does not merge with the newer base"
+    begun = state.status is not GoalStatus.PLANNED
+    redo = {
+        name: state.tasks[name].changed(status=TaskStatus.FAILED, commit=None, reason=reason)
+        for name in event.redo
+    }
+    base = {name: getattr(event, name) for name in ("base_commit", "base_tree", "branch")}
+    return {
+        "phase": GoalPhase.VERIFICATION if begun else state.phase,
+        "created": state.created.changed(**base),
+        "moves": (*state.moves, event),
+        "rebased": begun,
+        "reopened": begun and not event.redo,
+        "outgrown": None,
+        "tasks": {**state.tasks, **redo},
+        "integrated": tuple(name for name in state.integrated if name not in redo),
+        "commit": event.commit,
+        "tree": event.tree,
+        "evidence": event.evidence,
+        "acceptances": (),
+        "hunks": None,
+        "blocked": None,
+        **MERGED,
+        "repairs_before": len(state.repairs),
+        "rounds": (),
+        "stopped": None,
+        "gates_run": {},
+        "checks_run": {},
+        "gates_running": (),
+        "receipt": None,
+    }
+
+
 def _repair_planned(state: GoalState, event: e.RepairPlanned) -> Mapping[str, Any]:
     return {
         "phase": GoalPhase.EXECUTION,
@@ -528,6 +566,8 @@ CHANGES: Mapping[type[Frozen], Change] = {
     e.TasksBlocked: _tasks_blocked,
     e.TreeIntegrated: _integrated,
     e.IntegrationConflicted: _conflicted,
+    e.BaseOutgrown: lambda s, v: {"outgrown": v},
+    e.BaseMoved: _base_moved,
     e.VerificationStarted: lambda s, v: {"phase": GoalPhase.VERIFICATION},
     e.RoundWeighed: lambda s, v: {"rounds": (*s.rounds, v.round)},
     e.RepairPlanned: _repair_planned,
@@ -543,8 +583,12 @@ CHANGES: Mapping[type[Frozen], Change] = {
     e.CriterionAccepted: lambda s, v: {"acceptances": (*s.acceptances, v.acceptance)},
     e.GoalRejected: _rejected,
     e.ProofRecorded: _proof_recorded,
-    e.ChangeApplied: lambda s, v: {"applied": v.files, "applied_tree": v.tree},
-    e.ChangeUndone: lambda s, v: {"applied": (), "applied_tree": None},
+    e.ChangeApplied: lambda s, v: {
+        "applied": v.files,
+        "applied_tree": v.tree,
+        "applied_base": s.created.base_tree,
+    },
+    e.ChangeUndone: lambda s, v: {"applied": (), "applied_tree": None, "applied_base": None},
     e.DeliveryIntended: lambda s, v: {"delivery_branch": v.branch},
     e.BudgetExtended: lambda s, v: _with_budget(s, v.budget),
     e.BudgetWarned: lambda s, v: {"warned": {**s.warned, v.limit: v.percent}},

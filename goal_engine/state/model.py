@@ -26,6 +26,8 @@ from goal_engine.seeding import Seeding
 from goal_engine.stagnation import Round
 from goal_engine.state.events import (
     FORMAT,
+    BaseMoved,
+    BaseOutgrown,
     ControlKind,
     ControlRequested,
     GoalBlocked,
@@ -151,6 +153,12 @@ class GoalState(Frozen):
     """The task whose result did not merge, while nobody has done it on what is there."""
     clash: IntegrationConflicted | None = later(None)
     """What was seen of that."""
+    outgrown: BaseOutgrown | None = later(None)
+    """How far the person's branch was ahead of the base when somebody looked last."""
+    moves: tuple[BaseMoved, ...] = later(())
+    """How the base moved, oldest first; `created` has the present one."""
+    rebased: bool = later(False)
+    """Whether it moved since the last judgement."""
     repairs: tuple[RepairPlanned, ...] = ()
     """Every repair there was, of earlier runs too."""
     repairs_before: int = 0
@@ -181,6 +189,8 @@ class GoalState(Frozen):
     applied: tuple[str, ...] = ()
     applied_tree: GitOid | None = None
     """The tree whose files `applied` are."""
+    applied_base: GitOid | None = later(None)
+    """The tree of the base that they were a change of."""
     delivery_branch: str | None = None
     delivered_commit: GitOid | None = None
     delivered_before: dict[GitOid, str] = later({})
@@ -211,6 +221,11 @@ class GoalState(Frozen):
     def present_tree(self) -> GitOid:
         """The tree that the goal has now; its base's as long as nothing was done."""
         return self.tree or self.created.base_tree
+
+    @property
+    def first_base_tree(self) -> GitOid:
+        """The tree of the base that the goal was created on."""
+        return self.moves[0].from_tree if self.moves else self.created.base_tree
 
     @property
     def is_judged(self) -> bool:

@@ -181,6 +181,11 @@ OPERATIONS: tuple[Row, ...] = (
     Row("verify",
         _at((S.BLOCKED_ON_HUMAN,), e.VerificationReopened, given=JUDGED)
         | _at((S.NOT_READY, S.READY), e.VerificationReopened)),
+    Row("rebase",
+        _at((S.PLANNED,), e.BaseMoved)
+        | _at((S.BLOCKED_ON_HUMAN,), e.BaseMoved, e.IntegrationConflicted, given=JUDGED)
+        | _at((S.NOT_READY, S.READY), e.BaseMoved, e.IntegrationConflicted),
+        frozenset({S.PLANNED})),
     Row("hunks", _at(
         (S.BLOCKED_ON_HUMAN, S.READY), e.HunksTried, e.ProofRecorded, given=CHANGED,
     )),

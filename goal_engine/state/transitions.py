@@ -40,6 +40,7 @@ _WORK = (
     e.TasksBlocked,
     e.TreeIntegrated,
     e.IntegrationConflicted,
+    e.BaseOutgrown,
     e.VerificationStarted,
     e.RoundWeighed,
     e.RepairPlanned,
@@ -64,6 +65,7 @@ TRANSITIONS: Mapping[GoalStatus | None, Moves] = {
         **_START,
         **_stays(S.PLANNED, e.GoalPlanned, e.GoalRestated, e.QuestionsAsked, e.BudgetExtended),
         **_stays(S.PLANNED, *_SHELVED),
+        **_stays(S.PLANNED, e.BaseMoved),
         e.GoalBlocked: S.BLOCKED_ON_HUMAN,
     },
     S.RUNNING: {
@@ -98,6 +100,7 @@ TRANSITIONS: Mapping[GoalStatus | None, Moves] = {
         e.GoalReady: S.READY,
         e.GoalNotReady: S.NOT_READY,
         e.VerificationReopened: S.RUNNING,
+        e.BaseMoved: S.RUNNING,
     },
     S.BLOCKED_ON_EXTERNAL: {
         **_RESUME,
@@ -114,6 +117,7 @@ TRANSITIONS: Mapping[GoalStatus | None, Moves] = {
         e.GoalReady: S.READY,
         e.GoalBlocked: S.BLOCKED_ON_HUMAN,
         e.VerificationReopened: S.RUNNING,
+        e.BaseMoved: S.RUNNING,
     },
     S.READY: {
         **_START,
@@ -122,6 +126,7 @@ TRANSITIONS: Mapping[GoalStatus | None, Moves] = {
         e.GoalDelivered: S.DELIVERED,
         e.GoalRejected: S.NOT_READY,
         e.VerificationReopened: S.RUNNING,
+        e.BaseMoved: S.RUNNING,
     },
     S.DELIVERED: {
         **_stays(S.DELIVERED, e.ProofRecorded, e.ChangeApplied, e.ChangeUndone, *_SHELVED),
@@ -147,6 +152,7 @@ TASK_MOVES: Mapping[TaskStatus | None, Mapping[type[Frozen], TaskStatus]] = {
     T.DONE: {
         e.IntegrationConflicted: T.FAILED,
         e.RepairDropped: T.FAILED,
+        e.BaseMoved: T.FAILED,
         e.GoalStarted: T.PENDING,
         e.RepositorySettled: T.PENDING,
     },

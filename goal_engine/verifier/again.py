@@ -8,6 +8,7 @@ from goal_engine.proof.verdict import Judgement, Observations, judge
 from goal_engine.runtime.repository import EvidenceRepository
 from goal_engine.runtime.threads import in_thread
 from goal_engine.state.model import GoalState
+from goal_engine.undone import find_undone_work
 from goal_engine.verifier.observe import find_reaching_change, find_stage_tree, observe
 from goal_engine.verifier.review import review_seen
 from goal_engine.worktree import check_own
@@ -25,6 +26,7 @@ async def weigh_again(
     reaching = await in_thread(find_reaching_change, read, state.evidence, state.gates)
     without = find_stage_tree(state, GateStage.COUNTERFACTUAL)
     original = find_stage_tree(state, GateStage.ORIGINAL)
-    seen = await observe(ports, state, without, original, reaching)
+    undone = await in_thread(find_undone_work, repository, state)
+    seen = await observe(ports, state, without, original, reaching, undone)
     seen = await review_seen(ports, repository, state, seen)
     return seen, await in_thread(judge, state.gates, state.asked, state.acceptances, seen)

@@ -211,6 +211,7 @@ def make_proof(
         runs=runs,
         checks=tuple(seen.checks.values()),
         protected=seen.protected,
+        undone=seen.undone,
         unfinished=seen.unfinished,
         environment=made.where.changed(
             notes=tuple(dict.fromkeys(note for run in runs for note in run.notes))

@@ -33,6 +33,7 @@ async def observe(
     counterfactual_tree: str | None,
     original_tree: str | None,
     reaching: tuple[str, ...],
+    undone: tuple[str, ...] = (),
 ) -> Observations:
     """Return everything that the judgement of the goal's tree is made from."""
     tree = state.tree or state.created.base_tree
@@ -48,6 +49,7 @@ async def observe(
         if state.evidence
         else (),
         reaching=reaching,
+        undone=undone,
         rejections=state.rejections,
         unfinished=find_unfinished(state),
         stopped=state.stopped.reason if state.stopped else "",

@@ -8,6 +8,7 @@ from typing import Any
 from goal_engine.budget import UNIT
 from goal_engine.conflicts import name_files, say_others
 from goal_engine.moved import say_changes
+from goal_engine.progress import say_outgrown
 from goal_engine.proof.checked import judge_check
 from goal_engine.proof.verdict import say_rejection
 from goal_engine.state import events as e
@@ -144,6 +145,11 @@ FACTS: Mapping[type, Say] = {
     e.IntegrationConflicted: lambda _, event: (
         f"task {event.task} does not merge with {say_others(event.others)}:"
         f" {', '.join(name_files(event.paths))}"
+    ),
+    e.BaseOutgrown: lambda state, _: say_outgrown(state),
+    e.BaseMoved: lambda _, event: (
+        f"the base moved from {event.from_commit[:12]} to {event.base_commit[:12]}:"
+        + (f" {', '.join(event.redo)} to be done again" if event.redo else " all gates run anew")
     ),
     e.HunksTried: lambda _, event: (
         f"hunks: {', '.join(f'{number} {word}' for word, number in event.count.items())}"

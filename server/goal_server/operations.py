@@ -501,6 +501,15 @@ async def verify_goal(context: Context, params: p.GoalParams) -> r.GoalView:
     return _view(context, await lifecycle.verify_goal(ports, state.goal_id, by=context.actor))
 
 
+async def rebase_goal(context: Context, params: p.RebaseParams) -> r.GoalView:
+    """Put a goal onto the newest commit of its branch, and judge it anew there."""
+    state = await _find(context, params.goal)
+    await _check_gates(context, find_runnable(state))
+    decision = Decision(actor=context.actor, reason=params.reason or "the branch went on")
+    ports = context.engine.ports
+    return _view(context, await lifecycle.rebase_goal(ports, state.goal_id, decision))
+
+
 async def try_hunks(context: Context, params: p.HunksParams) -> r.HunksView:
     """Take away each hunk of a change and run its gates."""
     state = await _find(context, params.goal)

@@ -279,6 +279,12 @@ class StopParams(Params):
     reason: str = Field(default="", description="Why, for the record.")
 
 
+class RebaseParams(GoalParams):
+    """A goal to put onto newer commits."""
+
+    reason: str = Field(default="", max_length=4000, description="Why, for the record.")
+
+
 class ArchiveParams(StopParams):
     """A goal to put away, or to take back."""
 

@@ -142,6 +142,8 @@ OPERATIONS: tuple[Operation, ...] = (
          ("deliver_goal", "GoalParams", "GoalView")),
     _row("verify", "Run the gates again on the tree that was judged, and judge it anew.", DELIVER,
          EXECUTE, ("verify_goal", "GoalParams", "GoalView"), **_LONG),
+    _row("rebase", "Put a goal onto the newest commit of its branch and judge it anew there.",
+         DELIVER, EXECUTE, ("rebase_goal", "RebaseParams", "GoalView"), **_LONG),
     _row("hunks", "Take away each hunk of a judged change: what no gate notices is unproven.",
          DELIVER, EXECUTE, ("try_hunks", "HunksParams", "HunksView"), cancellable=True),
     _row("verify-proof", "Check a proof; with --run, re-execute it in a clean checkout.", DELIVER,

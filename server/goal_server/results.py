@@ -22,7 +22,7 @@ from goal_engine.freeing import Freed
 from goal_engine.gates.detection.project import PassedOver
 from goal_engine.gates.trust import digest_gate
 from goal_engine.history.timeline import Moment
-from goal_engine.progress import find_blocker, say_receipt, say_request
+from goal_engine.progress import find_blocker, say_outgrown, say_receipt, say_request
 from goal_engine.proof.confinement import say_confinement
 from goal_engine.proof.gate import GateResult, GateSpec, GateStage
 from goal_engine.proof.hunk import HunkTrial
@@ -362,6 +362,21 @@ class DecisionView(View):
     reason: str
 
 
+class NewsView(View):
+    """How far the person's branch was ahead of a goal's base when somebody looked last."""
+
+    branch: str | None
+    head: str
+    commits: int
+    """On top of the base; 0 where the base is no part of it any more."""
+    rewritten: bool
+    files: int
+    """That are different there."""
+    touched: tuple[str, ...]
+    """Those of them that the goal may write, the first ones."""
+    said: str
+
+
 class ConflictedFileView(View):
     """One file that does not merge."""
 
@@ -431,6 +446,10 @@ class GoalView(View):
     """What its workers and gates ran in, one phrase each; none before anything ran."""
     archived: bool = False
     """Whether lists leave it out."""
+    news: NewsView | None = None
+    """Where the person's branch went on; `rebase` puts a judged goal there."""
+    bases: tuple[str, ...] = ()
+    """The bases that the goal had before, oldest first."""
 
 
 class GoalLine(View):
@@ -869,7 +888,9 @@ def render_goal(
             *state.created.notices,
             *_render_kept(state),
             *_render_delivered(state),
-            *filter(None, (say_request(state), Summary(state.goal_id, state).notice)),
+            *filter(
+                None, (say_request(state), _say_news(state), Summary(state.goal_id, state).notice)
+            ),
         ),
         branch=state.delivery_branch,
         applied=state.applied,
@@ -882,7 +903,23 @@ def render_goal(
         decisions=tuple(map(_render_decided, state.decisions)),
         conflict=_render_conflict(state),
         sandbox=say_confinement(state.confined),
+        news=_render_news(state),
+        bases=tuple(move.from_commit for move in state.moves),
     )
+
+
+def _say_news(state: GoalState) -> str:
+    """Of a goal that has come to its end nobody needs to know."""
+    ended = state.status in (S.DELIVERED, S.CANCELLED)
+    return "" if ended else say_outgrown(state)
+
+
+def _render_news(state: GoalState) -> NewsView | None:
+    seen = state.outgrown
+    if seen is None:
+        return None
+    shown = seen.model_dump(include={"branch", "head", "commits", "rewritten", "files", "touched"})
+    return NewsView(**shown, said=say_outgrown(state))
 
 
 def _render_conflict(state: GoalState) -> ConflictView | None:
@@ -1178,6 +1215,8 @@ def find_next_steps(state: GoalState) -> tuple[str, ...]:
         unneeded |= {"execute", "cancel"}
     if state.status is not S.READY:
         unneeded.add("reject")
+    if state.outgrown is None:
+        unneeded.add("rebase")
     if steps or (state.status is S.BLOCKED_ON_EXTERNAL and not state.graph.tasks):
         unneeded.add("resume")
     if state.status is S.NEEDS_MORE_BUDGET:

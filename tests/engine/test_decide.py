@@ -27,12 +27,14 @@ from goal_engine.state.transitions import ANYWHERE, BLOCKED_ON, TASK_MOVES, TRAN
 from goal_engine.task_graph.graph import GoalTaskGraph
 from goal_engine.types import Decision, Frozen, GoalKind, GoalStatus, TaskStatus
 from tests.builders import (
+    BASE,
     DIGEST,
     EVENTS,
     GOAL,
     HISTORY,
     INTEGRATED,
     ME,
+    MOVED,
     NOW,
     OTHER,
     TREE,
@@ -69,6 +71,7 @@ COMMANDS: tuple[c.Command, ...] = (
     *(c.RejectGoal(Rejection(tree=TREE, decision=ME), a_judgement(v), DIGEST) for v in Verdict),
     c.ReopenVerification(),
     c.ArchiveGoal(ME, back=True),
+    c.MoveBase(MOVED, TREE),
     c.RecordHunks(e.HunksTried(tree=TREE, report=DIGEST, count={}), DIGEST, None),
     c.RecordRecovery(DIGEST, DIGEST),
     *(c.Record((event,)) for event in EVENTS if not isinstance(event, e.GoalCreated)),
@@ -97,6 +100,9 @@ COMMANDS: tuple[c.Command, ...] = (
         (S.PLANNED, c.StopGoal(CANCEL, "asked"), e.GoalCancelled, S.CANCELLED),
         (S.READY, c.ReopenVerification(), e.VerificationReopened, S.RUNNING),
         (S.NOT_READY, c.ReopenVerification(), e.VerificationReopened, S.RUNNING),
+        (S.READY, c.MoveBase(MOVED, TREE), e.BaseMoved, S.RUNNING),
+        (S.NOT_READY, c.MoveBase(MOVED, TREE), e.BaseMoved, S.RUNNING),
+        (S.PLANNED, c.MoveBase(MOVED, BASE), e.BaseMoved, S.PLANNED),
     ],
     ids=str,
 )
@@ -127,6 +133,10 @@ def test_a_goal_moves(status, command, event, after):
         (S.PLANNED, c.ReopenVerification()),
         (S.BLOCKED_ON_HUMAN, c.ReopenVerification()),
         (S.DELIVERED, c.ReopenVerification()),
+        (S.RUNNING, c.MoveBase(MOVED, TREE)),
+        (S.BLOCKED_ON_HUMAN, c.MoveBase(MOVED, BASE)),
+        (S.READY, c.MoveBase(MOVED, OTHER)),
+        (S.READY, c.MoveBase(MOVED.changed(from_commit=OTHER), TREE)),
         (S.READY, c.RecordRecovery(DIGEST, DIGEST)),
     ],
     ids=str,

@@ -18,6 +18,8 @@ RECORDED = sorted(Path(__file__).parent.glob("*/*.jsonl"))
 UNRECORDED = frozenset(
     {
         "attempt.late",
+        "base.moved",
+        "base.outgrown",
         "format.raised",
         "goal.archived",
         "goal.unarchived",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
+import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 
 from goal_engine.document import GoalPlan, parse_plan
@@ -73,6 +75,21 @@ def a_project(path: Path, **files: str) -> Path:
         (path / name).write_text(text, encoding="utf-8")
     create_sample_repository(path, "a project")
     return path
+
+
+def commit_all(checkout: Path, message: str, files: Mapping[str, str | None] = {}) -> str:
+    """Write `files`, `None` deletes one, commit everything as a person does; return the commit."""
+    for name, text in files.items():
+        target = checkout / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.unlink(missing_ok=True) if text is None else target.write_text(text, "utf-8")
+    who = ("-c", "user.name=Ada", "-c", "user.email=ada@example.org")
+    for words in (("add", "--all"), (*who, "commit", "--quiet", "-m", message)):
+        subprocess.run(("git", *words), cwd=checkout, check=True, capture_output=True)
+    told = subprocess.run(
+        ("git", "rev-parse", "HEAD"), cwd=checkout, check=True, capture_output=True, text=True
+    )
+    return told.stdout.strip()
 
 
 def plan_text(steps: str, *, writes: str = '"calc.py"', criteria: str = CRITERIA) -> str:

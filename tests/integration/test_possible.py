@@ -43,7 +43,16 @@ from goal_engine.state.store import GoalStateStore
 from goal_engine.task_graph.graph import GoalTaskGraph
 from goal_engine.types import Decision, Frozen, GoalId, GoalStatus
 from goal_engine.verifier import review
-from tests.integration.projects import CALC, CRITERIA, FIX, a_plan, a_project, create, run
+from tests.integration.projects import (
+    CALC,
+    CRITERIA,
+    FIX,
+    a_plan,
+    a_project,
+    commit_all,
+    create,
+    run,
+)
 
 pytestmark = pytest.mark.one_python
 
@@ -106,6 +115,7 @@ async def make_world(folder: Path) -> World:
         for name, state in ended.items()
         if name not in journals
     }
+    commit_all(engine.checkout, "a later commit", {"NEWS": "it went on"})
     statuses = {name: state.status for name, state in ended.items()}
     assert statuses["ready"] is S.READY and statuses["not ready"] is S.NOT_READY, statuses
     return World(engine.ports, journals)
@@ -322,6 +332,7 @@ CALLS: Mapping[str, Callable[[Ports, GoalState], Awaitable[object]]] = {
     "resume": _resume,
     "execute": lambda ports, s: lifecycle.execute_goal(ports, s.goal_id),
     "verify": lambda ports, s: lifecycle.verify_goal(ports, s.goal_id),
+    "rebase": lambda ports, s: lifecycle.rebase_goal(ports, s.goal_id, ME),
     "hunks": lambda ports, s: hunks.try_hunks(ports, s.goal_id),
     "diagnose": lambda ports, s: queries.diagnose_goal(ports, s.goal_id),
     "proof": lambda ports, s: queries.resolve_goal_proof(ports, s.goal_id),
@@ -341,7 +352,7 @@ CALLS: Mapping[str, Callable[[Ports, GoalState], Awaitable[object]]] = {
     "open": _open,
 }
 """The engine's own function for each operation."""
-WORKS = ("execute", "resume", "verify", "pause", "cancel")
+WORKS = ("execute", "resume", "verify", "rebase", "pause", "cancel")
 """What a runner goes on with: the first entry alone is what asking causes."""
 
 

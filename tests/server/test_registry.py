@@ -25,7 +25,7 @@ def test_every_verb_of_the_first_slice_is_there() -> None:
     verbs = [row.name for row in OPERATIONS] + [row.name for row in CLI_COMMANDS]
     assert " ".join(sorted(verbs)) == (
         "accept adopt agents answer apply archive budget cancel deliver demo diagnose diff execute gates gc hunks list log lsp open pause plan"
-        " proof reject replay resume review revise run show submit trust-gate unarchive verify verify-proof"
+        " proof rebase reject replay resume review revise run show submit trust-gate unarchive verify verify-proof"
     )
 
 
@@ -55,7 +55,7 @@ def test_what_starts_processes_of_the_workspace_says_so(operation: Operation) ->
         "trust-gate",
         "verify",
     }
-    starts |= {"verify-proof", "hunks"}
+    starts |= {"verify-proof", "hunks", "rebase"}
     assert bool(NEEDS_TRUST.intersection(operation.effects)) == (operation.name in starts)
 
 

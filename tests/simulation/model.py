@@ -48,6 +48,7 @@ CAUSED_BY: Mapping[type[Frozen], frozenset[By]] = {
     e.GoalStarted: frozenset({By.START}),
     e.GoalResumed: frozenset({By.START}),
     e.VerificationReopened: frozenset({By.START}),
+    e.BaseMoved: frozenset({By.START}),
     e.GoalPaused: frozenset({By.STOP}),
     e.GoalCancelled: frozenset({By.STOP}),
     e.GoalInterrupted: frozenset({By.RECOVERY}),
@@ -277,7 +278,8 @@ class Search:
             return
         for event in STARTS:
             for after, edge in self._append(world, number, event, By.START):
-                fresh = after._replace(branches=0 if event is e.GoalStarted else after.branches)
+                anew = event in (e.GoalStarted, e.BaseMoved)
+                fresh = after._replace(branches=0 if anew else after.branches)
                 yield f"appends {_name(event)}", self._look(fresh, number, at=At.WORK), (edge,)
         yield "is refused", self._let_go(world, number, name), ()
 

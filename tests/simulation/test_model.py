@@ -15,12 +15,12 @@ MOVES = {
     "running": "goal.paused goal.interrupted goal.blocked goal.ready goal.not_ready goal.cancelled",
     "paused": "goal.resumed goal.cancelled",
     "blocked_on_human": "goal.resumed goal.planned goal.blocked goal.ready goal.not_ready "
-    "verification.reopened goal.rejected goal.cancelled",
+    "verification.reopened base.moved goal.rejected goal.cancelled",
     "blocked_on_external": "goal.resumed goal.planned goal.cancelled",
     "needs_more_budget": "goal.resumed goal.cancelled",
     "failed_infra": "goal.resumed goal.cancelled",
-    "not_ready": "goal.started goal.blocked goal.ready verification.reopened goal.cancelled",
-    "ready": "goal.started goal.delivered verification.reopened goal.rejected goal.cancelled",
+    "not_ready": "goal.started goal.blocked goal.ready verification.reopened base.moved goal.cancelled",
+    "ready": "goal.started goal.delivered verification.reopened base.moved goal.rejected goal.cancelled",
     "delivered": "goal.rejected",
     "cancelled": "",
 }

@@ -500,6 +500,9 @@ class SimBench:
     def commit(self, tree: str, parent: str, message: str) -> str:
         return self.repository.commit(tree, (parent,), message=message)
 
+    def read_news(self, base: str, branch: str | None) -> None:
+        """The person's branch stays where it is."""
+
     def clear(self) -> None:
         """Nothing is left of it anyway."""
 

@@ -79,6 +79,10 @@ const COMMANDS: Record<string, Handler> = {
     const at = await pickGoal(context, given, 'verify', 'The gates of which goal?');
     return at && callGoal(context, 'verify', { ...at }, 'Goalproof: running the gates again…');
   },
+  rebase: async (context, given) => {
+    const at = await pickGoal(context, given, 'rebase', 'Which goal onto the newest commits?');
+    return at && callGoal(context, 'rebase', { ...at }, 'Goalproof: judging it on newer commits…');
+  },
   hunks: tryHunks,
   answer,
   accept,
@@ -138,6 +142,7 @@ const SHOWN_BY: Record<string, string> = {
   'goal.replay': 'replay',
   'goal.review': 'review',
   'goal.verify': 'verify',
+  'goal.rebase': 'rebase',
   'goal.hunks': 'hunks',
 };
 

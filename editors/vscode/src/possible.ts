@@ -20,10 +20,11 @@ export type Action =
   | 'diagnose'
   | 'review'
   | 'verify'
+  | 'rebase'
   | 'hunks';
 
 /** What can be asked of a change that was judged. */
-const JUDGED = ['diff', 'review', 'proof', 'verify'] as const;
+const JUDGED = ['diff', 'review', 'proof', 'verify', 'rebase'] as const;
 
 export const POSSIBLE: Record<GoalStatus, readonly Action[]> = {
   planned: ['execute', 'plan', 'cancel'],

@@ -41,6 +41,7 @@ export const COMMANDS = {
   apply: "goal.apply",
   deliver: "goal.deliver",
   verify: "goal.verify",
+  rebase: "goal.rebase",
   hunks: "goal.hunks",
   verifyProof: "goal.verifyProof",
   archive: "goal.archive",
@@ -273,6 +274,17 @@ export interface ConflictView {
   readonly files: readonly ConflictedFileView[];
 }
 
+/** How far the person's branch was ahead of a goal's base when somebody looked last. */
+export interface NewsView {
+  readonly branch: string | null;
+  readonly head: string;
+  readonly commits: number;
+  readonly rewritten: boolean;
+  readonly files: number;
+  readonly touched: readonly string[];
+  readonly said: string;
+}
+
 /** One goal as it stands. */
 export interface GoalView {
   readonly id: string;
@@ -311,6 +323,8 @@ export interface GoalView {
   readonly conflict: ConflictView | null;
   readonly sandbox: readonly string[];
   readonly archived: boolean;
+  readonly news: NewsView | null;
+  readonly bases: readonly string[];
 }
 
 /** A new goal. */
@@ -793,6 +807,14 @@ export interface ApplyParams {
   readonly undo?: boolean;
 }
 
+/** A goal to put onto newer commits. */
+export interface RebaseParams {
+  /** The goal's id, the beginning of one, or `latest`. */
+  readonly goal: string;
+  /** Why, for the record. */
+  readonly reason?: string;
+}
+
 /** A change to take apart. */
 export interface HunksParams {
   /** The goal's id, the beginning of one, or `latest`. */
@@ -1120,6 +1142,8 @@ export interface Operations {
   readonly "goal.deliver": { readonly params: GoalParams & Rooted; readonly result: GoalView };
   /** Run the gates again on the tree that was judged, and judge it anew. */
   readonly "goal.verify": { readonly params: GoalParams & Rooted; readonly result: GoalView };
+  /** Put a goal onto the newest commit of its branch and judge it anew there. */
+  readonly "goal.rebase": { readonly params: RebaseParams & Rooted; readonly result: GoalView };
   /** Take away each hunk of a judged change: what no gate notices is unproven. */
   readonly "goal.hunks": { readonly params: HunksParams & Rooted; readonly result: HunksView };
   /** Check a proof; with --run, re-execute it in a clean checkout. */

@@ -187,6 +187,16 @@
 ---@field others string[]
 ---@field files goalproof.ConflictedFileView[]
 
+--- How far the person's branch was ahead of a goal's base when somebody looked last.
+---@class goalproof.NewsView
+---@field branch string|nil
+---@field head string
+---@field commits number
+---@field rewritten boolean
+---@field files number
+---@field touched string[]
+---@field said string
+
 --- One goal as it stands.
 ---@class goalproof.GoalView
 ---@field id string
@@ -225,6 +235,8 @@
 ---@field conflict goalproof.ConflictView|nil
 ---@field sandbox string[]
 ---@field archived boolean
+---@field news goalproof.NewsView|nil
+---@field bases string[]
 
 --- A new goal.
 ---@class goalproof.PlanParams
@@ -582,6 +594,11 @@
 ---@field goal string The goal's id, the beginning of one, or `latest`.
 ---@field undo? boolean Take the change out again.
 
+--- A goal to put onto newer commits.
+---@class goalproof.RebaseParams
+---@field goal string The goal's id, the beginning of one, or `latest`.
+---@field reason? string Why, for the record.
+
 --- A change to take apart.
 ---@class goalproof.HunksParams
 ---@field goal string The goal's id, the beginning of one, or `latest`.
@@ -831,6 +848,7 @@ M.commands = {
   apply = 'goal.apply',
   deliver = 'goal.deliver',
   verify = 'goal.verify',
+  rebase = 'goal.rebase',
   hunks = 'goal.hunks',
   verifyProof = 'goal.verifyProof',
   archive = 'goal.archive',

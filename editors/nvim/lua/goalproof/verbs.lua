@@ -108,6 +108,11 @@ M.verbs = {
     fits = JUDGED,
     act = act('work', 'again'),
   },
+  rebase = {
+    title = 'Put it onto the newest commits of its branch, and judge it anew there',
+    fits = JUDGED,
+    act = act('work', 'rebase'),
+  },
   hunks = {
     title = 'Take each hunk away, to see which no gate notices',
     fits = { 'ready', 'blocked_on_human' },
@@ -173,8 +178,8 @@ M.verbs = {
 M.order = {
   'new', 'run', 'plan', 'edit', 'execute', 'show', 'watch', 'log', 'pause', 'resume', 'budget',
   'diagnose', 'answer', 'accept', 'reject', 'submit', 'diff', 'review', 'apply', 'undo', 'proof', 'verify',
-  'again', 'hunks', 'deliver', 'replay', 'failures', 'open', 'cancel', 'archive', 'list', 'unarchive', 'gates', 'agents', 'adopt',
-  'gc', 'trust', 'untrust', 'restart',
+  'again', 'rebase', 'hunks', 'deliver', 'replay', 'failures', 'open', 'cancel', 'archive', 'list', 'unarchive', 'gates', 'agents',
+  'adopt', 'gc', 'trust', 'untrust', 'restart',
 }
 
 --- The operations of verbs that are called otherwise.

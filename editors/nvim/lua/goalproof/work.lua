@@ -97,6 +97,12 @@ function M.again(call)
   tell_start(about(call, 'verify'))
 end
 
+--- Puts a goal onto the newest commits of its branch and judges it there.
+---@param call goalproof.Call
+function M.rebase(call)
+  tell_start(about(call, 'rebase'))
+end
+
 local LIMITS = {
   { key = 'wallSeconds', words = 'Seconds of work' },
   { key = 'attempts', words = 'Attempts of tasks' },

@@ -146,6 +146,9 @@ export const goal = (more: Partial<GoalView> = {}): GoalView =>
     notices: [],
     branch: null,
     applied: [],
+    conflict: null,
+    news: null,
+    bases: [],
     possible: [
       'diff',
       'apply',
