@@ -183,11 +183,6 @@ class Package:
     """Folders between the root and this one."""
 
     @property
-    def has_pnp(self) -> bool:
-        """Whether yarn resolves its modules, and there are no programs to name."""
-        return any(name.startswith(".pnp.") for name in self.project.files)
-
-    @property
     def scripts(self) -> Mapping[str, str]:
         """Its scripts, those that are text."""
         found = table(self.content, "scripts")
@@ -399,7 +394,9 @@ def _make_gate(package: Package, command: Command, reason: str, tools: Tools) ->
         return None
     program = _find_program(package, tool, tools)
     if program is None:
-        return None if package.has_pnp else Found(_absent(package, tool, reason), tool=tool)
+        return (
+            None if _has_pnp(package, tools) else Found(_absent(package, tool, reason), tool=tool)
+        )
     argv, fix, report = made
     env = {**command.env, **ONCE} if tool in RUNNERS else command.env
     gate = GateSpec(
@@ -547,13 +544,22 @@ def _find_unscripted(package: Package, seen: set[tuple[str, ...]], tools: Tools)
                 return
 
 
+def _has_pnp(package: Package, tools: Tools) -> bool:
+    """Whether yarn resolves its modules, and there are no programs to name."""
+    committed = any(name.startswith(".pnp.") for name in package.project.files)
+    return committed or _has_above(package, tools, ".pnp.cjs")
+
+
 def _is_installed(package: Package, tools: Tools) -> bool:
+    return any(_has_above(package, tools, name) for name in ("node_modules", ".pnp.cjs"))
+
+
+def _has_above(package: Package, tools: Tools, name: str) -> bool:
+    """Whether the package's folder in the checkout, or one above it, has something of that name."""
     parts = [] if package.project.folder == "." else package.project.folder.split("/")
     folders = ["/".join(parts[:depth]) for depth in range(len(parts) + 1)]
     return any(
-        tools.has(f"{folder}/{name}".lstrip("/") if folder else f"./{name}")
-        for folder in folders
-        for name in ("node_modules", ".pnp.cjs")
+        tools.has(f"{folder}/{name}".lstrip("/") if folder else f"./{name}") for folder in folders
     )
 
 
