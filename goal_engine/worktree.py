@@ -30,6 +30,7 @@ from goal_engine.errors import (
 from goal_engine.evidence import GoalGitEvidence
 from goal_engine.installers import find_read
 from goal_engine.redaction import Redactor
+from goal_engine.runtime.cargo import view_cargo
 from goal_engine.runtime.door import Door
 from goal_engine.runtime.environment import (
     Environment,
@@ -289,10 +290,13 @@ class Workbench:
             size = sum(copied.values())
             seeding.append(SeedingPart(part="copies", ms=ms_since(begun), bytes=size))
         standing = self.standing.get(workspace) or Standing({})
+        cargo = view_cargo(workspace)
+        for folder in cargo.values():
+            Path(folder).mkdir(parents=True, exist_ok=True)
         return replace(
             view,
             exclude=(*view.exclude, *copied),
-            variables={**view.variables, **standing.variables},
+            variables={**view.variables, **cargo, **standing.variables},
             seeding=(*standing.seeding, *seeding),
         )
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from goal_engine.errors import RepositoryUnusable
 from goal_engine.gates.formats.told import TOLD
+from goal_engine.gates.offline import find_need
 from goal_engine.gates.reports import SUFFIX, BadReport, Report, find_notes, read_report
 from goal_engine.gates.traces import find_failures
 from goal_engine.left_behind import find_left_behind
@@ -161,6 +162,8 @@ async def run_gate(
         outcome, tests, message = await in_thread(
             _read_outcome, spec, ended, report, printed, output, root
         )
+        need = "" if tests.outcomes or outcome not in SAID_NO else find_need(output)
+        message = f"{need} ({message})" if need else message
         failures = await in_thread(find_failures, tests.failures, workspace, spec.cwd)
         failures, message = await in_thread(_redact, bench.redactor, failures, message)
         if outcome in (GateOutcome.PASSED, GateOutcome.FAILED):
