@@ -18,11 +18,11 @@ CARGO_CRATE = (
 )
 GO = b"shop.go:3:8: no required module provides package: module lookup disabled by GOPROXY=off\n"
 YARN = (
-    b"YN0080: left-pad@npm:1.3.0: Request to 'https://registry.yarnpkg.com/left-pad' has been"
+    b"YN0080: left-pad@npm:1.3.0: Request to 'URL' has been"
     b" blocked because of your configuration settings\n"
 )
 PNPM = b" ERR_PNPM_NO_OFFLINE_META  Failed to resolve left-pad@1.3.0 in package mirror x.json\n"
-NPM = b"npm error code ENOTCACHED\nnpm error request to https://registry.npmjs.org/is-odd failed\n"
+NPM = b"npm error code ENOTCACHED\nnpm error request to URL failed\n"
 UV = b"hint: Packages were unavailable because the network was disabled. When the network is disabled"
 
 

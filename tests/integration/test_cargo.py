@@ -8,7 +8,7 @@ import pytest
 
 from goal_engine.runtime.cargo import view_cargo
 
-SHARED = '[build]\ntarget-dir = "/home/me/target"\n'
+SHARED = '[build]\ntarget-dir = "/srv/me/target"\n'
 
 
 class Folders:
