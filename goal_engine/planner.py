@@ -106,7 +106,7 @@ async def create_goal(ports: Ports, text: str, options: CreateGoalOptions) -> Go
     repository = await in_thread(ports.open_repository)
     status = await in_thread(read_checkout, ports.checkout)
     goal_id = GoalId.made_of(ports.clock.now(), ports.ids.entropy())
-    absent = await in_thread(_find_absent, ports, repository, status)
+    status, absent = await in_thread(_look_closer, ports, repository, status)
     options = replace(options, notices=(*absent, *options.notices))
     created = _created(goal_id, text, status, options)
     command = _plan(created, options.plan, installed)
@@ -119,13 +119,19 @@ async def create_goal(ports: Ports, text: str, options: CreateGoalOptions) -> Go
     return await ports.transact(goal_id, command)
 
 
-def _find_absent(
+def _look_closer(
     ports: Ports, repository: EvidenceRepository, status: CheckoutStatus
-) -> tuple[str, ...]:
-    """Return which files of the commit no workspace will have, a sentence each."""
-    found = Submodules.of(repository, status.tree, status.root, ports.find_state_dir())
-    large = repository.find_large_files(status.tree, status.root)
-    return (*describe_missing(found.find()), *describe_absent(large.find_absent()))
+) -> tuple[CheckoutStatus, tuple[str, ...]]:
+    """Return the status without large files that are as LFS has them, which git cannot tell without
+    its filter, and which files of the commit no workspace will have, a sentence each."""
+    try:
+        found = Submodules.of(repository, status.tree, status.root, ports.find_state_dir())
+        large = repository.find_large_files(status.tree, status.root)
+    except RepositoryUnusable:
+        return status, ()  # objects are missing, and `pin` says so with what brings them
+    dirty = tuple(path for path in status.dirty if not large.stands(path))
+    absent = (*describe_missing(found.find()), *describe_absent(large.find_absent()))
+    return replace(status, dirty=dirty), absent
 
 
 async def plan_goal(ports: Ports, text: str, options: CreateGoalOptions) -> GoalState:

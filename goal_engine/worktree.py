@@ -276,9 +276,10 @@ class Workbench:
             path = os.pathsep.join((own, str(self.first), rest))
             view = replace(view, variables={**view.variables, "PATH": path})
         begun, seeding = perf_counter(), list(view.seeding)
-        large = self.repository.find_large_files(commit, self.checkout, self.large)
+        see = self.repository.view_large_files
+        absent = see(workspace, commit, self.checkout, self.large)
         views = self.submodules.view(workspace) if self.submodules is not None else ()
-        told = (*describe_views(views), *describe_absent(large.view(workspace)))
+        told = (*describe_views(views), *describe_absent(absent))
         if told:
             key = hashlib.sha256("\0".join((view.key, *told)).encode()).hexdigest()
             view = replace(view, notes=(*view.notes, *told), key=key)

@@ -467,6 +467,17 @@ def list_touched(git_dir: Path, index: Path, work_tree: Path) -> tuple[str, ...]
     return tuple(path for path in named.text.split("\0") if path)
 
 
+def assume_unchanged(git_dir: Path, index: Path, work_tree: Path, paths: Iterable[str]) -> None:
+    """Let whoever asks an index take `paths` for what it says of them."""
+    safe_git(
+        ["update-index", "--assume-unchanged", "-z", "--stdin"],
+        git_dir=git_dir,
+        index=index,
+        work_tree=work_tree,
+        stdin="".join(f"{path}\0" for path in paths).encode("utf-8", "surrogateescape"),
+    )
+
+
 def find_filters(git_dir: Path, index: Path, paths: Iterable[str]) -> dict[str, str]:
     """Return the filter that the attributes in an index name for each of `paths` that has one."""
     said = safe_git(

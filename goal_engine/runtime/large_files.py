@@ -88,6 +88,11 @@ class LargeFiles:
         pointer = self.pointers[path]
         return next((file for file in self._places(path) if holds(file, pointer)), None)
 
+    def stands(self, path: str) -> bool:
+        """Whether the checkout has, at the path of a pointer, just the content it stands for."""
+        pointer = self.pointers.get(path)
+        return pointer is not None and holds(self.checkout / path, pointer)
+
     def find_absent(self) -> tuple[str, ...]:
         """Return the paths of which no content is there, judged by its size alone."""
         return tuple(
@@ -99,9 +104,10 @@ class LargeFiles:
             )
         )
 
-    def view(self, workspace: Path) -> tuple[str, ...]:
-        """Put content in the place of pointers in a workspace; return the paths that stay pointers."""
-        absent = []
+    def view(self, workspace: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Put content in the place of pointers in a workspace; return the paths that have it now, and
+        those that stay pointers."""
+        viewed, absent = [], []
         for path, pointer in self.pointers.items():
             target = workspace / path
             if not _is_pointer(target, pointer, workspace):
@@ -111,7 +117,8 @@ class LargeFiles:
                 absent.append(path)
             else:
                 shutil.copyfile(source, target)
-        return tuple(absent)
+                viewed.append(path)
+        return tuple(viewed), tuple(absent)
 
     def _places(self, path: str) -> Iterable[Path]:
         digest = self.pointers[path].digest

@@ -475,6 +475,17 @@ class EvidenceRepository:
         found = ((path, parse_pointer(self._read(blobs[path]))) for path in kept)
         return {path: pointer for path, pointer in found if pointer is not None}
 
+    def view_large_files(
+        self, workspace: Path, commit: str, checkout: Path, others: Mapping[str, Pointer]
+    ) -> tuple[str, ...]:
+        """Put the content of what Git LFS keeps into a workspace of `commit`; return the paths that
+        stay pointers.  The workspace's own git does not take that for changes."""
+        viewed, absent = self.find_large_files(commit, checkout, others).view(workspace)
+        index = workspace / ".git" / "index"
+        if viewed and not (index.is_symlink() or index.parent.is_symlink()):
+            git.assume_unchanged(self.path, index, workspace, viewed)
+        return absent
+
     def find_large_files(
         self, tree: str, checkout: Path, others: Mapping[str, Pointer] | None = None
     ) -> LargeFiles:

@@ -29,6 +29,7 @@ from goal_engine.lifecycle import execute_goal
 from goal_engine.planner import CreateGoalOptions, create_goal
 from goal_engine.runtime.filesystems import check_names, find_clashes, folds_names
 from goal_engine.runtime.repository import CheckoutStatus, EvidenceRepository, read_checkout
+from goal_engine.runtime.submodules import Submodules
 from goal_engine.types import GoalStatus, Person
 from tests.builders import GOAL, a_goal
 from tests.conftest import Repository
@@ -242,6 +243,9 @@ async def test_gates_see_the_files_of_submodules_as_the_commit_records_them(
     git(lib, "commit", "-q", "--allow-empty", "-m", "later")
     project = clone(origin, tmp_path / "project", "--recurse-submodules")
     (project / "vendor/lib/sums.py").write_text("VALUE = 6\n")  # not committed: none of the goal's
+    for key in ("core.fsmonitor", "core.sshCommand", "filter.x.smudge", "filter.x.clean"):
+        git(project / "vendor/lib", "config", key, f"touch {tmp_path / 'canary'}; cat")
+    (project / ".git/modules/vendor/lib/info/attributes").write_text("* filter=x\n")
     before = fingerprint(project)
     engine = open_engine(opened, project)
     state = await run(engine, a_plan(FIX))
@@ -249,9 +253,16 @@ async def test_gates_see_the_files_of_submodules_as_the_commit_records_them(
     assert state.created.notices == ()
     assert state.evidence is not None and state.evidence.paths == {"calc.py"}
     notes = next(iter(state.gates_run.values())).result.notes
+    assert not (tmp_path / "canary").exists()
     assert any("vendor/lib at" in note and "vendor/lib/inner at" in note for note in notes)
     kept = {name: digest for name, digest in fingerprint(project).items() if name in before}
     assert kept == before
+    workspace = tmp_path / "workspace"
+    repository = engine.ports.open_repository()
+    repository.make_workspace(workspace, state.created.base_commit)
+    Submodules.of(repository, state.created.base_tree, project, tmp_path).view(workspace)
+    assert (workspace / "vendor/lib/inner/deep.py").read_text() == "VALUE = 5\n"
+    assert git(workspace, "status", "--porcelain") == ""
 
 
 async def test_a_submodule_that_is_not_there_is_named_before_any_work(
@@ -308,6 +319,7 @@ async def test_gates_see_the_content_of_large_files_and_the_result_keeps_the_poi
     engine = open_engine(opened, large)
     state = await run(engine, a_plan(FIX))
     assert state.status is GoalStatus.READY, state.judgement
+    assert state.created.notices == ()
     assert state.evidence is not None and state.evidence.paths == {"calc.py"}
     assert state.tree is not None
     kept = engine.ports.open_repository().read_blob(state.tree, "art/logo.png")
@@ -318,17 +330,18 @@ def test_large_files_are_moved_and_deleted_in_the_checkout_too(
     large: Path, odd: Callable[[Path], Odd]
 ) -> None:
     one = odd(large)
-    found = one.evidence.find_large_files(one.status.commit, large)
-    assert found.view(one.workspace) == () and one.take().files == ()
+    found = one.evidence.find_large_files(one.status.commit, large).pointers
+    view = one.evidence.view_large_files
+    assert view(one.workspace, one.status.commit, large, {}) == () and one.take().files == ()
+    assert git(one.workspace, "status", "--porcelain") == ""
     (one.workspace / "art/logo.png").rename(one.workspace / "art/brand.png")
     change = one.take()
     assert [(f.status, f.path, f.additions) for f in change.files] == [("R", "art/brand.png", 0)]
     assert one.evidence.read_blob(change.tree, "art/brand.png") == POINTER.encode()
     later = one.workspace.with_name("later")
-    one.evidence.make_workspace(
-        later, one.evidence.commit(change.tree, (), author=ADA, at=AT, message="m")
-    )
-    assert one.evidence.find_large_files(change.tree, large, found.pointers).view(later) == ()
+    moved = one.evidence.commit(change.tree, (), author=ADA, at=AT, message="m")
+    one.evidence.make_workspace(later, moved)
+    assert view(later, moved, large, found) == ()
     assert (later / "art/brand.png").read_bytes() == CONTENT
     assert one.put(change) == ()
     assert (large / "art/brand.png").read_bytes() == CONTENT
