@@ -27,10 +27,12 @@ from goal_engine.errors import ChangeDoesNotFit, RepositoryUnusable
 from goal_engine.evidence import GoalGitEvidence
 from goal_engine.lifecycle import execute_goal
 from goal_engine.planner import CreateGoalOptions, create_goal
+from goal_engine.reverify import ReverifyOutcome, verify_proof
 from goal_engine.runtime.filesystems import check_names, find_clashes, folds_names
 from goal_engine.runtime.repository import CheckoutStatus, EvidenceRepository, read_checkout
 from goal_engine.runtime.submodules import Submodules
 from goal_engine.types import GoalStatus, Person
+from goal_engine.verifier.bench import open_bench
 from tests.builders import GOAL, a_goal
 from tests.conftest import Repository
 from tests.integration.projects import (
@@ -257,6 +259,9 @@ async def test_gates_see_the_files_of_submodules_as_the_commit_records_them(
     assert any("vendor/lib at" in note and "vendor/lib/inner at" in note for note in notes)
     kept = {name: digest for name, digest in fingerprint(project).items() if name in before}
     assert kept == before
+    assert state.proof is not None
+    bundle = project / ".goalproof/goals" / state.goal_id / "proofs" / state.proof.digest
+    assert (await verify_proof(bundle, project)).outcome is ReverifyOutcome.REPRODUCED
     workspace = tmp_path / "workspace"
     repository = engine.ports.open_repository()
     repository.make_workspace(workspace, state.created.base_commit)
@@ -280,10 +285,17 @@ async def test_work_in_a_submodule_is_refused_and_not_dropped(
 ) -> None:
     origin, _ = a_project_with_submodules(tmp_path)
     project = clone(origin, tmp_path / "project", "--recurse-submodules")
-    steps = f"{FIX}, {{ write = 'vendor/lib/inner/deep.py', content = 'VALUE = -1' }}"
-    state = await run(open_engine(opened, project), a_plan(steps))
-    assert state.status is GoalStatus.NOT_READY
-    assert "vendor/lib/inner/deep.py, which belongs to a submodule" in state.tasks["fix"].reason
+    engine = open_engine(opened, project)
+    state = await create(engine, a_plan(FIX))
+    bench, base = open_bench(engine.ports, state), state.created.base_commit
+    async with bench.workspace("fix", base) as workspace:
+        environment = await bench.environment(workspace, base)
+        bench.take_result(workspace, "fix", base, environment)
+        (workspace / "vendor/lib/inner/deep.py").write_text("VALUE = 6\n")
+        with pytest.raises(
+            RepositoryUnusable, match=r"inner/deep\.py, which belongs to a submodule"
+        ):
+            bench.take_result(workspace, "fix", base, environment)
 
 
 # Files whose content Git LFS keeps
