@@ -17,7 +17,13 @@ from tests.bench.sandbox import measure_sandbox
 from tests.bench.start import measure_demo, measure_help, measure_initialize
 from tests.bench.stopping import measure_stopping
 from tests.bench.table import Row, render_table
-from tests.bench.wire import measure_coalescing, measure_commands, measure_shutdown, measure_stalls
+from tests.bench.wire import (
+    measure_coalescing,
+    measure_commands,
+    measure_memory,
+    measure_shutdown,
+    measure_stalls,
+)
 
 MEASURES = {
     "start": measure_initialize,
@@ -39,6 +45,7 @@ MEASURES = {
     "stalls": measure_stalls,
     "coalescing": measure_coalescing,
     "shutdown": measure_shutdown,
+    "memory": measure_memory,
 }
 
 

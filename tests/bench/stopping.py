@@ -6,7 +6,8 @@ import asyncio
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import perf_counter
@@ -15,18 +16,23 @@ from goal_engine.engine import Engine
 from goal_engine.lifecycle import recover_goal
 from goal_engine.runtime.process import clean_environment, run_process
 from goal_engine.runtime.running import Running
+from goal_engine.state.events import TaskStarted
+from goal_engine.state.store import Summary
 from goal_engine.types import GoalId
 from tests.bench.table import Row
 from tests.integration.hostile import HOSTILE, find_survivors, is_ready, write_hostile
 from tests.integration.projects import CRITERIA, a_project
+from tests.personal import set_sandbox
 
 RUNS = 50
 TAKEOVERS = 5
+PATIENCE = 60.0
+"""Seconds that a goal may take to go on."""
 ROOT = Path(__file__).parents[2]
 
 
 def measure_stopping() -> Iterator[Row]:
-    """Stop fifty hostile commands, and take five goals over from runners that were killed."""
+    """Stop fifty hostile commands; take goals over from runners that were killed, and go on with others."""
     with TemporaryDirectory(prefix="goalproof-bench-") as name:
         folder = Path(name)
         names = [list(HOSTILE)[number % len(HOSTILE)] for number in range(RUNS)]
@@ -36,9 +42,14 @@ def measure_stopping() -> Iterator[Row]:
         yield Row("time to stop, hostile, p50", times[RUNS // 2], None, "ms", note)
         yield Row("time to stop, hostile, p99", times[-1], 2000, "ms", f"the longest of {RUNS}")
         os.environ["GOALPROOF_STATE_DIR"] = str(folder / "state")
+        os.environ["GOALPROOF_CONFIG_DIR"] = str(folder / "config")
+        set_sandbox(folder / "config", "off")  # a pid namespace would end it all by itself
         over = sorted(_time_takeover(folder / f"takeover{n}") for n in range(TAKEOVERS))
         note = f"from SIGKILL of the runner to `goal.interrupted`, everything dead; of {TAKEOVERS}"
         yield Row("take-over after SIGKILL, longest", over[-1], 5000, "ms", note)
+        again = sorted(_time_resumption(folder / f"resumption{n}") for n in range(TAKEOVERS))
+        note = f"from SIGKILL to the first task of a new process's `resume`; longest of {TAKEOVERS}"
+        yield Row("goes on after SIGKILL, longest", again[-1], 5000, "ms", note)
 
 
 async def _time_stops(folder: Path, names: list[str]) -> list[float]:
@@ -65,7 +76,9 @@ async def _time_stops(folder: Path, names: list[str]) -> list[float]:
     return times
 
 
-def _time_takeover(folder: Path) -> float:
+@contextmanager
+def _a_runner_at_work(folder: Path) -> Iterator[tuple[Engine, subprocess.Popen[bytes]]]:
+    """Give a goal in another process whose agent is as hard to end as any; nothing may survive."""
     folder.mkdir()
     project = a_project(folder / "project")
     argv = str(write_hostile(folder / "hostile", "daemon")).replace("'", '"')
@@ -74,22 +87,34 @@ def _time_takeover(folder: Path) -> float:
         f'title = "Stay"\nworker = "cli"\nwrites = ["x"]\ncommand = {argv}\n',
         encoding="utf-8",
     )
-    path = os.pathsep.join((str(ROOT), str(ROOT / "server")))
-    words = [sys.executable, "-m", "tests.integration.killed_runner", str(project), "after", "0"]
-    with subprocess.Popen(words, cwd=ROOT, env={**os.environ, "PYTHONPATH": path}) as runner:
+    words = ("-m", "tests.integration.killed_runner", str(project), "after", "0")
+    with _python(*words) as runner:
         while not is_ready(folder / "hostile", "daemon"):
+            if runner.poll() is not None:
+                raise RuntimeError("the goal ended before its agent was at work")
             os.sched_yield()
         engine = Engine.open(project)
         try:
-            begun = perf_counter()
-            runner.kill()
-            asyncio.run(_take_over(engine))
-            taken = 1000 * (perf_counter() - begun)
+            yield engine, runner
         finally:
             engine.close()
     if find_survivors(folder / "hostile"):
         raise RuntimeError("something survived its runner")
-    return taken
+
+
+def _python(*words: str) -> subprocess.Popen[bytes]:
+    path = os.pathsep.join((str(ROOT), str(ROOT / "server")))
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    environment = {**os.environ, "PYTHONPATH": path}
+    return subprocess.Popen((sys.executable, *words), cwd=ROOT, env=environment, **quiet)
+
+
+def _time_takeover(folder: Path) -> float:
+    with _a_runner_at_work(folder) as (engine, runner):
+        begun = perf_counter()
+        runner.kill()
+        asyncio.run(_take_over(engine))
+        return 1000 * (perf_counter() - begun)
 
 
 async def _take_over(engine: Engine) -> None:
@@ -97,3 +122,32 @@ async def _take_over(engine: Engine) -> None:
     goal = GoalId(known.goal_id)
     while not (await recover_goal(engine.ports, goal)).interrupted:
         pass  # the lock is not free yet
+
+
+def _time_resumption(folder: Path) -> float:
+    """From the SIGKILL of a runner until another process, started then, begins with a task."""
+    with _a_runner_at_work(folder) as (engine, runner):
+        (known,) = asyncio.run(_list(engine))
+        assert known.state is not None
+        begun = perf_counter()
+        runner.kill()
+        words = ("--trust", "-C", str(engine.checkout), "resume", known.goal_id)
+        with _python("-m", "goal_server", *words) as resumed:
+            asyncio.run(_wait_for_task(engine, GoalId(known.goal_id), known.state.seq))
+            taken = 1000 * (perf_counter() - begun)
+            resumed.terminate()  # which pauses the goal, and ends all of it
+        return taken
+
+
+async def _list(engine: Engine) -> Sequence[Summary]:
+    return await engine.ports.store.list()
+
+
+async def _wait_for_task(engine: Engine, goal: GoalId, after: int) -> None:
+    async with asyncio.timeout(PATIENCE):
+        while not any(  # noqa: ASYNC110 - another process tells nobody
+            isinstance(event, TaskStarted)
+            for entry in await engine.ports.store.entries(goal, after)
+            for event in entry.events
+        ):
+            await asyncio.sleep(0.005)

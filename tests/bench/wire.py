@@ -14,6 +14,7 @@ from time import perf_counter
 
 import psutil
 
+from tests.bench.journal import write_goals
 from tests.bench.start import STOCK
 from tests.bench.table import Row
 from tests.e2e.wire import Wire, running
@@ -21,6 +22,7 @@ from tests.integration.projects import a_project
 
 ROUND, ROUNDS = 200, 8
 WORKERS = 4
+GOALS = 10_000
 FLOOD = "i=0; while [ $i -lt 60 ]; do head -c 1000000 /dev/zero | tr '\\0' x; i=$((i+1)); done"
 """60 MB of output from each worker."""
 PLAN = """
@@ -109,6 +111,32 @@ def measure_shutdown() -> Iterator[Row]:
         gone = (perf_counter() - begun) * 1000
     note = f"{WORKERS} workers at work; all is paused and the process gone after {gone:.0f} ms"
     yield Row("shutdown answered", answered, 500, "ms", note)
+
+
+def measure_memory() -> Iterator[Row]:
+    """Measure what a server has in memory that was asked for a list of many goals."""
+    with TemporaryDirectory(prefix="goalproof-bench-", dir=Path.cwd()) as folder:
+        project = a_project(Path(folder) / "project")
+        environment = os.environ | {"GOALPROOF_STATE_DIR": str(Path(folder) / "state")}
+        with running(environment=environment) as wire:
+            wire.open(project)
+            before = read_rss(wire)
+            write_goals(project / ".goalproof", GOALS)
+            listed = wire.done("goal.list")["goals"]
+            listed_once = read_rss(wire)
+            for _ in range(3):
+                wire.done("goal.list")
+            rss = read_rss(wire)
+    if len(listed) != GOALS:
+        raise RuntimeError(f"{len(listed)} of {GOALS} goals were listed")
+    note = f"listed four times; {before:.0f} MB without goals, {listed_once:.0f} MB after the first"
+    yield Row(f"RSS of a server with {GOALS // 1000}k goals", rss, 120, "MB", note)
+
+
+def read_rss(wire: Wire) -> float:
+    """Return what a server has in memory, in MB."""
+    rss: int = psutil.Process(wire.process.pid).memory_info().rss
+    return rss / 1e6
 
 
 @contextmanager
