@@ -298,7 +298,7 @@ async def _work(ports: Ports, bench: Workbench, goal_id: GoalId, meter: Meter) -
         await _block(ports, goal_id, "external", problem, f"{REMEDY}, then `resume`", meter)
         return
     begun = state = await note_news(ports, bench, await ports.read(goal_id))
-    vigil = Vigil(ports, bench.state_dir, meter)
+    vigil = Vigil(ports, bench.state_dir, meter, confined=bench.sandbox.program is not None)
     if await vigil.finds_left(state):
         return
     await vigil.begin(state)

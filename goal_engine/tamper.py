@@ -40,6 +40,8 @@ class Vigil:
     ports: Ports
     state_dir: Path
     meter: Meter
+    confined: bool
+    """Whether what runs could not write to the repository: then moves are the person's own."""
 
     async def begin(self, state: GoalState) -> None:
         """Write down how the repository stands before something runs."""
@@ -55,7 +57,8 @@ class Vigil:
         """
         state = await self.ports.read(before.goal_id)
         changes = await in_thread(self._find, state)
-        changes = tuple(change for change in changes if change.steers or not by_hand)
+        own = by_hand or self.confined
+        changes = tuple(change for change in changes if change.steers or not own)
         if not changes:
             await in_thread(forget_fingerprint, self.state_dir, state.goal_id)
             return None

@@ -38,6 +38,7 @@ from goal_engine.runtime.environment import (
     ms_since,
     view_environment,
 )
+from goal_engine.runtime.inside import LeadsOut, copy_inside
 from goal_engine.runtime.large_files import Pointer, describe_absent
 from goal_engine.runtime.leftovers import own
 from goal_engine.runtime.port_ranges import lease_ports, render_ports
@@ -403,13 +404,13 @@ class Workbench:
         for glob in self.copies:
             for source in sorted(self.checkout.glob(glob)):
                 path = source.relative_to(self.checkout)
-                target = workspace / path
-                inside = target.parent.resolve().is_relative_to(workspace.resolve())
-                taken = path.as_posix() in self.tracked or target.is_symlink() or target.exists()
-                if source.is_file() and inside and not taken:
-                    target.parent.mkdir(parents=True, exist_ok=True)
-                    shutil.copyfile(source, target)
-                    yield path.as_posix(), target.stat().st_size
+                if path.as_posix() in self.tracked or not source.is_file():
+                    continue
+                try:
+                    copy_inside(source, workspace, path)
+                except (LeadsOut, FileExistsError, NotADirectoryError):
+                    continue  # what the tree has there stays
+                yield path.as_posix(), source.stat().st_size
 
     def log_path(self, name: str) -> Path:
         """Return where a process called `name` writes."""

@@ -6,7 +6,7 @@ Only a goal that is `ready` may leave, only with the tree that its proof is abou
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
@@ -26,7 +26,14 @@ from goal_engine.delivery.forms import read_forms
 from goal_engine.errors import ChangeDoesNotFit, GoalNotFound, NotPossibleNow
 from goal_engine.evidence import SYMLINK, GoalGitEvidence
 from goal_engine.ports import Ports
-from goal_engine.runtime.atomic import write_atomic
+from goal_engine.runtime.atomic import writing
+from goal_engine.runtime.inside import (
+    LeadsOut,
+    link_inside,
+    read_inside,
+    replace_inside,
+    unlink_inside,
+)
 from goal_engine.runtime.repository import (
     EvidenceRepository,
     find_left_out,
@@ -255,23 +262,36 @@ def carry_out(checkout: Path, changes: Iterable[FileChange]) -> None:
     for change in sorted(gone, key=lambda change: change.path, reverse=True):
         target = checkout / change.path
         if target.is_symlink() or target.is_file():
-            target.unlink()
+            _touch(checkout, change.path, unlink_inside)
         _remove_empty(target.parent, checkout)
     for change in changes:
         if change.after is not None and read_present(checkout, change.path) != change.after:
-            _put(checkout / change.path, change.after)
+            _put(checkout, change.path, change.after)
 
 
-def _put(target: Path, content: Content) -> None:
+def _put(checkout: Path, path: str, content: Content) -> None:
     """Nobody may read a file that could not before, and folders without a file make room."""
-    target.parent.mkdir(parents=True, exist_ok=True)
+    target = checkout / path
     if target.is_dir() and not target.is_symlink():
         _remove_folders(target)
     if content.is_link:
-        target.unlink(missing_ok=True)
-        target.symlink_to(content.data.decode("utf-8", "surrogateescape"))
+        led = content.data.decode("utf-8", "surrogateescape")
+        _touch(checkout, path, link_inside, led)
     else:
-        write_atomic(target, content.data, _choose_mode(target, content.mode == EXECUTABLE))
+        mode = _choose_mode(target, content.mode == EXECUTABLE)
+        _touch(checkout, path, replace_inside, content.data, mode)
+
+
+def _touch(checkout: Path, path: str, change: Callable[..., None], *what: object) -> None:
+    """A link that comes to stand in the way meanwhile is nothing to write through."""
+    try:
+        with writing(checkout / path):
+            change(checkout, path, *what)
+    except LeadsOut as error:
+        raise ChangeDoesNotFit(
+            f"{path} in {checkout} came to lead elsewhere while it was written, and was left alone: "
+            "look what changes files there, then do this again; what is done already stays."
+        ) from error
 
 
 def _choose_mode(target: Path, executable: bool) -> int:
@@ -322,7 +342,10 @@ def read_present(checkout: Path, path: str) -> Content | None:
     if not target.is_file():
         return None if target.is_dir() or not target.exists() else Content(b"", OUTSIDE)
     executable = bool(target.stat().st_mode & 0o100)
-    return Content(target.read_bytes(), EXECUTABLE if executable else FILE)
+    try:
+        return Content(read_inside(checkout, path), EXECUTABLE if executable else FILE)
+    except LeadsOut:
+        return Content(b"", OUTSIDE)
 
 
 async def deliver_local(ports: Ports, goal_id: GoalId, *, by: str = "") -> GoalState:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import ConfigDict, ValidationError
+from pydantic import AfterValidator, ConfigDict, ValidationError
 
 from goal_engine.errors import BadConfiguration
 from goal_engine.runtime.config import config_dir
@@ -15,6 +16,14 @@ from goal_engine.types import Frozen
 FILE = "settings.toml"
 LIMIT = 64 * 1024
 """Bytes of it that are read."""
+VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+def _check_variable(name: str) -> str:
+    """One of git's could lead each git that a gate starts into another repository."""
+    if not VARIABLE.fullmatch(name) or name.upper().startswith("GIT_"):
+        raise ValueError(f"has {name[:60]!r}, which is no variable that may be let through")
+    return name
 
 
 class PersonalSettings(Frozen):
@@ -28,6 +37,8 @@ class PersonalSettings(Frozen):
     """Paths that they may read although they hold secrets, `~` for the home folder."""
     sandbox_writes: list[str] = []
     """Paths that they may write to beside their workspaces: a build tool's cache, say."""
+    variables: list[Annotated[str, AfterValidator(_check_variable)]] = []
+    """Names of variables of their environment that workers and gates get, beside the usual ones."""
 
 
 def read_personal_settings() -> PersonalSettings:
@@ -50,6 +61,7 @@ def read_personal_settings() -> PersonalSettings:
         said = (error.strerror if isinstance(error, OSError) else None) or str(error)
     raise BadConfiguration(
         f'{path} cannot be used: {said}. It may say `sandbox = "auto"` (or "required", "off") and '
-        '`sandbox_shows = ["~/.aws"]` and `sandbox_writes = ["~/.gradle"]`; correct it, or move it '
+        '`sandbox_shows = ["~/.aws"]` and `sandbox_writes = ["~/.gradle"]`, and '
+        '`variables = ["DATABASE_URL"]`, none of git\'s own; correct it, or move it '
         "away to use the defaults."
     )

@@ -28,6 +28,7 @@ from typing import IO, Any
 from goal_engine.errors import EnvironmentUnusable, ToolMissing
 from goal_engine.runtime.atomic import writing
 from goal_engine.runtime.owner import Identity, identify
+from goal_engine.runtime.personal import read_personal_settings
 from goal_engine.runtime.running import MARK, Ended, Running, end_run
 from goal_engine.runtime.threads import in_thread
 
@@ -43,11 +44,11 @@ PATIENCE = 5.0
 """Seconds beyond what it was given after which a guardian that did not answer is ended as well."""
 KEPT = frozenset(
     {"PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LANGUAGE", "TERM", "TMPDIR", "TZ"}
-    | {"XDG_RUNTIME_DIR", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME"}
+    | {"XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME"}
     | {"CARGO_HOME", "RUSTUP_HOME", "GOPATH", "GOCACHE", "GOMODCACHE", "GOROOT", "PNPM_HOME"}
 )
 """The variables that workers and gates inherit.  Some say where toolchains keep
-what they installed.  No `GIT_*` and no token is among them."""
+what they installed.  No `GIT_*`, no token and no socket is among them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +73,19 @@ class Finished:
 
 
 def clean_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Return the variables that a child may see, with `extra` on top."""
-    kept = {k: v for k, v in os.environ.items() if k in KEPT or k.startswith("LC_")}
+    """Return the variables that a child may see, with `extra` on top.
+
+    What the person lets through (`variables` in their settings) is among them.  Raises
+    `BadConfiguration` for settings that cannot be used.
+    """
+    named = {*KEPT, *find_passed()}
+    kept = {k: v for k, v in os.environ.items() if k in named or k.startswith("LC_")}
     return {**kept, **(extra or {})}
+
+
+def find_passed() -> tuple[str, ...]:
+    """Return the names of the variables that the person lets through, as far as they are set."""
+    return tuple(name for name in read_personal_settings().variables if name in os.environ)
 
 
 def find_program(name: str, env: Mapping[str, str], cwd: Path) -> str | None:

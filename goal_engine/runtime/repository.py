@@ -29,6 +29,7 @@ from goal_engine.evidence import GITLINK, GoalGitEvidence, parse_diff
 from goal_engine.runtime import git
 from goal_engine.runtime.atomic import measure, remove_tree, sweep_left, write_atomic
 from goal_engine.runtime.filesystems import check_names, folds_names
+from goal_engine.runtime.inside import read_inside
 from goal_engine.runtime.large_files import (
     LargeFiles,
     Pointer,
@@ -810,7 +811,10 @@ def _is_unchanged(workspace: Path, mode: str, oid: str, path: str) -> bool:
     file = workspace / path
     if not _has_mode(file, mode):
         return False
-    data = file.read_bytes()
+    try:
+        data = read_inside(workspace, path)
+    except OSError:  # somebody who is still there swaps it
+        return False
     digest = hashlib.sha1 if len(oid) == 40 else hashlib.sha256
     return digest(b"blob %d\0" % len(data) + data).hexdigest() == oid
 

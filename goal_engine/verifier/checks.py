@@ -42,6 +42,7 @@ from goal_engine.proof.flakes import without_quarantined
 from goal_engine.proof.flipping import is_named
 from goal_engine.proof.gate import GateOutcome, GateResult, GateSpec, GateStage, TestOutcome
 from goal_engine.runtime.environment import probe_origin
+from goal_engine.runtime.inside import read_inside
 from goal_engine.runtime.process import clean_environment, run_process
 from goal_engine.runtime.redacting import redacting
 from goal_engine.runtime.sandbox import GATE
@@ -369,11 +370,10 @@ async def _run(
 
 def _read_written(workspace: Path, path: str) -> bytes:
     """Return a file with a line that says it is there; one that is not, or leads out, is absent."""
-    file = (workspace / path).resolve()
-    if not file.is_relative_to(workspace.resolve()) or not file.is_file():
+    try:
+        return f"\n{path}:\n".encode() + read_inside(workspace, path, FILE_LIMIT)
+    except OSError:
         return f"\n{path}: absent\n".encode()
-    with file.open("rb") as opened:
-        return f"\n{path}:\n".encode() + opened.read(FILE_LIMIT)
 
 
 def _told(

@@ -32,7 +32,7 @@ from goal_engine.proof.gate import (
 from goal_engine.redaction import Redactor
 from goal_engine.runtime.environment import Environment, probe_origin
 from goal_engine.runtime.git import list_untracked
-from goal_engine.runtime.process import Finished, clean_environment, run_process
+from goal_engine.runtime.process import Finished, clean_environment, find_passed, run_process
 from goal_engine.runtime.redacting import redacting
 from goal_engine.runtime.sandbox import GATE
 from goal_engine.runtime.threads import in_thread
@@ -182,7 +182,7 @@ async def run_gate(
             tests=tests.outcomes,
             duration_ms=ended.duration_ms,
             message=message,
-            notes=(*environment.notes, *find_notes(spec.report)),
+            notes=(*environment.notes, *say_passed(), *find_notes(spec.report)),
         )
         return GateRunOutput(result, output, environment, failures)
 
@@ -220,6 +220,12 @@ def _redact(
     """What a report says comes from a file that nobody has looked through yet."""
     told = (one.changed(message=redactor.redact_text(one.message)) for one in failures)
     return tuple(told), redactor.redact_text(message)
+
+
+def say_passed() -> tuple[str, ...]:
+    """Return what a reader of a proof should know: a gate saw more of the person's environment."""
+    names = find_passed()
+    return (f"saw variables of the person's environment: {', '.join(names)}",) if names else ()
 
 
 def _read_log(log: Path) -> bytes:

@@ -8,6 +8,7 @@ from typing import assert_never
 from goal_engine.budget import COSTS_NOTHING
 from goal_engine.errors import ToolMissing
 from goal_engine.ports import TurnResult, WorkerTurn
+from goal_engine.runtime.inside import LeadsOut, read_inside, write_inside
 from goal_engine.runtime.process import clean_environment, run_process
 from goal_engine.runtime.redacting import redacting
 from goal_engine.runtime.threads import in_thread
@@ -85,9 +86,10 @@ async def _fix(step: FixStep, turn: WorkerTurn) -> None:
 
 
 def _replace(step: ReplaceStep, workspace: Path) -> None:
-    path = _inside(workspace, step.replace)
     try:
-        text = path.read_bytes().decode()
+        text = read_inside(workspace, _check_path(step.replace)).decode()
+    except LeadsOut as error:
+        raise StepFailed(_say_outside(step.replace)) from error
     except (OSError, UnicodeDecodeError) as error:
         raise StepFailed(f"{step.replace} cannot be read: {error}") from error
     found = text.count(step.old)
@@ -95,21 +97,28 @@ def _replace(step: ReplaceStep, workspace: Path) -> None:
         raise StepFailed(
             f"{step.replace} has the text to replace {found} times, expected {step.count}"
         )
-    path.write_bytes(text.replace(step.old, step.new).encode())
+    _put(workspace, step.replace, text.replace(step.old, step.new))
 
 
 def _write(step: WriteStep, workspace: Path) -> None:
-    path = _inside(workspace, step.write)
+    _put(workspace, _check_path(step.write), step.content)
+
+
+def _put(workspace: Path, path: str, text: str) -> None:
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(step.content.encode())
+        write_inside(workspace, path, text.encode())
+    except LeadsOut as error:
+        raise StepFailed(_say_outside(path)) from error
     except OSError as error:
-        raise StepFailed(f"{step.write} cannot be written: {error}") from error
+        raise StepFailed(f"{path} cannot be written: {error}") from error
 
 
-def _inside(workspace: Path, path: str) -> Path:
+def _check_path(path: str) -> str:
+    if not is_safe_path(path):
+        raise StepFailed(_say_outside(path))
+    return path
+
+
+def _say_outside(path: str) -> str:
     """A symbolic link in the tree must not lead a step out of the workspace."""
-    target = workspace / path
-    if not is_safe_path(path) or not target.resolve().is_relative_to(workspace.resolve()):
-        raise StepFailed(f"{path} leads out of the workspace")
-    return target
+    return f"{path} leads out of the workspace"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 import subprocess
@@ -13,8 +14,14 @@ from pathlib import Path
 import psutil
 import pytest
 
-from goal_engine.errors import StoreUnwritable, ToolMissing
-from goal_engine.runtime.process import GUARDIAN, LOG_CAP, clean_environment, run_process
+from goal_engine.errors import BadConfiguration, StoreUnwritable, ToolMissing
+from goal_engine.runtime.process import (
+    GUARDIAN,
+    LOG_CAP,
+    clean_environment,
+    find_passed,
+    run_process,
+)
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 30.0
@@ -384,6 +391,7 @@ async def test_a_program_is_found_on_the_path_that_the_command_has(place):
 
 def test_the_environment_holds_no_git_variable_and_no_token(monkeypatch):
     secret = {"GIT_DIR": "/x", "GIT_CONFIG_COUNT": "1", "GITHUB_TOKEN": "t", "AWS_SECRET_KEY": "t"}
+    secret |= {"XDG_RUNTIME_DIR": "/run/x", "DBUS_SESSION_BUS_ADDRESS": "unix:path=/x"}
     secret |= {"SSH_AUTH_SOCK": "s", "PYTHONPATH": "/x", "LD_PRELOAD": "x", "PYTHONSTARTUP": "x"}
     for name, value in {**secret, "LC_TIME": "C", "TZ": "UTC"}.items():
         monkeypatch.setenv(name, value)
@@ -391,6 +399,20 @@ def test_the_environment_holds_no_git_variable_and_no_token(monkeypatch):
     assert not set(secret) & set(kept)
     assert kept["PATH"] == os.environ["PATH"] and kept["LC_TIME"] == "C" and kept["TZ"] == "UTC"
     assert kept["ADDED"] == "1"
+
+
+def test_a_variable_goes_through_if_the_person_says_so(tmp_path, monkeypatch):
+    monkeypatch.setenv("GOALPROOF_CONFIG_DIR", str(tmp_path))
+    monkeypatch.setenv("DATABASE_URL", "sqlite://")
+    assert "DATABASE_URL" not in clean_environment()
+    settings = tmp_path / "settings.toml"
+    settings.write_text('variables = ["DATABASE_URL", "NOT_SET"]\n')
+    assert clean_environment()["DATABASE_URL"] == "sqlite://"
+    assert "NOT_SET" not in clean_environment() and find_passed() == ("DATABASE_URL",)
+    for name in ("GIT_DIR", "git_dir", "A=B", ""):
+        settings.write_text(f"variables = [{json.dumps(name)}]\n")
+        with pytest.raises(BadConfiguration, match="no variable that may be let through"):
+            clean_environment()
 
 
 async def test_a_command_sees_the_environment_it_was_given_and_no_other(place, monkeypatch):

@@ -21,6 +21,7 @@ from goal_engine.runtime.fingerprint import (
 )
 from goal_engine.types import Decision, GoalId, GoalStatus, TaskStatus
 from tests.integration.projects import FIX, a_plan, a_project, create, fingerprint
+from tests.personal import set_sandbox
 
 pytestmark = pytest.mark.one_python
 
@@ -245,6 +246,25 @@ async def test_a_person_who_commits_meanwhile_is_asked_once(root):
     assert state.tasks["fix"].status is TaskStatus.DONE and state.moves_are_mine
     done = await resume_goal(engine.ports, state.goal_id)
     assert done.status is S.READY and done.tasks["fix"].attempts == 1
+
+
+async def test_where_nothing_of_ours_can_write_people_move_their_branches_unasked(
+    root, tmp_path, monkeypatch
+):
+    set_sandbox(tmp_path / "config", "required")
+    monkeypatch.setenv("GOALPROOF_CONFIG_DIR", str(tmp_path / "config"))
+    engine = Engine.open(root)
+
+    def commit(goal, entry):
+        if any(event.type == "task.started" for event in entry.events):
+            git(root, "commit", "-q", "--allow-empty", "-m", "meanwhile")
+
+    engine.subscribe(commit)
+    evil = f"! printf evil > {root}/.git/hooks/post-merge"
+    state = await create(engine, a_plan(sneaky(root, evil)))
+    state = await execute_goal(engine.ports, state.goal_id)
+    assert state.status is S.READY and not (root / ".git/hooks/post-merge").exists()
+    assert git(root, "log", "-1", "--format=%s").strip() == "meanwhile"
 
 
 async def test_what_a_run_changed_that_was_cut_off_is_found_by_the_next(root):
