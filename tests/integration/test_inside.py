@@ -34,7 +34,7 @@ print("begins", flush=True)
 while True:
     swap(here, b"d", here, b"s", exchange)
 """
-TRIES, PATIENCE = 3000, 60.0
+TRIES, PATIENCE = 2000, 60.0
 
 
 @pytest.fixture
