@@ -451,7 +451,7 @@ def run(order: dict[str, Any], keeper: int) -> None:
     reader, writer = os.pipe()
     told, tell = os.pipe()
     if sandbox:
-        argv = [*sandbox, "--json-status-fd", str(tell), "--", *argv]
+        argv = [*sandbox, "--chdir", order["cwd"], "--json-status-fd", str(tell), "--", *argv]
     try:
         with open(order["stdin"] or os.devnull, "rb") as given:  # noqa: PTH123
             child = subprocess.Popen(

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
@@ -197,6 +198,8 @@ def find_sandbox(settings: PersonalSettings) -> Sandbox:
 @cache
 def probe() -> tuple[str, Path | None, tuple[str, ...]]:
     """Find out, once, whether bubblewrap works here: with root's own rights, else by a user namespace."""
+    if sys.platform != "linux":
+        return "none: only Linux has one", None, ()
     program = next((Path(name) for name in PROGRAMS if Path(name).is_file()), None)
     if program is None:
         return "none: bubblewrap is not installed", None, ()

@@ -371,6 +371,15 @@ async def test_a_sandboxed_command_is_asked_before_it_is_killed_and_what_it_left
     assert ended.exit_code == 128 + signal.SIGKILL
 
 
+async def test_a_command_whose_folder_is_hidden_runs_nowhere_else(ground: Ground) -> None:
+    words, log = confine(find_sandbox(wants("auto")), AGENT, ground), ground.home / "log"
+    with pytest.raises(EnvironmentUnusable, match=r"could not be made: Can't chdir to .*signing"):
+        await run_process(
+            ["true"], cwd=ground.hidden[0] / "signing", env=clean_environment(), log=log,
+            timeout=60, sandbox=words,
+        )  # fmt: skip
+
+
 async def test_a_sandbox_that_cannot_be_made_is_no_red_gate(ground: Ground) -> None:
     words = (
         *confine(find_sandbox(wants("auto")), GATE, ground),
