@@ -291,9 +291,13 @@ def count_commits(git_dir: Path, base: str, head: str) -> int | None:
 
 
 def list_changed_paths(git_dir: Path, base: str, head: str) -> tuple[str, ...]:
-    """Return the paths at which two commits differ, a renamed file as two."""
+    """Return the paths at which two commits differ, a renamed file as two.
+
+    None where folders of them are missing, as in a partial clone: nothing is fetched.
+    """
     asked = ["diff-tree", "-r", "-z", "--name-only", "--no-renames", base, head]
-    return tuple(path for path in safe_git(asked, git_dir=git_dir).text.split("\0") if path)
+    said = safe_git(asked, git_dir=git_dir, ok=(0, 128))
+    return tuple(path for path in said.text.split("\0") if path) if said.code == 0 else ()
 
 
 def read_personal(path: Path) -> dict[str, str]:

@@ -25,7 +25,8 @@ def _parts(goal: r.GoalView) -> Iterator[str]:
         f"**{_words(goal.status)}** · {plain(goal.kind)} · {_words(goal.phase)}",
         code(goal.id),
         f"base {code(goal.base_commit[:12])}"
-        + (f" ({plain(goal.base_branch)})" if goal.base_branch else ""),
+        + (f" ({plain(goal.base_branch)})" if goal.base_branch else "")
+        + (f", moved from {code(goal.bases[-1][:12])}" if goal.bases else ""),
     ]
     yield "  \n".join(about)
     if goal.blocker and goal.status != "ready":

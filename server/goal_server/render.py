@@ -60,7 +60,8 @@ def render_result(result: r.View) -> str:
 def _goal(goal: r.GoalView) -> Iterator[str]:
     yield f"{render_word(goal.status)}  {click.style(plain_line(goal.text), bold=True)}"
     branch = f" ({plain_line(goal.base_branch)})" if goal.base_branch else ""
-    yield f"{goal.id}  {goal.kind}  base {goal.base_commit[:12]}{branch}"
+    moved = f", moved from {goal.bases[-1][:12]}" if goal.bases else ""
+    yield f"{goal.id}  {goal.kind}  base {goal.base_commit[:12]}{branch}{moved}"
     if goal.status == "planned":
         yield from _wrap(f"{goal.kind}: {goal.kind_reason} (`--kind` says otherwise)", "kind    ")
     if goal.change:

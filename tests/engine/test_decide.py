@@ -556,3 +556,28 @@ def test_a_gate_that_said_nothing_of_the_base_is_asked_again(outcome, stands):
     result = a_gate_result(GateStage.BASELINE).changed(outcome=outcome)
     judged = a_goal(S.RUNNING, e.GateFinished(result=result), *HISTORY[S.NOT_READY])
     assert bool(do(judged, c.StartGoal()).gates_run) is stands
+
+
+def test_a_goal_on_newer_commits_begins_without_what_was_seen_and_said_before():
+    """Interrupted in the middle it is still the gates that are missing, not the work."""
+    word = Acceptance(criterion="adds", tree=TREE, decision=ME)
+    ran = e.GateFinished(result=a_gate_result())
+    done = a_goal(S.RUNNING, ran, *HISTORY[S.READY]).changed(acceptances=(word,), applied=("a.py",))
+    merged = {"commit": OTHER, "tree": TREE, "evidence": INTEGRATED.evidence, "redo": ()}
+    moved = do(done, c.MoveBase(MOVED.changed(**merged), TREE))
+    assert (moved.created.base_commit, moved.first_base_tree) == (OTHER, BASE)
+    assert not (moved.acceptances or moved.gates_run) and moved.integrated == ("fix",)
+    again = do(moved, c.NoticeInterruption(), c.ResumeGoal())
+    assert again.status is S.RUNNING and again.reopened and again.rebased
+    judged = do(again, c.JudgeGoal(a_judgement(), DIGEST))
+    assert judged.status is S.READY and not (judged.rebased or judged.reopened)
+
+
+def test_what_does_not_merge_with_newer_commits_is_done_again_and_no_repair_counts_double():
+    clash = e.IntegrationConflicted(task="fix", paths=("a.py",), others=("base",))
+    moved = do(a_goal(S.READY), c.MoveBase(MOVED, TREE, clash))
+    assert (moved.conflicted, moved.integrated, moved.reopened) == ("fix", (), False)
+    assert moved.tasks["fix"].status is TaskStatus.FAILED and moved.tree is None
+    waits = fold((a_block(),), moved)
+    assert do(waits, c.ResumeGoal()).tasks["fix"].status is TaskStatus.PENDING
+    assert find_decision(MOVED).verb == "rebase" and find_decision(MOVED).decision == ME
