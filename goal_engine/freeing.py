@@ -7,6 +7,7 @@ made again, or is let go because the person's `storage.toml` says so.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -18,6 +19,7 @@ from goal_engine.runtime.atomic import find_left, measure, remove_tree, sweep_le
 from goal_engine.runtime.binding import find_orphans
 from goal_engine.runtime.leftovers import is_owned
 from goal_engine.runtime.repository import SCRATCH
+from goal_engine.runtime.set_ups import KEPT, SET_UPS
 from goal_engine.runtime.storage import StoragePolicy, read_storage_policy
 from goal_engine.runtime.threads import in_thread
 from goal_engine.state.model import GoalState
@@ -164,7 +166,8 @@ def _free_temporary_here(request: Request) -> Found:
     """What is half written has the mark of who wrote it, and goes only once they are dead."""
     own = request.ports.checkout / ".goalproof"
     places = [(own, ".tmp-"), (own / "objects", ".tmp-"), (request.state_dir, ".tmp-")]
-    places += [(request.state_dir / "evidence", SCRATCH), (request.state_dir / "gates", ".tmp-")]
+    places += [(request.state_dir / "evidence", SCRATCH)]
+    places += [(request.state_dir / name, ".tmp-") for name in ("gates", SET_UPS)]
     for goal in _list_goals(own / "goals"):
         proofs = proofs_folder(request.ports.checkout, goal)
         places += [(own / "goals" / goal, ".tmp-"), (proofs, NEW)]
@@ -181,12 +184,17 @@ async def _free_caches(request: Request) -> Found:
 
 
 def _free_caches_here(request: Request) -> Found:
-    """An answer that is older counts no more, whatever happens to its file."""
-    end = (request.now - OLDEST).timestamp()
-    old = [one for one in _list(request.state_dir / "gates", "*") if one.lstat().st_mtime < end]
+    """An answer or a set-up that is older counts no more, whatever happens to its file."""
+    old = [
+        one
+        for folder, age in (("gates", OLDEST), (SET_UPS, KEPT))
+        for one in _list(request.state_dir / folder, "[0-9a-f]*")
+        if one.lstat().st_mtime < (request.now - age).timestamp()
+    ]
     size = sum(map(measure, old))
     for path in old if request.do else ():
-        path.unlink(missing_ok=True)
+        with suppress(OSError):
+            remove_tree(path)
     return Found(len(old), size)
 
 

@@ -10,6 +10,7 @@ import base64
 import hashlib
 import os
 import re
+import sys
 import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
@@ -201,7 +202,7 @@ def _computed_as_poetry(looked: Looked) -> FoundPython | None:
         return None
     name = name_poetry_environment(looked.checkout)
     folder = _find_poetry_folder(looked)
-    if name is None or folder is None:
+    if name is None:
         return None
     minor = ""
     with suppress(tomllib.TOMLDecodeError, AttributeError):
@@ -223,20 +224,21 @@ def name_poetry_environment(checkout: Path) -> str | None:
     tables = (content.get("project"), tool.get("poetry") if isinstance(tool, dict) else None)
     names = [table.get("name") for table in tables if isinstance(table, dict)]
     name = next((name for name in names if isinstance(name, str) and name), "package-mode")
-    clean = re.sub(r'[ $`!*@"\\\r\n\t]', "_", name.lower())[:42]
+    canonical = re.sub(r"[-_.]+", "-", name).lower()  # as package indexes name it
+    clean = re.sub(r'[ $`!*@"\\\r\n\t]', "_", canonical)[:42]
     digest = hashlib.sha256(os.fsencode(os.path.normcase(checkout.resolve()))).digest()
     return f"{clean}-{base64.urlsafe_b64encode(digest).decode()[:8]}"
 
 
-def _find_poetry_folder(looked: Looked) -> Path | None:
+def _find_poetry_folder(looked: Looked) -> Path:
     environ = looked.environ
     named = environ.get("POETRY_VIRTUALENVS_PATH")
     if named and "{" not in named:
         return Path(named).expanduser()
-    from platformdirs import user_cache_path  # costs time that nobody else must pay
-
-    cache = environ.get("POETRY_CACHE_DIR") or user_cache_path("pypoetry", appauthor=False)
-    return Path(cache).expanduser() / "virtualenvs"
+    apple = sys.platform == "darwin"
+    usual = looked.home() / ("Library/Caches" if apple else ".cache")
+    caches = usual if apple else Path(environ.get("XDG_CACHE_HOME") or usual)
+    return Path(environ.get("POETRY_CACHE_DIR") or caches / "pypoetry").expanduser() / "virtualenvs"
 
 
 FINDERS: tuple[Finder, ...] = (

@@ -27,10 +27,13 @@ from pydantic import Field, ValidationError
 from goal_engine.errors import StoreUnwritable
 from goal_engine.runtime.atomic import TEMPORARY, make_dirs, writing
 from goal_engine.runtime.node_modules import share_blocks
+from goal_engine.runtime.owner import own_tag
 from goal_engine.runtime.process import find_program
 from goal_engine.runtime.room import find_free
 from goal_engine.types import Frozen
 
+SET_UPS = "set-ups"
+"""The folder of them, in the state directory of a workspace."""
 FORMAT = 1
 MOST_FILES = 200_000
 MOST_BYTES = 2 << 30
@@ -39,7 +42,7 @@ ALL_BYTES = 4 << 30
 """Of all that are kept; those that were not used for longest go first."""
 SPARE = 1 << 30
 """Bytes that stay free on the disk."""
-OLDEST = timedelta(days=7)
+KEPT = timedelta(days=7)
 """Registries and machines change without a sign; after this the commands run again."""
 MOVABLE = 1 << 20
 """Bytes of a text in which the workspace's name can be replaced."""
@@ -101,7 +104,7 @@ class SetUps:
         The first of `roots` is the workspace.  Of two at once the first wins.
         """
         target = self.folder / key
-        scratch = self.folder / f"{TEMPORARY}{os.getpid()}-{os.urandom(4).hex()}"
+        scratch = self.folder / f"{TEMPORARY}{own_tag()}-{os.urandom(4).hex()}"
         try:
             make_dirs(self.folder)
             with writing(self.folder):
@@ -185,7 +188,7 @@ class SetUps:
         if not hmac.compare_digest(seal, self._seal(key, content)):
             raise ValueError("forged")
         manifest = Manifest.model_validate_json(content)
-        if manifest.format != FORMAT or not timedelta(0) <= self.now() - manifest.at <= OLDEST:
+        if manifest.format != FORMAT or not timedelta(0) <= self.now() - manifest.at <= KEPT:
             raise ValueError("old")
         return manifest
 

@@ -11,15 +11,12 @@ from goal_engine.runtime.port_ranges import PORTS
 from goal_engine.runtime.redacting import find_redactor
 from goal_engine.runtime.running import Running
 from goal_engine.runtime.sandbox import find_sandbox
-from goal_engine.runtime.set_ups import SetUps
+from goal_engine.runtime.set_ups import SET_UPS, SetUps
 from goal_engine.runtime.signing_key import read_signing_seed
 from goal_engine.runtime.submodules import Submodules
 from goal_engine.state.model import GoalState
 from goal_engine.takeover import running_folder, workspaces_folder
 from goal_engine.worktree import Workbench, check_own
-
-SET_UPS = "set-ups"
-"""The folder, in the state directory of a workspace, of what set-up commands made."""
 
 
 def open_bench(ports: Ports, state: GoalState) -> Workbench:

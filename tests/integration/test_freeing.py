@@ -37,6 +37,7 @@ NOTHING = StoragePolicy()
 GONE = "goal-20260102-030405-006-0123abcd"
 TAG = "from goal_engine.runtime.owner import own_tag; print(own_tag())"
 TWO_DAYS_AGO = time.time() - 2 * 24 * 3600
+TWO_WEEKS_AGO = TWO_DAYS_AGO - 12 * 86_400
 
 
 def find(freed: Freed, name: str) -> tuple[int, int, tuple[str, ...]]:
@@ -75,6 +76,10 @@ def leave_things(engine: Engine, dead: str) -> tuple[str, str]:
     answer.write_bytes(b"x")
     evidence = engine.ports.open_repository().path
     old, young = (git.write_blob(evidence, data) for data in (b"old", b"young"))
+    set_up = engine.state_dir / "set-ups" / ("1" * 64)
+    set_up.mkdir(parents=True)
+    (set_up / "manifest").write_bytes(b"x")
+    os.utime(set_up, (TWO_WEEKS_AGO, TWO_WEEKS_AGO))
     for path in (answer, evidence / "objects" / old[:2] / old[2:]):
         os.utime(path, (TWO_DAYS_AGO, TWO_DAYS_AGO))
     return old, young
@@ -92,8 +97,8 @@ async def test_what_can_go_is_shown_then_goes_and_nothing_that_is_needed(
     shown = await free_room(ports, "me", policy=NOTHING)
     assert before == list_all(engine.state_dir) | list_all(engine.checkout / ".goalproof")
     counts = {kind.name: found.count for kind, found in shown.found}
-    some = dict.fromkeys(("workspaces", "temporary", "caches", "objects"), 1)
-    assert counts == {**some, "archive": 0, "results": 0, "orphans": 0}
+    some = dict.fromkeys(("workspaces", "temporary", "objects"), 1)
+    assert counts == {**some, "caches": 2, "archive": 0, "results": 0, "orphans": 0}
     assert find(shown, "workspaces")[1] >= 50_000
 
     freed = await free_room(ports, "me", policy=NOTHING, do=True)
