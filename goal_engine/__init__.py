@@ -12,6 +12,7 @@ _PLACES = {
     "CreateGoalOptions": "planner",
     "Engine": "engine",
     "FileSystemGoalStateStore": "state.persistence",
+    "GoalAgentTaskProposal": "agent",
     "GoalBudget": "budget",
     "GoalDeliveryPolicy": "types",
     "GoalError": "errors",

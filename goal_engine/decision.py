@@ -96,6 +96,7 @@ class Question(Frozen):
 
 
 CHOICES = {
+    "proposal:": ("accept", "refuse"),
     "gate:": ("optional", "required"),
     "unmetered": ("unlimited",),
     "tamper": ("restore", "mine"),

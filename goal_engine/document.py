@@ -55,7 +55,8 @@ STEPS = """\
 """
 POLICY = """\
 # how tasks are given out: `sequential = true` is one after the other, each on what those before it left;
-# `retries = 2`: attempts that failed because of the machine or a vendor's limit are made again, later
+# `retries = 2`: attempts that failed because of the machine or a vendor's limit are made again, later;
+# `proposals = "ask"`: what becomes of tasks that agents propose: you are asked, or `accept`, or `refuse`
 """
 LIMITS = f"limits: {', '.join(GoalBudget.model_fields)}; without this table they stay as they are"
 RESERVED = "has a name that is kept for what a person has to look at besides the plan"

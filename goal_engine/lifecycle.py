@@ -43,6 +43,7 @@ from goal_engine.state.decide import UNMETERED, WAIVE, find_unmetered_limits
 from goal_engine.state.evolve import evolve
 from goal_engine.state.model import GateRun, GoalState
 from goal_engine.state.possible import check_possible, refusal
+from goal_engine.state.proposals import find_questions
 from goal_engine.takeover import sweep_workspaces, take_over
 from goal_engine.tamper import Vigil
 from goal_engine.types import Decision, GoalId, GoalStatus, TaskStatus
@@ -367,8 +368,14 @@ async def _run_waves(
             after = "`resume` does that task again on what is there by now, or `cancel`"
             await _block(ports, goal_id, "human", conflict, after, meter)
             return None
-        if not state.graph.ready(state.statuses):
-            return state
+        if state.graph.ready(state.statuses):
+            continue
+        questions = find_questions(state)
+        if questions:
+            asked = e.QuestionsAsked(questions=questions)
+            await _wait_for_answers(ports, goal_id, questions, (asked,), meter)
+            return None
+        return state
 
 
 async def _wait(ports: Ports, until: datetime, meter: Meter) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from goal_engine.agent import Left
 from goal_engine.budget import Reports, Spend
 from goal_engine.decision import Criterion
 from goal_engine.proof.gate import GateSpec
@@ -50,6 +51,8 @@ class WorkerTurn:
     """Records a fact about this attempt."""
     failures: str = ""
     """What was seen of that result: trimmed output of gates, or a change that did not merge."""
+    may_propose: bool = False
+    """Whether further tasks that it leaves in `agent.FOLDER` are looked at."""
     running: Running | None = None
     """Keeps a record of each process, for whoever comes after a crash."""
     redactor: Redactor = Redactor()
@@ -104,6 +107,8 @@ class Outcome:
     """What came of an attempt."""
 
     ended: TaskFinished | TaskFailed
+    proposals: tuple[Left, ...] = ()
+    """What its agent left as further tasks."""
     trouble: Trouble | None = None
     """What kept it from being one, where it failed through no fault of the task."""
 

@@ -425,9 +425,15 @@ class Workbench:
         return await store.write_object(data) if data else None
 
     def take_result(
-        self, workspace: Path, name: str, base: str, environment: Environment
+        self,
+        workspace: Path,
+        name: str,
+        base: str,
+        environment: Environment,
+        *,
+        without: tuple[str, ...] = (),
     ) -> tuple[str, GoalGitEvidence]:
-        """Return the commit and evidence of what stands in `workspace`.
+        """Return the commit and evidence of what stands in `workspace`, but for paths `without`.
 
         The same files give the same commit, so that a repeated attempt ends where the first did.
         Raises `RepositoryUnusable` where files of submodules were changed, and as `snapshot` does.
@@ -438,7 +444,7 @@ class Workbench:
                 f"It changed {', '.join(touched[:5])}, which belongs to a submodule: a goal changes "
                 "one repository. Change the submodule in a goal of its own, in its own checkout."
             )
-        tree = self.repository.snapshot(workspace, base, environment.exclude)
+        tree = self.repository.snapshot(workspace, base, (*environment.exclude, *without))
         commit = self.commit(tree, base, name)
         self.repository.keep(self.goal_id, f"task-{name}", commit)
         return commit, self.repository.evidence(self.repository.tree_of(base), tree)

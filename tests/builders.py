@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from goal_engine.agent import GoalAgentTaskProposal
 from goal_engine.budget import BudgetAdd, GoalBudget, Spend
 from goal_engine.decision import (
     Acceptance,
@@ -109,6 +110,13 @@ MOVED = e.BaseMoved(
     redo=("fix",),
     decision=ME,
 )
+A_PROPOSAL = GoalAgentTaskProposal(
+    id="more",
+    title="Document it",
+    description="Say in the README how it is used.",
+    write_set=("README.md",),
+    acceptance=("The README says it.",),
+)
 INTEGRATED = e.TreeIntegrated(tasks=("fix",), commit=OTHER, tree=TREE, evidence=NOTHING)
 EVENTS: tuple[e.GoalEvent, ...] = (
     a_goal_created(),
@@ -149,6 +157,9 @@ EVENTS: tuple[e.GoalEvent, ...] = (
         spent=Spend(attempts=1),
     ),
     e.AttemptLate(task="fix", attempt=1, present=2, told="task.finished"),
+    e.TaskProposed(proposal=A_PROPOSAL, by="fix", attempt=1, rule="asked", reason="x"),
+    e.ProposalAccepted(task=a_task("more", "fix"), by="fix", attempt=1),
+    e.ProposalRejected(name="more", by="fix", attempt=1, rule="path", reason="x"),
     e.TasksBlocked(tasks=("fix",), by="fix"),
     INTEGRATED,
     e.IntegrationConflicted(task="fix", paths=("a.py",)),

@@ -223,6 +223,14 @@ SENTENCES: Mapping[type[Frozen], Callable[[Any], str]] = {
     e.TaskFailed: lambda v: f"task {v.task} failed{_attempt(v.attempt)}: {v.reason}",
     e.TaskDeferred: _deferred,
     e.AttemptLate: _late,
+    e.TaskProposed: lambda v: (
+        f"the agent of task {v.by} proposed a task, {v.proposal.id}, which a person is to settle:"
+        f" {v.reason}"
+    ),
+    e.ProposalAccepted: lambda v: f"task {v.task.id} joined, as the agent of {v.by} proposed",
+    e.ProposalRejected: lambda v: (
+        f"task {v.name}, which the agent of {v.by} proposed, did not join: {v.reason}"
+    ),
     e.TasksBlocked: lambda v: f"{name_some(v.tasks)} cannot run, since {v.by} failed",
     e.TreeIntegrated: _integrated,
     e.IntegrationConflicted: lambda v: (

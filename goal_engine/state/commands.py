@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from goal_engine.agent import Left
 from goal_engine.budget import BudgetAdd, GoalBudget, InFlight, Spend
 from goal_engine.decision import Acceptance, Question, Rejection
 from goal_engine.proof.statement import ProofCause
@@ -141,6 +142,8 @@ class RecordStep:
     """What this run of the goal used that no event says yet."""
     events: tuple[e.GoalEvent, ...] = ()
     task: str | None = None
+    proposals: tuple[Left, ...] = ()
+    """What the attempt that ended left as further tasks."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Literal, assert_never
 
+from goal_engine.agent import PROPOSAL, Left
 from goal_engine.budget import (
     UNIT,
     GoalBudget,
@@ -26,6 +27,7 @@ from goal_engine.state import events as e
 from goal_engine.state.evolve import ImpossibleEvent, fold
 from goal_engine.state.model import GoalState
 from goal_engine.state.possible import check_possible, find_obstacle, refusal
+from goal_engine.state.proposals import judge_answer, judge_left
 from goal_engine.types import GoalStatus, TaskStatus
 
 S = GoalStatus
@@ -281,9 +283,21 @@ def _step(state: GoalState, command: c.RecordStep) -> tuple[e.GoalEvent, ...]:
     after = fold(events, state)
     if after.status is not S.RUNNING and events != command.events:
         return events
+    told = _judge_left(after, events, command.proposals)
+    events, after = (*events, *told), fold(told, after)
     spent = after.used.plus(command.running.total(after.is_open))
     checked = e.BudgetChecked(step=command.step, task=command.task, spent=spent)
     return (*events, checked, *_warn(after, command.running))
+
+
+def _judge_left(
+    state: GoalState, events: tuple[e.GoalEvent, ...], left: tuple[Left, ...]
+) -> tuple[e.GoalEvent, ...]:
+    """Only who finished a task of the plan proposes others; what a late result proposes is late too."""
+    ended = next((event for event in events if isinstance(event, e.TaskFinished)), None)
+    if ended is None or not left or state.find_repair(ended.task) is not None:
+        return ()
+    return tuple(judge_left(state, ended.task, ended.attempt, left))
 
 
 def _warn(state: GoalState, running: InFlight) -> tuple[e.BudgetWarned, ...]:
@@ -428,6 +442,8 @@ def _answer(state: GoalState, command: c.AnswerQuestion) -> tuple[e.GoalEvent, .
             decision=command.decision,
         )
         events.append(settled)
+    if command.question.startswith(PROPOSAL):
+        events.append(judge_answer(state, command.question, said, command.decision))
     if command.questions:
         events.append(e.QuestionsAsked(questions=command.questions))
     events += [event for event in (command.planned, command.blocked) if event is not None]

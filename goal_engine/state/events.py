@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from goal_engine.agent import GoalAgentTaskProposal
 from goal_engine.budget import BudgetAdd, GoalBudget, Spend, UnitName
 from goal_engine.conflicts import ConflictKind
 from goal_engine.decision import Acceptance, Answer, Criterion, Question, Rejection
@@ -427,6 +428,42 @@ class AttemptLate(Frozen):
     """The result that it had and that nobody takes."""
 
 
+class TaskProposed(Frozen):
+    """An agent proposed a task that a person has to say yes or no to."""
+
+    type: Literal["task.proposed"] = "task.proposed"
+    proposal: GoalAgentTaskProposal
+    by: TaskId
+    """The task whose agent proposes it."""
+    attempt: int
+    rule: str
+    """The rule that leaves it to a person."""
+    reason: str
+
+
+class ProposalAccepted(Frozen):
+    """A proposed task joins the goal: by a person's word, or by the plan's and every rule."""
+
+    type: Literal["proposal.accepted"] = "proposal.accepted"
+    task: GoalTask
+    by: TaskId
+    attempt: int
+
+
+class ProposalRejected(Frozen):
+    """A proposed task does not join the goal."""
+
+    type: Literal["proposal.rejected"] = "proposal.rejected"
+    name: str
+    """Its id, or the file it was in, shortened: nobody has checked it."""
+    by: TaskId
+    attempt: int
+    rule: str
+    """The rule that it breaks; `person` where one said no, `shape` where it is no proposal."""
+    reason: str
+    proposal: GoalAgentTaskProposal | None = None
+
+
 class TasksBlocked(Frozen):
     """Tasks cannot run because one they depend on failed."""
 
@@ -739,6 +776,9 @@ GoalEvent = Annotated[
     | TaskFailed
     | TaskDeferred
     | AttemptLate
+    | TaskProposed
+    | ProposalAccepted
+    | ProposalRejected
     | TasksBlocked
     | TreeIntegrated
     | IntegrationConflicted

@@ -86,6 +86,8 @@ def _planned(state: GoalState, event: e.GoalPlanned) -> Mapping[str, Any]:
         "criteria": event.criteria,
         "graph": event.graph,
         "policy": event.policy,
+        "proposed": (),
+        "accepted": (),
         "tasks": {task.id: TaskState() for task in event.graph},
         "questions": tuple(asked for asked in state.questions if asked.id in answered),
         "blocked": None,
@@ -535,6 +537,26 @@ def _repair_planned(state: GoalState, event: e.RepairPlanned) -> Mapping[str, An
     }
 
 
+def _proposal_accepted(state: GoalState, event: e.ProposalAccepted) -> Mapping[str, Any]:
+    return {
+        "graph": GoalTaskGraph(tasks=(*state.graph.tasks, event.task)),
+        "tasks": {**state.tasks, event.task.id: TaskState()},
+        "accepted": (*state.accepted, event.task.id),
+        **_without_proposal(state, event.task.id),
+    }
+
+
+def _without_proposal(state: GoalState, name: str) -> Mapping[str, Any]:
+    return {"proposed": tuple(one for one in state.proposed if one.proposal.id != name)}
+
+
+def _proposal_rejected(state: GoalState, event: e.ProposalRejected) -> Mapping[str, Any]:
+    """A person's no settles what was asked; another rule may refuse a second one of that name."""
+    if state.status is not GoalStatus.BLOCKED_ON_HUMAN:
+        return {}
+    return _without_proposal(state, event.name)
+
+
 def _repair_dropped(state: GoalState, event: e.RepairDropped) -> Mapping[str, Any]:
     dropped = _with_task(state, event.task, status=TaskStatus.FAILED, reason=event.reason)
     return {**dropped, "commit": event.commit, "tree": event.tree, "evidence": event.evidence}
@@ -563,6 +585,9 @@ CHANGES: Mapping[type[Frozen], Change] = {
     e.TaskFinished: _task_finished,
     e.TaskFailed: _task_failed,
     e.TaskDeferred: _task_deferred,
+    e.TaskProposed: lambda s, v: {"proposed": (*s.proposed, v)},
+    e.ProposalAccepted: _proposal_accepted,
+    e.ProposalRejected: _proposal_rejected,
     e.TasksBlocked: _tasks_blocked,
     e.TreeIntegrated: _integrated,
     e.IntegrationConflicted: _conflicted,

@@ -38,6 +38,7 @@ from goal_engine.state.events import (
     RepairPlanned,
     RepairsStopped,
     RepositoryMoved,
+    TaskProposed,
 )
 from goal_engine.task_graph.graph import GoalTaskGraph
 from goal_engine.task_graph.policy import DEFAULT_POLICY, WorkPolicy
@@ -127,6 +128,10 @@ class GoalState(Frozen):
     graph: GoalTaskGraph = GoalTaskGraph()
     policy: WorkPolicy = later(DEFAULT_POLICY)
     """How the plan's tasks are given out."""
+    proposed: tuple[TaskProposed, ...] = later(())
+    """Tasks that agents proposed and that a person has not settled."""
+    accepted: tuple[str, ...] = later(())
+    """Ids of proposed tasks that joined."""
     planner: str = ""
     tasks: dict[str, TaskState] = Field(default_factory=dict)
     questions: tuple[Question, ...] = ()

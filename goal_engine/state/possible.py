@@ -14,7 +14,7 @@ from goal_engine.proof.verdict import is_acceptable
 from goal_engine.state import events as e
 from goal_engine.state.journal import newer
 from goal_engine.state.model import GoalState
-from goal_engine.types import Frozen, GoalStatus
+from goal_engine.types import Frozen, GoalStatus, TaskStatus
 
 S = GoalStatus
 Events = tuple[type[Frozen], ...]
@@ -74,7 +74,9 @@ def _find_halt(state: GoalState) -> str:
     """What keeps a goal from going on that waits for a person: what can be said is said first."""
     if state.open_questions:
         return "answer " + ", ".join(question.id for question in state.open_questions)
-    if state.moved is not None:
+    if state.moved is not None or any(
+        state.tasks[name].status is TaskStatus.PENDING for name in state.accepted
+    ):
         return ""
     if state.conflicted is None and state.is_judged and state.judgement is not None:
         return "; ".join(state.judgement.reasons)
@@ -155,7 +157,8 @@ UNTOLD = frozenset(S)
 
 OPERATIONS: tuple[Row, ...] = (
     Row("answer", _at(
-        (S.BLOCKED_ON_HUMAN,), e.QuestionAnswered, e.GateWaived, e.LimitsWaived, e.QuestionsAsked,
+        (S.BLOCKED_ON_HUMAN,), e.QuestionAnswered, e.ProposalAccepted,
+        e.ProposalRejected, e.GateWaived, e.LimitsWaived, e.QuestionsAsked,
         e.RepositorySettled, e.GoalPlanned, e.GoalBlocked, given=ASKS,
     )),
     Row("accept", _at((S.BLOCKED_ON_HUMAN, S.NOT_READY), e.CriterionAccepted, *WORD, given=WAITS)),

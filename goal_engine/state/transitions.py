@@ -37,6 +37,9 @@ _WORK = (
     e.TaskFinished,
     e.TaskFailed,
     e.TaskDeferred,
+    e.TaskProposed,
+    e.ProposalAccepted,
+    e.ProposalRejected,
     e.TasksBlocked,
     e.TreeIntegrated,
     e.IntegrationConflicted,
@@ -84,6 +87,8 @@ TRANSITIONS: Mapping[GoalStatus | None, Moves] = {
             S.BLOCKED_ON_HUMAN,
             e.QuestionsAsked,
             e.QuestionAnswered,
+            e.ProposalAccepted,
+            e.ProposalRejected,
             e.GateWaived,
             e.LimitsWaived,
             e.RepositorySettled,
@@ -137,7 +142,7 @@ TRANSITIONS: Mapping[GoalStatus | None, Moves] = {
 
 
 TASK_MOVES: Mapping[TaskStatus | None, Mapping[type[Frozen], TaskStatus]] = {
-    None: {e.GoalPlanned: T.PENDING, e.RepairPlanned: T.PENDING},
+    None: {e.GoalPlanned: T.PENDING, e.RepairPlanned: T.PENDING, e.ProposalAccepted: T.PENDING},
     T.PENDING: {e.TaskStarted: T.RUNNING, e.TasksBlocked: T.BLOCKED},
     T.RUNNING: {
         e.TaskHandedOver: T.RUNNING,

@@ -74,6 +74,10 @@ class GoalTask(Frozen):
 
     id: TaskId
     title: str
+    description: str = later("")
+    """What the title leaves out."""
+    acceptance: tuple[str, ...] = later(())
+    """What is true when it is done, a sentence each: told to whoever does it, judged by nobody."""
     deps: tuple[TaskId, ...] = ()
     reads: tuple[str, ...] = ()
     writes: tuple[str, ...] = Field(default=("**",))

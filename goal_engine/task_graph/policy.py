@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -18,6 +18,10 @@ class WorkPolicy(Frozen):
     retries: Annotated[int, Field(ge=0, le=10)] = later(2)
     """How often each is tried again after an attempt that failed because of the machine or the
     agent's vendor, with longer and longer pauses."""
+
+    proposals: Literal["ask", "accept", "refuse"] = later("ask")
+    """What becomes of tasks that agents propose: a person is asked, or those join that keep to the
+    rules, or none does."""
 
 
 DEFAULT_POLICY = WorkPolicy()

@@ -70,6 +70,7 @@ class CliWorker:
             turn.findings,
             turn.failures,
             turn.tried,
+            may_propose=turn.may_propose,
         )
         given = turn.log.with_suffix(".prompt")
         await in_thread(write_atomic, given, prompt.encode("utf-8", "replace"))

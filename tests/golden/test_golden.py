@@ -23,10 +23,13 @@ UNRECORDED = frozenset(
         "format.raised",
         "goal.archived",
         "goal.unarchived",
+        "proposal.accepted",
+        "proposal.rejected",
         "repository.moved",
         "repository.settled",
         "spend.reported",
         "task.deferred",
+        "task.proposed",
     }
 )
 """Kinds of events that no recorded journal has yet; `python -m tests.golden.record` makes the others."""

@@ -492,7 +492,7 @@ class SimBench:
     async def keep_log(self, store: Any, log: Path) -> str | None:
         return None
 
-    def take_result(self, workspace: Path, name: str, base: str, environment: Any) -> Any:
+    def take_result(self, workspace: Path, name: str, base: str, environment: Any, **_: Any) -> Any:
         tree = self.repository.write_tree(self.repository.places[workspace])
         commit = self.commit(tree, base, name)
         return commit, self.repository.evidence(self.repository.tree_of(base), tree)

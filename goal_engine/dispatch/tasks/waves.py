@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+from goal_engine.agent import (
+    FOLDER,
+    MOST_AT_ONCE,
+    MOST_BYTES,
+    Left,
+    Unreadable,
+    parse_proposal,
+)
 from goal_engine.budget import Spend
 from goal_engine.dispatch.tasks.retries import retry_or_fail
 from goal_engine.dispatch.tasks.scheduler import Wave, find_need
@@ -18,6 +27,7 @@ from goal_engine.metering import Meter
 from goal_engine.ports import Attempt, Outcome, Ports, WorkerTurn
 from goal_engine.proof.confinement import BY_HAND
 from goal_engine.proof.verdict import say_rejection
+from goal_engine.runtime.dropped import read_dropped
 from goal_engine.runtime.sandbox import AGENT
 from goal_engine.runtime.threads import in_thread
 from goal_engine.state import events as e
@@ -28,6 +38,7 @@ from goal_engine.task_graph.graph import GoalTask
 from goal_engine.types import TaskStatus
 from goal_engine.worktree import Workbench
 
+OWN = FOLDER.split("/")[0]
 ONE_ATTEMPT = Spend(attempts=1)
 
 
@@ -116,7 +127,8 @@ class WaveForeman:
             chance = ports.ids.entropy()
             fact = retry_or_fail(self._state, ended, outcome.trouble, ports.clock.now(), chance)
         async with self._inside.pop(attempt.task.id):
-            step = RecordStep("task", self._meter.in_flight, (fact,), attempt.task.id)
+            left = outcome.proposals
+            step = RecordStep("task", self._meter.in_flight, (fact,), attempt.task.id, left)
             await ports.transact(self._state.goal_id, step)
 
 
@@ -150,6 +162,8 @@ async def _work(
         read=lambda: ports.read(state.goal_id),
         record=lambda event: ports.transact(state.goal_id, Record((event,))),
     )
+    may_propose = await in_thread(_may_propose, state, task, workspace)
+    turn = replace(turn, may_propose=may_propose)
     result = await run_turn(ports.workers[task.worker], turn, meter)
     kept = await bench.keep_log(ports.store, log)
     spent = ONE_ATTEMPT.plus(result.spent)
@@ -165,18 +179,21 @@ async def _work(
         )
 
     if not result.ended:
-        return Outcome(failed(result.reason), result.trouble)
+        return Outcome(failed(result.reason), trouble=result.trouble)
     try:
-        commit, evidence = await in_thread(bench.take_result, workspace, task.id, base, environment)
+        left = await in_thread(_read_proposals, workspace) if may_propose else ()
+        without = (OWN,) if may_propose else ()
+        take = partial(bench.take_result, without=without)
+        commit, evidence = await in_thread(take, workspace, task.id, base, environment)
     except GoalError as error:
         return Outcome(failed(error.paragraph))
     outside = find_outside(evidence, task)
     if outside:
         beyond = f"it changed what its write set leaves out: {', '.join(outside[:5])}"
         return Outcome(failed(beyond))
-    left = find_left_undone(state, evidence, repair)
-    if left:
-        return Outcome(failed(left))
+    undone = find_left_undone(state, evidence, repair)
+    if undone:
+        return Outcome(failed(undone))
     finished = e.TaskFinished(
         task=task.id,
         attempt=attempt.number,
@@ -186,7 +203,23 @@ async def _work(
         log=kept,
         seeding=environment.seeding,
     )
-    return Outcome(finished)
+    return Outcome(finished, left)
+
+
+def _may_propose(state: GoalState, task: GoalTask, workspace: Path) -> bool:
+    """Whether an agent may propose further tasks: not for a repair, and not where the repository
+    itself has our folder, or what it brought along would be taken for an agent's; blocking."""
+    open_ = task.worker == "cli" and state.policy.proposals != "refuse"
+    return open_ and state.find_repair(task.id) is None and not os.path.lexists(workspace / OWN)
+
+
+def _read_proposals(workspace: Path) -> tuple[Left, ...]:
+    """Return what an agent left as further tasks, one more than are looked at; blocking."""
+    found = read_dropped(workspace, FOLDER, ".json", MOST_AT_ONCE + 1, MOST_BYTES)
+    return tuple(
+        Unreadable(one.name, one.problem) if one.problem else parse_proposal(one.name, one.data)
+        for one in found
+    )
 
 
 def find_findings(state: GoalState, repair: e.RepairPlanned | None) -> tuple[str, ...]:
