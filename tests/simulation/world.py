@@ -24,6 +24,7 @@ from goal_engine.errors import GoalBusy, GoalNotFound, JournalConflict
 from goal_engine.evidence import ChangedFile, GoalGitEvidence
 from goal_engine.ports import TurnResult, WorkerTurn
 from goal_engine.proof.gate import GateOutcome, GateResult, GateSpec, GateStage
+from goal_engine.redaction import Redactor
 from goal_engine.runtime.door import Door
 from goal_engine.runtime.repository import MergeResult
 from goal_engine.runtime.running import Ended
@@ -473,6 +474,7 @@ class SimBench:
     stopped: Ended = field(default_factory=Ended)
     door: Door = field(default_factory=Door)
     sandbox: Sandbox = NO_SANDBOX
+    redactor: Redactor = Redactor()
 
     def confine(self, *_: object) -> tuple[str, ...]:
         return ()
