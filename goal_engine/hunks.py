@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from pathlib import Path
 
-from goal_engine.errors import NotPossibleNow
+from goal_engine.errors import NotPossibleNow, RepositoryUnusable
+from goal_engine.moved import Fingerprint, find_changes, say_changes
 from goal_engine.ports import Ports
 from goal_engine.proof.gate import GateResult
 from goal_engine.proof.hunk import HunkStanding, HunkTrial, count_standings
 from goal_engine.proof.statement import ProofCause
+from goal_engine.runtime.fingerprint import read_fingerprint
 from goal_engine.runtime.threads import in_thread
 from goal_engine.state.commands import RecordHunks
 from goal_engine.state.events import HunksTried
@@ -44,7 +47,8 @@ async def try_hunks(
 ) -> GoalState:
     """Try the first `limit` hunks of a judged goal, begin no run after `seconds`; return the goal.
 
-    Raises `NotPossibleNow` where there is no hunk or no gate that could miss one, and `GoalBusy`.
+    Raises `NotPossibleNow` where there is no hunk or no gate that could miss one, `GoalBusy`, and
+    `RepositoryUnusable` where the person's repository was tampered with meanwhile.
     Cancelled, it kills what it started and records nothing.
     """
     with ports.store.runner_lock(goal_id):
@@ -53,10 +57,23 @@ async def try_hunks(
         bench = await in_thread(open_bench, ports, state)
         bench.check_sandbox()
         try:
+            before, _ = await in_thread(read_fingerprint, ports.checkout)
             trials = await _try(ports, bench, state, limit, seconds, say)
+            await in_thread(_check_untouched, ports.checkout, before)
             return await _record(ports, bench, state, trials)
         finally:
             await asyncio.shield(in_thread(bench.clear))
+
+
+def _check_untouched(checkout: Path, before: Fingerprint) -> None:
+    """Raise `RepositoryUnusable` where what steers the person's git changed meanwhile; blocking."""
+    changes = find_changes(before, read_fingerprint(checkout)[0])
+    steering = [change for change in changes if change.steers]
+    if steering:
+        raise RepositoryUnusable(
+            f"While gates ran without each hunk, {checkout} changed: {say_changes(steering)}. Nothing "
+            "was recorded: look at that, put it back, and `reject` the change if it did that."
+        )
 
 
 def check_triable(state: GoalState) -> None:

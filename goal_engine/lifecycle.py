@@ -265,7 +265,14 @@ async def _stop(
     state = await ports.read(goal_id)
     if state.status is GoalStatus.RUNNING:
         stopped = bench.stopped
+        if kind is e.ControlKind.CANCEL:
+            await open_vigil(ports, bench, meter).tell(state)
         await stop_goal(ports, state, kind, reason, meter.spent, stopped=stopped)
+
+
+def open_vigil(ports: Ports, bench: Workbench, meter: Meter) -> Vigil:
+    """Return who looks after the person's repository while something runs on this bench."""
+    return Vigil(ports, bench.state_dir, meter, confined=bench.sandbox.program is not None)
 
 
 async def _block(
@@ -299,7 +306,7 @@ async def _work(ports: Ports, bench: Workbench, goal_id: GoalId, meter: Meter) -
         await _block(ports, goal_id, "external", problem, f"{REMEDY}, then `resume`", meter)
         return
     begun = state = await note_news(ports, bench, await ports.read(goal_id))
-    vigil = Vigil(ports, bench.state_dir, meter, confined=bench.sandbox.program is not None)
+    vigil = open_vigil(ports, bench, meter)
     if await vigil.finds_left(state):
         return
     await vigil.begin(state)

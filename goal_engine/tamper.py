@@ -75,6 +75,17 @@ class Vigil:
             return None
         return await self._tell(state, state, steering, "a run that was cut off")
 
+    async def tell(self, state: GoalState) -> None:
+        """Record what a run changed that is about to be ended for good: nobody can be asked any more."""
+        steering = tuple(one for one in await in_thread(self._find, state) if one.steers)
+        if steering:
+            fact = e.RepositoryMoved(
+                changes=_shorten(steering), during="a run that was cancelled", asked=False
+            )
+            await self.ports.transact(state.goal_id, Record((fact,)))
+        else:
+            await in_thread(forget_fingerprint, self.state_dir, state.goal_id)
+
     async def _tell(
         self,
         before: GoalState,

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from goal_engine.control import answer_question
+from goal_engine.control import answer_question, cancel_goal
 from goal_engine.engine import Engine
-from goal_engine.errors import NotPossibleNow
+from goal_engine.errors import NotPossibleNow, RepositoryUnusable
+from goal_engine.hunks import try_hunks
 from goal_engine.lifecycle import execute_goal, resume_goal
 from goal_engine.moved import find_changes
 from goal_engine.runtime.fingerprint import (
@@ -267,10 +268,9 @@ async def test_where_nothing_of_ours_can_write_people_move_their_branches_unaske
     assert git(root, "log", "-1", "--format=%s").strip() == "meanwhile"
 
 
-async def test_what_a_run_changed_that_was_cut_off_is_found_by_the_next(root):
-    engine = Engine.open(root)
+async def begin_and_tamper(engine, root, then):
+    """Start a goal, plant a hook once its worker runs, and do `then` with the goal and its run."""
     state = await create(engine, a_plan(sneaky(root, "sleep 60")))
-    hook = root / ".git/hooks/post-merge"
     begun = asyncio.Event()
 
     def watch(goal, entry):
@@ -281,10 +281,45 @@ async def test_what_a_run_changed_that_was_cut_off_is_found_by_the_next(root):
     async with asyncio.TaskGroup() as group:
         run = group.create_task(execute_goal(engine.ports, state.goal_id))
         await begun.wait()
-        put(hook, "#!/bin/sh\n", 0o755)
+        put(root / ".git/hooks/post-merge", "#!/bin/sh\n", 0o755)
+        await then(state.goal_id, run)
+    return await engine.ports.read(state.goal_id)
+
+
+async def test_what_a_run_changed_that_was_cut_off_is_found_by_the_next(root):
+    engine = Engine.open(root)
+
+    async def cut_off(goal_id, run):
         run.cancel()
-    state = await engine.ports.read(state.goal_id)
+
+    state = await begin_and_tamper(engine, root, cut_off)
     assert state.status is S.PAUSED
     state = await resume_goal(engine.ports, state.goal_id)
     assert state.status is S.BLOCKED_ON_HUMAN
     assert "a run that was cut off" in state.open_questions[0].text
+
+
+async def test_a_goal_that_is_cancelled_tells_what_it_changed(root):
+    engine = Engine.open(root)
+
+    async def cancel(goal_id, run):
+        await cancel_goal(engine.ports, goal_id, ME)
+
+    state = await begin_and_tamper(engine, root, cancel)
+    assert state.status is S.CANCELLED
+    entries = await engine.ports.store.entries(state.goal_id)
+    told = [one for entry in entries for one in entry.events if one.type == "repository.moved"]
+    assert [change.name for one in told for change in one.changes] == ["hooks/post-merge"]
+
+
+async def test_hunks_are_not_recorded_beside_tampering(root):
+    other = '{ replace = "calc.py", old = "2 * a", new = "a * 2" }'
+    engine, state = await execute(root, f"{FIX}, {other}")
+    assert state.status is S.READY
+
+    def tamper(_):
+        put(root / ".git/hooks/post-merge", "#!/bin/sh\n", 0o755)
+
+    with pytest.raises(RepositoryUnusable, match="hooks/post-merge appeared"):
+        await try_hunks(engine.ports, state.goal_id, say=tamper)
+    assert (await engine.ports.read(state.goal_id)).hunks is None
