@@ -25,7 +25,7 @@ from goal_engine.errors import JournalDamaged, NotPossibleNow
 from goal_engine.state.events import FORMAT, JournalEntry
 from goal_engine.state.evolve import ImpossibleEvent, fold_entries
 from goal_engine.state.model import GoalState
-from goal_engine.types import GoalId
+from goal_engine.types import GoalId, share_names
 
 HEAD = 3
 """The version of the cached goal: raised when the same events mean another state."""
@@ -267,7 +267,10 @@ def parse_head(data: bytes, tail: bytes, stamp: Stamp, goal_id: GoalId) -> GoalS
         return None
     true = (HEAD, line_digest(last), list(stamp), entry.get("seq"), goal_id)
     said = (head.get("head"), head.get("digest"), head.get("stamp"), state.seq, state.goal_id)
-    return state if said == true else None
+    if said != true:
+        return None
+    share_names((state, state.graph.tasks))
+    return state
 
 
 def _unframe(line: bytes, goal_id: GoalId, number: int) -> dict[str, Any]:

@@ -15,10 +15,13 @@ from goal_engine.state.journal import (
     CANONICAL,
     _encode,
     encode_entry,
+    encode_head,
     header_line,
     line_digest,
     parse_entries,
+    parse_head,
     parse_journal,
+    read_journal,
     read_verified,
 )
 from tests.builders import GOAL, GROUPS, a_journal, entries_of, goal_id
@@ -223,3 +226,25 @@ def test_a_line_is_encoded_as_the_canonical_encoder_does():
     assert _encode(ODD) == CANONICAL.encode(ODD).encode()
     with pytest.raises(TypeError):
         _encode({"a": object()})
+
+
+def test_goals_that_are_read_from_their_heads_share_the_names_of_their_fields():
+    def read(state):
+        head = encode_head(state, LINES[-1][:64].decode(), (1, 2, 3))
+        found = parse_head(head, LINES[-1], (1, 2, 3), GOAL)
+        assert found == state
+        return found
+
+    whole = read_journal(WHOLE, GOAL).state
+    one, other = read(whole), read(whole.changed(pause_reason="other"))
+    for of in (
+        lambda s: s,
+        lambda s: s.created,
+        lambda s: s.graph.tasks[0],
+        lambda s: s.tasks["fix"],
+    ):
+        assert of(one).model_fields_set is of(other).model_fields_set
+        assert of(one).model_fields_set == of(one).model_dump().keys() | of(one).model_fields_set
+    before = one.created.model_fields_set.copy()
+    assert one.created.changed(text="another").model_fields_set == before
+    assert one.created.model_fields_set == before
