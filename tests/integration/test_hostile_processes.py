@@ -137,8 +137,8 @@ MUTANTS = {
         "daemon",
     ),
     "only the group is ended": (
-        "    alive = find_below(me)\n    counted = set(alive)",
-        "    os.killpg(leader, signal.SIGKILL)\n    alive = set()\n    counted = set(alive)",
+        "    alive = find_below(me)\n    around =",
+        "    os.killpg(leader, signal.SIGKILL)\n    alive = set()\n    around =",
         "session",
     ),
     "only asked, not killed": ("LAST = 3.0", "LAST = -1.0", "deaf"),

@@ -18,6 +18,7 @@ from goal_engine.errors import BadConfiguration, StoreUnwritable, ToolMissing
 from goal_engine.runtime.process import (
     GUARDIAN,
     LOG_CAP,
+    ask_process,
     clean_environment,
     find_passed,
     run_process,
@@ -419,3 +420,32 @@ async def test_a_command_sees_the_environment_it_was_given_and_no_other(place, m
     monkeypatch.setenv("GITHUB_TOKEN", "secret")
     await run(place, "env")
     assert b"secret" not in (place.parent / "logs" / "log").read_bytes()
+
+
+ANSWERS = """
+import os, sys, time
+if os.fork() == 0:
+    os.setsid()
+    if os.fork() == 0:
+        os.close(1), os.close(2)
+        open(sys.argv[1], "w").write(str(os.getpid()))
+        time.sleep(600)
+    os._exit(0)
+os.wait()
+while not (os.path.exists(sys.argv[1]) and open(sys.argv[1]).read()):
+    pass
+print("an answer", flush=True)
+print("a warning", file=sys.stderr)
+time.sleep(float(sys.argv[2]))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="orphans come back only on Linux")
+@pytest.mark.parametrize(("lasts", "code"), [(0, 0), (600, None)])
+def test_who_only_answers_leaves_nothing_behind(tmp_path: Path, lasts: int, code: int) -> None:
+    left = tmp_path / "left"
+    argv = (sys.executable, "-I", "-c", ANSWERS, str(left), str(lasts))
+    env = clean_environment()
+    ended, said = ask_process(argv, cwd=tmp_path, env=env, timeout=5, errors=False)
+    assert (ended, said) == (code, b"an answer\n")
+    assert not psutil.pid_exists(int(left.read_text()))
