@@ -10,7 +10,7 @@ from goal_engine.proof.undone import Undone, Version, Versions, find_undone
 from goal_engine.runtime.repository import EvidenceRepository
 from goal_engine.state.model import GoalState
 
-BESIDE = 500
+BESIDE = 200
 """Files that others changed and the result did not, which are looked at for lines that came back."""
 
 

@@ -7,6 +7,7 @@ person, who may have wanted it; nothing here decides that it is wrong.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ ALIKE = 0.6
 """From this ratio on a line is another one edited, not a new one in its place."""
 BACK_ELSEWHERE = 3
 """Lines that were taken out and stand elsewhere again from which on that is no chance."""
+SAYS = re.compile(rb"[0-9A-Za-z\x80-\xff]")
 LARGE = 4_000_000
 """Lines times lines above which two versions are compared as bags of lines."""
 PUT = 200
@@ -104,7 +106,9 @@ def find_undone(files: Iterable[Versions]) -> tuple[Undone, ...]:
     listed = list(files)
     added = Counter[bytes]()
     for file in listed:
-        added += Counter(_told(_split(file.after))) - Counter(_told(_split(file.merged)))
+        if file.merged == file.after:
+            continue
+        added.update(Counter(_told(_split(file.after))) - Counter(_told(_split(file.merged))))
     found = [one for file in listed if not file.untouched for one in _find(file, added)]
     found += _find_back_elsewhere(listed, found)
     return tuple(sorted(set(found), key=lambda one: (one.path, one.line, one.how)))
@@ -182,7 +186,8 @@ def _find_back_elsewhere(files: Sequence[Versions], known: Iterable[Undone]) -> 
     taken = Counter[bytes]()
     for file in files:
         if file.before != file.merged:
-            taken += Counter(_told(_split(file.before))) - Counter(_told(_split(file.merged)))
+            gone = Counter(_told(_split(file.before))) - Counter(_told(_split(file.merged)))
+            taken.update(gone)
     for file in files:
         if file.merged == file.after or file.after is None:
             continue
@@ -222,7 +227,7 @@ def _split(version: Version | None) -> Lines:
 
 def _told(lines: Iterable[bytes]) -> list[bytes]:
     """The lines that say something: a bracket alone comes and goes without meaning it."""
-    return [line for line in lines if any(chr(byte).isalnum() for byte in line)]
+    return [line for line in lines if SAYS.search(line)]
 
 
 def _is_binary(file: Versions) -> bool:
