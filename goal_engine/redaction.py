@@ -174,6 +174,10 @@ class Redactor:
         data = text.encode("utf-8", "surrogateescape")
         return self.redact(data).decode("utf-8", "surrogateescape")
 
+    def has_value(self, data: bytes) -> bool:
+        """Whether one of the values stands in `data`, in any form."""
+        return any(value in data for value in self.values)
+
     def find(self, data: bytes) -> tuple[Span, ...]:
         """Return where secrets stand, in order; those that touch are one."""
         spans = [*_find_shapes(data)]

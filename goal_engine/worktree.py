@@ -449,6 +449,19 @@ class Workbench:
         self.repository.keep(self.goal_id, f"task-{name}", commit)
         return commit, self.repository.evidence(self.repository.tree_of(base), tree)
 
+    def find_leaks(self, evidence: GoalGitEvidence) -> tuple[str, ...]:
+        """Return the changed files that hold a secret of the person's environment and did not before.
+
+        Their own values alone: what only looks like a key is for the review.  Blocking.
+        """
+        read, has = self.repository.read_blob, self.redactor.has_value
+        return tuple(
+            file.path
+            for file in (evidence.files if self.redactor.values else ())
+            if has(read(evidence.tree, file.path) or b"")
+            and not has(read(evidence.base_tree, file.old_path or file.path) or b"")
+        )
+
     def commit(self, tree: str, parent: str, message: str) -> str:
         """Return the commit that has these files on top of `parent`."""
         return self.repository.commit(

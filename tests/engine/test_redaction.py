@@ -170,5 +170,5 @@ def test_a_password_in_an_address_is_a_secret_whatever_its_variable_is_called():
 )
 def test_what_looks_like_the_beginning_of_a_secret_takes_no_longer(piece):
     began = time.process_time()
-    stream(Redactor(), [piece * (8192 // len(piece))] * 24)
-    assert time.process_time() - began < 5
+    stream(Redactor(), [piece * (8192 // len(piece))] * 6)
+    assert time.process_time() - began < 2

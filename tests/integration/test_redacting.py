@@ -71,6 +71,15 @@ def test_the_redactor_knows_this_process_environment(monkeypatch):
     assert find_redactor().redact(VALUE.encode()) == b"[secret]"
 
 
+async def test_a_result_with_a_secret_of_the_person_is_none(tmp_path, monkeypatch):
+    monkeypatch.setenv("CANARY_TOKEN", VALUE)
+    engine = Engine.open(a_project(tmp_path / "project"))
+    write = f"printf 'KEY = %s%s\\\\n' {VALUE[:9]} {VALUE[9:]} >> calc.py"
+    state = await run(engine, a_plan(f'{FIX}, {{ run = ["sh", "-c", "{write}"] }}'))
+    assert state.tasks["fix"].reason == "it wrote a secret of your environment into calc.py"
+    assert state.tree is None
+
+
 async def test_nothing_that_is_kept_of_a_goal_has_a_secret(tmp_path, monkeypatch):
     monkeypatch.setenv("CANARY_TOKEN", VALUE)
     tests = PRINTING + TESTS.replace("calc.add(2, 3), 5)", "calc.add(2, 3), 5, VALUE)")

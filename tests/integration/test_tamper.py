@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -109,9 +110,10 @@ MOVES = {
 }
 
 
-@pytest.fixture
-def root(tmp_path):
-    root = a_project(tmp_path / "project")
+@pytest.fixture(scope="module")
+def template(tmp_path_factory):
+    """One repository that all the others are copies of."""
+    root = a_project(tmp_path_factory.mktemp("template") / "project")
     put(root / ".git/hooks/pre-push", "#!/bin/sh\n", 0o755)
     put(root / ".git/hooks/asleep", "#!/bin/sh\n")
     put(root / ".git/info/exclude", "*.tmp\n")
@@ -123,6 +125,13 @@ def root(tmp_path):
     git(root, "add", "side.py")
     git(root, "commit", "-q", "-m", "side")
     git(root, "switch", "-q", "main")
+    return root
+
+
+@pytest.fixture
+def root(template, tmp_path):
+    root = tmp_path / "project"
+    shutil.copytree(template, root, symlinks=True)
     git(root, "worktree", "add", "-q", "--detach", "../w", "side")
     return root
 

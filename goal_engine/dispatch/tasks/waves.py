@@ -191,6 +191,10 @@ async def _work(
     if outside:
         beyond = f"it changed what its write set leaves out: {', '.join(outside[:5])}"
         return Outcome(failed(beyond))
+    leaks = await in_thread(bench.find_leaks, evidence)
+    if leaks:
+        told = f"it wrote a secret of your environment into {', '.join(leaks[:5])}"
+        return Outcome(failed(told))
     undone = find_left_undone(state, evidence, repair)
     if undone:
         return Outcome(failed(undone))
