@@ -20,9 +20,11 @@ from typing import Any
 import pytest
 
 from goal_engine import lifecycle
+from goal_engine.agent import GoalAgentTaskProposal, Left
 from goal_engine.budget import SAYS_NOTHING, UNITS, GoalBudget, Reporting, Reports
 from goal_engine.control import cancel_goal, pause_goal
 from goal_engine.decision import Criterion, EvidenceKind
+from goal_engine.dispatch.tasks import waves
 from goal_engine.dispatch.tasks.team import LocalTeamRunner
 from goal_engine.errors import GoalError
 from goal_engine.lifecycle import execute_goal, recover_goal, resume_goal, verify_goal
@@ -33,6 +35,7 @@ from goal_engine.state.commands import CreateGoal
 from goal_engine.state.journal import parse_journal
 from goal_engine.state.model import GoalState
 from goal_engine.task_graph.graph import GoalTask, GoalTaskGraph
+from goal_engine.task_graph.policy import WorkPolicy
 from goal_engine.types import GoalStatus, TaskStatus
 from goal_engine.verifier import stages
 from tests.builders import GOAL, ME, NOW, a_goal_created
@@ -52,6 +55,8 @@ from tests.simulation.world import (
 )
 
 S = GoalStatus
+MORE = "more-"
+"""How the tasks are called that agents propose."""
 NOWHERE = Path("/nowhere")
 PATIENT = 2000.0
 """Seconds after which what has not ended will not."""
@@ -94,6 +99,8 @@ class Result:
     kills: int
     deferred: int = 0
     """How often an attempt was put off."""
+    joined: int = 0
+    """Proposed tasks that joined."""
 
 
 class Simulation:
@@ -108,6 +115,8 @@ class Simulation:
         self.kills = 0
         self.parts = self._plan()
         self.character = self._find_character()
+        self.proposes = self.chance.choice((0, 0.9))
+        """That an agent proposes a task with its result."""
 
     def _plan(self) -> tuple[GoalTask, ...]:
         """Some tasks, each after some of those before it; the last one repairs the bug."""
@@ -122,7 +131,7 @@ class Simulation:
                 id=name,
                 title=name,
                 deps=tuple(other for other in names[:at] if dice.random() < 1.2 / at),
-                writes=tuple(self.write_part(name, names)),
+                writes=(*self.write_part(name, names), *((f"{MORE}*.txt",) if at == 0 else ())),
                 **who,
             )
             for at, name in enumerate(names)
@@ -152,6 +161,8 @@ class Simulation:
     def write_part(self, task: str, parts: Sequence[str] = ()) -> Mapping[str, bytes]:
         """Return what a task is to do; a repair does whatever is missing."""
         names = parts or [part.id for part in self.parts]
+        if task.startswith(MORE):
+            return {f"{task}.txt": b"more\n"}
         wanted = [task] if task in names else names
         files = {f"{name}.txt": f"{name}\n".encode() for name in wanted}
         return files | ({BUG: FIXED} if names[-1] in wanted else {})
@@ -178,6 +189,7 @@ class Simulation:
             seconds=seconds,
             kills=self.kills,
             deferred=self.monitor.deferred,
+            joined=len(state[0].accepted) if state else 0,
         )
 
     @contextmanager
@@ -188,8 +200,26 @@ class Simulation:
             patch.setattr(lifecycle, "open_bench", self._open_bench)
             patch.setattr(lifecycle, "write_bundle", self._write_bundle)
             patch.setattr(stages, "settle_gate", make_gate(names, lambda: self.character))
+            patch.setattr(waves, "_read_proposals", self._propose)
             patch.setattr(stages, "look_left_behind", lambda *_: ())
             yield
+
+    def _propose(self, workspace: Path) -> tuple[Left, ...]:
+        """Return what an agent leaves as further tasks; not all of it keeps the rules."""
+        dice = self.loop.chance
+        if dice.random() >= self.proposes:
+            return ()
+        name = f"{MORE}{dice.randrange(4)}"
+        return (
+            GoalAgentTaskProposal(
+                id=name,
+                title=name,
+                description=name,
+                write_set=(dice.choice((f"{name}.txt", f"{name}.txt", "../x")),),
+                acceptance=("it is there",),
+                dependencies=dice.choice(((), (self.parts[-1].id,))),
+            ),
+        )
 
     def _open_bench(self, ports: Ports, state: GoalState) -> SimBench:
         store: Any = ports.store
@@ -262,7 +292,10 @@ class Simulation:
             id="works", text="It works", evidence=EvidenceKind.FLIPS, gate="tests"
         )
         planned = e.GoalPlanned(
-            planner="plan", criteria=(criterion,), graph=GoalTaskGraph(tasks=self.parts)
+            planner="plan",
+            criteria=(criterion,),
+            graph=GoalTaskGraph(tasks=self.parts),
+            policy=WorkPolicy(proposals="accept"),
         )
         ports = self.ports(self.processes[0])
         await self.loop.start(self.processes[0], ports.transact(GOAL, CreateGoal(created, planned)))
@@ -361,6 +394,9 @@ class Simulation:
         if self.monitor.alive:
             self.monitor.broken.append("something runs on")
         self.monitor.check_kept(self.disk, GOAL)
+        unsound = state.plan.validate() if state.accepted else ()
+        if unsound:
+            self.monitor.broken.append(f"what joined made the plan unsound: {unsound}")
         if state.status is S.CANCELLED:
             return
         if state.status is not S.READY:

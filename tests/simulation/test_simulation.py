@@ -50,6 +50,7 @@ def test_goals_keep_every_promise_whatever_happens_to_them():
     assert {result.status for result in results} == {S.READY, S.CANCELLED}
     assert sum(result.kills for result in results) > len(results), "too little happens"
     assert sum(result.deferred for result in results) > 5, "nothing is ever put off"
+    assert sum(result.joined for result in results) > 2, "no proposed task joins"
 
 
 @pytest.mark.long
