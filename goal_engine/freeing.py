@@ -275,7 +275,7 @@ def _free_orphans_here(request: Request) -> Found:
 KINDS: tuple[Kind, ...] = (
     Kind("workspaces", "workspaces that nobody works in", _free_workspaces),
     Kind("temporary", "what killed processes left half written", _free_temporary),
-    Kind("caches", "answers of gates that are too old to count", _free_caches),
+    Kind("caches", "answers of gates and set-ups that are too old to count", _free_caches),
     Kind("archive", "ended goals to archive, as storage.toml says", _archive_ended),
     Kind("results", "results of archived goals, as storage.toml says", _drop_results),
     Kind("objects", "objects that nothing needs any more", _collect_objects),

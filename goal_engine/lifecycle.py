@@ -26,6 +26,7 @@ from goal_engine.proof.statement import ProofCause
 from goal_engine.proof.verdict import judge
 from goal_engine.rebase import note_news, plan_move
 from goal_engine.repair import repair_merge, repair_result
+from goal_engine.runtime.room import Fit
 from goal_engine.runtime.sandbox import REMEDY
 from goal_engine.runtime.threads import in_thread
 from goal_engine.state import events as e
@@ -361,9 +362,18 @@ async def _run_waves(
         if wave.tasks:
             await ports.store.check_room()
             await note_news(ports, bench, state)
-            state = await ports.transact(goal_id, RecordStep("wave", meter.in_flight))
+            wanted = min(len(wave.tasks), state.budget.max_agents)
+            fit = await in_thread(bench.find_fit, state.created.base_tree, wanted)
+            if not fit.at_once:
+                after = "`gc`, free room or raise the limit, then `resume`"
+                await _block(
+                    ports, goal_id, "infra", f"no room for work: {fit.reason}", after, meter
+                )
+                return None
+            step = RecordStep("wave", meter.in_flight, _find_narrowing(fit))
+            state = await ports.transact(goal_id, step)
             await vigil.begin(state)
-            ran = await run_wave(ports, bench, state, wave, meter)
+            ran = await run_wave(ports, bench, state, wave, meter, fit.at_once)
             names = ", ".join(task.id for task in wave.tasks)
             by_hand = all(task.worker == "manual" for task in wave.tasks)
             if await vigil.ends_badly(state, f"task {names}", by_hand=by_hand):
@@ -383,6 +393,10 @@ async def _run_waves(
             await _wait_for_answers(ports, goal_id, questions, (asked,), meter)
             return None
         return state
+
+
+def _find_narrowing(fit: Fit) -> tuple[e.WaveNarrowed, ...]:
+    return (e.WaveNarrowed(at_once=fit.at_once, reason=fit.reason),) if fit.reason else ()
 
 
 async def _wait(ports: Ports, until: datetime, meter: Meter) -> None:

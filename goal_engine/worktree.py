@@ -50,6 +50,7 @@ from goal_engine.runtime.repository import (
     has_history,
     read_news,
 )
+from goal_engine.runtime.room import Fit, find_free, fit_in
 from goal_engine.runtime.running import Ended, Running
 from goal_engine.runtime.sandbox import (
     NO_SANDBOX,
@@ -71,6 +72,7 @@ from goal_engine.runtime.set_ups import (
     identify_program,
     look,
 )
+from goal_engine.runtime.storage import find_left, read_storage_policy
 from goal_engine.runtime.submodules import Submodules, describe_views, list_touched
 from goal_engine.runtime.threads import in_thread
 from goal_engine.seeding import SeedingPart
@@ -176,6 +178,15 @@ class Workbench:
     """What is known of the workspaces that stand now."""
     sandbox: Sandbox = NO_SANDBOX
     """What everything that is not the person's own runs in."""
+
+    def find_fit(self, tree: str, wanted: int) -> Fit:
+        """Return for how many workspaces of `tree` there is room, and why not for all; blocking.
+
+        What environments and workers add is not known before.  Raises `BadConfiguration`.
+        """
+        each = self.repository.estimate_size(tree)
+        left = find_left(read_storage_policy())
+        return fit_in(wanted, each, find_free(self.folder), left)
 
     def as_runner(self) -> AbstractContextManager[None]:
         """Record, as long as it lasts, that this process works on the goal."""

@@ -156,6 +156,7 @@ EVENTS: tuple[e.GoalEvent, ...] = (
         not_before=NOW,
         spent=Spend(attempts=1),
     ),
+    e.WaveNarrowed(at_once=1, reason="there is little room"),
     e.AttemptLate(task="fix", attempt=1, present=2, told="task.finished"),
     e.TaskProposed(proposal=A_PROPOSAL, by="fix", attempt=1, rule="asked", reason="x"),
     e.ProposalAccepted(task=a_task("more", "fix"), by="fix", attempt=1),

@@ -231,6 +231,7 @@ SENTENCES: Mapping[type[Frozen], Callable[[Any], str]] = {
     e.ProposalRejected: lambda v: (
         f"task {v.name}, which the agent of {v.by} proposed, did not join: {v.reason}"
     ),
+    e.WaveNarrowed: lambda v: f"{v.at_once} at once and not more: {v.reason}",
     e.TasksBlocked: lambda v: f"{name_some(v.tasks)} cannot run, since {v.by} failed",
     e.TreeIntegrated: _integrated,
     e.IntegrationConflicted: lambda v: (

@@ -12,7 +12,7 @@ import re
 import shutil
 import signal
 import subprocess
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -640,6 +640,13 @@ def update_index(git_dir: Path, index: Path, records: bytes) -> None:
 def list_tree(git_dir: Path, tree: str) -> bytes:
     """Return the records of `ls-tree -r -z` of a tree."""
     return safe_git(["ls-tree", "-r", "-z", "--full-tree", tree], git_dir=git_dir).stdout
+
+
+def list_sizes(git_dir: Path, tree: str) -> Iterator[int]:
+    """Yield the bytes of each file of a tree."""
+    asked = ["ls-tree", "-r", "-z", "--full-tree", "--format=%(objectsize)", tree]
+    sizes = safe_git(asked, git_dir=git_dir).text.split("\0")
+    return (int(size) for size in sizes if size.isdecimal())  # a submodule has none
 
 
 def list_differing(git_dir: Path, base: str, tree: str) -> bytes:

@@ -54,6 +54,7 @@ BUNDLE_HEADERS = (b"# v2 git bundle\n", b"# v3 git bundle\n")
 UNDONE = ".undone-"
 """How the name of a workspace begins that is not whole yet."""
 SCRATCH = "scratch-"
+BLOCK = 4096
 MOST_HEADS = 20_000
 """Objects that one command line can name; with more of them nothing is collected."""
 PIN = "pin.lock"
@@ -197,6 +198,8 @@ class EvidenceRepository:
         """The git directory of the person's repository that has its objects."""
         self._objects: EvidenceObjects | None = None
         self._reading = Lock()
+        self._sizes: dict[str, int] = {}
+        """What was estimated of each tree."""
 
     @classmethod
     def open(cls, path: Path, checkout_git_dir: Path) -> EvidenceRepository:
@@ -606,6 +609,13 @@ class EvidenceRepository:
     def list_touched(self, index: Path, path: Path) -> tuple[str, ...]:
         """Return the files that `write_files` put into `path` and that stand there otherwise now."""
         return git.list_touched(self.path, index, path)
+
+    def estimate_size(self, tree: str) -> int:
+        """Return about how many bytes the files of a tree take on a disk, in blocks of 4 KiB."""
+        if tree not in self._sizes:
+            sizes = git.list_sizes(self.path, git.check_oid(tree))
+            self._sizes[tree] = sum(-(-size // BLOCK) * BLOCK for size in sizes)
+        return self._sizes[tree]
 
     def read_blob(self, tree: str, path: str) -> bytes | None:
         """Return the content of a file of a tree or the target of a link, `None` without one."""

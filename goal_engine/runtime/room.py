@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import os
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from goal_engine.errors import StoreUnwritable
@@ -48,6 +49,36 @@ def check_room(folder: Path) -> None:
             f"less than {ENOUGH >> 20} MiB: free space there, then try again. What was recorded is "
             "kept, and can be looked at."
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """How many workspaces can stand at once, and why not more."""
+
+    at_once: int
+    reason: str = ""
+    """Empty where all that are wanted can."""
+
+
+def fit_in(wanted: int, each: int, free: int | None, left: int | None) -> Fit:
+    """Return for how many of `wanted` workspaces of `each` bytes there is room.
+
+    `free` is what the disk has, `left` what the person's limit leaves, in bytes; `None` limits nothing.
+    """
+    asked = (
+        (None if free is None else free - ENOUGH - BALLAST, "is free on the disk"),
+        (left, "is left of `limit_mib` in storage.toml"),
+    )
+    bounds = [(max(0, room), words) for room, words in asked if room is not None]
+    room, words = min(bounds, default=(each * wanted, ""))
+    fits = room // each if each else wanted
+    if fits >= wanted:
+        return Fit(wanted)
+    return Fit(
+        fits,
+        f"a workspace takes about {each / 2**20:.1f} MiB and {room / 2**20:.1f} MiB {words}, which is "
+        f"enough for {fits} of {wanted} at once",
+    )
 
 
 class Ballast:

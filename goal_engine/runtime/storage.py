@@ -12,7 +12,8 @@ from typing import Annotated
 from pydantic import ConfigDict, Field, ValidationError
 
 from goal_engine.errors import BadConfiguration
-from goal_engine.runtime.config import config_dir
+from goal_engine.runtime.atomic import measure
+from goal_engine.runtime.config import config_dir, state_dir
 from goal_engine.toml import UNREADABLE
 from goal_engine.types import Frozen
 
@@ -33,6 +34,19 @@ class StoragePolicy(Frozen):
     """Days after which `gc` archives a goal that was delivered or cancelled."""
     drop_after_days: Days | None = None
     """Days in the archive after which `gc` lets go of the results of each task of an ended goal."""
+
+
+COUNTED = ("workspaces", "gates", "set-ups")
+"""The folders of a state directory that the limit is about."""
+
+
+def find_left(policy: StoragePolicy) -> int | None:
+    """Return the bytes that the person's limit leaves for more; `None` without one; blocking."""
+    if policy.limit_mib is None:
+        return None
+    folders = (state_dir().glob(f"*/{name}") for name in COUNTED)
+    used = sum(measure(path) for paths in folders for path in paths)
+    return max(0, (policy.limit_mib << 20) - used)
 
 
 def storage_path() -> Path:

@@ -412,6 +412,14 @@ AttemptEnded = TaskFinished | TaskFailed | TaskDeferred
 """How an attempt that came to an end is told of."""
 
 
+class WaveNarrowed(Frozen):
+    """Fewer tasks than wanted can run at once, for want of room."""
+
+    type: Literal["wave.narrowed"] = "wave.narrowed"
+    at_once: int = Field(gt=0)
+    reason: str
+
+
 class AttemptLate(Frozen):
     """An attempt told how it ended when it was not the present one any more: it counts for nothing.
 
@@ -779,6 +787,7 @@ GoalEvent = Annotated[
     | TaskProposed
     | ProposalAccepted
     | ProposalRejected
+    | WaveNarrowed
     | TasksBlocked
     | TreeIntegrated
     | IntegrationConflicted

@@ -27,6 +27,7 @@ BLOCKED_ON: Mapping[str, GoalStatus] = {
 """Where `goal.blocked` leads, by what it waits for; the one event whose content chooses."""
 
 _WORK = (
+    e.WaveNarrowed,
     e.ControlRequested,
     e.GateStarted,
     e.GateFinished,

@@ -166,6 +166,7 @@ FACTS: Mapping[type, Say] = {
         f"{event.percent} % of {UNIT[event.limit].words} used: {event.used} of {event.of}"
     ),
     e.BudgetExtended: _extended,
+    e.WaveNarrowed: lambda _, event: f"{event.at_once} at once: {event.reason}",
     e.GoalArchived: lambda _, event: "archived",
     e.GoalUnarchived: lambda _, event: "taken back from the archive",
     e.GoalReady: lambda _, event: "ready",

@@ -30,6 +30,7 @@ UNRECORDED = frozenset(
         "spend.reported",
         "task.deferred",
         "task.proposed",
+        "wave.narrowed",
     }
 )
 """Kinds of events that no recorded journal has yet; `python -m tests.golden.record` makes the others."""

@@ -27,6 +27,7 @@ from goal_engine.proof.gate import GateOutcome, GateResult, GateSpec, GateStage
 from goal_engine.redaction import Redactor
 from goal_engine.runtime.door import Door
 from goal_engine.runtime.repository import MergeResult
+from goal_engine.runtime.room import Fit
 from goal_engine.runtime.running import Ended
 from goal_engine.runtime.sandbox import NO_SANDBOX, Sandbox
 from goal_engine.runtime.threads import in_thread
@@ -487,6 +488,9 @@ class SimBench:
 
     async def environment(self, workspace: Path, commit: str, exclude: Sequence[str] = ()) -> Any:
         return SimpleNamespace(exclude=(), key="e" * 64, variables={}, notes=(), seeding=())
+
+    def find_fit(self, tree: str, wanted: int) -> Fit:
+        return Fit(wanted)
 
     def log_path(self, name: str) -> Path:
         return self.folder / f"{name}.log"

@@ -43,17 +43,15 @@ ONE_ATTEMPT = Spend(attempts=1)
 
 
 async def run_wave(
-    ports: Ports, bench: Workbench, state: GoalState, wave: Wave, meter: Meter
+    ports: Ports, bench: Workbench, state: GoalState, wave: Wave, meter: Meter, at_once: int
 ) -> GoalState:
-    """Let the team run the tasks of `wave`, and return the goal afterwards.
+    """Let the team run the tasks of `wave`, so many of them `at_once`, and return the goal afterwards.
 
     A task for which the limits have no room when its turn comes stays pending.  Cancelled, it
     returns only when every process is dead; what was under way is not recorded, but for what it
     had reported of what it used.
     """
-    await ports.team.run(
-        wave.tasks, WaveForeman(ports, bench, state, meter), state.budget.max_agents
-    )
+    await ports.team.run(wave.tasks, WaveForeman(ports, bench, state, meter), at_once)
     after = await ports.read(state.goal_id)
     facts = tuple(
         e.TasksBlocked(tasks=blocked, by=task.id)
