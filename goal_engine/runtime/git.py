@@ -12,7 +12,7 @@ import re
 import shutil
 import signal
 import subprocess
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -511,9 +511,8 @@ def list_refs(git_dir: Path, prefix: str) -> tuple[str, ...]:
     return tuple(safe_git(asked, git_dir=git_dir).text.split())
 
 
-def delete_refs(git_dir: Path, prefix: str, but: Collection[str] = ()) -> int:
-    """Remove the refs below `prefix`, but for some, and return how many."""
-    refs = [ref for ref in list_refs(git_dir, prefix) if ref not in but]
+def delete_refs(git_dir: Path, refs: Sequence[str]) -> int:
+    """Remove refs, and return how many they were."""
     told = "".join(f"delete {ref}\n" for ref in refs).encode()
     if refs:
         safe_git(["update-ref", "--stdin"], git_dir=git_dir, stdin=told)

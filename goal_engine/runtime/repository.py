@@ -280,16 +280,21 @@ class EvidenceRepository:
         return tree in git.find_seen(self.path, (git.check_oid(tree),))
 
     def drop_results(self, goal_id: GoalId, *, all_of_it: bool) -> int:
-        """Keep of a goal only its base and what was integrated, or nothing; return how many went."""
-        kept = () if all_of_it else ("base", "integrated")
-        prefix = f"{REFS}/{goal_id}/"
-        return git.delete_refs(self.path, prefix, [prefix + name for name in kept])
+        """Keep of a goal only its bases and what was integrated, or nothing; return how many went."""
+        return git.delete_refs(self.path, self._list_results(goal_id, all_of_it=all_of_it))
 
     def count_results(self, goal_id: GoalId, *, all_of_it: bool) -> int:
         """Return how many commits `drop_results` would let go."""
-        names = git.list_refs(self.path, f"{REFS}/{goal_id}/")
-        kept = 0 if all_of_it else sum(n.endswith(("/base", "/integrated")) for n in names)
-        return len(names) - kept
+        return len(self._list_results(goal_id, all_of_it=all_of_it))
+
+    def _list_results(self, goal_id: GoalId, *, all_of_it: bool) -> list[str]:
+        prefix = f"{REFS}/{goal_id}/"
+        refs = git.list_refs(self.path, prefix)
+        return [
+            ref
+            for ref in refs
+            if all_of_it or not ref.removeprefix(prefix).startswith(("base", "integrated"))
+        ]
 
     def _find_locks(self) -> Iterator[Path]:
         for place in (self.path.glob("*.lock"), (self.path / "refs").rglob("*.lock")):

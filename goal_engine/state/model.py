@@ -332,6 +332,7 @@ class GoalState(Frozen):
             *(one for task in tasks for one in (task.commit, task.base)),
             *(task.evidence.tree for task in tasks if task.evidence),
             *(proof.tree for proof in self.proofs),
+            *(one for move in self.moves for one in (move.from_commit, move.base_commit)),
             *self.delivered_before,
         )
         return frozenset(oid for oid in named if oid is not None)
