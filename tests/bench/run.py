@@ -24,11 +24,13 @@ from tests.bench.wire import (
     measure_shutdown,
     measure_stalls,
 )
+from tests.bench.workspaces import measure_workspaces
 
 MEASURES = {
     "start": measure_initialize,
     "append": measure_append,
     "engine": measure_engine,
+    "workspaces": measure_workspaces,
     "stopping": measure_stopping,
     "sandbox": measure_sandbox,
     "following": measure_following,
