@@ -46,6 +46,10 @@ KEPT = timedelta(days=7)
 """Registries and machines change without a sign; after this the commands run again."""
 MOVABLE = 1 << 20
 """Bytes of a text in which the workspace's name can be replaced."""
+LARGEST = 256 << 20
+"""Bytes of one file that is kept."""
+SMALL = 1 << 20
+"""Bytes of a file that is read whole, held against its digest and written."""
 SHEBANG = 127
 """Bytes of a first line that every kernel reads."""
 
@@ -163,6 +167,9 @@ class SetUps:
             raise Unfit(f"they made more than {MOST_FILES} files")
         if sum(after[where][1] for where in made) > MOST_BYTES:
             raise Unfit(f"they made more than {MOST_BYTES >> 30} GiB")
+        large = [path for root, path in made if after[root, path][1] > LARGEST]
+        if large:
+            raise Unfit(f"{large[0]} is larger than {LARGEST >> 20} MiB")
         made.sort(key=lambda where: (after[where][2], where))
         entries: list[Entry] = []
         for root, path in made:
@@ -199,18 +206,17 @@ class SetUps:
             if entry.kind != "file":
                 continue
             source, target = kept / f"{number}", stage / f"{number}"
-            if entry.moves:
+            if entry.moves or entry.size <= SMALL:
                 data = source.read_bytes()
-                if hashlib.sha256(data).hexdigest() != entry.digest:
+                if digest(data) != entry.digest:
                     raise ValueError("changed")
-                target.write_bytes(_move(data, old, new))
-            else:
-                shares = shares and bool(entry.size) and share_blocks(source, target)
-                if not shares:
-                    shutil.copyfile(source, target)
-                    shares = not entry.size
-                if _digest(target) != entry.digest:
-                    raise ValueError("changed")
+                _write(target, _move(data, old, new) if entry.moves else data, entry.mode)
+                continue
+            shares = shares and share_blocks(source, target)
+            if not shares:
+                shutil.copyfile(source, target)
+            if _digest(target) != entry.digest:
+                raise ValueError("changed")
             target.chmod(entry.mode)
 
     def _seal(self, key: str, content: bytes) -> bytes:
@@ -314,16 +320,24 @@ def _keep_entry(
         return entry.changed(kind="link", target=target, moves=_names(os.fsencode(target), home))
     if not stat.S_ISREG(mode) or mode & (stat.S_ISUID | stat.S_ISGID):
         raise Unfit(f"{path} is no plain file")
-    shutil.copyfile(source, copy, follow_symlinks=False)
-    data = copy.read_bytes()
+    data = source.read_bytes()
     moves = _names(data, home)
     if moves and path.endswith(".pyc"):
-        copy.unlink()
         return None
     if moves and (b"\0" in data or len(data) > MOVABLE):
         raise Unfit(f"{path} names the workspace and is no text in which that can be changed")
-    digest = hashlib.sha256(data).hexdigest()
-    return entry.changed(kind="file", digest=digest, size=len(data), moves=moves)
+    _write(copy, data, 0o600)
+    return entry.changed(kind="file", digest=digest(data), size=len(data), moves=moves)
+
+
+def _write(path: Path, data: bytes, mode: int) -> None:
+    """Make a file that was not there, in few steps: there are many of them."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, mode)
+    with os.fdopen(descriptor, "wb", buffering=0) as file:
+        os.fchmod(descriptor, mode)
+        rest = memoryview(data)
+        while rest:
+            rest = rest[file.write(rest) or 0 :]
 
 
 def _names(data: bytes, home: Path) -> bool:
@@ -387,7 +401,7 @@ def _put(stage: Path, manifest: Manifest, roots: Sequence[Path]) -> None:
         place = roots[entry.root] / entry.path
         if entry.kind == "folder":
             continue
-        if os.path.lexists(place):
+        if entry.replaces and os.path.lexists(place):
             _remove(place)
         if entry.kind == "file":
             (stage / f"{number}").rename(place)

@@ -14,6 +14,7 @@ from tests.bench.journal import measure_append, measure_listing, measure_reading
 from tests.bench.lenses import measure_lenses
 from tests.bench.proof import measure_proof
 from tests.bench.sandbox import measure_sandbox
+from tests.bench.seeding import measure_seeding
 from tests.bench.start import measure_demo, measure_help, measure_initialize
 from tests.bench.stopping import measure_stopping
 from tests.bench.table import Row, render_table
@@ -33,6 +34,7 @@ MEASURES = {
     "workspaces": measure_workspaces,
     "stopping": measure_stopping,
     "sandbox": measure_sandbox,
+    "seeding": measure_seeding,
     "following": measure_following,
     "gates": measure_gates,
     "demo": measure_demo,

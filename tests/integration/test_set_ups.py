@@ -154,6 +154,25 @@ def test_more_than_a_set_up_may_be_is_not_kept(
     assert "they made more than" in bench.keep(make_everything)
 
 
+@pytest.mark.parametrize("small", [0, 1 << 20])
+def test_a_large_file_is_copied_and_held_against_its_digest_as_well(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, small: int
+) -> None:
+    monkeypatch.setattr(set_ups, "SMALL", small)
+    bench.keep(make_everything)
+    assert bench.fetch() is not None
+    assert bench.shown(bench.second) == bench.shown(bench.first)
+    change(bench.folder / "kept" / KEY)
+    third = bench.make("third")
+    assert bench.kept.fetch(KEY, bench.roots(third), frozenset()) is None
+    monkeypatch.setattr(set_ups, "LARGEST", 5)
+    shutil.rmtree(bench.folder / "kept")
+    shutil.rmtree(bench.first)
+    shutil.rmtree(bench.first.with_name("first.env"))
+    bench.make("first")
+    assert "is larger than" in bench.keep(make_everything)
+
+
 def forge(kept: Path) -> None:
     manifest = kept / "manifest"
     manifest.write_bytes(manifest.read_bytes().replace(b'"made"', b'"mine"'))
