@@ -51,6 +51,7 @@ from goal_engine.verifier.observe import find_reaching_change, find_watched, nam
 from goal_engine.verifier.review import review_tree
 from goal_engine.verifier.run import settle_gate
 from goal_engine.verifier.stages import overlay_tests
+from goal_engine.workers.agents import find_logins
 from goal_engine.worktree import Workbench
 
 Say = Callable[[str], None]
@@ -176,7 +177,9 @@ async def verify_proof(
             settings = await in_thread(read_personal_settings)
             sandbox = await in_thread(find_sandbox, settings)
             commands = proof.setup if setup else ()
-            bench = replace(bench, setup=commands, first=first, sandbox=sandbox)
+            bench = replace(
+                bench, setup=commands, first=first, sandbox=sandbox, logins=find_logins()
+            )
             bench.check_sandbox()
             differences = await _rerun(proof, bench, commits, trees, say)
         except (RepositoryUnusable, ToolMissing, EnvironmentUnusable) as error:

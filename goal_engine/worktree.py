@@ -178,6 +178,8 @@ class Workbench:
     """What is known of the workspaces that stand now."""
     sandbox: Sandbox = NO_SANDBOX
     """What everything that is not the person's own runs in."""
+    logins: tuple[Path, ...] = ()
+    """Where agents keep their logins, which nobody else is to see."""
 
     def find_fit(self, tree: str, wanted: int) -> Fit:
         """Return for how many workspaces of `tree` there is room, and why not for all; blocking.
@@ -275,6 +277,7 @@ class Workbench:
                 *map(Path, filter(None, path)),
                 *([self.first] if self.first else []),
             ),
+            logins=self.logins,
             writable=(workspace, workspace.with_name(f"{workspace.name}.env"), *writable),
             own=find_own(),
             go_cache=go_cache,

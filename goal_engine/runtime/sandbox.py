@@ -146,6 +146,8 @@ class Ground:
     """Beside the tables: where goals, evidence and keys are."""
     readable: tuple[Path, ...]
     """What has to be read wherever it lies: interpreters, installed packages, git's objects."""
+    logins: tuple[Path, ...]
+    """Where agents that the person configured keep theirs; the one that runs may write to its own."""
     writable: tuple[Path, ...]
     own: tuple[Path, ...]
     """Folders that are empty and the command's alone: `/tmp` and the like."""
@@ -255,6 +257,7 @@ def find_places(
     home = ground.home
     names = (*SECRETS, *LOGINS, *(() if profile.fetches else REGISTRIES))
     hidden = [path for name in names for path in _find_all(home, name)]
+    hidden += ground.logins
     hidden += map(Path, (*SOCKETS, *_read_variables(SECRET_VARIABLES)))
     sealed = tuple(_resolve(ground.hidden))
     shown, written = (

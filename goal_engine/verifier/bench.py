@@ -16,6 +16,7 @@ from goal_engine.runtime.signing_key import read_signing_seed
 from goal_engine.runtime.submodules import Submodules
 from goal_engine.state.model import GoalState
 from goal_engine.takeover import running_folder, workspaces_folder
+from goal_engine.workers.agents import find_logins
 from goal_engine.worktree import Workbench, check_own
 
 
@@ -48,6 +49,7 @@ def open_bench(ports: Ports, state: GoalState) -> Workbench:
         redactor=find_redactor(),
         running=Running(running_folder(ports.find_state_dir(), state.goal_id)),
         sandbox=find_sandbox(settings),
+        logins=find_logins(),
     )
 
 

@@ -151,6 +151,18 @@ def find_folders(agent: Agent) -> tuple[Path, ...]:
     return tuple(path for path in named if not home.is_relative_to(path.resolve()))
 
 
+def find_logins() -> tuple[Path, ...]:
+    """Return the folders that agents name as theirs, as far as their configuration can be read.
+
+    What a variable names may be anybody's, so it is none of them.
+    """
+    try:
+        agents = read_agents()
+    except BadConfiguration:  # whoever needs an agent hears of it
+        agents = {agent.name: agent for agent in PRESETS}
+    return tuple(Path(name).expanduser() for agent in agents.values() for name in agent.folders)
+
+
 def say_missing(agent: Agent) -> str:
     """Return what to do about an agent whose program is not there."""
     return (

@@ -29,6 +29,7 @@ def measure_sandbox() -> Iterator[Row]:
             checkout=folder,
             hidden=(),
             readable=(Path(sys.prefix),),
+            logins=(),
             writable=(folder,),
             own=find_own(),
             go_cache=folder,

@@ -17,6 +17,7 @@ from typing import Any
 import psutil
 import pytest
 
+from goal_engine.document import parse_plan
 from goal_engine.engine import Engine
 from goal_engine.errors import BadConfiguration, EnvironmentUnusable
 from goal_engine.lifecycle import execute_goal
@@ -35,7 +36,7 @@ from goal_engine.runtime.sandbox import (
 from goal_engine.types import GoalStatus
 from goal_engine.verifier.bundle import read_bundle
 from tests.integration.hostile import BEGIN, find_survivors
-from tests.integration.projects import FIX, a_plan, a_project, create, run
+from tests.integration.projects import FIX, a_plan, a_project, create, plan_text, run
 from tests.integration.projects import GATE as GATE_TABLE
 from tests.personal import set_sandbox
 
@@ -188,6 +189,7 @@ def ground(tmp_path: Path) -> Ground:
         checkout=checkout,
         hidden=(state,),
         readable=(Path(sys.prefix),),
+        logins=(home / ".codex",),
         writable=(workspace,),
         own=(*find_own(), home / "run"),
         go_cache=workspace,
@@ -513,6 +515,42 @@ async def test_a_proof_says_what_all_that_ran_was_kept_from(
         assert (proof.sandbox, proof.key_exposed) == ("none", True)
         assert "- sandbox, gates: none: switched off in settings.toml" in page
         assert "without a sandbox, gates and workers could do what the person can do" in page
+
+
+AGENT_OF_MINE = """#!/bin/sh
+test "$(cat ~/.mine/login)" = secret && test -z "$(cat ~/.netrc)" || exit 1
+echo renewed > ~/.mine/login
+sed -i 's/a - b/a + b/' calc.py
+"""
+
+
+async def test_an_agent_writes_to_its_own_folder_which_no_gate_can_read(
+    tmp_path: Path, config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = tmp_path / "home"
+    (home / ".mine").mkdir(parents=True)
+    shutil.copy(Path.home() / ".gitconfig", home)
+    monkeypatch.setenv("HOME", str(home))
+    (home / ".mine" / "login").write_text("secret")
+    (home / ".netrc").write_text("secret")
+    script = home / "my-agent"
+    script.write_text(AGENT_OF_MINE)
+    script.chmod(0o755)
+    set_sandbox(config, "required")
+    (config / "agents.toml").write_text(
+        f'[agent.mine]\nargv = ["{script}", "{{prompt}}"]\nfolders = ["~/.mine"]\n'
+    )
+    looks = (
+        '[[gate]]\nname = "looks"\nreport = "exit"\nargv = ["sh", "-c", "! cat ~/.mine/login"]\n'
+    )
+    engine = Engine.open(a_project(tmp_path / "project", **{"goalproof.toml": GATE_TABLE + looks}))
+    text = plan_text("", writes='"calc.py"').replace("steps = []", 'worker = "cli"\nagent = "mine"')
+    try:
+        state = await run(engine, parse_plan(text, "plan.toml"))
+    finally:
+        engine.close()
+    assert state.status is GoalStatus.READY, state.judgement and state.judgement.reasons
+    assert (home / ".mine" / "login").read_text() == "renewed\n"
 
 
 async def test_who_requires_a_sandbox_has_nothing_run_without(
