@@ -12,6 +12,8 @@ import pytest
 
 from goal_engine.budget import GoalBudget, SpendSource
 from goal_engine.control import answer_question, cancel_goal, pause_goal
+from goal_engine.dispatch.tasks import retries
+from goal_engine.dispatch.tasks.retries import Pause
 from goal_engine.document import parse_plan
 from goal_engine.engine import Engine
 from goal_engine.errors import BadConfiguration, BadInput, BadPlan, ToolMissing
@@ -20,7 +22,7 @@ from goal_engine.lifecycle import execute_goal, resume_goal
 from goal_engine.planner import CreateGoalOptions, create_goal
 from goal_engine.queries import resolve_goal_proof
 from goal_engine.state.model import GoalState
-from goal_engine.types import Decision, GoalStatus, TaskStatus
+from goal_engine.types import Decision, GoalStatus, TaskStatus, Trouble
 from goal_engine.verifier.bundle import read_bundle
 from goal_engine.workers.agents import read_agents
 from tests.integration.agents import DAEMONIZES, FAILS, FIXES, HANGS, LIES, configure, wait_until
@@ -283,3 +285,29 @@ def test_a_bad_configuration_of_agents_is_one_paragraph(config: Path, text: str,
     with pytest.raises(BadConfiguration, match=said) as caught:
         read_agents()
     assert "agents.toml" in str(caught.value) and "\n" not in str(caught.value)
+
+
+LIMITED_ONCE = f"""
+import pathlib, sys
+once = pathlib.Path(sys.argv[0] + ".once")
+if not once.exists():
+    once.touch()
+    print("API Error: 429 rate_limit_error: try again later", file=sys.stderr)
+    sys.exit(1)
+{FIXES}"""
+
+
+async def test_an_agent_that_its_vendor_put_off_is_asked_again(
+    engine: Engine, config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retries, "PAUSES", dict.fromkeys(Trouble, Pause(first=0, most=0)))
+    configure(config, "busy", LIMITED_ONCE, "{prompt}")
+    state = await run(engine, plan=a_plan(agent='"busy"'))
+    assert state.status is S.READY, state.judgement
+    assert state.tasks["fix"].attempts == state.spend.attempts == 2
+    told = [
+        event for entry in await engine.ports.store.entries(state.goal_id) for event in entry.events
+    ]
+    (put_off,) = [event for event in told if event.type == "task.deferred"]
+    assert (put_off.trouble, put_off.number) == (Trouble.RATE_LIMITED, 1)
+    assert "429" in put_off.reason
