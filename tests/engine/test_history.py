@@ -231,7 +231,8 @@ def test_what_is_different_is_said_as_data_and_in_words():
         e.GoalPaused(reason="asked"),
     )
     found = {one.path: one for one in find_differences(before, after)}
-    assert list(found) == ["status", "tasks.fix.attempts", "tasks.fix.base", "pause_reason"]
+    changed = ["status", "tasks.fix.attempts", "tasks.fix.base", "pause_reason", "confined"]
+    assert list(found) == changed
     assert (found["status"].before, found["status"].after) == ("running", "paused")
     assert found["status"].text == "status: running → paused"
     assert found["tasks.fix.attempts"].text == "task fix attempts: 0 → 1"
