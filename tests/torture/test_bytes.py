@@ -20,7 +20,7 @@ from goal_engine.state.journal import (
 )
 from tests.builders import GOAL, GROUPS, a_goal_created, a_journal, entries_of, goal_id, planned
 from tests.torture.checks import find_faults
-from tests.torture.jobs import open_store, prepare
+from tests.torture.jobs import ANCHORS, open_store, prepare
 
 WHOLE = a_journal()
 LINES = WHOLE.splitlines(keepends=True)
@@ -154,7 +154,8 @@ def test_what_can_still_be_read_of_a_damaged_journal_ends_before_the_damage():
 
 
 def lay(root: Path, data: bytes) -> None:
-    """Put a goal's journal where a store has it."""
+    """Put a goal's journal where a store has it, whose end nothing else remembers."""
+    (root / ANCHORS / GOAL).unlink(missing_ok=True)
     journal = root / "goals" / GOAL / "events.jsonl"
     journal.parent.mkdir(exist_ok=True)
     journal.write_bytes(data)

@@ -106,8 +106,8 @@ async def test_a_lock_file_that_is_removed_while_it_is_held_lets_nobody_in_unsee
 
 async def test_a_store_without_a_lock_is_caught(forks, memory):
     await begin(memory)
-    told = run_race(forks, memory, 8, 15, "no_lock")
-    assert await find_race_faults(memory, told, 120)
+    told = run_race(forks, memory, 8, 40, "no_lock")
+    assert await find_race_faults(memory, told, 320)
 
 
 def take(root: Path) -> bool:
