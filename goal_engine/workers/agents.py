@@ -139,16 +139,23 @@ def find_agent(agents: Mapping[str, Agent], name: str) -> Agent:
     return agents[name]
 
 
-def find_folders(agent: Agent) -> tuple[Path, ...]:
+def find_folders(agent: Agent, checkout: Path) -> tuple[Path, ...]:
     """Return where an agent keeps login and settings: what is named, and folders that its variables name.
 
-    Never a folder that has the home folder or a repository in it: a sandbox would be open there.
+    A sandbox is open there, so never a folder that has the home folder or the repository in it, nor
+    one in the repository (`CODEX_HOME=$PWD/.codex`): what works for a goal writes nothing there.
     """
-    home = Path.home().resolve()
+    home, top = Path.home().resolve(), checkout.resolve()
     named = [Path(name).expanduser() for name in agent.folders]
     values = (Path(os.environ.get(name, "")) for name in agent.env)
     named += [path for path in values if path.is_absolute() and path.is_dir()]
-    return tuple(path for path in named if not home.is_relative_to(path.resolve()))
+    return tuple(path for path in named if not _opens(path.resolve(), home, top))
+
+
+def _opens(folder: Path, home: Path, checkout: Path) -> bool:
+    """Whether more than an agent's own would be open with `folder`."""
+    around = home.is_relative_to(folder) or checkout.is_relative_to(folder)
+    return around or folder.is_relative_to(checkout)
 
 
 def find_logins() -> tuple[Path, ...]:

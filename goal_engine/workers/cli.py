@@ -114,7 +114,7 @@ class CliWorker:
         if program is None:
             raise ToolMissing(f"{say_missing(agent)}, then `execute` the goal again.")
         argv, variables = (str(program), *agent.argv[1:]), read_variables(agent)
-        return _Command(agent.name, argv, variables, find_folders(agent))
+        return _Command(agent.name, argv, variables, find_folders(agent, self._checkout))
 
 
 def _find_problem(name: str, ended: Finished, timeout: float) -> str:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 
 from goal_engine.budget import Spend, SpendSource
@@ -30,6 +33,7 @@ from goal_engine.state.decide import decide
 from goal_engine.state.evolve import fold
 from goal_engine.task_graph.graph import GoalTask, GoalTaskGraph, WriteStep
 from goal_engine.types import GoalKind, GoalStatus, TaskStatus
+from goal_engine.workers.agents import find_folders
 from goal_engine.workers.presets import PRESETS, fill_argv, takes_argument
 from tests.builders import (
     BASE,
@@ -203,6 +207,26 @@ def by_hand(*more: e.GoalEvent, worker="manual"):
         )
     )
     return fold((e.GoalStarted(), STARTED, *more), first)
+
+
+def test_no_agent_writes_into_the_repository_or_around_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`CODEX_HOME=$PWD/.codex`: the sandbox of its tasks would be open in the person's checkout."""
+    home, checkout = tmp_path / "home", tmp_path / "home" / "code" / "project"
+    own = home / "elsewhere"
+    for folder in (own, checkout / ".codex", home / ".codex"):
+        folder.mkdir(parents=True)
+    (home / "link").symlink_to(checkout / ".codex")
+    monkeypatch.setenv("HOME", str(home))
+    refused = (checkout / ".codex", home / "link", checkout, checkout.parent, home, Path("/"))
+    for told in refused:
+        monkeypatch.setenv("CODEX_HOME", str(told))
+        assert find_folders(KNOWN["codex"], checkout) == (home / ".codex",), told
+    monkeypatch.setenv("CODEX_HOME", str(own))
+    assert find_folders(KNOWN["codex"], checkout) == (home / ".codex", own)
+    bold = replace(KNOWN["codex"], folders=("~/code", "~/code/project/.agent"))
+    assert find_folders(bold, checkout) == (own,)
 
 
 def test_a_folder_stays_until_its_tree_is_taken() -> None:
