@@ -11,7 +11,15 @@ import os
 import platform
 import shlex
 import shutil
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import (
+    AsyncIterator,
+    Callable,
+    Collection,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from contextlib import AbstractContextManager, asynccontextmanager, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
@@ -38,6 +46,7 @@ from goal_engine.runtime.environment import (
     ms_since,
     view_environment,
 )
+from goal_engine.runtime.go_cache import SEED, find_go_cache, keep_go_cache, seed_go_cache
 from goal_engine.runtime.inside import LeadsOut, copy_inside
 from goal_engine.runtime.large_files import Pointer, describe_absent
 from goal_engine.runtime.leftovers import own
@@ -251,19 +260,32 @@ class Workbench:
         """
         view = await in_thread(self._view, workspace, commit)
         view = replace(view, exclude=tuple(dict.fromkeys((*view.exclude, *exclude))))
-        return await self._set_up(workspace, commit, view) if self.setup else view
+        view = await self._set_up(workspace, commit, view) if self.setup else view
+        if self.sandbox.program is not None:
+            await in_thread(seed_go_cache, self.folder / SEED, find_beside(workspace))
+        return view
 
     def check_sandbox(self) -> None:
         """Raise `ToolMissing` where the person requires a sandbox and there can be none."""
         if problem := self.sandbox.problem:
             raise ToolMissing(f"Nothing was run: {problem}. {REMEDY[0].upper()}{REMEDY[1:]}.")
 
-    def confine(self, profile: Profile, workspace: Path, *writable: Path) -> tuple[str, ...]:
-        """Return the sandbox of a command in `workspace`, which may also write to `writable`; blocking."""
+    def keep_compiled(self, workspace: Path) -> None:
+        """Let other workspaces begin with what a gate of the base compiled in this one; blocking."""
+        if self.sandbox.program is not None:
+            keep_go_cache(find_beside(workspace), self.folder / SEED)
+
+    def confine(
+        self, profile: Profile, workspace: Path, *writable: Path, sets: Collection[str] = ()
+    ) -> tuple[str, ...]:
+        """Return the sandbox of a command in `workspace`, which may also write to `writable`; blocking.
+
+        `sets` are the names of variables that it has a value for, which stays.
+        """
         if self.sandbox.program is None:
             return ()
-        user, go_cache = self.user, self.folder / "go-build"
-        go_cache.mkdir(parents=True, exist_ok=True, mode=0o700)
+        user, beside = self.user, find_beside(workspace)
+        beside.mkdir(parents=True, exist_ok=True, mode=0o700)
         path = os.environ.get("PATH", os.defpath).split(os.pathsep)
         base = user.base_python.resolve().parent.parent
         python = (user.prefix, base, user.scripts, *user.sites) if user.python else ()
@@ -278,11 +300,11 @@ class Workbench:
                 *([self.first] if self.first else []),
             ),
             logins=self.logins,
-            writable=(workspace, workspace.with_name(f"{workspace.name}.env"), *writable),
+            writable=(workspace, beside, *writable),
             own=find_own(),
-            go_cache=go_cache,
+            go_cache=find_go_cache(beside),
         )
-        return confine(self.sandbox, profile, ground)
+        return confine(self.sandbox, profile, ground, sets)
 
     def _view(self, workspace: Path, commit: str) -> Environment:
         view = view_environment(self.user, self.checkout, workspace)
@@ -341,7 +363,7 @@ class Workbench:
             return SetUp(await self._run_setup(workspace, commit, view))
         key = await in_thread(self._find_set_up_key, workspace, commit, view)
         place = workspace.resolve()
-        roots = (place, place.with_name(f"{place.name}.env"))
+        roots = (place, find_beside(place))
         async with self.making.setdefault(key, asyncio.Lock()):
             known = frozenset(await in_thread(self.repository.list_files, commit))
             found = await in_thread(self.kept.fetch, key, roots, known)
@@ -516,9 +538,14 @@ def find_new_places(made: Iterable[str], known: Iterable[str]) -> tuple[str, ...
     return tuple(sorted(places))
 
 
+def find_beside(workspace: Path) -> Path:
+    """Return the folder beside a workspace that has what is its own and no part of its files."""
+    return workspace.with_name(f"{workspace.name}.env")
+
+
 def remove_workspace(repository: EvidenceRepository, path: Path) -> None:
     """Remove a workspace and the environment beside it; blocking."""
-    for left in (path, path.with_name(f"{path.name}.env")):
+    for left in (path, find_beside(path)):
         if left.exists():
             repository.remove_workspace(left)
 

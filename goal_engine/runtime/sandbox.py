@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
 from functools import cache
@@ -152,7 +152,7 @@ class Ground:
     own: tuple[Path, ...]
     """Folders that are empty and the command's alone: `/tmp` and the like."""
     go_cache: Path = Path("/tmp/go-build")
-    """Go cannot do without one that it may write to, and the person's is linked into their programs."""
+    """In a folder that is writable: Go cannot do without, and the person's is linked into their programs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,16 +232,20 @@ def _try(program: Path, flags: tuple[str, ...]) -> tuple[str, str]:
     return "", lines[-1].removeprefix("bwrap: ")[:200]
 
 
-def confine(sandbox: Sandbox, profile: Profile, ground: Ground) -> tuple[str, ...]:
+def confine(
+    sandbox: Sandbox, profile: Profile, ground: Ground, sets: Collection[str] = ()
+) -> tuple[str, ...]:
     """Return the words that go before a command, none where there is no sandbox.
 
+    `sets` are the variables that the command has values of its own for: those stay as they are.
     Blocking: it looks at which places there are, at some dozens.
     """
     if sandbox.program is None:
         return ()
     places = find_places(profile, ground, sandbox.shown, sandbox.written)
     variables = {"GOCACHE": str(ground.go_cache), **profile.variables}
-    return render(sandbox.program, sandbox.flags, places, variables)
+    own = {name: value for name, value in variables.items() if name not in sets}
+    return render(sandbox.program, sandbox.flags, places, own)
 
 
 def find_places(
@@ -277,7 +281,6 @@ def find_places(
         How.WRITE: (
             *written,
             *ground.writable,
-            ground.go_cache,
             *(_find_caches(home) if profile.fetches else ()),
         ),
     }

@@ -8,6 +8,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 
@@ -154,9 +155,13 @@ async def run_gate(
                 timeout=spec.timeout,
                 limits=spec.limits,
                 running=bench.running,
-                sandbox=await in_thread(bench.confine, GATE, workspace, report.parent),
+                sandbox=await in_thread(
+                    partial(bench.confine, GATE, workspace, report.parent, sets=spec.env)
+                ),
             )
             printed = await in_thread(_read_log, raw)
+        if stage is GateStage.BASELINE:
+            await in_thread(bench.keep_compiled, workspace)
         output = await in_thread(_read_log, log)
         root = str(workspace.resolve())
         outcome, tests, message = await in_thread(

@@ -488,6 +488,40 @@ async def test_a_gate_that_may_not_write_says_what_would_let_it(
         engine.close()
 
 
+ENTRY = f"ab/{'0' * 64}-d"
+COMPILES = f"""
+[[gate]]
+name = "compiles"
+report = "exit"
+argv = ["sh", "-c", '''test -e "$GOCACHE/{ENTRY}" && echo there
+test "$UV_CACHE_DIR" = mine && mkdir -p "$GOCACHE/ab" && echo x > "$GOCACHE/{ENTRY}" && test ! -e "$GOCACHE/ab/planted"
+''']
+env = {{ UV_CACHE_DIR = "mine" }}
+"""
+PLANTS = """, { run = ["sh", "-c", "mkdir -p $GOCACHE/ab; echo y > $GOCACHE/ab/planted"] }"""
+
+
+async def test_no_gate_finds_in_go_s_cache_what_a_worker_put_there_but_what_the_base_compiled(
+    tmp_path: Path, config: Path
+) -> None:
+    set_sandbox(config, "required")
+    engine = Engine.open(
+        a_project(tmp_path / "project", **{"goalproof.toml": GATE_TABLE + COMPILES})
+    )
+    try:
+        state = await run(engine, a_plan(FIX + PLANTS))
+        read = engine.ports.store.read_object
+        ran = {
+            one.result.stage: one.result.log and await read(one.result.log)
+            for one in state.gates_run.values()
+            if one.result.gate == "compiles"
+        }
+    finally:
+        engine.close()
+    assert state.status is GoalStatus.READY, state.judgement and state.judgement.reasons
+    assert (ran["baseline"], ran["proving"]) == (None, b"there\n")
+
+
 @pytest.fixture
 def engine(tmp_path: Path) -> Iterator[Engine]:
     opened = Engine.open(a_project(tmp_path / "project"))
