@@ -54,22 +54,28 @@ def measure_engine() -> Iterator[Row]:
 
 async def time_tasks(project: Path) -> list[float]:
     """Return the ms from each task's start to the next one's; the last ends with the merge."""
-    marks: list[float] = []
+    kinds = e.TaskStarted | e.VerificationStarted
+    marks = [at for at, event in await run_plan(project, a_chain(), 1) if isinstance(event, kinds)]
+    if len(marks) != TASKS + 1:
+        raise RuntimeError(f"{len(marks) - 1} of {TASKS} tasks were run")
+    return [1000 * (after - before) for before, after in zip(marks, marks[1:], strict=False)]
+
+
+async def run_plan(project: Path, plan: GoalPlan, at_once: int) -> list[tuple[float, e.GoalEvent]]:
+    """Run a plan to its end; return each event of it with the seconds at which it was told."""
+    told: list[tuple[float, e.GoalEvent]] = []
 
     def hear(_: GoalState, entry: e.JournalEntry) -> None:
-        if isinstance(entry.events[0], e.TaskStarted | e.VerificationStarted):
-            marks.append(perf_counter())
+        told.extend((perf_counter(), event) for event in entry.events)
 
     engine = Engine.open(project)
     try:
-        plan = a_chain()
         choice = await engine.choose_gates()
-        options = CreateGoalOptions(gates=choice.specs, plan=plan, budget=GoalBudget(max_agents=1))
+        budget = GoalBudget(max_agents=at_once)
+        options = CreateGoalOptions(gates=choice.specs, plan=plan, budget=budget)
         state = await create_goal(engine.ports, plan.goal, options)
         engine.subscribe(hear)
-        state = await execute_goal(engine.ports, state.goal_id)
+        await execute_goal(engine.ports, state.goal_id)
     finally:
         engine.close()
-    if len(marks) != TASKS + 1:
-        raise RuntimeError(f"{len(marks) - 1} of {TASKS} tasks were run: {state.blocked}")
-    return [1000 * (after - before) for before, after in zip(marks, marks[1:], strict=False)]
+    return told

@@ -14,6 +14,7 @@ from tests.bench.journal import measure_append, measure_listing, measure_reading
 from tests.bench.lenses import measure_lenses
 from tests.bench.proof import measure_proof
 from tests.bench.sandbox import measure_sandbox
+from tests.bench.scale import measure_scale
 from tests.bench.seeding import measure_seeding
 from tests.bench.start import measure_demo, measure_help, measure_initialize
 from tests.bench.stopping import measure_stopping
@@ -31,6 +32,7 @@ MEASURES = {
     "start": measure_initialize,
     "append": measure_append,
     "engine": measure_engine,
+    "scale": measure_scale,
     "workspaces": measure_workspaces,
     "stopping": measure_stopping,
     "sandbox": measure_sandbox,
