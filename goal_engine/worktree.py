@@ -44,6 +44,7 @@ from goal_engine.runtime.environment import (
     Environment,
     UserEnvironment,
     ms_since,
+    probe_origin,
     view_environment,
 )
 from goal_engine.runtime.go_cache import SEED, find_go_cache, keep_go_cache, seed_go_cache
@@ -62,6 +63,7 @@ from goal_engine.runtime.repository import (
 from goal_engine.runtime.room import Fit, find_free, fit_in
 from goal_engine.runtime.running import Ended, Running
 from goal_engine.runtime.sandbox import (
+    GATE,
     NO_SANDBOX,
     REMEDY,
     SETUP,
@@ -264,6 +266,14 @@ class Workbench:
         if self.sandbox.program is not None:
             await in_thread(seed_go_cache, self.folder / SEED, find_beside(workspace))
         return view
+
+    async def find_strays(self, environment: Environment, workspace: Path) -> tuple[str, ...]:
+        """Return what of the project would come from outside `workspace`; see `probe_origin`.
+
+        The view's Python is asked as a gate would run it: set-up commands may have written to it.
+        """
+        sandbox = await in_thread(self.confine, GATE, workspace)
+        return await probe_origin(environment, sandbox)
 
     def check_sandbox(self) -> None:
         """Raise `ToolMissing` where the person requires a sandbox and there can be none."""

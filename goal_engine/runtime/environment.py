@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from time import perf_counter
@@ -136,11 +136,12 @@ def _view_python(
     )
 
 
-async def probe_origin(environment: Environment, workspace: Path) -> tuple[str, ...]:
-    """Return the project's packages that would *not* come from inside `workspace`; () is good.
+async def probe_origin(environment: Environment, sandbox: Sequence[str] = ()) -> tuple[str, ...]:
+    """Return the project's packages that would *not* come from inside its workspace; () is good.
 
     Each is told with its place, e.g. `toolz (from /…/site-packages/toolz)`.  Nothing of the project
-    is imported.  Raises `EnvironmentUnusable` when the view's Python does not start.
+    is imported; the view's Python is asked in `sandbox`.  Raises `EnvironmentUnusable` when it does
+    not start.
     """
     linked = await in_thread(
         find_node_strays, environment.rerooting.workspace, environment.node_modules
@@ -150,7 +151,11 @@ async def probe_origin(environment: Environment, workspace: Path) -> tuple[str, 
     return (
         *linked,
         *await in_thread(
-            find_strays, environment.python, environment.packages, environment.rerooting
+            find_strays,
+            environment.python,
+            environment.packages,
+            environment.rerooting,
+            sandbox,
         ),
     )
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -126,16 +127,24 @@ def is_environment(path: Path) -> bool:
 
 
 def ask(
-    python: Path, question: str, *, cwd: Path, arguments: tuple[str, ...] = ()
+    python: Path,
+    question: str,
+    *,
+    cwd: Path,
+    arguments: tuple[str, ...] = (),
+    sandbox: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Run `question` in isolated mode and return the JSON object on its last line.
+
+    `sandbox` are the words of `sandbox.confine`, for a Python that others than the person wrote to.
 
     The working directory is off the import path (`-I`), yet matters: version managers choose the
     interpreter by a file in it.  `-B`, because an environment that is only read has no new files.
     """
     argv = (str(python), "-I", "-B", "-c", question, *arguments)
     try:
-        code, said = ask_process(argv, cwd=cwd, env=clean_environment(), timeout=ANSWER_SECONDS)
+        env = clean_environment()
+        code, said = ask_process(argv, cwd=cwd, env=env, timeout=ANSWER_SECONDS, sandbox=sandbox)
     except ToolMissing as error:
         code, said = None, str(error).encode()
     lines = said.strip().splitlines()

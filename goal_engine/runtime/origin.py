@@ -1,13 +1,15 @@
 """A gate counts only when the project would be imported from inside the workspace.
 
-Top-level names are looked up and never imported: no line of the project runs.  The working directory
-is off the path, because the script of a test runner does not have it there either.
+Top-level names are looked up and never imported.  Yet a Python runs what starts with it: what set-up
+commands wrote into the view, and a `sitecustomize` of the project.  So it is asked in a sandbox, where
+there is one.  The working directory is off the path, because the script of a test runner does not have
+it there either.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from goal_engine.runtime.interpreter import ask
@@ -35,9 +37,9 @@ NO_PACKAGE = frozenset({"tests", "test", "testing", "docs", "doc", "examples", "
 
 
 def find_strays(
-    python: Path, promised: Mapping[str, Path], rerooting: Rerooting
+    python: Path, promised: Mapping[str, Path], rerooting: Rerooting, sandbox: Sequence[str] = ()
 ) -> tuple[str, ...]:
-    """Return the names that `python` would import from outside the workspace, with their places.
+    """Return the names that `python`, in a sandbox, would import from outside the workspace, with places.
 
     `promised` are the names of editable installs: those that the workspace still has must be found.
     Other packages of the workspace need not be importable, yet must not come from elsewhere (a plain
@@ -46,7 +48,7 @@ def find_strays(
     workspace = rerooting.workspace
     required = {name for name, place in promised.items() if place.exists()}
     names = sorted(required | _regular_packages(workspace))
-    answer = ask(python, QUESTION, cwd=workspace, arguments=tuple(names))
+    answer = ask(python, QUESTION, cwd=workspace, arguments=tuple(names), sandbox=sandbox)
     strays = []
     for name in names:
         places = [Path(place) for place in answer["places"].get(name, [])]

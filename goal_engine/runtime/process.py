@@ -149,10 +149,7 @@ async def run_process(
     if "lost" in told:
         raise ToolMissing(_say_lost(argv[0], _count(told)))
     if "unconfined" in told:
-        raise EnvironmentUnusable(
-            f"The sandbox of {argv[0]} could not be made: {_read_last(log)}. "
-            'Repair that, or set `sandbox = "off"` in settings.toml to run it without one.'
-        )
+        raise EnvironmentUnusable(_say_unconfined(argv[0], log.read_bytes()))
     if "error" in told:
         raise ToolMissing(
             f"{argv[0]} could not be started: {told['error']}. Correct the program or its "
@@ -186,14 +183,21 @@ def ask_process(
     env: Mapping[str, str],
     timeout: float,
     errors: bool = True,
+    sandbox: Sequence[str] = (),
 ) -> tuple[int | None, bytes]:
     """Run a command that only answers; return its exit code and what it printed, blocking.
 
     The code is `None` when it had to be ended.  `errors` says whether what it prints as errors is
-    part of the answer.  `argv[0]` is a path.  Raises `ToolMissing` when it cannot be started.
+    part of the answer.  `argv[0]` is a path.  Raises `ToolMissing` when it cannot be started, and
+    `EnvironmentUnusable` when its sandbox cannot be made.
     """
     mark = secrets.token_hex(16)
-    order = {**_order(argv, cwd, env, mark, timeout), "errors": errors, "cap": ANSWER_CAP}
+    order = {
+        **_order(argv, cwd, env, mark, timeout),
+        "errors": errors,
+        "cap": ANSWER_CAP,
+        "sandbox": list(sandbox),
+    }
     with TemporaryFile() as output:
         with _start_guardian(output, mark) as guardian:
             identity = identify(guardian.pid)
@@ -210,7 +214,10 @@ def ask_process(
         if "error" in told:
             raise ToolMissing(f"{argv[0]} could not be started: {told['error']}.")
         output.seek(0)
-        return told.get("exit_code"), output.read()
+        said = output.read()
+        if "unconfined" in told:
+            raise EnvironmentUnusable(_say_unconfined(argv[0], said))
+        return told.get("exit_code"), said
 
 
 def _wait_blocking(guardian: subprocess.Popen[bytes], seconds: float) -> bytes:
@@ -256,10 +263,13 @@ def _open_log(log: Path) -> Iterator[IO[bytes]]:
         yield output
 
 
-def _read_last(log: Path) -> str:
-    """Return the last line of a log that has few."""
-    lines = log.read_bytes()[-4096:].decode("utf-8", "replace").strip().splitlines()
-    return lines[-1].removeprefix("bwrap: ")[:300] if lines else "no reason was given"
+def _say_unconfined(name: str, said: bytes) -> str:
+    lines = said[-4096:].decode("utf-8", "replace").strip().splitlines()
+    why = lines[-1].removeprefix("bwrap: ")[:300] if lines else "no reason was given"
+    return (
+        f"The sandbox of {name} could not be made: {why}. "
+        'Repair that, or set `sandbox = "off"` in settings.toml to run it without one.'
+    )
 
 
 def _start_guardian(output: IO[bytes], mark: str) -> subprocess.Popen[bytes]:

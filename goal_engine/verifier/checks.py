@@ -41,7 +41,6 @@ from goal_engine.proof.checked import KEPT, CheckResult, CheckSeen
 from goal_engine.proof.flakes import without_quarantined
 from goal_engine.proof.flipping import is_named
 from goal_engine.proof.gate import GateOutcome, GateResult, GateSpec, GateStage, TestOutcome
-from goal_engine.runtime.environment import probe_origin
 from goal_engine.runtime.inside import read_inside
 from goal_engine.runtime.process import clean_environment, run_process
 from goal_engine.runtime.redacting import redacting
@@ -330,7 +329,7 @@ async def _run(
     commit = ground.commits[ground.trees[stage]]
     async with bench.workspace(name, commit) as workspace:
         environment = await bench.environment(workspace, commit)
-        strangers = await probe_origin(environment, workspace)
+        strangers = await bench.find_strays(environment, workspace)
         if strangers:
             raise ToolMissing(f"{', '.join(strangers)} would be imported from outside the tree.")
         try:

@@ -31,7 +31,7 @@ from goal_engine.proof.gate import (
     TestOutcome,
 )
 from goal_engine.redaction import Redactor
-from goal_engine.runtime.environment import Environment, probe_origin
+from goal_engine.runtime.environment import Environment
 from goal_engine.runtime.git import list_untracked
 from goal_engine.runtime.process import Finished, clean_environment, find_passed, run_process
 from goal_engine.runtime.redacting import redacting
@@ -129,7 +129,7 @@ async def run_gate(
     name = name_run(stage, spec.name)
     async with bench.workspace(name, commit) as workspace:
         environment = await bench.environment(workspace, commit)
-        strangers = await probe_origin(environment, workspace)
+        strangers = await bench.find_strays(environment, workspace)
         if strangers:
             result = GateResult(
                 gate=spec.name,

@@ -95,7 +95,7 @@ def test_a_gate_answers_in_a_workspace_as_in_place_and_judges_only_the_workspace
     asked = time.perf_counter()
     environment: Environment = view_environment(user, root, workspace)
     viewed = time.perf_counter()
-    strays = asyncio.run(probe_origin(environment, workspace))
+    strays = asyncio.run(probe_origin(environment))
     probed = time.perf_counter()
     in_workspace = run_tests(workspace, tests, environment.variables, report)
     ended = time.perf_counter()

@@ -115,7 +115,7 @@ def test_what_a_manager_of_node_installed_answers_for_the_workspace(
     assert case.say(view, *begin, "main.js") == f"{here} 172800000"
     (here / "index.js").write_text("exports.where = 'changed'; exports.ms = require('ms');\n")
     assert case.say(view, *begin, "main.js") == "changed 172800000"
-    assert asyncio.run(probe_origin(view, case.workspace)) == ()
+    assert asyncio.run(probe_origin(view)) == ()
     assert (case.checkout / "packages/cart/index.js").read_text().startswith("exports.where = __d")
 
 
@@ -150,7 +150,7 @@ def test_each_member_of_a_uv_workspace_is_the_workspace_s(tmp_path: Path) -> Non
         str(case.workspace / f"packages/{name}/src/{name}/__init__.py")
         for name in ("cart", "checkout_page")
     ]
-    assert asyncio.run(probe_origin(view, case.workspace)) == ()
+    assert asyncio.run(probe_origin(view)) == ()
 
 
 def test_poetry_s_environment_is_found_by_asking_and_by_working_it_out(

@@ -112,9 +112,11 @@ def a_plan(steps: str, *, writes: str = '"**"', criteria: str = CRITERIA) -> Goa
 
 
 async def create(engine: Engine, plan: GoalPlan) -> GoalState:
-    """Create a goal with the project's own gates."""
+    """Create a goal with the project's own gates and set-up commands."""
     choice = await engine.choose_gates()
-    options = CreateGoalOptions(gates=choice.specs, plan=plan, review=choice.review)
+    options = CreateGoalOptions(
+        gates=choice.specs, plan=plan, review=choice.review, setup=choice.setup
+    )
     return await create_goal(engine.ports, plan.goal, options)
 
 

@@ -77,7 +77,7 @@ class Case:
         return done.stdout.strip()
 
     def strays(self) -> tuple[str, ...]:
-        return asyncio.run(probe_origin(self.view(), self.workspace))
+        return asyncio.run(probe_origin(self.view()))
 
 
 def git(*args: str, cwd: Path) -> None:
@@ -160,7 +160,7 @@ def test_a_package_that_was_renamed_away_is_no_stray(case: Case) -> None:
     case.editable()
     environment = case.view()
     (case.workspace / "src/app").rename(case.workspace / "src/service")
-    assert asyncio.run(probe_origin(environment, case.workspace)) == ()
+    assert asyncio.run(probe_origin(environment)) == ()
 
 
 def test_probing_runs_no_line_of_the_project(case: Case) -> None:
@@ -341,4 +341,4 @@ def test_a_machine_without_python_has_an_environment_all_the_same(
     user = find_environment(case.workspace)
     environment = view_environment(user, case.checkout, case.workspace)
     assert (environment.kind, environment.python) == ("none", None)
-    assert asyncio.run(probe_origin(environment, case.workspace)) == ()
+    assert asyncio.run(probe_origin(environment)) == ()

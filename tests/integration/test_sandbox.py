@@ -9,7 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from goal_engine.document import parse_plan
 from goal_engine.engine import Engine
 from goal_engine.errors import BadConfiguration, EnvironmentUnusable
 from goal_engine.lifecycle import execute_goal
+from goal_engine.proof.gate import GateOutcome, GateStage
 from goal_engine.runtime import sandbox as boxes
 from goal_engine.runtime.personal import PersonalSettings, read_personal_settings
 from goal_engine.runtime.process import clean_environment, run_process
@@ -33,8 +34,12 @@ from goal_engine.runtime.sandbox import (
     find_own,
     find_sandbox,
 )
+from goal_engine.state.model import GoalState
 from goal_engine.types import GoalStatus
+from goal_engine.verifier.bench import open_bench
 from goal_engine.verifier.bundle import read_bundle
+from goal_engine.verifier.run import run_gate
+from goal_engine.worktree import Workbench
 from tests.integration.hostile import BEGIN, find_survivors
 from tests.integration.projects import FIX, a_plan, a_project, create, plan_text, run
 from tests.integration.projects import GATE as GATE_TABLE
@@ -585,6 +590,39 @@ async def test_an_agent_writes_to_its_own_folder_which_no_gate_can_read(
         engine.close()
     assert state.status is GoalStatus.READY, state.judgement and state.judgement.reasons
     assert (home / ".mine" / "login").read_text() == "renewed\n"
+
+
+PLANTS = """
+import site
+from pathlib import Path
+
+act = "import contextlib, pathlib\\nwith contextlib.suppress(OSError):\\n pathlib.Path({place!r}).touch()"
+Path(site.getsitepackages()[0], "planted.pth").write_text(f"import sys; exec({{act!r}})\\n")
+"""
+"""A set-up command after which the view's Python writes to the checkout whenever it starts."""
+
+
+@pytest.fixture
+async def planted(tmp_path: Path, config: Path) -> AsyncIterator[tuple[Workbench, GoalState, Path]]:
+    set_sandbox(config, "required")
+    escaped = tmp_path / "project" / "escaped"
+    setup = '[workspace]\nsetup = [["python3", "prepare.py"]]\n'
+    files = {"prepare.py": PLANTS.format(place=str(escaped)), "goalproof.toml": GATE_TABLE + setup}
+    opened = Engine.open(a_project(tmp_path / "project", **files))
+    state = await create(opened, a_plan(FIX))
+    yield open_bench(opened.ports, state), state, escaped
+    opened.close()
+
+
+async def test_the_python_of_a_workspace_is_asked_in_the_sandbox(
+    planted: tuple[Workbench, GoalState, Path],
+) -> None:
+    """A set-up command may write to it, and it runs what was written when it starts."""
+    bench, state, escaped = planted
+    made, (spec,) = state.created, state.gates
+    ran = await run_gate(bench, spec, GateStage.BASELINE, made.base_tree, made.base_commit)
+    assert ran.result.outcome is GateOutcome.FAILED and ran.result.tests, ran.result.message
+    assert not escaped.exists()
 
 
 async def test_who_requires_a_sandbox_has_nothing_run_without(
