@@ -95,9 +95,11 @@ class Question(Frozen):
     text: str
 
 
+WAIVE = "gate:"
+"""A question with this prefix asks whether a gate is required; the answer `optional` waives it."""
 CHOICES = {
     "proposal:": ("accept", "refuse"),
-    "gate:": ("optional", "required"),
+    WAIVE: ("optional", "required"),
     "unmetered": ("unlimited",),
     "tamper": ("restore", "mine"),
     "moved": ("mine",),

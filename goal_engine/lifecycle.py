@@ -13,7 +13,7 @@ from datetime import datetime
 
 from goal_engine.budget import GoalBudget, Reporting, Reports, Spend, find_exceeded, name_limits
 from goal_engine.control import stop_goal
-from goal_engine.decision import EvidenceKind, Question
+from goal_engine.decision import WAIVE, EvidenceKind, Question
 from goal_engine.dispatch.merge import integrate
 from goal_engine.dispatch.tasks.scheduler import next_wave
 from goal_engine.dispatch.tasks.waves import run_wave
@@ -40,7 +40,7 @@ from goal_engine.state.commands import (
     StartGoal,
     WarnOfBudget,
 )
-from goal_engine.state.decide import UNMETERED, WAIVE, find_unmetered_limits
+from goal_engine.state.decide import UNMETERED, find_unmetered_limits
 from goal_engine.state.evolve import evolve
 from goal_engine.state.model import GateRun, GoalState
 from goal_engine.state.possible import check_possible, refusal
@@ -290,6 +290,13 @@ async def _block(
     await ports.transact(goal_id, Record((*before, fact)))
 
 
+async def _ask(
+    ports: Ports, goal_id: GoalId, questions: tuple[Question, ...], meter: Meter
+) -> None:
+    asked = e.QuestionsAsked(questions=questions)
+    await _wait_for_answers(ports, goal_id, questions, (asked,), meter)
+
+
 async def _wait_for_answers(
     ports: Ports,
     goal_id: GoalId,
@@ -316,6 +323,10 @@ async def _work(ports: Ports, bench: Workbench, goal_id: GoalId, meter: Meter) -
     if await vigil.ends_badly(begun, "gates"):
         return
     if state.reopened:
+        questions = find_gate_questions(state) if state.rebased else ()
+        if questions:
+            await _ask(ports, goal_id, questions, meter)
+            return
         again = await _prove(ports, bench, vigil, state, meter)
         if again is not None:
             await _judge(ports, bench, vigil, again, meter)
@@ -326,8 +337,7 @@ async def _work(ports: Ports, bench: Workbench, goal_id: GoalId, meter: Meter) -
         return
     questions = (*find_gate_questions(state), *find_budget_questions(state, reports))
     if questions:
-        asked = e.QuestionsAsked(questions=questions)
-        await _wait_for_answers(ports, goal_id, questions, (asked,), meter)
+        await _ask(ports, goal_id, questions, meter)
         return
     state = await integrate(ports, bench, state)
     while True:
@@ -389,8 +399,7 @@ async def _run_waves(
             continue
         questions = find_questions(state)
         if questions:
-            asked = e.QuestionsAsked(questions=questions)
-            await _wait_for_answers(ports, goal_id, questions, (asked,), meter)
+            await _ask(ports, goal_id, questions, meter)
             return None
         return state
 

@@ -130,7 +130,8 @@ def _moved(event: e.BaseMoved) -> str:
     found = event.evidence
     change = f"; the change there: {count(len(found.files), 'file')}" if found else ""
     again = f"; to be done again: {name_some(event.redo)}" if event.redo else ""
-    return f"its base moved {places}{change}{again}"
+    gates = f"; asked about again: {name_some(event.unwaived)}" if event.unwaived else ""
+    return f"its base moved {places}{change}{again}{gates}"
 
 
 def _cancelled(event: e.GoalCancelled) -> str:

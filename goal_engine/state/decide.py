@@ -18,7 +18,7 @@ from goal_engine.budget import (
     find_unlimited,
     find_warnings,
 )
-from goal_engine.decision import Answer, find_choices
+from goal_engine.decision import WAIVE, Answer, find_choices
 from goal_engine.errors import BadInput, GoalAmbiguous, GoalNotFound
 from goal_engine.proof.statement import ProofCause
 from goal_engine.proof.verdict import NOT_REJECTED, Judgement, Verdict
@@ -35,8 +35,6 @@ JUDGED = (e.GoalJudged, e.GoalReady, e.GoalNotReady)
 """What follows from a judgement alone; nobody records it as a fact."""
 INTERRUPTED = "interrupted"
 """The reason of a pause that nobody asked for: the runner went away."""
-WAIVE = "gate:"
-"""A question with this prefix asks whether a gate is required; the answer `optional` waives it."""
 UNMETERED = "unmetered"
 """A question that begins so asks whether limits count against which no worker can report; the
 answer `unlimited` waives them."""
@@ -361,9 +359,12 @@ def _reopen(state: GoalState, command: c.ReopenVerification) -> e.VerificationRe
 
 
 def _move_base(state: GoalState, command: c.MoveBase) -> tuple[e.GoalEvent, ...]:
-    """What was worked out counts for the base and the tree that it was worked out from."""
+    """What was worked out counts for the base and the tree that it was worked out from.
+
+    So does a gate's being waived: on another base it may be green, and what breaks it there counts.
+    """
     check_possible(state, "rebase")
-    moved, clash = command.moved, command.clash
+    moved, clash = command.moved.changed(unwaived=state.waived), command.clash
     if (moved.from_commit, command.seen) != (state.created.base_commit, state.present_tree):
         raise refusal(state, _verb(command), "it has another base or tree by now")
     return (moved, clash) if clash else (moved,)

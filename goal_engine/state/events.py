@@ -539,6 +539,8 @@ class BaseMoved(Frozen):
     """Against the new base."""
     redo: tuple[TaskId, ...] = ()
     """Tasks that worked on what does not merge."""
+    unwaived: tuple[str, ...] = later(())
+    """Gates that a person waived for what they said on the base before: asked about again."""
     decision: Decision
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from goal_engine.budget import LOST_TURN, UNITS, UNKNOWN, GoalBudget, Spend
+from goal_engine.decision import WAIVE
 from goal_engine.proof.confinement import Confined, with_confinement
 from goal_engine.proof.gate import GateStage
 from goal_engine.proof.verdict import NOT_REJECTED
@@ -493,8 +494,10 @@ def _conflicted(state: GoalState, event: e.IntegrationConflicted) -> Mapping[str
 def _base_moved(state: GoalState, event: e.BaseMoved) -> Mapping[str, Any]:
     """Nothing that was seen or said of the result before counts any more.
 
-    What does not merge is to be done again; all else is verified as it is.
+    What does not merge is to be done again; all else is verified as it is.  A question that waived
+    a gate is gone with its answer, so that it is asked on this base; both stay among the decisions.
     """
+    again = {WAIVE + gate for gate in event.unwaived}
     reason = "what it did does not merge with the newer base"
     begun = state.status is not GoalStatus.PLANNED
     redo = {
@@ -515,6 +518,9 @@ def _base_moved(state: GoalState, event: e.BaseMoved) -> Mapping[str, Any]:
         "tree": event.tree,
         "evidence": event.evidence,
         "acceptances": (),
+        "waived": tuple(gate for gate in state.waived if gate not in event.unwaived),
+        "questions": tuple(asked for asked in state.questions if asked.id not in again),
+        "answers": tuple(said for said in state.answers if said.question not in again),
         "hunks": None,
         "blocked": None,
         **MERGED,

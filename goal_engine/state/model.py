@@ -234,8 +234,12 @@ class GoalState(Frozen):
 
     @property
     def is_judged(self) -> bool:
-        """Whether the judgement is about the present tree."""
-        return self.judgement is not None and self.judgement.tree == self.present_tree
+        """Whether the judgement is about the present tree, on the present base."""
+        return (
+            self.judgement is not None
+            and self.judgement.tree == self.present_tree
+            and not self.rebased
+        )
 
     @property
     def is_newer(self) -> bool:

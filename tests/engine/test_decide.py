@@ -573,6 +573,34 @@ def test_a_goal_on_newer_commits_begins_without_what_was_seen_and_said_before():
     assert judged.status is S.READY and not (judged.rebased or judged.reopened)
 
 
+def test_a_gate_that_was_waived_on_the_base_before_is_asked_about_on_the_newer_one():
+    """Green there and broken by the change, it would not be required and the goal ready."""
+    goal = do(asking("what", "gate:tests"), c.AnswerQuestion("what", "this", ME))
+    goal = do(goal, c.AnswerQuestion("gate:tests", "optional", ME, planned()))
+    assert not goal.gates[0].required
+    moved = do(goal, c.MoveBase(MOVED.changed(redo=()), goal.present_tree))
+    assert moved.waived == () and moved.gates[0].required
+    assert [said.question for said in moved.answers] == ["what"] and moved.open_questions == ()
+    assert [d.verb for d in moved.decisions] == ["answer", "answer", "waive", "rebase"]
+    asked = e.QuestionsAsked(questions=(a_question("gate:tests"),))
+    waits = fold((e.GoalStarted(), asked, a_block()), moved)
+    assert [question.id for question in waits.open_questions] == ["gate:tests"]
+    assert not do(waits, c.AnswerQuestion("gate:tests", "optional", ME)).gates[0].required
+
+
+def test_a_base_that_moved_in_a_release_before_left_its_waivers():
+    goal = a_goal(S.READY).changed(waived=("tests",))
+    assert fold((MOVED.changed(redo=()),), goal).waived == ("tests",)
+
+
+def test_a_judgement_on_the_base_before_is_none_of_the_same_tree_on_the_newer_one():
+    judged = a_goal(S.READY)
+    assert judged.is_judged
+    moved = do(judged, c.MoveBase(MOVED.changed(redo=(), commit=OTHER, tree=TREE), TREE))
+    assert moved.present_tree == TREE and not moved.is_judged
+    assert do(moved, c.JudgeGoal(a_judgement(), DIGEST)).is_judged
+
+
 def test_what_does_not_merge_with_newer_commits_is_done_again_and_no_repair_counts_double():
     clash = e.IntegrationConflicted(task="fix", paths=("a.py",), others=("base",))
     moved = do(a_goal(S.READY), c.MoveBase(MOVED, TREE, clash))

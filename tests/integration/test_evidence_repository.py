@@ -677,6 +677,19 @@ def test_refs_are_kept_and_dropped_by_goal(bench):
     assert not bench.evidence.has_commit("0" * 40)
 
 
+def test_every_base_that_a_goal_had_stays_with_its_result(bench):
+    """After a rebase the base that its proof is about is `base-2`."""
+    commit = record(bench, bench.status.tree)
+    for name in ("base-2", "base-10", "integrated", "task-base"):
+        bench.evidence.keep(GOAL, name, commit)
+    assert bench.evidence.count_results(GOAL, all_of_it=False) == 1
+    assert bench.evidence.drop_results(GOAL, all_of_it=False) == 1
+    assert bench.evidence.find_kept(GOAL, "task-base") is None
+    kept = ("base", "base-2", "base-10", "integrated")
+    assert all(bench.evidence.find_kept(GOAL, name) for name in kept)
+    assert bench.evidence.count_results(GOAL, all_of_it=True) == 4
+
+
 @pytest.mark.parametrize("text", ["HEAD", "-x", "--output=/tmp/x", "a" * 39, "main", "", "A" * 40])
 def test_only_whole_object_names_reach_git(bench, text):
     evidence = bench.evidence

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from goal_engine.control import answer_question
 from goal_engine.delivery.local import apply_change, deliver_local
 from goal_engine.document import parse_plan
 from goal_engine.engine import Engine
@@ -27,6 +28,7 @@ from tests.integration.projects import (
     CALC,
     CRITERIA,
     FIX,
+    GATE,
     a_plan,
     a_project,
     commit_all,
@@ -89,6 +91,30 @@ async def test_a_change_that_merges_is_judged_anew_on_the_newer_commits(engine: 
     assert fingerprint(engine.checkout) == before
     done = await deliver_local(engine.ports, moved.goal_id)
     assert git(engine.checkout, "rev-parse", f"{done.delivery_branch}^") == head
+
+
+async def test_a_gate_that_was_waived_is_asked_about_again_on_newer_commits(
+    tmp_path: Path,
+) -> None:
+    lint = '\n[[gate]]\nname = "lint"\nargv = ["false"]\n'
+    opened = Engine.open(a_project(tmp_path / "project", **{"goalproof.toml": GATE + lint}))
+    try:
+        ports, goal = opened.ports, (await create(opened, a_plan(FIX))).goal_id
+        assert (await execute_goal(ports, goal)).status is S.BLOCKED_ON_HUMAN
+        await answer_question(ports, goal, "gate:lint", "optional", ME)
+        assert (await resume_goal(ports, goal)).status is S.READY
+        commit_all(opened.checkout, "newer", {"NEWS": "half"})
+        moved = await rebase_goal(ports, goal, ME)
+        assert moved.status is S.BLOCKED_ON_HUMAN, (
+            "its gates ran on that base, and nothing else did"
+        )
+        assert [question.id for question in moved.open_questions] == ["gate:lint"]
+        await answer_question(ports, goal, "gate:lint", "optional", ME)
+        again = await resume_goal(ports, goal)
+        assert again.status is S.READY and again.proof is not None
+        assert again.proof.cause is ProofCause.REBASED
+    finally:
+        opened.close()
 
 
 async def test_what_does_not_merge_is_a_persons_with_both_sides_shown(engine: Engine) -> None:
