@@ -316,14 +316,14 @@ class Status:
         self.said = b""
 
     def read(self) -> dict[str, int]:
-        """Return what it has said so far."""
+        """Return what it has said so far, in whole lines: one may be on its way."""
         try:
             while data := os.read(self.pipe, CHUNK):
                 self.said += data
         except BlockingIOError:
             pass
         told: dict[str, int] = {}
-        for line in self.said.splitlines():
+        for line in self.said.rpartition(b"\n")[0].splitlines():
             told.update(json.loads(line))
         return told
 

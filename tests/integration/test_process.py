@@ -15,6 +15,7 @@ import psutil
 import pytest
 
 from goal_engine.errors import BadConfiguration, StoreUnwritable, ToolMissing
+from goal_engine.runtime.guardian import Status
 from goal_engine.runtime.process import (
     GUARDIAN,
     LOG_CAP,
@@ -450,3 +451,16 @@ def test_who_only_answers_leaves_nothing_behind(tmp_path: Path, lasts: int, code
     ended, said = ask_process(argv, cwd=tmp_path, env=env, timeout=5, errors=False)
     assert (ended, said) == (code, b"an answer\n")
     assert not psutil.pid_exists(int(left.read_text()))
+
+
+def test_a_sandbox_that_is_about_to_say_something_has_not_said_it_yet() -> None:
+    told, tell = os.pipe()
+    try:
+        status = Status(told)
+        os.write(tell, b'{ "child-pid": 7 }\n{ "exit-c')
+        assert status.read() == {"child-pid": 7} and status.first == {7}
+        os.write(tell, b'ode": 0 }\n')
+        assert status.read() == {"child-pid": 7, "exit-code": 0}
+    finally:
+        os.close(told)
+        os.close(tell)
