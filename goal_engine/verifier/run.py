@@ -5,6 +5,7 @@ What is red is run again, so that a flaky test is told from a broken one.
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -44,11 +45,16 @@ FRESH = {"CARGO_NET_OFFLINE": "true", "GOPROXY": "off", "GOFLAGS": "-count=1"}
 READ = 2**18
 """Bytes of a red gate's output, its last, in which names of files are looked for."""
 SAID_NO = (GateOutcome.FAILED, GateOutcome.ERROR)
-READ_ONLY = b"Read-only file system"
+READ_ONLY = re.compile(rb"read-only file ?system|\bEROFS\b", re.IGNORECASE)
 SHUT_OUT = (
     "it tried to write where the sandbox lets nobody write: `sandbox_writes` in settings.toml names "
     "where it may"
 )
+PERHAPS = (
+    "it ran in a sandbox: where it is green without, `sandbox_shows` and `sandbox_writes` in "
+    "settings.toml name what it may read and where it may write"
+)
+"""Said of the person's own tree alone: there nothing that a worker did can be the reason."""
 TOO_MANY_FILES = b"Too many open files"
 LINES_SHOWN = 12
 """Lines of a red gate's output that its message quotes."""
@@ -176,8 +182,8 @@ async def run_gate(
             if changed:
                 outcome = GateOutcome.ERROR
                 message = f"it changed files that it was to judge: {', '.join(changed[:5])}"
-        if bench.sandbox.program is not None and outcome in SAID_NO and READ_ONLY in output:
-            message = "; ".join(filter(None, (message, SHUT_OUT)))
+        if bench.sandbox.program is not None and outcome in SAID_NO:
+            message = "; ".join(filter(None, (message, hint_at_sandbox(stage, output))))
         result = GateResult(
             gate=spec.name,
             stage=stage,
@@ -190,6 +196,13 @@ async def run_gate(
             notes=(*environment.notes, *say_passed(), *find_notes(spec.report)),
         )
         return GateRunOutput(result, output, environment, failures)
+
+
+def hint_at_sandbox(stage: GateStage, output: bytes) -> str:
+    """Return what a gate that said no in a sandbox may have needed; empty where nothing hints at it."""
+    if READ_ONLY.search(output):
+        return SHUT_OUT
+    return PERHAPS if stage is GateStage.BASELINE else ""
 
 
 def look_left_behind(bench: Workbench, spec: GateSpec, ran: GateRunOutput) -> tuple[str, ...]:

@@ -15,8 +15,28 @@ from goal_engine.proof.confinement import (
     say_confinement,
     with_confinement,
 )
+from goal_engine.proof.gate import GateStage
 from goal_engine.runtime.sandbox import NO_SANDBOX, How, Place, Profile, Sandbox, confine, prune
 from goal_engine.runtime.sandbox import render as render_words
+from goal_engine.verifier.run import PERHAPS, SHUT_OUT, hint_at_sandbox
+
+
+@pytest.mark.parametrize(
+    ("stage", "output", "said"),
+    [
+        (GateStage.PROVING, b"mkdir: Read-only file system", SHUT_OUT),
+        (GateStage.PROVING, b"OSError: [Errno 30] read-only filesystem", SHUT_OUT),
+        (GateStage.BASELINE, b"Error: EROFS: read-only, open '/h/x'", SHUT_OUT),
+        (GateStage.PROVING, b"no such file: ~/.aws, PEROFSKY", ""),
+        (GateStage.BASELINE, b"no such file: ~/.aws", PERHAPS),
+    ],
+)
+def test_a_red_gate_says_what_the_sandbox_may_have_to_do_with_it(
+    stage: GateStage, output: bytes, said: str
+) -> None:
+    assert hint_at_sandbox(stage, output) == said
+    assert all("sandbox_writes" in text for text in (SHUT_OUT, PERHAPS))
+
 
 READ, HIDE, SHOW, OWN, WRITE = How
 BWRAP = Path("/usr/bin/bwrap")
