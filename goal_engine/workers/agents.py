@@ -139,6 +139,15 @@ def find_agent(agents: Mapping[str, Agent], name: str) -> Agent:
     return agents[name]
 
 
+def find_preset(agents: Mapping[str, Agent], program: str) -> Agent | None:
+    """Return the agent that is known by name and started as `program`.
+
+    None of the person's own: those may be started by a program that runs anything (`python3`).
+    """
+    named = (agents[preset.name] for preset in PRESETS if preset.argv[0] == program)
+    return next((agent for agent in named if agent.argv[0] == program), None)
+
+
 def find_folders(agent: Agent, checkout: Path) -> tuple[Path, ...]:
     """Return where an agent keeps login and settings: what is named, and folders that its variables name.
 

@@ -6,7 +6,7 @@ Nothing it says changes a state.  Its exit code ends the turn well or badly; its
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from goal_engine.budget import LOST_TURN, SAYS_NOTHING
@@ -22,6 +22,7 @@ from goal_engine.workers.agents import (
     FindAgents,
     find_agent,
     find_folders,
+    find_preset,
     find_program,
     read_variables,
     say_missing,
@@ -108,13 +109,22 @@ class CliWorker:
     def _find(self, turn: WorkerTurn) -> _Command:
         task = turn.task
         if task.command:
-            return _Command(task.command[0], task.command, {})
+            return self._find_given(task.command)
         agent = find_agent(self._find_agents(), task.agent)
         program = find_program(agent.argv[0], self._checkout)
         if program is None:
             raise ToolMissing(f"{say_missing(agent)}, then `execute` the goal again.")
         argv, variables = (str(program), *agent.argv[1:]), read_variables(agent)
         return _Command(agent.name, argv, variables, find_folders(agent, self._checkout))
+
+    def _find_given(self, argv: tuple[str, ...]) -> _Command:
+        """A plan's own way to start a known agent finds its login; what a workspace calls so does not."""
+        agent = find_preset(self._find_agents(), argv[0])
+        program = find_program(argv[0], self._checkout) if agent else None
+        if agent is None or program is None:
+            return _Command(argv[0], argv, {})
+        folders = find_folders(replace(agent, env=()), self._checkout)
+        return _Command(argv[0], (str(program), *argv[1:]), {}, folders)
 
 
 def _find_problem(name: str, ended: Finished, timeout: float) -> str:

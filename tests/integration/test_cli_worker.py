@@ -6,6 +6,7 @@ import asyncio
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import psutil
 import pytest
@@ -20,11 +21,13 @@ from goal_engine.errors import BadConfiguration, BadInput, BadPlan, ToolMissing
 from goal_engine.integration import accept_criterion
 from goal_engine.lifecycle import execute_goal, resume_goal
 from goal_engine.planner import CreateGoalOptions, create_goal
+from goal_engine.ports import WorkerTurn
 from goal_engine.queries import resolve_goal_proof
 from goal_engine.state.model import GoalState
 from goal_engine.types import Decision, GoalStatus, TaskStatus, Trouble
 from goal_engine.verifier.bundle import read_bundle
 from goal_engine.workers.agents import read_agents
+from goal_engine.workers.cli import CliWorker
 from tests.integration.agents import DAEMONIZES, FAILS, FIXES, HANGS, LIES, configure, wait_until
 from tests.integration.projects import CRITERIA, a_project, fingerprint
 from tests.personal import set_sandbox
@@ -185,6 +188,37 @@ async def test_a_command_of_a_plan_gets_the_workspace_and_nothing_secret(
     plan = a_plan(command=f"['sh', '-c', '{shell}', 'sh', '{{workspace}}']")
     state = await run(engine, plan=plan)
     assert state.status is S.READY, reasons(state)
+
+
+@pytest.mark.parametrize("program", ["claude", "sh"])
+async def test_a_plan_s_own_way_to_start_a_known_agent_finds_its_login_and_no_namesake_does(
+    tmp_path: Path, config: Path, monkeypatch: pytest.MonkeyPatch, program: str
+) -> None:
+    checkout, workspace = tmp_path / "checkout", tmp_path / "workspace"
+    for folder, said in (tmp_path / "bin", "theirs"), (workspace / "bin", "a namesake's"):
+        folder.mkdir(parents=True)
+        (folder / "claude").write_text(f'#!/bin/sh\necho "{said}"\n')
+        (folder / "claude").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.defpath}")
+    own = '[agent.mine]\nargv = ["sh", "x"]\nfolders = ["~/.mine"]\n'
+    (config / "agents.toml").write_text(own)
+    folders: list[Path] = []
+
+    def confine(*writable: Path) -> tuple[str, ...]:
+        folders.extend(writable)
+        return ()
+
+    (task,) = a_plan(command=f"['{program}', '-c', 'echo sh', '{{prompt}}']").tasks
+    turn = WorkerTurn(
+        task=task, workspace=workspace, gates=(), log=tmp_path / "log", goal=GOAL, criteria=(),
+        environment=SimpleNamespace(variables={"PATH": f"{workspace / 'bin'}:{os.defpath}"}),
+        findings=(), read=None, record=None, confine=confine,
+    )  # fmt: skip
+    assert (await CliWorker(read_agents, checkout).run(turn)).ended
+    known = program == "claude"
+    assert turn.log.read_text() == ("theirs\n" if known else "sh\n")
+    home = Path.home()
+    assert folders == ([home / ".claude", home / ".claude.json"] if known else [])
 
 
 async def test_an_agent_gets_the_variables_that_its_owner_named(
