@@ -9,15 +9,17 @@ Linux only; elsewhere, and where the system forbids it, there is none, and every
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Collection, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import IntEnum
 from functools import cache
 from pathlib import Path
 
-from goal_engine.runtime.config import state_dir
+from goal_engine.runtime.config import config_dir, state_dir
 from goal_engine.runtime.personal import PersonalSettings
 
 PROGRAMS = (
@@ -53,12 +55,23 @@ SECRETS = (
     *(".mozilla", ".thunderbird", ".config/google-chrome", ".config/chromium", ".config/vivaldi"),
     *(".config/BraveSoftware", ".config/microsoft-edge", ".config/opera", "snap/firefox"),
     *(".var/app/org.mozilla.firefox", ".var/app/com.google.Chrome", ".local/share/kwalletd"),
-    *(".Xauthority", ".ICEauthority", ".bash_history", ".zsh_history", ".python_history"),
+    *(".config/sops/age", ".kaggle", ".databrickscfg", ".s3cfg", ".boto", ".config/doctl"),
+    *(".config/stripe", ".fly", ".cache/huggingface/token", ".cache/huggingface/stored_tokens"),
+    *(".config/Code", ".config/Code - Insiders", ".config/VSCodium", ".config/Cursor"),
+    *(".colima", ".lima", ".minikube", ".rd"),
+    *(".Xauthority", ".ICEauthority", ".bash_history", ".zsh_history", ".zsh_sessions"),
+    *(".local/share/fish/fish_history", ".python_history", ".node_repl_history", ".psql_history"),
+    *(".mysql_history", ".sqlite_history", ".rediscli_history", ".dbshell", ".irb_history"),
+    *(".lesshst", ".viminfo", ".local/state/nvim/shada"),
 )
 """Of the home folder: keys, logins and what was typed.  What is not there now cannot be made either."""
 REGISTRIES = (
     *(".npmrc", ".yarnrc.yml", ".pypirc", ".config/pip", ".cargo/credentials.toml"),
-    *(".cargo/credentials", ".m2/settings.xml", ".gradle/gradle.properties", ".gem/credentials"),
+    *(".cargo/credentials", ".m2/settings.xml", ".m2/settings-security.xml"),
+    *(".gradle/gradle.properties", ".gem/credentials", ".bundle/config", ".ivy2/.credentials"),
+    *(".sbt/credentials", ".sbt/.credentials", ".sbt/1.0/credentials.sbt"),
+    *(".config/pypoetry/auth.toml", ".config/composer/auth.json", ".composer/auth.json"),
+    *(".nuget/NuGet/NuGet.Config", ".config/NuGet/NuGet.Config"),
 )
 """Of the home folder: how packages are fetched, often with a token.  Only set-up commands see it."""
 LOGINS = (
@@ -69,8 +82,18 @@ LOGINS = (
 SOCKETS = (
     *("/run/dbus", "/run/docker.sock", "/run/containerd", "/run/podman", "/run/crio"),
     *("/run/snapd.socket", "/run/libvirt", "/run/systemd/private", "/run/user"),
+    *("/run/docker", "/run/cri-dockerd.sock", "/run/k3s", "/run/buildkit", "/run/incus"),
+    *("/var/lib/incus/unix.socket", "/var/lib/lxd/unix.socket"),
+    *("/var/snap/lxd/common/lxd/unix.socket", "/run/screen", "/run/WSL", "/mnt/wslg"),
 )
-"""Doors to somebody who does more than the command may."""
+"""Doors to somebody who does more than the command may; those below `/tmp` are gone with it."""
+SOCKET_VARIABLES = (
+    *("DOCKER_HOST", "CONTAINER_HOST", "BUILDKIT_HOST", "CONTAINERD_ADDRESS", "LXD_SOCKET"),
+    *("INCUS_SOCKET", "DBUS_SESSION_BUS_ADDRESS", "DBUS_SYSTEM_BUS_ADDRESS", "PULSE_SERVER"),
+    *("TMUX", "NVIM", "NVIM_LISTEN_ADDRESS", "KITTY_LISTEN_ON", "VSCODE_IPC_HOOK_CLI"),
+)
+"""Variables of the person that lead to such a door: a path, `unix:///path`, `unix:path=/path,more`."""
+SOCKET = re.compile(r"(?:unix:(?:path=)?(?://)?)?(/[^,;]*)")
 CACHES = (
     *(".cache", ".npm", ".local/share/pnpm", ".yarn", ".bun", ".cargo/registry", ".cargo/git"),
     *("go/pkg/mod", ".gradle", ".m2", ".nuget", ".gem"),
@@ -116,11 +139,9 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """What a kind of command reaches beside its workspace."""
+    """What a kind of command reaches beside its workspace, where the others do not."""
 
     name: str
-    checkout: How
-    """The person's checkout; its goals are hidden always."""
     fetches: bool = False
     """Whether it fetches packages: with the registries' logins, into the caches."""
     variables: Mapping[str, str] = field(default_factory=dict)
@@ -129,11 +150,10 @@ class Profile:
 
 AGENT = Profile(
     "agent",
-    checkout=How.HIDE,
     variables={"UV_CACHE_DIR": "/tmp/uv-cache", "npm_config_cache": "/tmp/npm-cache"},
 )
-GATE = Profile("gate", checkout=How.READ, variables={"UV_CACHE_DIR": "/tmp/uv-cache"})
-SETUP = Profile("set-up", checkout=How.READ, fetches=True)
+GATE = Profile("gate", variables={"UV_CACHE_DIR": "/tmp/uv-cache"})
+SETUP = Profile("set-up", fetches=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +162,7 @@ class Ground:
 
     home: Path
     checkout: Path
+    """Hidden but for what has to be read: workspaces have what is tracked, `.env` is the person's."""
     hidden: tuple[Path, ...]
     """Beside the tables: where goals, evidence and keys are."""
     readable: tuple[Path, ...]
@@ -242,10 +263,19 @@ def confine(
     """
     if sandbox.program is None:
         return ()
+    _make_settings(sandbox.written)
     places = find_places(profile, ground, sandbox.shown, sandbox.written)
     variables = {"GOCACHE": str(ground.go_cache), **profile.variables}
     own = {name: value for name, value in variables.items() if name not in sets}
     return render(sandbox.program, sandbox.flags, places, own)
+
+
+def _make_settings(written: Iterable[Path]) -> None:
+    """What is not there cannot be kept from being made: our own settings are there."""
+    settings = config_dir()
+    if any(settings.is_relative_to(path) for path in written):
+        with suppress(OSError):  # then nobody else can make them either
+            settings.mkdir(mode=0o700, parents=True, exist_ok=True)
 
 
 def find_places(
@@ -256,26 +286,22 @@ def find_places(
 ) -> tuple[Place, ...]:
     """Return what becomes of each place that there is; all that is not named can only be read.
 
-    `shown` and `written` are the person's own wishes, which never reach what the ground hides.
+    `shown` and `written` are the person's own wishes, which never reach what the ground hides;
+    and nobody writes our own settings, which say what is a sandbox's and which agents there are.
     """
     home = ground.home
     names = (*SECRETS, *LOGINS, *(() if profile.fetches else REGISTRIES))
     hidden = [path for name in names for path in _find_all(home, name)]
     hidden += ground.logins
     hidden += map(Path, (*SOCKETS, *_read_variables(SECRET_VARIABLES)))
+    hidden += _find_sockets(os.environ)
+    settings = tuple(_resolve((config_dir(), *config_dir().glob("*"))))
     sealed = tuple(_resolve(ground.hidden))
-    shown, written = (
-        tuple(path for path in _resolve(paths) if not any(map(path.is_relative_to, sealed)))
-        for paths in (shown, written)
-    )
+    shown = tuple(_leave_out(sealed, shown))
+    written = tuple(_leave_out((*sealed, *settings), written))
     wanted = {
-        How.READ: (home, ground.checkout, *ground.readable),
-        How.HIDE: (
-            *hidden,
-            *ground.hidden,
-            ground.checkout / ".goalproof",
-            *([ground.checkout] if profile.checkout is How.HIDE else []),
-        ),
+        How.READ: (home, *settings, *ground.readable),
+        How.HIDE: (*hidden, *ground.hidden, ground.checkout, ground.checkout / ".goalproof"),
         How.SHOW: shown,
         How.OWN: ground.own,
         How.WRITE: (
@@ -288,7 +314,17 @@ def find_places(
     for how, paths in wanted.items():
         for path in _resolve(paths):
             found[path] = Place(path, how, path.is_dir())
-    return prune(found.values())
+    return pin(prune(found.values()))
+
+
+def _leave_out(sealed: Iterable[Path], wishes: Iterable[Path]) -> Iterable[Path]:
+    return (path for path in _resolve(wishes) if not any(map(path.is_relative_to, sealed)))
+
+
+def _find_sockets(variables: Mapping[str, str]) -> Iterable[Path]:
+    """Return the sockets of this machine that variables name; what is at another is not ours to hide."""
+    told = (SOCKET.match(variables.get(name, "")) for name in SOCKET_VARIABLES)
+    return (Path(found[1]) for found in told if found)
 
 
 def _find_caches(home: Path) -> tuple[Path, ...]:
@@ -332,6 +368,24 @@ def prune(places: Iterable[Place]) -> tuple[Place, ...]:
         if not same and not unseen and place.path != Path("/"):
             kept[place.path] = place
     return tuple(kept.values())
+
+
+def pin(places: Iterable[Place]) -> tuple[Place, ...]:
+    """Return the places and the folders that must not be renamed.
+
+    A mount stays where it is, but a folder around it that can be written to could be moved away
+    with it and another put in its place, unless that is a mount as well.
+    """
+    kept = {place.path: place for place in places}
+    for place in tuple(kept.values()):
+        between: list[Path] = []
+        for path in place.path.parents:
+            if path in kept:
+                if kept[path].how is How.WRITE and place.how is not How.WRITE:
+                    kept.update((one, Place(one, How.WRITE)) for one in between)
+                break
+            between.append(path)
+    return tuple(sorted(kept.values(), key=lambda place: (len(place.path.parts), place.path)))
 
 
 def render(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,21 @@ from goal_engine.proof.confinement import (
     with_confinement,
 )
 from goal_engine.proof.gate import GateStage
-from goal_engine.runtime.sandbox import NO_SANDBOX, How, Place, Profile, Sandbox, confine, prune
+from goal_engine.runtime.sandbox import (
+    AGENT,
+    GATE,
+    NO_SANDBOX,
+    SETUP,
+    Ground,
+    How,
+    Place,
+    Profile,
+    Sandbox,
+    confine,
+    find_places,
+    pin,
+    prune,
+)
 from goal_engine.runtime.sandbox import render as render_words
 from goal_engine.verifier.run import PERHAPS, SHUT_OUT, hint_at_sandbox
 
@@ -86,6 +101,117 @@ def test_of_two_places_in_one_another(case: str) -> None:
     assert left(*told) == wanted == left(*reversed(told))
 
 
+def test_a_folder_around_what_cannot_be_written_cannot_be_moved_away() -> None:
+    told = (place("/h", WRITE), place("/h/a/b/settings", READ), place("/h/w", OWN))
+    assert [(str(one.path), one.how) for one in pin(told)] == [
+        *(("/h", WRITE), ("/h/a", WRITE), ("/h/w", OWN)),
+        *(("/h/a/b", WRITE), ("/h/a/b/settings", READ)),
+    ]
+    assert pin((place("/s", HIDE), place("/s/a/w", WRITE))) == (
+        place("/s", HIDE),
+        place("/s/a/w", WRITE),
+    )
+
+
+@pytest.fixture
+def ground(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ground:
+    """A home with the person's settings and a project, and nothing of this process's variables."""
+    for name in tuple(os.environ):
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("GOALPROOF_CONFIG_DIR", str(tmp_path / ".config" / "goalproof"))
+    for name in ("project/.venv", "state/w", ".config"):
+        (tmp_path / name).mkdir(parents=True)
+    return Ground(
+        home=tmp_path,
+        checkout=tmp_path / "project",
+        hidden=(tmp_path / "state",),
+        readable=(tmp_path / "project" / ".venv",),
+        logins=(),
+        writable=(tmp_path / "state" / "w",),
+        own=(),
+    )
+
+
+def find(
+    ground: Ground, *written: Path, profile: Profile = GATE, shown: tuple[Path, ...] = ()
+) -> dict[str, How]:
+    """Return what becomes of each place below the home folder."""
+    places = find_places(profile, ground, shown, written)
+    home = ground.home
+    return {
+        str(one.path.relative_to(home)): one.how for one in places if one.path.is_relative_to(home)
+    }
+
+
+@pytest.mark.parametrize("profile", [AGENT, GATE, SETUP])
+def test_of_the_checkout_its_environment_is_seen_and_no_file_of_the_persons(
+    ground: Ground, profile: Profile
+) -> None:
+    places = find(ground, profile=profile)
+    assert places["project"] is HIDE and places["project/.venv"] is READ
+
+
+def test_no_gate_writes_our_settings_whatever_it_may_write_to(ground: Ground) -> None:
+    home, settings = ground.home, ground.home / ".config" / "goalproof"
+    box = Sandbox("bubblewrap", BWRAP, written=(home / ".config",))
+    words = " ".join(confine(box, GATE, ground))  # which sees to it that there are some
+    assert f" --bind {home}/.config " in words.partition(f" --ro-bind {settings} ")[0] != words
+    elsewhere = home / "dotfiles" / "agents.toml"
+    elsewhere.parent.mkdir()
+    elsewhere.touch()
+    (settings / "agents.toml").symlink_to(elsewhere)
+    places = find(ground, home, settings, elsewhere)
+    assert places["."] is WRITE and places[".config"] is WRITE  # which cannot be moved away
+    assert places[".config/goalproof"] is READ and places["dotfiles/agents.toml"] is READ
+
+
+SECRET = (
+    *(".config/sops/age/keys.txt", ".kaggle/kaggle.json", ".databrickscfg", ".s3cfg", ".boto"),
+    *(".config/doctl/config.yaml", ".config/stripe/config.toml", ".fly/config.yml"),
+    *(".cache/huggingface/token", ".config/Code/User/settings.json", ".psql_history"),
+    *(".node_repl_history", ".local/share/fish/fish_history"),
+)
+FETCHING = (
+    *(".config/pypoetry/auth.toml", ".composer/auth.json", ".bundle/config"),
+    *(".nuget/NuGet/NuGet.Config", ".sbt/.credentials"),
+)
+
+
+@pytest.mark.parametrize("name", [*SECRET, *FETCHING])
+def test_what_holds_a_token_is_hidden(ground: Ground, name: str) -> None:
+    path = ground.home / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch()
+
+    def is_hidden(profile: Profile) -> bool:
+        places = find(ground, profile=profile)
+        around = (name, *map(str, Path(name).parents))
+        return next((places[one] for one in around if one in places), READ) is HIDE
+
+    assert is_hidden(GATE) and is_hidden(AGENT)
+    assert is_hidden(SETUP) is (name in SECRET)  # set-up commands fetch packages with the others
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("DOCKER_HOST", "unix://{}"),
+        ("DBUS_SESSION_BUS_ADDRESS", "unix:path={},guid=1"),
+        ("TMUX", "{},3,0"),
+        ("NVIM", "{}"),
+        ("KITTY_LISTEN_ON", "unix:{}"),
+    ],
+)
+def test_a_door_that_a_variable_leads_to_is_closed(
+    ground: Ground, monkeypatch: pytest.MonkeyPatch, variable: str, value: str
+) -> None:
+    door = ground.home / "door"
+    door.touch()
+    assert "door" not in find(ground)
+    monkeypatch.setenv(variable, value.format(door))
+    assert find(ground)["door"] is HIDE
+
+
 def test_the_words_go_from_the_outside_to_the_inside() -> None:
     told = (
         *(place("/tmp", OWN), place("/s", HIDE), place("/h/me/.netrc", HIDE, folder=False)),
@@ -104,7 +230,7 @@ def test_the_words_go_from_the_outside_to_the_inside() -> None:
 
 def test_without_a_sandbox_there_are_no_words_and_the_reason_is_known() -> None:
     gone = Sandbox("none: bubblewrap is not installed", required=True)
-    assert confine(gone, Profile("gate", READ), None) == ()  # type: ignore[arg-type]
+    assert confine(gone, Profile("gate"), None) == ()  # type: ignore[arg-type]
     assert "requires a sandbox, and there is none: bubblewrap is not" in gone.problem
     assert NO_SANDBOX.problem == "" == Sandbox("bubblewrap 0.8.0", BWRAP, required=True).problem
 
