@@ -20,7 +20,8 @@ from goal_engine.errors import (
     RepositoryUnusable,
     ToolMissing,
 )
-from goal_engine.gates.protected import find_protected_change, runs_tests
+from goal_engine.gates.protected import LIST, find_protected_change, runs_tests
+from goal_engine.history.sentences import name_some
 from goal_engine.proof.checked import CheckResult, find_differences, judge_check
 from goal_engine.proof.flakes import expect_unsteady
 from goal_engine.proof.gate import (
@@ -73,6 +74,8 @@ class Reverification(Frozen):
     outcome: ReverifyOutcome
     differences: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
+    note: str = ""
+    """What to know of it, whatever the answer."""
 
 
 def inspect_bundle(bundle: Path) -> tuple[GoalProof, str]:
@@ -99,10 +102,40 @@ def describe_inspection(proof: GoalProof) -> str:
             " run it."
         )
     )
+    unlisted = describe_unlisted(proof)
     return (
         f"Every file is what the proof says, which is {describe_signature(proof)}.{strange}"
         " Nothing was run: --run re-executes the gates."
+        f"{' ' * bool(unlisted)}{unlisted}"
     )
+
+
+def describe_unlisted(proof: GoalProof) -> str:
+    """Return which changed files would need a person today that needed none when the proof was made.
+
+    The proof is judged by the list it names: anybody can name an older one, so this is never left out.
+    """
+    if proof.protected_list == LIST:
+        return ""
+    more = [name for name in _find_protected(proof, LIST) if name not in proof.protected]
+    if not more:
+        return ""
+    return (
+        "It was judged by an earlier list of files that need a person; by today's, these need one as"
+        f" well, so look at what it does to them: {name_some(more)}."
+    )
+
+
+def _find_protected(proof: GoalProof, version: int) -> tuple[str, ...]:
+    gates = (*proof.gates, *name_setup(proof.setup))
+    watched = find_watched(gates, _find_planned(proof))
+    return find_protected_change(proof.evidence, watched, version)
+
+
+def _find_planned(proof: GoalProof) -> tuple[Criterion, ...]:
+    """Return the criteria that the goal was planned with, without those that its change added."""
+    criteria = (item.criterion for item in proof.judgement.criteria)
+    return tuple(one for one in criteria if one.id not in EXTRA_CRITERIA)
 
 
 def find_runnable(proof: GoalProof, *, setup: bool) -> tuple[GateSpec, ...]:
@@ -189,7 +222,8 @@ async def verify_proof(
                 missing=(error.paragraph,),
             )
     outcome = ReverifyOutcome.NOT_REPRODUCED if differences else ReverifyOutcome.REPRODUCED
-    return Reverification(digest=digest, outcome=outcome, differences=differences)
+    note = describe_unlisted(proof)
+    return Reverification(digest=digest, outcome=outcome, differences=differences, note=note)
 
 
 def split_environment(env: str | None) -> tuple[str | None, Path | None]:
@@ -419,11 +453,7 @@ def _compare_judgement(
     repository: EvidenceRepository,
 ) -> list[str]:
     """The verdict must follow from what was seen here, by the engine's own rule."""
-    criteria = tuple(
-        item.criterion
-        for item in proof.judgement.criteria
-        if item.criterion.id not in EXTRA_CRITERIA
-    )
+    criteria = _find_planned(proof)
     seen = Observations(
         tree=proof.tree,
         baseline=stages[GateStage.BASELINE],
@@ -431,9 +461,7 @@ def _compare_judgement(
         counterfactual=stages[GateStage.COUNTERFACTUAL],
         original=stages[GateStage.ORIGINAL],
         checks=checks,
-        protected=find_protected_change(
-            proof.evidence, find_watched((*proof.gates, *name_setup(proof.setup)), criteria)
-        ),
+        protected=_find_protected(proof, proof.protected_list),
         reaching=reaching,
         undone=proof.undone,
         unfinished=proof.unfinished,

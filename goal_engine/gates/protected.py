@@ -11,11 +11,15 @@ import posixpath
 import re
 import sys
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from fnmatch import translate
+from functools import cache
 from itertools import pairwise
+from typing import Final
 
 from goal_engine.evidence import GITLINK, SYMLINK, GoalGitEvidence
+from goal_engine.gates.first_list import FIRST
 from goal_engine.proof.gate import REPORT, GateReport, GateSpec
 from goal_engine.task_graph.globs import match_any
 
@@ -119,8 +123,26 @@ PATTERNS = OTHERS_EXECUTE + GATES_READ + OTHER_GATES_READ
 ELSEWHERE = frozenset({SYMLINK, GITLINK})
 """Modes of what stands in a tree and has its content somewhere else."""
 
-NAMES = re.compile("|".join(translate(pattern) for pattern in PATTERNS))
-"""All of them at once: a change may have ten thousand paths."""
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """What needed a person in one version of the list."""
+
+    patterns: tuple[str, ...]
+    short: bool = True
+    """Whether short names that Windows could have made did."""
+    links_alone: bool = False
+    """Whether a submodule, and a link that goes, did not."""
+
+
+LISTS: Mapping[int, Listing] = {
+    1: Listing(FIRST, short=False, links_alone=True),
+    2: Listing(PATTERNS),
+}
+"""By the number that a proof says.  Whoever changes the list leaves the one before here, as data,
+and gives the new one the next number: proofs that were made by the old one are judged by it."""
+LIST: Final = 2
+"""The list that counts now."""
 
 SHADOWS = {
     "pytest": ("_pytest", "pluggy", "iniconfig"),
@@ -171,8 +193,10 @@ SHORT = re.compile(r"(?=[^.]{3,8}(\.|$))[^.~]{1,6}~[0-9]{1,6}(\.[^.]{1,3})?$")
 """A name of eight and three that Windows makes of a longer one; of which, nobody can tell (`GI7EBA~1`)."""
 
 
-def find_protected(paths: Iterable[str], specs: Iterable[GateSpec]) -> tuple[str, ...]:
-    """Return those of `paths` that need a person, in their order.
+def find_protected(
+    paths: Iterable[str], specs: Iterable[GateSpec], version: int = LIST
+) -> tuple[str, ...]:
+    """Return those of `paths` that need a person, in their order, by a version of the list.
 
     Beside the list: every path that a gate's command names, and what `-m name` would run.
     """
@@ -182,15 +206,22 @@ def find_protected(paths: Iterable[str], specs: Iterable[GateSpec]) -> tuple[str
     return tuple(
         path
         for path in paths
-        if _is_protected(_fold(path), named) or _is_shadow(_fold(path), beside)
+        if _is_protected(_fold(path), named, version) or _is_shadow(_fold(path), beside)
     )
 
 
-def find_protected_change(evidence: GoalGitEvidence, specs: Iterable[GateSpec]) -> tuple[str, ...]:
+def find_protected_change(
+    evidence: GoalGitEvidence, specs: Iterable[GateSpec], version: int = LIST
+) -> tuple[str, ...]:
     """Return the changed paths that need a person's eye: protected ones, and symbolic links and
     submodules that come, change or go: their content is elsewhere and not in the tree."""
-    links = {file.path for file in evidence.files if {file.mode, file.old_mode} & ELSEWHERE}
-    named = find_protected(sorted(evidence.paths), specs)
+    links_alone = LISTS[version].links_alone
+    links = {
+        file.path
+        for file in evidence.files
+        if (file.mode == SYMLINK if links_alone else {file.mode, file.old_mode} & ELSEWHERE)
+    }
+    named = find_protected(sorted(evidence.paths), specs, version)
     return tuple(sorted({*named, *links}))
 
 
@@ -207,10 +238,17 @@ def is_test(path: str, globs: tuple[str, ...] = ()) -> bool:
     return match_any(path, (*DEFAULT_TESTS, *globs))
 
 
-def _is_protected(path: str, named: frozenset[str]) -> bool:
+@cache
+def _compile(version: int) -> re.Pattern[str]:
+    """All of them at once: a change may have ten thousand paths."""
+    return re.compile("|".join(map(translate, LISTS[version].patterns)))
+
+
+def _is_protected(path: str, named: frozenset[str], version: int) -> bool:
     if path in named:
         return True
-    return any(SHORT.match(part) or NAMES.match(part) for part in path.split("/"))
+    short, names = LISTS[version].short, _compile(version)
+    return any((short and SHORT.match(part)) or names.match(part) for part in path.split("/"))
 
 
 def _is_shadow(path: str, places: frozenset[str]) -> bool:

@@ -95,6 +95,8 @@ class GoalProof(Frozen):
     checks: tuple[CheckResult, ...] = later(())
     """What the engine looked at itself for criteria."""
     protected: tuple[str, ...]
+    protected_list: Literal[1, 2] = later(1)
+    """By which version of the list of files that need a person."""
     undone: tuple[str, ...] = later(())
     """What it undoes of the work between the goal's first base and this one, a sentence each; who has
     the proof alone does not have that first base, and takes this as it is."""

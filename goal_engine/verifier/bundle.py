@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from goal_engine.errors import GoalError, ProofRefused
+from goal_engine.gates.protected import LIST
 from goal_engine.ports import Ports
 from goal_engine.proof.confinement import is_sealed
 from goal_engine.proof.envelope import (
@@ -211,6 +212,7 @@ def make_proof(
         runs=runs,
         checks=tuple(seen.checks.values()),
         protected=seen.protected,
+        protected_list=LIST,
         undone=seen.undone,
         unfinished=seen.unfinished,
         environment=made.where.changed(

@@ -554,6 +554,7 @@ async def verify_proof(context: Context, params: p.VerifyProofParams) -> r.Rever
         gates=commands,
         differences=found.differences,
         missing=found.missing,
+        note=found.note,
         superseded_by=superseded_by,
         superseded_because=because,
     )

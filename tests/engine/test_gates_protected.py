@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import unicodedata
 
@@ -9,6 +10,8 @@ import pytest
 
 from goal_engine.evidence import GITLINK, SYMLINK, ChangedFile, GoalGitEvidence
 from goal_engine.gates.protected import (
+    LIST,
+    LISTS,
     PATTERNS,
     find_protected,
     find_protected_change,
@@ -43,6 +46,23 @@ FREE = ["app.py", "src/git.py", "tests/test_a.py", "docs/environment.md", "a/set
 @pytest.mark.parametrize("path", PROTECTED)
 def test_a_path_on_the_list_needs_a_person(path):
     assert find_protected([path], ()) == (path,)
+
+
+@pytest.mark.parametrize(("version", "digest"), [(1, "000b6376a4d2aee8"), (2, "0732c4530c901766")])
+def test_a_list_that_proofs_were_judged_by_stays_as_it_is(version, digest):
+    """Another name on it makes another version: leave this one as data, and let `LIST` be the next."""
+    names = "\n".join(LISTS[version].patterns)
+    assert hashlib.sha256(names.encode()).hexdigest().startswith(digest)
+    assert max(LISTS) == LIST == 2
+
+
+def test_an_older_proof_is_judged_by_the_list_of_its_time():
+    files = ("Dockerfile", "Makefile", "compose.yaml", "sub/GITHUB~2", "CMakeLists.txt")
+    assert find_protected(files, ()) == files and find_protected(files, (), 1) == ("Makefile",)
+    submodule = a_change("vendor/x", mode=GITLINK)
+    assert find_protected_change(submodule, ()) and not find_protected_change(submodule, (), 1)
+    link = a_change("x", mode=SYMLINK)
+    assert find_protected_change(link, ()) == find_protected_change(link, (), 1) == ("x",)
 
 
 @pytest.mark.parametrize("path", DISGUISED)

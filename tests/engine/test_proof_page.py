@@ -85,7 +85,15 @@ def test_a_proof_that_was_made_before_has_the_page_that_it_had():
 
 def test_what_came_later_is_left_out_of_what_was_there_before():
     said = render_statement(a_proof(page=1))
-    for name in (b'"page"', b'"cause"', b'"supersedes"', b'"hunks"', b'"setup"', b'"recovered"'):
+    for name in (
+        b'"page"',
+        b'"cause"',
+        b'"supersedes"',
+        b'"hunks"',
+        b'"setup"',
+        b'"recovered"',
+        b'"protected_list"',
+    ):
         assert name not in said
     assert parse_statement(said) == a_proof(page=1)
 

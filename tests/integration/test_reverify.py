@@ -19,6 +19,7 @@ from goal_engine.proof.envelope import find_key_id, render_envelope, render_publ
 from goal_engine.proof.gate import GateOutcome
 from goal_engine.proof.report import describe_signature, render_proof_page
 from goal_engine.proof.statement import find_digest, parse_statement, render_statement
+from goal_engine.proof.verdict import PROTECTED, Verdict
 from goal_engine.queries import resolve_goal_proof
 from goal_engine.reverify import (
     ReverifyOutcome,
@@ -108,6 +109,30 @@ def forge(bundle: Path, target: Path, proof: object) -> Path:
         (folder / name).chmod(0o644)
         (folder / name).write_bytes(data)
     return folder
+
+
+@pytest.mark.one_python
+async def test_a_proof_is_judged_by_the_list_of_protected_files_of_its_time(tmp_path: Path) -> None:
+    """`Dockerfile` came on the list later: such proofs are reproduced, and what is new is told."""
+    engine = Engine.open(a_project(tmp_path / "project"))
+    try:
+        state = await run(engine, a_plan(FIX + ', { write = "Dockerfile", content = "FROM x" }'))
+        assert state.status is GoalStatus.BLOCKED_ON_HUMAN
+        bundle = await resolve_goal_proof(engine.ports, "latest")
+    finally:
+        engine.close()
+    proof, _ = inspect_bundle(bundle)
+    assert (proof.protected, proof.protected_list) == (("Dockerfile",), 2)
+    criteria = tuple(v for v in proof.judgement.criteria if v.criterion.id != PROTECTED)
+    judgement = proof.judgement.changed(verdict=Verdict.READY, criteria=criteria, reasons=())
+    before = proof.changed(judgement=judgement, protected=(), protected_list=1)
+    found = await verify_proof(forge(bundle, tmp_path / "before", before), tmp_path / "project")
+    assert found.outcome is ReverifyOutcome.REPRODUCED, found.differences
+    assert found.note.endswith(
+        "these need one as well, so look at what it does to them: Dockerfile."
+    )
+    assert found.note in describe_inspection(before)
+    assert "earlier list" not in describe_inspection(proof)
 
 
 async def test_a_page_shows_the_very_command_whatever_is_in_it(proven: tuple[Path, Path]) -> None:
