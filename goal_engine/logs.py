@@ -9,6 +9,7 @@ from pathlib import Path
 from goal_engine.errors import GoalNotFound
 from goal_engine.ports import Ports
 from goal_engine.proof.gate import GateStage
+from goal_engine.runtime.regular import open_regular
 from goal_engine.runtime.threads import in_thread
 from goal_engine.state.model import GateRun, GoalState
 from goal_engine.takeover import workspaces_folder
@@ -165,7 +166,7 @@ def _find_last(state: GoalState) -> LogPlace:
 def _read_file(path: Path, offset: int) -> tuple[int, bytes, int]:
     """Return where reading began, what was read and how large the file is."""
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             size = file.seek(0, 2)
             start = file.seek(offset if offset <= size else 0)
             return start, file.read(LIMIT), size

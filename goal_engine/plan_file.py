@@ -14,6 +14,7 @@ from goal_engine.document import parse_plan, plan_of, render_plan
 from goal_engine.errors import BadInput, BadPlan, NotPossibleNow
 from goal_engine.planner import plan_revision
 from goal_engine.runtime.atomic import make_dirs, write_atomic, writing
+from goal_engine.runtime.regular import open_regular
 from goal_engine.state.model import GoalState
 from goal_engine.types import GoalId
 
@@ -34,7 +35,7 @@ def plan_path(checkout: Path, goal_id: GoalId) -> Path:
 def read_plan_text(path: Path) -> str:
     """Return the text of a plan.  Raises `BadPlan` when there is none."""
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             data = file.read(LIMIT + 1)
         if len(data) > LIMIT:
             raise BadPlan(f"The plan {path} is too large: {LIMIT} bytes are read at most.")

@@ -18,6 +18,7 @@ from goal_engine.gates.select import check_tools, select_gates
 from goal_engine.proof.gate import GateSpec
 from goal_engine.proof.review import ReviewPolicy
 from goal_engine.runtime.environment import find_environment
+from goal_engine.runtime.regular import read_regular
 
 MOST = 2000
 """Files that are looked through for one thing."""
@@ -82,7 +83,7 @@ def read_configuration(path: Path) -> Configuration | None:
     It is read from the checkout, committed or not: the person who runs a goal wrote it.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_regular(path, LARGEST).decode("utf-8")
     except FileNotFoundError:
         return None
     except (OSError, UnicodeDecodeError) as error:

@@ -27,6 +27,7 @@ from goal_engine.runtime.atomic import make_dirs, write_atomic, writing
 from goal_engine.runtime.config import FOLDER, WORKSPACE_ID, read_workspace_id, state_dir
 from goal_engine.runtime.lock import LockFile
 from goal_engine.runtime.owner import find_host
+from goal_engine.runtime.regular import read_regular
 
 RECORD = "places.json"
 ANCHORS = "anchors"
@@ -68,7 +69,7 @@ def find_place(checkout: Path) -> Place:
 def find_id(checkout: Path) -> str:
     """Return the id of the store in `checkout`; empty where there is none that can be used."""
     try:
-        text = (checkout / FOLDER / "id").read_text(encoding="ascii", errors="replace").strip()
+        text = read_regular(checkout / FOLDER / "id", LIMIT).decode("ascii", "replace").strip()
     except OSError:
         return ""
     return text if WORKSPACE_ID.fullmatch(text) else ""

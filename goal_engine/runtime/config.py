@@ -9,8 +9,10 @@ from pathlib import Path
 
 from goal_engine.errors import StoreUnwritable
 from goal_engine.runtime.atomic import make_dirs, write_atomic, write_once, writing
+from goal_engine.runtime.regular import read_regular
 
 FOLDER = ".goalproof"
+LIMIT = 1 << 16
 WORKSPACE_ID = re.compile(r"[0-9a-f]{32}")
 
 
@@ -44,7 +46,7 @@ def read_workspace_id(checkout: Path) -> str:
             write_atomic(folder / ".gitignore", b"*\n", 0o644)
         write_once(path, secrets.token_hex(16).encode() + b"\n")
     with writing(path):
-        text = path.read_text(encoding="ascii", errors="replace").strip()
+        text = read_regular(path, LIMIT).decode("ascii", "replace").strip()
     if not WORKSPACE_ID.fullmatch(text):
         raise StoreUnwritable(
             f"{path} does not hold a workspace id. Remove that file: a new id is made, and gates "

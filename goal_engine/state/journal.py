@@ -278,7 +278,7 @@ def _unframe(line: bytes, goal_id: GoalId, number: int) -> dict[str, Any]:
     if space != b" " or hashlib.sha256(text).hexdigest().encode() != digest:
         raise _damaged(goal_id, number, "its digest is wrong")
     try:
-        content = from_json(text)
+        content = from_json(text, allow_inf_nan=False)
     except ValueError as error:
         raise _damaged(goal_id, number, "it is not JSON") from error
     if not isinstance(content, dict) or line[-1:] != b"\n" or _encode(content) != text:

@@ -7,6 +7,7 @@ while the file is the one they were made from and has not changed.
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import re
 from collections import OrderedDict
@@ -17,7 +18,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from heapq import nlargest
 from pathlib import Path
-from typing import TypeVar
+from typing import BinaryIO, TypeVar
 
 from goal_engine.errors import (
     GoalBusy,
@@ -32,6 +33,7 @@ from goal_engine.runtime.anchors import Anchors
 from goal_engine.runtime.appending import AppendFile
 from goal_engine.runtime.atomic import make_dirs, sweep, write_atomic, write_object, writing
 from goal_engine.runtime.lock import LockFile
+from goal_engine.runtime.regular import open_regular, read_regular
 from goal_engine.runtime.room import Ballast, check_room, is_full
 from goal_engine.state.anchor import Anchor, encode_anchor, parse_anchor, say_lost
 from goal_engine.state.events import JournalEntry
@@ -64,6 +66,12 @@ WRITERS = 16
 """Goals whose journals are kept open between two appends."""
 TAIL = 1 << 16
 """Bytes of a journal's end that are read to find its last line."""
+LARGEST = 256 << 20
+"""Bytes of a journal that are read at once: half a million entries."""
+FIRST = 1 << 12
+"""Bytes in which a journal's first line ends."""
+LARGEST_HEAD = 16 << 20
+LARGEST_OBJECT = 256 << 20
 SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -380,12 +388,12 @@ class FileSystemGoalStateStore:
             if known and known.stamp == _stamp(path.stat()):
                 return known.journal
             anchor = self._find_anchor(goal_id)
-            with path.open("rb") as file:
+            with open_regular(path) as file:
                 stamp = _stamp(os.fstat(file.fileno()))
                 if known and (known.stamp[0] != stamp[0] or known.journal.size >= stamp[1]):
                     known = None  # another file, or one that was changed and not appended to
                 begin = file.seek(known.journal.size if known else 0)
-                data = file.read(stamp[1] - begin)
+                data = _read_journal(file, stamp[1] - begin)
         journal = read_on(data, goal_id, known.journal) if known else read_journal(data, goal_id)
         if anchor and not journal.state.is_newer:  # which this release reads up to the news
             last = journal.state.seq
@@ -403,7 +411,7 @@ class FileSystemGoalStateStore:
         if after >= missing:
             return journal.recent[after - missing :]
         path = self._journal(goal_id)
-        with self._reading(path, goal_id), path.open("rb") as file:
+        with self._reading(path, goal_id), open_regular(path) as file:
             digest = header_digest(goal_id)
             if after:
                 file.seek(journal.starts[after - 1])
@@ -415,8 +423,8 @@ class FileSystemGoalStateStore:
     def _salvage(self, goal_id: GoalId) -> tuple[Sequence[JournalEntry], str]:
         path = self._journal(goal_id)
         anchor = self._find_anchor(goal_id)
-        with self._reading(path, goal_id):
-            data = path.read_bytes()
+        with self._reading(path, goal_id), open_regular(path) as file:
+            data = _read_journal(file, os.fstat(file.fileno()).st_size)
         entries, damage = read_verified(data, goal_id)
         if anchor is None or damage:
             return entries, damage
@@ -445,8 +453,8 @@ class FileSystemGoalStateStore:
     def _read_head(self, goal_id: GoalId, stamp: Stamp) -> tuple[GoalState, str] | None:
         """Return the cached goal and the digest of its journal's last line."""
         try:
-            data = (self._folder(goal_id) / "head.json").read_bytes()
-            with self._journal(goal_id).open("rb") as file:
+            data = read_regular(self._folder(goal_id) / "head.json", LARGEST_HEAD)
+            with open_regular(self._journal(goal_id)) as file:
                 file.seek(max(0, stamp[1] - TAIL))
                 tail = file.read(TAIL)
         except OSError:
@@ -492,7 +500,7 @@ class FileSystemGoalStateStore:
         if not SHA256.fullmatch(sha):
             raise GoalNotFound(f"{sha[:80]!r} is not the name of an object.")
         try:
-            data = (self.root / "objects" / sha).read_bytes()
+            data = read_regular(self.root / "objects" / sha, LARGEST_OBJECT)
         except FileNotFoundError as error:
             raise GoalNotFound(
                 f"The object {sha} is not in {self.root / 'objects'}: put it back from a copy, or "
@@ -505,6 +513,15 @@ class FileSystemGoalStateStore:
         if sha256(data).hexdigest() != sha:
             raise JournalDamaged(f"{self.root / 'objects' / sha} is not what its name says.")
         return data
+
+
+def _read_journal(file: BinaryIO, size: int) -> bytes:
+    """Return `size` bytes; of a file that does not begin with a line, no more than shows that."""
+    if size > LARGEST:
+        raise OSError(errno.EFBIG, f"it is over {LARGEST >> 20} MiB")
+    is_first = file.tell() == 0
+    begin = file.read(min(size, FIRST))
+    return begin if is_first and b"\n" not in begin else begin + file.read(size - len(begin))
 
 
 def _stamp(there: os.stat_result) -> Stamp:

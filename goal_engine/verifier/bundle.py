@@ -33,6 +33,7 @@ from goal_engine.proof.verdict import Judgement, Observations
 from goal_engine.runtime.atomic import fsync_dir, sweep_left
 from goal_engine.runtime.git import require_git
 from goal_engine.runtime.owner import own_tag
+from goal_engine.runtime.regular import open_regular, read_regular
 from goal_engine.runtime.repository import EvidenceRepository
 from goal_engine.runtime.signing_key import read_signing_seed
 from goal_engine.runtime.threads import in_thread
@@ -50,6 +51,8 @@ CHANGE = "change.bundle"
 ENVELOPE = "envelope.dsse.json"
 PUBLIC_KEY = "public-key.pem"
 VERIFIER = "verify.py"
+LARGEST = 64 << 20
+"""Bytes of one of these files that are read."""
 NEW = ".new-"
 """How the name of a bundle begins that is not whole yet."""
 
@@ -255,9 +258,9 @@ def read_bundle(folder: Path) -> tuple[GoalProof, str]:
     statement is signed by the key that it names.
     """
     try:
-        statement = (folder / STATEMENT).read_bytes()
-        name = (folder / NAME).read_bytes()
-        page = (folder / PAGE).read_bytes()
+        statement = read_regular(folder / STATEMENT, LARGEST)
+        name = read_regular(folder / NAME, LARGEST)
+        page = read_regular(folder / PAGE, LARGEST)
     except OSError as error:
         raise ProofRefused(
             f"{folder} is no proof bundle: {error.filename} cannot be read ({error.strerror}). "
@@ -281,6 +284,14 @@ def read_bundle(folder: Path) -> tuple[GoalProof, str]:
     return proof, digest
 
 
+def read_page(folder: Path) -> bytes | None:
+    """Return the page of the bundle in `folder`, as it lies there; `None` where there is none."""
+    try:
+        return read_regular(folder / PAGE, LARGEST)
+    except OSError:
+        return None
+
+
 def has_own_verifier(proof: GoalProof) -> bool:
     """Whether the bundle's `verify.py` is the one that this version writes."""
     own = hashlib.sha256(compose_verifier()).hexdigest()
@@ -290,8 +301,8 @@ def has_own_verifier(proof: GoalProof) -> bool:
 def _check_signature(folder: Path, statement: bytes) -> str:
     """Return the id of the key that signed `statement`."""
     try:
-        envelope = (folder / ENVELOPE).read_bytes()
-        public_key = (folder / PUBLIC_KEY).read_bytes()
+        envelope = read_regular(folder / ENVELOPE, LARGEST)
+        public_key = read_regular(folder / PUBLIC_KEY, LARGEST)
     except OSError as error:
         raise ProofRefused(
             f"{folder} is not signed: {error.filename} cannot be read ({error.strerror}). Proofs of "
@@ -306,6 +317,14 @@ def _check_signature(folder: Path, statement: bytes) -> str:
     return key_id
 
 
+def _digest_file(path: Path) -> str:
+    try:
+        with open_regular(path) as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise ProofRefused(f"{path} cannot be read ({error.strerror}).") from error
+
+
 def _check_files(folder: Path, proof: GoalProof) -> None:
     own = {STATEMENT, NAME, PAGE, ENVELOPE, PUBLIC_KEY}
     there = {str(path.relative_to(folder)) for path in folder.rglob("*") if not path.is_dir()}
@@ -314,5 +333,5 @@ def _check_files(folder: Path, proof: GoalProof) -> None:
     for name, digest in proof.files.items():
         if name not in there:
             raise ProofRefused(f"{folder / name} is missing from the bundle.")
-        if hashlib.sha256((folder / name).read_bytes()).hexdigest() != digest:
+        if _digest_file(folder / name) != digest:
             raise ProofRefused(f"{folder / name} is not the file that the statement names.")

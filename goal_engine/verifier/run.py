@@ -34,8 +34,15 @@ from goal_engine.proof.gate import (
 from goal_engine.redaction import Redactor
 from goal_engine.runtime.environment import Environment
 from goal_engine.runtime.git import list_untracked
-from goal_engine.runtime.process import Finished, clean_environment, find_passed, run_process
+from goal_engine.runtime.process import (
+    ANSWER_CAP,
+    Finished,
+    clean_environment,
+    find_passed,
+    run_process,
+)
 from goal_engine.runtime.redacting import redacting
+from goal_engine.runtime.regular import read_regular
 from goal_engine.runtime.sandbox import GATE
 from goal_engine.runtime.threads import in_thread
 from goal_engine.worktree import Workbench
@@ -279,12 +286,13 @@ def _read_outcome(
         if ended.truncated and not spec.report.in_file:
             return GateOutcome.ERROR, tests, "it printed more than is kept: its tests are not known"
         try:
-            data = report.read_bytes() if spec.report.in_file else printed
+            data = read_regular(report, ANSWER_CAP) if spec.report.in_file else printed
             tests = read_report(spec.report, data, root)
         except FileNotFoundError:
             return GateOutcome.ERROR, Report({}), f"it wrote no report; {quote(output)}"
-        except BadReport as error:
-            return GateOutcome.ERROR, Report({}), f"its report cannot be read: {error}"
+        except (BadReport, OSError) as error:
+            why = error.strerror if isinstance(error, OSError) else error
+            return GateOutcome.ERROR, Report({}), f"its report cannot be read: {why}"
         finally:
             shutil.rmtree(report.parent, ignore_errors=True)
         if not tests.outcomes:

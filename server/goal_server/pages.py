@@ -13,7 +13,7 @@ from goal_engine.errors import BadInput, GoalNotFound
 from goal_engine.queries import diagnose_goal, resolve_goal, resolve_goal_proof
 from goal_engine.replay import ReplayOptions, replay_goal
 from goal_engine.state.model import GoalState
-from goal_engine.verifier.bundle import PAGE
+from goal_engine.verifier.bundle import PAGE, read_page
 from goal_engine.verifier.review import review_goal
 from goal_server import results as r
 from goal_server.goal_page import (
@@ -74,7 +74,7 @@ async def _render_plan(engine: Engine, state: GoalState, params: RenderParams) -
 
 async def _render_proof(engine: Engine, state: GoalState, params: RenderParams) -> r.PageView:
     bundle = await resolve_goal_proof(engine.ports, state.goal_id)
-    data = await asyncio.to_thread(_read, bundle / PAGE)
+    data = await asyncio.to_thread(read_page, bundle)
     if data is None:
         raise GoalNotFound(
             f"The page {bundle / PAGE} is gone: put it back from a copy, or `execute` "
@@ -120,13 +120,6 @@ async def _find_proof(engine: Engine, state: GoalState) -> Path | None:
     try:
         return await resolve_goal_proof(engine.ports, state.goal_id)
     except GoalNotFound:
-        return None
-
-
-def _read(path: Path) -> bytes | None:
-    try:
-        return path.read_bytes()
-    except OSError:
         return None
 
 
