@@ -48,7 +48,10 @@ class CheckSeen(Frozen):
     ends: tuple[int | None, ...] = ()
     """Exit codes, each once; `None` for a run that had to be killed."""
     outputs: tuple[Sha256, ...] = ()
-    """Digests of what was said and written, each once, with the workspace's path left out."""
+    """Digests of what was said and written, each once, with the workspace's path left out.
+
+    Where a secret was in it, under a key that was thrown away: only good to be compared.
+    """
     millis: tuple[int, ...] = ()
     """How long each round took."""
     places: tuple[str, ...] = ()

@@ -6,7 +6,9 @@ can tell neither which tree it is run on nor what an earlier round found.
 
 from __future__ import annotations
 
+import hmac
 import re
+import secrets
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -57,7 +59,7 @@ from goal_engine.worktree import Workbench
 LOG_LIMIT = 1024 * 1024
 """Bytes of what a check's commands printed that are kept."""
 FILE_LIMIT = 64 * 1024 * 1024
-"""Bytes of a file that a command wrote which are compared."""
+"""Bytes of a file that a command wrote which can be compared."""
 MEASURES = re.compile(r"bench|perf|timing|profil", re.I)
 """Names of files that measure: who changes one changes what is measured."""
 RED = (TestOutcome.FAILED, TestOutcome.ERROR)
@@ -99,9 +101,16 @@ class Ground:
 class _Ran:
     """What the runs of one command on one tree came to."""
 
+    key: bytes
+    """Of one check, and forgotten with it."""
     ends: list[int | None] = field(default_factory=list)
-    outputs: list[bytes] = field(default_factory=list)
+    digests: list[str] = field(default_factory=list)
+    """Of all that each run said and wrote, secrets too."""
+    shown: list[bytes] = field(default_factory=list)
+    """What the first run said and wrote, without them."""
     millis: list[int] = field(default_factory=list)
+    cut: str = ""
+    """What was too large to be compared, in words."""
 
 
 async def run_checks(ports: Ports, bench: Workbench, state: GoalState) -> GoalState:
@@ -293,7 +302,7 @@ async def _compare(
     bench: Workbench, check: SameOutput, ground: Ground, result: CheckResult
 ) -> tuple[CheckResult, bytes]:
     """The base runs twice: what does not even say the same of itself cannot be compared."""
-    ran = {B: _Ran(), P: _Ran()}
+    ran = _begin()
     for stage in (B, P, B):
         await _run(bench, check, check.files, ground, stage, ran[stage])
     return await in_thread(_told, bench, check, ground, ran, result)
@@ -303,7 +312,7 @@ async def _measure(
     bench: Workbench, check: Faster, ground: Ground, result: CheckResult
 ) -> tuple[CheckResult, bytes]:
     """One round to warm the machine up, then each round with the other one first."""
-    ran = {B: _Ran(), P: _Ran()}
+    ran = _begin()
     for number in range(check.rounds + 1):
         for stage in (B, P) if number % 2 else (P, B):
             await _run(bench, check, (), ground, stage, ran[stage])
@@ -313,6 +322,11 @@ async def _measure(
     touched = (path for path in sorted(ground.evidence.paths) if MEASURES.search(path))
     look = tuple(f"{path}, which may be what measures" for path in touched)
     return measured.changed(look=(*measured.look, *look)[:KEPT]), log
+
+
+def _begin() -> dict[GateStage, _Ran]:
+    key = secrets.token_bytes(32)
+    return {B: _Ran(key), P: _Ran(key)}
 
 
 async def _run(
@@ -346,10 +360,11 @@ async def _run(
                     running=bench.running,
                     sandbox=await in_thread(bench.confine, GATE, workspace, own),
                 )
-            output = log.read_bytes() if log.exists() else b""
+                output = await in_thread(_read, raw)
+            printed = await in_thread(_read, log)
             log.unlink(missing_ok=True)
-            written = b"".join(_read_written(workspace, path) for path in files)
-            written = bench.redactor.redact(written)
+            written, cut = await in_thread(_read_written, workspace, files)
+            shown = printed + await in_thread(bench.redactor.redact, written)
         finally:
             await in_thread(shutil.rmtree, own, ignore_errors=True)
     places = (
@@ -359,20 +374,51 @@ async def _run(
         str(workspace),
         ended.mark,
     )
-    for place in filter(None, places):
-        output = output.replace(place.encode(), b"<here>")
-        written = written.replace(place.encode(), b"<here>")
+    said, shown = (_without(places, text) for text in (output + written, shown))
     ran.ends.append(ended.exit_code)
-    ran.outputs.append(output + written)
+    ran.digests.append(digest_output(said, shown, ran.key))
+    ran.shown = ran.shown or [shown]
     ran.millis.append(ended.duration_ms)
+    ran.cut = ran.cut or ("what it printed" if ended.truncated else cut)
 
 
-def _read_written(workspace: Path, path: str) -> bytes:
-    """Return a file with a line that says it is there; one that is not, or leads out, is absent."""
-    try:
-        return f"\n{path}:\n".encode() + read_inside(workspace, path, FILE_LIMIT)
-    except OSError:
-        return f"\n{path}: absent\n".encode()
+def _read(path: Path) -> bytes:
+    return path.read_bytes() if path.exists() else b""
+
+
+def _read_written(workspace: Path, paths: Sequence[str]) -> tuple[bytes, str]:
+    """Return files, each with a line that says it is there, and the first that is too large.
+
+    One that is not there, or leads out, is absent.
+    """
+    found, cut = [], ""
+    for path in paths:
+        try:
+            data = read_inside(workspace, path, FILE_LIMIT + 1)
+        except OSError:
+            found.append(f"\n{path}: absent\n".encode())
+        else:
+            found.append(f"\n{path}:\n".encode() + data)
+            cut = cut or (path if len(data) > FILE_LIMIT else "")
+    return b"".join(found), cut
+
+
+def _without(places: Sequence[str], text: bytes) -> bytes:
+    """Return a text that says `<here>` for places which every run has others of."""
+    for place in filter(None, places):
+        text = text.replace(place.encode(), b"<here>")
+    return text
+
+
+def digest_output(said: bytes, shown: bytes, key: bytes) -> str:
+    """Return the name of what was said; `shown` is that without secrets.
+
+    It is made of the secrets too: two outputs that differ in what is hidden are not the same.  Whoever
+    reads a proof could try guesses against a plain digest, so one that hides something needs `key`.
+    """
+    if said == shown:
+        return sha256(said).hexdigest()
+    return hmac.new(key, said, sha256).hexdigest()
 
 
 def _told(
@@ -382,33 +428,38 @@ def _told(
     ran: Mapping[GateStage, _Ran],
     result: CheckResult,
 ) -> tuple[CheckResult, bytes]:
-    difference = _find_difference(ran[B].outputs[0], ran[P].outputs[0])
+    if cut := ran[B].cut or ran[P].cut:
+        return result.changed(error=f"{cut} is too large to be compared"), b""
+    same = ran[B].digests[0] == ran[P].digests[0]
+    difference = () if same else (find_difference(ran[B].shown[0], ran[P].shown[0]),)
     seen = {
         stage: CheckSeen(
             tree=ground.trees[stage],
             runs=len(each.ends),
             ends=tuple(dict.fromkeys(each.ends)),
-            outputs=tuple(dict.fromkeys(sha256(said).hexdigest() for said in each.outputs)),
+            outputs=tuple(dict.fromkeys(each.digests)),
             millis=tuple(each.millis) if isinstance(check, Faster) else (),
             places=difference if stage is P else (),
         )
         for stage, each in ran.items()
     }
     log = b"".join(
-        f"--- {stage}, which ended with {each.ends[0]}\n".encode() + each.outputs[0]
+        f"--- {stage}, which ended with {each.ends[0]}\n".encode() + each.shown[0]
         for stage, each in ran.items()
     )
     look = _find_askers(bench, ground)
     return result.changed(seen=seen, look=look), log[:LOG_LIMIT]
 
 
-def _find_difference(before: bytes, now: bytes) -> tuple[str, ...]:
-    """Return the first line that differs, as a person reads it."""
+def find_difference(before: bytes, now: bytes) -> str:
+    """Return where two outputs differ, as a person reads it: they do, though it may be hidden."""
+    if before == now:
+        return "what is hidden as a secret differs"
     old, new = (said.decode("utf-8", "replace").splitlines() for said in (before, now))
     for number, (one, other) in enumerate(zip_longest(old, new), 1):
         if one != other:
-            return (f"line {number}: {_quote(one)} before, {_quote(other)} now",)
-    return ()
+            return f"line {number}: {_quote(one)} before, {_quote(other)} now"
+    return "the ends of lines differ"
 
 
 def _quote(line: str | None) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Iterator
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,7 @@ from goal_engine.verifier import bundle as bundle_module
 from goal_engine.verifier import checks as checks_module
 from goal_engine.verifier.bench import open_bench
 from goal_engine.verifier.bundle import read_bundle
+from goal_engine.verifier.checks import digest_output, find_difference
 from goal_server import operations
 from goal_server import parameters as p
 from goal_server.operations import Context
@@ -167,6 +169,50 @@ async def test_a_file_that_is_written_counts_as_said(open_project) -> None:
     check = '{ same_output = ["python3", "app.py"], files = ["out.txt"] }'
     state = await run(open_project(**{"app.py": writes}), planned(steps, asks("holds", check)))
     assert found(state).state is C.PARTIAL and "'a' before, 'b' now" in found(state).reason
+
+
+async def test_what_is_hidden_is_compared_and_what_is_too_large_is_not(
+    open_project, monkeypatch
+) -> None:
+    """What is shown of both runs is equal, `[secret]`, and so is what is read of the file."""
+    monkeypatch.setattr(checks_module, "FILE_LIMIT", 8)
+    says = APP.replace("print(", 'open("out.txt", "w").write("123456789")\n    print(')
+    says = says.replace("two and two:", 'k" "ey:", "gh" "p_" + "Zq3vN8sKd0LmXw2RtYb7" * 2, "')
+    steps = f'{FIX}, {{ replace = "app.py", old = "Zq3v", new = "Zq4v" }}'
+    engine = open_project(**{"app.py": says})
+    both = asks("holds", SAME.replace(" }", ', files = ["out.txt"] }')).replace('"it"', '"big"')
+    state = await run(engine, planned(steps, asks("holds", SAME), both))
+    assert found(state, "big").state is C.PARTIAL
+    assert "not be checked: out.txt is too large to be compared" in found(state, "big").reason
+    assert found(state).state is C.PARTIAL and state.status is not S.READY
+    assert "it says something else: what is hidden as a secret differs" in found(state).reason
+    result = state.find_check("it", state.tree or "")
+    assert result is not None and result.log is not None
+    log = await engine.ports.store.read_object(result.log)
+    assert log.count(b"key: [secret]  4") == 2 and b"ghp_" not in log
+    (digest,) = result.seen[GateStage.BASELINE].outputs
+    assert digest != sha256(b"key: ghp_" + b"Zq3vN8sKd0LmXw2RtYb7" * 2 + b"  4\n").hexdigest()
+
+
+def test_what_is_hidden_has_a_digest_that_nobody_can_try_guesses_against() -> None:
+    said, other, shown = b"pass: hunter2-x9", b"pass: hunter2-x8", b"pass: [secret]"
+    assert digest_output(said, said, b"k") == sha256(said).hexdigest()
+    assert digest_output(said, shown, b"k") == digest_output(said, shown, b"k")
+    digests = {digest_output(said, shown, key) for key in (b"k", b"l")}
+    assert len({*digests, digest_output(other, shown, b"k"), sha256(said).hexdigest()}) == 4
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "told"),
+    [
+        (b"a\nb\n", b"a\nc\n", "line 2: 'b' before, 'c' now"),
+        (b"a\n", b"a\nb\n", "line 2: nothing before, 'b' now"),
+        (b"a\n", b"a\r\n", "the ends of lines differ"),
+        (b"[secret]", b"[secret]", "what is hidden as a secret differs"),
+    ],
+)
+def test_where_outputs_differ_is_told(before: bytes, now: bytes, told: str) -> None:
+    assert find_difference(before, now) == told
 
 
 async def test_a_program_that_asks_where_it_runs_waits_for_a_person(open_project) -> None:
