@@ -22,6 +22,7 @@ from goal_engine.secret_shapes import (
     TOKEN,
     is_drawn_value,
     is_example,
+    measure,
 )
 
 TELLING = re.compile(
@@ -29,8 +30,12 @@ TELLING = re.compile(
     r"|\w*password|passwd|\w*passphrase|pass|pwd|pat|credentials?)(?:_\w{0,8})?$"
 )
 """Names of variables that say that their value is a secret."""
+WHERE = frozenset({"PWD", "OLDPWD"})
+"""Such names that every shell sets, to a folder."""
 PATH = re.compile(r"[~.]{0,2}(/[\w.@ -]+){2,}")
 """The value of such a name that only says where the secret is."""
+DRAWN = 4.4
+"""Bits of each character from which such a value is a key that happens to have slashes."""
 WORD = re.compile(r"[a-z]{0,15}|[A-Z]{0,15}|[0-9]{0,9}")
 """A value that stands in ordinary text as well: hiding it would hide that text."""
 SHORTEST = 8
@@ -108,16 +113,26 @@ TELLTALES = ((b"passw", 0), (b"secret", 0), (b"token", 0), (b"key", 8), (b"crede
 # The person's own values
 
 
-def find_values(variables: Mapping[str, str]) -> tuple[str, ...]:
-    """Return what is secret in an environment: by the name, or as a password in an address."""
-    found = [value for name, value in variables.items() if TELLING.search(name)]
-    found += [match[1] for value in variables.values() for match in IN_URL.finditer(value)]
-    return tuple(dict.fromkeys(value.strip() for value in found if _is_worth_hiding(value.strip())))
+def find_values(
+    variables: Mapping[str, str], is_there: Callable[[str], bool] = lambda _: False
+) -> tuple[str, ...]:
+    """Return what is secret in an environment: by the name, or as a password in an address.
+
+    `is_there` says of an absolute path whether it leads to something: then it is no secret.
+    """
+    told = {name: value.strip() for name, value in variables.items() if name not in WHERE}
+    found = [value for name, value in told.items() if TELLING.search(name)]
+    found += [match[1] for value in told.values() for match in IN_URL.finditer(value)]
+    worth = (value for value in found if _is_worth_hiding(value))
+    return tuple(dict.fromkeys(v for v in worth if not (v.startswith("/") and is_there(v))))
 
 
 def _is_worth_hiding(value: str) -> bool:
-    plain = WORD.fullmatch(value) or PATH.fullmatch(value)
-    return len(value) >= SHORTEST and not plain
+    return len(value) >= SHORTEST and not WORD.fullmatch(value) and not _is_path(value)
+
+
+def _is_path(value: str) -> bool:
+    return PATH.fullmatch(value) is not None and measure(value) < DRAWN
 
 
 def spell_value(value: str) -> frozenset[bytes]:

@@ -118,9 +118,10 @@ def is_example(key: str) -> bool:
 def _looks_drawn(value: str, bits: float) -> bool:
     """Whether nobody would write this by hand: letters and digits, and no words."""
     mixed = any(map(str.isdigit, value)) and any(map(str.isalpha, value))
-    return mixed and _measure(value) >= bits and not re.search(r"[\s()\[\]/]|[a-z]{8}", value)
+    return mixed and measure(value) >= bits and not re.search(r"[\s()\[\]/]|[a-z]{8}", value)
 
 
-def _measure(value: str) -> float:
+def measure(value: str) -> float:
+    """Return how many bits each character of a value tells, by how often each one comes."""
     counts = Counter(value).values()
     return -sum(n / len(value) * math.log2(n / len(value)) for n in counts)

@@ -25,7 +25,7 @@ RAW = ".raw"
 
 def find_redactor() -> Redactor:
     """Return what hides the secrets of this process's own environment."""
-    return Redactor.of(find_values(os.environ))
+    return Redactor.of(find_values(os.environ, os.path.lexists))
 
 
 @asynccontextmanager

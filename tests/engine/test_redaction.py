@@ -161,6 +161,18 @@ def test_a_value_that_ordinary_text_has_is_not_hidden(value):
     assert find_values({"API_KEY": value}) == ()
 
 
+@pytest.mark.parametrize("name", ["PWD", "OLDPWD"])
+def test_where_a_shell_is_is_no_secret(name):
+    assert find_values({name: "/srv/a+b (1)"}) == ()
+
+
+def test_a_path_that_leads_somewhere_is_no_secret():
+    path, key = "/srv/ci+cd/a,b", "/" + A[:12] + "/" + A[12:30] + "/" + A[30:]
+    assert find_values({"DEPLOY_KEY": path}, {path}.__contains__) == ()
+    assert find_values({"DEPLOY_KEY": path}) == (path,)
+    assert find_values({"DEPLOY_KEY": key}) == (key,), "a key may have slashes"
+
+
 def test_a_password_in_an_address_is_a_secret_whatever_its_variable_is_called():
     assert find_values({"DATABASE_URL": "postgres://me:hunter2-x9@db.example/x"}) == ("hunter2-x9",)
 

@@ -66,9 +66,13 @@ async def test_a_log_that_cannot_be_written_is_said(tmp_path):
             pass
 
 
-def test_the_redactor_knows_this_process_environment(monkeypatch):
+def test_the_redactor_knows_this_process_environment(monkeypatch, tmp_path):
     monkeypatch.setenv("CANARY_TOKEN", VALUE)
+    folder = tmp_path / "a+b (1)"
+    folder.mkdir()
+    monkeypatch.setenv("DEPLOY_KEY", str(folder))
     assert find_redactor().redact(VALUE.encode()) == b"[secret]"
+    assert not find_redactor().has_value(bytes(folder))
 
 
 async def test_a_result_with_a_secret_of_the_person_is_none(tmp_path, monkeypatch):
