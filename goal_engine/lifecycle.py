@@ -46,7 +46,7 @@ from goal_engine.state.model import GateRun, GoalState
 from goal_engine.state.possible import check_possible, refusal
 from goal_engine.state.proposals import find_questions
 from goal_engine.takeover import sweep_workspaces, take_over
-from goal_engine.tamper import Vigil
+from goal_engine.tamper import Vigil, is_out_of_reach
 from goal_engine.types import Decision, GoalId, GoalStatus, TaskStatus
 from goal_engine.undone import find_undone_work
 from goal_engine.verifier.bench import open_bench
@@ -177,7 +177,9 @@ async def _run_watched(ports: Ports, bench: Workbench, goal_id: GoalId, meter: M
     if asked:
         request = asked[0]
         await _stop(ports, bench, goal_id, request.kind, request.decision.reason, meter)
-    elif over and (await ports.read(goal_id)).status is GoalStatus.RUNNING:
+    elif over and (state := await ports.read(goal_id)).status is GoalStatus.RUNNING:
+        during = "a run that a limit ended"
+        await open_vigil(ports, bench, meter).tell(state, during, ends=False)
         await _exhaust(ports, goal_id, over, meter)
 
 
@@ -266,14 +268,16 @@ async def _stop(
     state = await ports.read(goal_id)
     if state.status is GoalStatus.RUNNING:
         stopped = bench.stopped
-        if kind is e.ControlKind.CANCEL:
-            await open_vigil(ports, bench, meter).tell(state)
+        ends = kind is e.ControlKind.CANCEL
+        during = f"a run that was {'cancelled' if ends else 'paused'}"
+        await open_vigil(ports, bench, meter).tell(state, during, ends=ends)
         await stop_goal(ports, state, kind, reason, meter.spent, stopped=stopped)
 
 
 def open_vigil(ports: Ports, bench: Workbench, meter: Meter) -> Vigil:
     """Return who looks after the person's repository while something runs on this bench."""
-    return Vigil(ports, bench.state_dir, meter, confined=bench.sandbox.program is not None)
+    confined = is_out_of_reach(bench.sandbox, bench.checkout)
+    return Vigil(ports, bench.state_dir, meter, confined)
 
 
 async def _block(

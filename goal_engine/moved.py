@@ -164,7 +164,8 @@ def _find_settings(name: str, old: Seen | None, new: Seen | None) -> Iterator[Re
         told = [key for key in keys if bool(TRACKING.fullmatch(key)) is tracking]
         if told:
             said = ", ".join(_say_setting(key, was.get(key), now.get(key)) for key in told[:6])
-            more = f" and {len(told) - 6} more" if len(told) > 6 else ""
+            sections = dict.fromkeys(key.rpartition(".")[0] for key in told[6:])
+            more = f" and {len(told) - 6} more, of {', '.join(sections)}" if sections else ""
             yield _change(Part.CONFIG, name, f"says: {said}{more}", steers=not tracking)
     if old and new and old.mode != new.mode:
         yield _change(Part.CONFIG, name, _say_file(old, new), steers=True)

@@ -8,6 +8,7 @@ ours did; what moves when people work may be theirs.  Either way nothing that wa
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,11 +17,13 @@ from goal_engine.metering import Meter
 from goal_engine.moved import Fingerprint, Part, RepositoryChange, find_changes, say_changes
 from goal_engine.ports import Ports
 from goal_engine.runtime.fingerprint import (
+    find_git_places,
     forget_fingerprint,
     keep_fingerprint,
     read_fingerprint,
     read_kept,
 )
+from goal_engine.runtime.sandbox import Sandbox
 from goal_engine.runtime.threads import in_thread
 from goal_engine.secret_shapes import redact
 from goal_engine.state import events as e
@@ -29,6 +32,7 @@ from goal_engine.state.decide import MOVED, STEERED
 from goal_engine.state.model import GoalState
 from goal_engine.types import TaskStatus
 
+CUT_OFF = "a run that was cut off"
 MOST = 40
 """Changes that an event names."""
 
@@ -57,8 +61,7 @@ class Vigil:
         """
         state = await self.ports.read(before.goal_id)
         changes = await in_thread(self._find, state)
-        own = by_hand or self.confined
-        changes = tuple(change for change in changes if change.steers or not own)
+        changes = find_told(changes, own=by_hand or self.confined)
         if not changes:
             await in_thread(forget_fingerprint, self.state_dir, state.goal_id)
             return None
@@ -67,24 +70,33 @@ class Vigil:
     async def finds_left(self, state: GoalState) -> GoalState | None:
         """Look what a run that was cut off changed; return the goal, blocked, where that steers git.
 
-        What moves when people work says nothing by then.
+        What moves when people work says little by then, and is recorded.
         """
-        changes = await in_thread(self._find, state)
-        steering = tuple(change for change in changes if change.steers)
-        if not steering:
-            return None
-        return await self._tell(state, state, steering, "a run that was cut off")
+        changes = find_told(await in_thread(self._find, state), own=self.confined)
+        if any(change.steers for change in changes):
+            return await self._tell(state, state, changes, CUT_OFF)
+        await self._record(state, changes, CUT_OFF)
+        return None
 
-    async def tell(self, state: GoalState) -> None:
-        """Record what a run changed that is about to be ended for good: nobody can be asked any more."""
-        steering = tuple(one for one in await in_thread(self._find, state) if one.steers)
-        if steering:
-            fact = e.RepositoryMoved(
-                changes=_shorten(steering), during="a run that was cancelled", asked=False
-            )
+    async def tell(self, state: GoalState, during: str, *, ends: bool) -> None:
+        """Record what a run changed that is about to be stopped: nobody can be asked now.
+
+        What steers git is left to the next run, which asks, unless the goal `ends`.
+        """
+        with suppress(OSError):  # what cannot be looked at must not keep a run from being stopped
+            changes = find_told(await in_thread(self._find, state), own=self.confined)
+            steers = any(change.steers for change in changes)
+            if ends or not steers:
+                await self._record(state, changes, during)
+            if not steers:
+                await in_thread(forget_fingerprint, self.state_dir, state.goal_id)
+
+    async def _record(
+        self, state: GoalState, changes: tuple[RepositoryChange, ...], during: str
+    ) -> None:
+        if changes:
+            fact = e.RepositoryMoved(changes=_shorten(changes), during=during, asked=False)
             await self.ports.transact(state.goal_id, Record((fact,)))
-        else:
-            await in_thread(forget_fingerprint, self.state_dir, state.goal_id)
 
     async def _tell(
         self,
@@ -127,6 +139,31 @@ class Vigil:
         return find_changes(kept, seen)
 
 
+def is_out_of_reach(sandbox: Sandbox, checkout: Path) -> bool:
+    """Whether nothing that runs in a sandbox can write to a checkout's git directories; blocking.
+
+    The person may let it: by `sandbox_writes`, whose innermost place decides.
+    """
+    if sandbox.program is None:
+        return False
+    written = [path.resolve() for path in sandbox.written]
+    for place in find_git_places(checkout):
+        around = [path for path in (checkout.resolve(), *written) if place.is_relative_to(path)]
+        inmost = max(around, key=lambda path: len(path.parts), default=None)
+        if inmost in written or any(path.is_relative_to(place) for path in written):
+            return False
+    return True
+
+
+def find_told(changes: tuple[RepositoryChange, ...], *, own: bool) -> tuple[RepositoryChange, ...]:
+    """Return what a person is told of; what people move is left out where that is their `own` doing.
+
+    Not where it would be put back as well: a configuration is, whole.
+    """
+    steering = {change.name for change in changes if change.steers}
+    return tuple(change for change in changes if change.name in steering or not own)
+
+
 def _find_fresh(state: GoalState) -> tuple[str, ...]:
     """The tasks whose results nothing was made of yet."""
     return tuple(
@@ -156,13 +193,13 @@ def make_question(state: GoalState, fact: e.RepositoryMoved) -> Question:
     kind = STEERED if fact.steers else MOVED
     before = sum(question.id.startswith(kind) for question in state.questions)
     said = f"while {fact.during} ran, your repository changed: {say_changes(fact.changes)}"
-    steering = [change.name for change in fact.changes if change.steers]
-    others = [change.name for change in fact.changes if not change.steers]
+    steering = list(dict.fromkeys(change.name for change in fact.changes if change.steers))
+    others = [change.name for change in fact.changes if change.name not in steering]
     if fact.steers:
         left = f" ({_name(others)} stays as it is: `git reflog` shows what was)" if others else ""
         said += (
-            f"; answer `restore` to put {_name(steering)} back as it was{left} and to drop what ran"
-            " beside it, or `mine` if you changed that yourself"
+            f"; answer `restore` to put {_name(steering)} back as it was{left}{_warn(fact)} and to drop"
+            " what ran beside it, or `mine` if you changed that yourself"
         )
     else:
         said += (
@@ -170,6 +207,12 @@ def make_question(state: GoalState, fact: e.RepositoryMoved) -> Question:
             " goal); if it was not, put it back (`git reflog` shows what was) and `cancel`"
         )
     return Question(id=f"{kind}-{before + 1}" if before else kind, text=said)
+
+
+def _warn(fact: e.RepositoryMoved) -> str:
+    """A configuration has what people and editors write beside what others did."""
+    whole = any(change.steers and change.part is Part.CONFIG for change in fact.changes)
+    return " (with every setting named here, a remote or branch of yours too)" if whole else ""
 
 
 def _name(names: Iterable[str]) -> str:

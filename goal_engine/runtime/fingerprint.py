@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,8 +20,11 @@ from pydantic import ValidationError
 from goal_engine.errors import NotPossibleNow
 from goal_engine.moved import Fingerprint, Part, Seen, find_changes, parse_settings
 from goal_engine.runtime.atomic import make_dirs, write_atomic, writing
+from goal_engine.runtime.inside import LeadsOut, link_inside, replace_inside, unlink_inside
 from goal_engine.types import GoalId
 
+ROUNDS = 4
+"""Looks at what is not as it was: what was put back shows what lay behind it, and the last finds nothing."""
 FOLDER = "repository"
 """The folder of fingerprints, in the state directory of a workspace."""
 CONTENT = "content"
@@ -31,6 +35,8 @@ MOST_BYTES = 16 << 20
 """Bytes of all files that are kept."""
 MOST_INCLUDES = 32
 """Files that a configuration may include, one through the other."""
+OWN_CONFIG = re.compile(r"config|(worktrees/[^/]+/)?config\.worktree")
+"""Names of configurations that git reads by itself."""
 INFO = ("attributes", "exclude", "grafts", "sparse-checkout")
 ALTERNATES = ("objects/info/alternates", "objects/info/http-alternates")
 PACKED = "packed-refs"
@@ -72,8 +78,7 @@ def read_fingerprint(checkout: Path) -> tuple[Fingerprint, dict[str, bytes]]:
     Blocking: a few milliseconds, and the time to read the index.  Follows no link out of what it reads
     but that of a whole `hooks` or `info` folder.  Raises `OSError` for what cannot be looked at.
     """
-    git_dir = find_git_dir(checkout)
-    common = _find_common(git_dir)
+    git_dir, common = find_git_places(checkout)
     reading = _Reading(common)
     if not (checkout / ".git").is_dir() or (checkout / ".git").is_symlink():
         reading.take(Part.POINTER, checkout / ".git", ".git")
@@ -98,6 +103,12 @@ def read_fingerprint(checkout: Path) -> tuple[Fingerprint, dict[str, bytes]]:
         index=_read_index(git_dir / "index"),
     )
     return seen, reading.content
+
+
+def find_git_places(checkout: Path) -> tuple[Path, Path]:
+    """Return the git directory of a checkout, and the one that linked worktrees share."""
+    git_dir = find_git_dir(checkout)
+    return git_dir, _find_common(git_dir)
 
 
 def find_git_dir(checkout: Path) -> Path:
@@ -304,8 +315,10 @@ def forget_fingerprint(state_dir: Path, goal_id: GoalId) -> None:
 def restore_repository(state_dir: Path, goal_id: GoalId, checkout: Path) -> tuple[str, ...]:
     """Put back what steers git as it was before, and return the names of what was put back.
 
-    HEAD, refs and the index stay as they are.  What has appeared goes.  Doing it twice does nothing
-    more.  Raises `NotPossibleNow` where what was kept is gone, and `StoreUnwritable`.
+    HEAD, refs and the index stay as they are, but for a replaced object that is new.  What has appeared
+    in the git directory goes.  A file that is only included may be anybody's: it goes nowhere, and what
+    was included before is put back last, where it differs still.  Doing it twice does nothing more.
+    Raises `NotPossibleNow` where something cannot be put back, and `StoreUnwritable`.
     """
     before = read_kept(state_dir, goal_id)
     if before is None:
@@ -313,13 +326,24 @@ def restore_repository(state_dir: Path, goal_id: GoalId, checkout: Path) -> tupl
             f"What was kept of {checkout} before {goal_id} ran is gone, so nothing can be put back: "
             "do it by hand, then answer `mine`."
         )
-    now, _ = read_fingerprint(checkout)
-    names = [change.name for change in find_changes(before, now) if change.steers]
-    known = set(before.files)
-    named = [name for name in dict.fromkeys((*names, *_find_moved(before, now))) if name]
-    for name in sorted(named, key=lambda name: name in known):  # first what is to go
-        _put_back(state_dir, checkout, before, name)
-    return tuple(name for name in named if name in names)
+    restored: dict[str, None] = {}
+    for _ in range(ROUNDS):
+        now, _ = read_fingerprint(checkout)
+        names = _find_steering(before, now)
+        if not names:
+            return tuple(restored)
+        for name in _find_next(before, now, names):
+            _put_back(state_dir, checkout, before, name)
+        restored.update(dict.fromkeys(names))
+    raise NotPossibleNow(
+        f"{', '.join(names[:3])} of {before.common} cannot be put back: do it by hand, then answer "
+        "`mine`."
+    )
+
+
+def _find_steering(before: Fingerprint, now: Fingerprint) -> tuple[str, ...]:
+    steering = (change.name for change in find_changes(before, now) if change.steers)
+    return tuple(dict.fromkeys(steering))
 
 
 def _find_moved(before: Fingerprint, now: Fingerprint) -> Iterator[str]:
@@ -328,24 +352,66 @@ def _find_moved(before: Fingerprint, now: Fingerprint) -> Iterator[str]:
         yield ".git"
 
 
-def _put_back(state_dir: Path, checkout: Path, before: Fingerprint, name: str) -> None:
-    place = checkout / ".git" if name == ".git" else Path(before.common) / name
+def _is_included(name: str, *seen: Fingerprint) -> bool:
+    """Whether git reads a file only because a configuration says so."""
+    parts = {one.files[name].part for one in seen if name in one.files}
+    return parts == {Part.CONFIG} and not OWN_CONFIG.fullmatch(name)
+
+
+def _find_next(before: Fingerprint, now: Fingerprint, names: Iterable[str]) -> list[str]:
+    """Return what is put back next: what is only included when all else is as it was."""
+    found = [name for name in (*names, *_find_moved(before, now)) if name not in before.refs]
+    own = [name for name in dict.fromkeys(found) if not _is_included(name, before, now)]
+    if own:
+        return sorted(own, key=lambda name: _find_turn(name, before))
+    return [name for name in found if name in before.files]
+
+
+def _find_turn(name: str, before: Fingerprint) -> int:
+    """Links first, for what they lead to is not what has to go; then what has to go."""
     seen = before.files.get(name)
-    with writing(place):
-        if seen is None:
-            if place.is_symlink() or place.is_file():
-                place.unlink()
-            return
-        kept = state_dir / FOLDER / CONTENT / seen.sha256
-        if not kept.is_file():
-            raise NotPossibleNow(
-                f"{place} was too large to be kept ({LARGEST >> 20} MiB), so it cannot be put back: "
-                "do it by hand, then answer `mine`."
-            )
-        data = kept.read_bytes()
-        make_dirs(place.parent)
-        if seen.mode == "link":
-            place.unlink(missing_ok=True)
-            place.symlink_to(os.fsdecode(data))
-        else:
-            write_atomic(place, data, seen.bits)
+    if seen is None:
+        return 1
+    return 0 if seen.mode == "link" else 2
+
+
+def _put_back(state_dir: Path, checkout: Path, before: Fingerprint, name: str) -> None:
+    seen = before.files.get(name)
+    root, entry = _find_root(checkout, before, name)
+    place = root / entry
+    try:
+        with writing(place):
+            if seen is None:
+                unlink_inside(root, entry)
+                return
+            kept = state_dir / FOLDER / CONTENT / seen.sha256
+            if not kept.is_file():
+                raise NotPossibleNow(
+                    f"{place} was too large to be kept ({LARGEST >> 20} MiB), so it cannot be put "
+                    "back: do it by hand, then answer `mine`."
+                )
+            data = kept.read_bytes()
+            make_dirs(root)
+            if seen.mode == "link":
+                link_inside(root, entry, os.fsdecode(data))
+            else:
+                replace_inside(root, entry, data, seen.bits)
+    except LeadsOut as error:
+        raise NotPossibleNow(
+            f"{place} leads out of the repository through a link that was not there before, so it is "
+            "left alone: put that link right by hand, then answer `restore` again."
+        ) from error
+
+
+def _find_root(checkout: Path, before: Fingerprint, name: str) -> tuple[Path, str]:
+    """Return the folder that a name must not lead out of, and its path in there."""
+    if name == ".git":
+        return checkout, name
+    path = Path(name)
+    if path.is_absolute():
+        return path.parent, path.name
+    folder = path.parts[0]
+    known = before.files.get(folder)
+    if known is not None and known.mode == "link" and name != folder:  # hooks that lie elsewhere
+        return Path(before.common) / folder, str(path.relative_to(folder))
+    return Path(before.common), name

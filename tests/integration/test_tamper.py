@@ -9,19 +9,25 @@ from pathlib import Path
 
 import pytest
 
-from goal_engine.control import answer_question, cancel_goal
+from goal_engine.control import answer_question, cancel_goal, pause_goal
 from goal_engine.engine import Engine
 from goal_engine.errors import NotPossibleNow, RepositoryUnusable
 from goal_engine.hunks import try_hunks
-from goal_engine.lifecycle import execute_goal, resume_goal
-from goal_engine.moved import find_changes
+from goal_engine.lifecycle import execute_goal, open_vigil, resume_goal
+from goal_engine.metering import Meter
+from goal_engine.moved import Fingerprint, Part, RepositoryChange, Seen, find_changes
 from goal_engine.runtime.fingerprint import (
     keep_fingerprint,
     parse_index,
     read_fingerprint,
     restore_repository,
 )
+from goal_engine.runtime.sandbox import NO_SANDBOX, Sandbox
+from goal_engine.state.events import RepositoryMoved
+from goal_engine.tamper import find_told, is_out_of_reach, make_question
 from goal_engine.types import Decision, GoalId, GoalStatus, TaskStatus
+from goal_engine.verifier.bench import open_bench
+from tests.builders import a_goal
 from tests.integration.projects import FIX, a_plan, a_project, create, fingerprint
 from tests.personal import set_sandbox
 
@@ -154,6 +160,85 @@ def test_what_steers_git_is_found_and_put_back_byte_for_byte(root, tmp_path, way
     assert {name: restored.get(name) for name in files} == files
     assert (root / ".git/config").stat().st_mode & 0o777 == 0o600
     assert restore_repository(tmp_path / "state", GOAL, root) == ()
+
+
+def link_hooks(root: Path, name: str) -> None:
+    """Let the hooks lie in a folder of the person's, outside of the repository."""
+    put(root.parent / name / "pre-commit", f"#!/bin/sh\n# {name}\n", 0o755)
+    hooks = root / ".git/hooks"
+    if hooks.is_symlink():
+        hooks.unlink()
+    else:
+        hooks.rename(root / ".git/hooks-before")
+    hooks.symlink_to(root.parent / name)
+
+
+def include(root: Path, path: str) -> None:
+    git(root, "config", "--add", "include.path", path)
+
+
+def include_an_outside_file(root: Path) -> Path:
+    put(root.parent / "mine.config", "[core]\npager = mine\n")
+    include(root, str(root.parent / "mine.config"))
+    return root.parent / "mine.config"
+
+
+def include_from_inside(root: Path) -> Path:
+    put(root / ".git/mine", "[core]\npager = mine\n")
+    include(root, "mine")
+    return root / ".git/mine"
+
+
+def lead_hooks_to_other_ones(root: Path) -> Path:
+    link_hooks(root, "theirs")
+    put(root.parent / "mine/post-merge", "evil", 0o755)
+    return root.parent / "theirs/pre-commit"
+
+
+KEPT = {
+    "what is included from elsewhere": include_an_outside_file,
+    "what is included from the git directory": include_from_inside,
+    "what other hooks a link leads to": lead_hooks_to_other_ones,
+}
+
+
+@pytest.mark.parametrize("way", KEPT)
+def test_what_may_be_the_persons_own_is_never_removed(root, tmp_path, way):
+    link_hooks(root, "mine")
+    before, content = read_fingerprint(root)
+    keep_fingerprint(tmp_path / "state", GOAL, before, content)
+    path = KEPT[way](root)
+    said = path.read_bytes()
+    assert restore_repository(tmp_path / "state", GOAL, root)
+    assert path.read_bytes() == said
+    assert find_changes(before, read_fingerprint(root)[0]) == ()
+    assert [hook.name for hook in (root.parent / "mine").iterdir()] == ["pre-commit"]
+
+
+def test_what_leads_out_of_the_repository_is_left_alone(root, tmp_path):
+    before, content = read_fingerprint(root)
+    keep_fingerprint(tmp_path / "state", GOAL, before, content)
+    other = root.parent / "other"
+    put(other / "alternates", "/srv/objects\n")
+    (root / ".git/objects/info").rename(root / ".git/objects/info-before")
+    (root / ".git/objects/info").symlink_to(other)
+    with pytest.raises(NotPossibleNow, match="alternates leads out of the repository"):
+        restore_repository(tmp_path / "state", GOAL, root)
+    assert (other / "alternates").read_text() == "/srv/objects\n"
+
+
+def test_a_replaced_object_goes_and_what_cannot_go_is_said(root, tmp_path):
+    git(root, "replace", "HEAD:calc.py", "side:side.py")
+    git(root, "pack-refs", "--all")
+    mine = git(root, "replace").strip()
+    before, content = read_fingerprint(root)
+    keep_fingerprint(tmp_path / "state", GOAL, before, content)
+    git(root, "replace", "HEAD:tests/test_calc.py", "side:side.py")
+    restore_repository(tmp_path / "state", GOAL, root)
+    assert git(root, "replace").split() == [mine]
+    git(root, "replace", "-d", mine)
+    with pytest.raises(NotPossibleNow, match=f"refs/replace/{mine} of .* cannot be put back"):
+        restore_repository(tmp_path / "state", GOAL, root)
 
 
 @pytest.mark.parametrize("doing", PERSONS)
@@ -308,6 +393,12 @@ async def test_what_a_run_changed_that_was_cut_off_is_found_by_the_next(root):
     assert "a run that was cut off" in state.open_questions[0].text
 
 
+async def find_moves(engine, goal_id):
+    entries = await engine.ports.store.entries(goal_id)
+    told = [one for entry in entries for one in entry.events if one.type == "repository.moved"]
+    return [(one.during, change.name, one.asked) for one in told for change in one.changes]
+
+
 async def test_a_goal_that_is_cancelled_tells_what_it_changed(root):
     engine = Engine.open(root)
 
@@ -316,9 +407,100 @@ async def test_a_goal_that_is_cancelled_tells_what_it_changed(root):
 
     state = await begin_and_tamper(engine, root, cancel)
     assert state.status is S.CANCELLED
-    entries = await engine.ports.store.entries(state.goal_id)
-    told = [one for entry in entries for one in entry.events if one.type == "repository.moved"]
-    assert [change.name for one in told for change in one.changes] == ["hooks/post-merge"]
+    assert await find_moves(engine, state.goal_id) == [
+        ("a run that was cancelled", "hooks/post-merge", False)
+    ]
+
+
+async def test_what_moves_beside_a_run_that_is_paused_is_recorded_once(root):
+    engine = Engine.open(root)
+
+    async def pause(goal_id, run):
+        (root / ".git/hooks/post-merge").unlink()
+        git(root, "branch", "meanwhile")
+        await pause_goal(engine.ports, goal_id, ME)
+
+    state = await begin_and_tamper(engine, root, pause)
+    assert state.status is S.PAUSED
+    git(root, "branch", "later")
+    meter = Meter(asyncio.get_running_loop().time)
+    vigil = open_vigil(engine.ports, open_bench(engine.ports, state), meter)
+    assert await vigil.finds_left(state) is None
+    assert await find_moves(engine, state.goal_id) == [
+        ("a run that was paused", "refs/heads/meanwhile", False)
+    ]
+
+
+async def test_what_a_killed_run_moved_is_recorded_by_the_next(root):
+    engine = Engine.open(root)
+    state = await create(engine, a_plan(FIX))
+    before, content = read_fingerprint(root)
+    keep_fingerprint(engine.state_dir, state.goal_id, before, content)
+    git(root, "branch", "meanwhile")
+    done = await execute_goal(engine.ports, state.goal_id)
+    assert done.status is S.READY
+    assert await find_moves(engine, state.goal_id) == [
+        ("a run that was cut off", "refs/heads/meanwhile", False)
+    ]
+
+
+WRITES = {
+    "nothing": ((), True),
+    "the folder that it is in": (("",), True),
+    "another place": (("elsewhere",), True),
+    "the checkout": (("project",), False),
+    "the git directory": (("project/.git",), False),
+    "hooks": (("project/.git/hooks",), False),
+}
+
+
+@pytest.mark.parametrize("case", WRITES)
+def test_whether_anything_of_ours_can_move_a_branch_is_for_the_person_to_say(root, case):
+    names, out_of_reach = WRITES[case]
+    written = tuple(root.parent / name for name in names)
+    sandbox = Sandbox("one", Path("/usr/bin/bwrap"), written=written)
+    assert is_out_of_reach(sandbox, root) is out_of_reach
+    linked = root.parent / "w"  # whose branches are in the other checkout's git directory
+    assert is_out_of_reach(sandbox, linked) is (out_of_reach and names != ("",))
+    assert not is_out_of_reach(NO_SANDBOX, root)
+
+
+def moved(part, name, what="is other", *, steers):
+    return RepositoryChange(part=part, name=name, what=what, steers=steers)
+
+
+STEERING = moved(Part.CONFIG, "config", "says: core.pager = 'evil'", steers=True)
+TRACKED = moved(Part.CONFIG, "config", "says: branch.mine.remote = 'o'", steers=False)
+STAGED = moved(Part.INDEX, "index", steers=False)
+
+
+def test_who_is_asked_is_told_what_of_theirs_would_be_put_back():
+    changes = (STEERING, STAGED, TRACKED)
+    assert find_told(changes, own=False) == changes
+    assert find_told(changes, own=True) == (STEERING, TRACKED)
+    assert find_told((STAGED, TRACKED), own=True) == ()
+    told = RepositoryMoved(changes=changes, during="task fix")
+    text = make_question(a_goal(), told).text
+    assert "config says: branch.mine.remote = 'o'" in text
+    assert (
+        "to put config back as it was (index stays as it is: `git reflog` shows what was)" in text
+    )
+    assert "(with every setting named here, a remote or branch of yours too)" in text
+
+
+def test_settings_that_are_too_many_are_told_by_their_sections():
+    before = Seen(part=Part.CONFIG, sha256="1" * 64, mode="file")
+    settings = {f"a{number}.x": ("1",) for number in range(6)} | {
+        "remote.up.url": ("u",),
+        "remote.up.fetch": ("f",),
+    }
+    after = before.changed(sha256="2" * 64, settings=settings)
+    (change,) = find_changes(a_fingerprint(before), a_fingerprint(after))
+    assert change.what.endswith("a5.x = '1' and 2 more, of remote.up")
+
+
+def a_fingerprint(config):
+    return Fingerprint(git_dir="/r", common="/r", files={"config": config}, refs={}, index="1" * 64)
 
 
 async def test_hunks_are_not_recorded_beside_tampering(root):
