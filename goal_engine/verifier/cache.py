@@ -25,6 +25,7 @@ from goal_engine.proof.gate import GateResult, GateSpec, GateStage, TestFailure
 from goal_engine.runtime.atomic import make_dirs, write_atomic
 from goal_engine.runtime.environment import Environment
 from goal_engine.runtime.process import clean_environment
+from goal_engine.runtime.sandbox import Sandbox
 from goal_engine.types import Frozen
 
 FORMAT = 1
@@ -98,7 +99,9 @@ class GateCache:
         return [Path(path) for _, path in sorted(entries, reverse=True)]
 
 
-def find_key(spec: GateSpec, tree: str, environment: Environment, workspace: Path) -> str:
+def find_key(
+    spec: GateSpec, tree: str, environment: Environment, workspace: Path, sandbox: Sandbox
+) -> str:
     """Return the name of what `spec` says of `tree` there: of all that could change its answer.
 
     Lock files are part of the tree; what was put beside it into `workspace` counts by content, and
@@ -118,6 +121,7 @@ def find_key(spec: GateSpec, tree: str, environment: Environment, workspace: Pat
         "notes": environment.notes,
         "beside": {str(path.relative_to(workspace)): _digest(path) for path in places},
         "platform": platform.platform(),
+        "sandbox": [sandbox.said, *map(str, sandbox.shown), "", *map(str, sandbox.written)],
     }
     return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
 

@@ -16,6 +16,7 @@ from goal_engine.inline_tests import may_have_tests, swap_tests
 from goal_engine.ports import Ports
 from goal_engine.proof.gate import GateReport, GateResult, GateSpec, GateStage, TestFailure
 from goal_engine.runtime.environment import Environment
+from goal_engine.runtime.sandbox import Sandbox
 from goal_engine.runtime.signing_key import read_signing_seed
 from goal_engine.runtime.threads import in_thread
 from goal_engine.seeding import Seeding
@@ -55,7 +56,7 @@ async def run_stage(
         async with groups.get(spec.group, nullcontext()), slots, bench.door.step():
             await ports.transact(state.goal_id, Record((begun(spec),)))
             confirm = spec.confirm if stage is GateStage.PROVING and spec.name in bound else 0
-            memory = await in_thread(open_memory, ports, spec, stage, tree)
+            memory = await in_thread(open_memory, ports, spec, stage, tree, bench.sandbox)
             ran = await settle_gate(
                 bench, spec, stage, tree, commit, confirm, memory.recall if memory else None
             )
@@ -85,11 +86,12 @@ class Memory:
     cache: GateCache
     spec: GateSpec
     tree: str
+    sandbox: Sandbox
     key: str = ""
 
     def recall(self, environment: Environment, workspace: Path) -> GateRunOutput | None:
         """Return an answer for this environment that was seen before; blocking."""
-        self.key = find_key(self.spec, self.tree, environment, workspace)
+        self.key = find_key(self.spec, self.tree, environment, workspace, self.sandbox)
         known = self.cache.read(self.key)
         if known is None or (known.result.gate, known.result.tree) != (self.spec.name, self.tree):
             return None
@@ -104,7 +106,9 @@ class Memory:
             self.cache.write(self.key, kept)
 
 
-def open_memory(ports: Ports, spec: GateSpec, stage: GateStage, tree: str) -> Memory | None:
+def open_memory(
+    ports: Ports, spec: GateSpec, stage: GateStage, tree: str, sandbox: Sandbox
+) -> Memory | None:
     """Return the memory of a gate, `None` where it may not answer from there; blocking."""
     if stage not in STAGES or not spec.cache:
         return None
@@ -113,7 +117,7 @@ def open_memory(ports: Ports, spec: GateSpec, stage: GateStage, tree: str) -> Me
     except StoreUnwritable:
         return None
     cache = GateCache(ports.find_state_dir() / "gates", seed, ports.clock.now())
-    return Memory(cache, spec, tree)
+    return Memory(cache, spec, tree, sandbox)
 
 
 async def record(

@@ -459,7 +459,7 @@ def test_a_secret_is_hidden_where_a_variable_puts_it(
     assert ground.home / "packages" / "credentials.toml" in found
 
 
-async def test_a_gate_that_may_not_write_says_what_would_let_it(
+async def test_a_gate_that_may_not_write_says_what_would_let_it_and_is_asked_again_once_it_may(
     tmp_path: Path, config: Path
 ) -> None:
     cache = Path.home() / "cache"
@@ -473,12 +473,14 @@ async def test_a_gate_that_may_not_write_says_what_would_let_it(
         for wanted, green in ((), False), ((cache,), True):
             set_sandbox(config, "auto", writes=wanted)
             state = await run(engine, a_plan(FIX))
-            (said,) = {
-                one.result.message
+            said = {
+                one.result.stage: one.result.message
                 for one in state.gates_run.values()
-                if one.result.gate == "caches" and one.result.stage == "proving"
+                if one.result.gate == "caches"
             }
-            assert ("`sandbox_writes` in settings.toml" in said) is not green
+            for stage in ("baseline", "proving"):
+                told = "`sandbox_writes` in settings.toml" in said[GateStage(stage)]
+                assert told is not green, stage
     finally:
         engine.close()
 
@@ -493,7 +495,7 @@ test "$UV_CACHE_DIR" = mine && mkdir -p "$GOCACHE/ab" && echo x > "$GOCACHE/{ENT
 ''']
 env = {{ UV_CACHE_DIR = "mine" }}
 """
-PLANTS = """, { run = ["sh", "-c", "mkdir -p $GOCACHE/ab; echo y > $GOCACHE/ab/planted"] }"""
+FILLS = """, { run = ["sh", "-c", "mkdir -p $GOCACHE/ab; echo y > $GOCACHE/ab/planted"] }"""
 
 
 async def test_no_gate_finds_in_go_s_cache_what_a_worker_put_there_but_what_the_base_compiled(
@@ -504,7 +506,7 @@ async def test_no_gate_finds_in_go_s_cache_what_a_worker_put_there_but_what_the_
         a_project(tmp_path / "project", **{"goalproof.toml": GATE_TABLE + COMPILES})
     )
     try:
-        state = await run(engine, a_plan(FIX + PLANTS))
+        state = await run(engine, a_plan(FIX + FILLS))
         read = engine.ports.store.read_object
         ran = {
             one.result.stage: one.result.log and await read(one.result.log)
