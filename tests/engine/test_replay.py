@@ -53,7 +53,7 @@ def test_two_moments_are_told_apart():
     story = told(start=2, end=4)
     assert [moment.seq for moment in story.moments] == [3, 4]
     assert {one.path for one in story.differences} == {
-        "status", "tasks.fix.attempts", "tasks.fix.base", "pause_reason",
+        "status", "tasks.fix.attempts", "tasks.fix.base", "pause_reason", "confined",
     }  # fmt: skip
     assert told(start=4, end=4).differences == () and told(start=4, end=4).moments == ()
 
