@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 HIDDEN = {
     *range(0x20),
     *range(0x7F, 0xA0),
@@ -16,6 +18,10 @@ HIDDEN = {
 }
 """Control, bidi, zero-width, tag and surrogate code points."""
 
+WORKFLOW = re.compile(r"^([^\S\n]*):(?=:)|##(?=\[)", re.MULTILINE)
+"""Where a line begins that a forge's runner would obey, wherever we run in one."""
+_STRAY = re.compile(r"\x1b(?!\[[0-9;]*m)")
+_SHEET = dict.fromkeys(HIDDEN - {0x09, 0x0A, 0x1B})
 _TEXT = dict.fromkeys(HIDDEN - {0x09, 0x0A})
 _LINE = dict.fromkeys(HIDDEN)
 _SHOWN = {point: f"\\x{point:02x}" if point < 0x100 else f"\\u{point:04x}" for point in HIDDEN}
@@ -29,6 +35,12 @@ def plain_text(text: str) -> str:
 def plain_line(text: str) -> str:
     """Return `text` as one line without what a terminal would obey."""
     return " ".join(text.replace("\n", " ").replace("\t", " ").translate(_LINE).split())
+
+
+def plain_sheet(text: str) -> str:
+    """Return all that we print without what a terminal would obey, but for colours, or a workflow."""
+    plain = _STRAY.sub("", text.translate(_SHEET))
+    return WORKFLOW.sub(lambda found: "# # " if found[1] is None else f"{found[1]}: ", plain)
 
 
 def visible_line(text: str) -> str:

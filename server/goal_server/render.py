@@ -16,7 +16,7 @@ import click
 from goal_engine.conflicts import say_others
 from goal_server import results as r
 from goal_server.moments import say_moment, say_ms, say_time, say_took
-from goal_server.plain import plain_line, plain_text
+from goal_server.plain import plain_line, plain_sheet, plain_text
 
 COLOURS = {
     "ready": "green",
@@ -54,7 +54,8 @@ RECOVERED = (
 def render_result(result: r.View) -> str:
     """Return the text for any result, with a newline at its end."""
     render = RENDERERS[type(result)]
-    return "\n".join(render(result)) + "\n"
+    text = "\n".join(render(result)) + "\n"
+    return text if isinstance(result, r.LogView | r.DiffView) else plain_sheet(text)
 
 
 def _goal(goal: r.GoalView) -> Iterator[str]:
@@ -110,7 +111,7 @@ def _goal(goal: r.GoalView) -> Iterator[str]:
     if goal.branch:
         yield f"branch  {plain_line(goal.branch)}"
     if goal.next:
-        yield from ("", "Next:", *(f"  {step}" for step in goal.next))
+        yield from ("", "Next:", *(f"  {plain_line(step)}" for step in goal.next))
 
 
 def _conflict(conflict: r.ConflictView) -> Iterator[str]:
@@ -218,7 +219,7 @@ def _replay(told: r.ReplayView) -> Iterator[str]:
 
 
 def _differences(told: r.ReplayView) -> Iterator[str]:
-    yield from (one.text for one in told.differences or ())
+    yield from (plain_line(one.text) for one in told.differences or ())
     if told.more:
         yield f"and {told.more} more"
     if not told.differences:
@@ -308,7 +309,7 @@ def _review(review: r.ReviewView) -> Iterator[str]:
                 yield from _wrap(text, f"  {label}  ")
         yield from _wrap(section.next, "  next  ") if section.next else ()
     if review.next:
-        yield from ("", "Next:", *(f"  {step}" for step in review.next))
+        yield from ("", "Next:", *(f"  {plain_line(step)}" for step in review.next))
 
 
 def _finding(found: r.FindingView) -> tuple[str, ...]:
