@@ -1,13 +1,14 @@
 """What set-up commands read, where that is known: only then does a lock file say what they make.
 
 An installer that is named here with all its words reads its lock file and manifests.  Everything else
-may read the whole tree, and is taken to.
+may read the whole tree, and is taken to: scripts of the packages that it installs, too.
 """
 
 from __future__ import annotations
 
 import json
 import re
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -36,11 +37,19 @@ class Installer:
     reads: tuple[str, ...]
     needs: frozenset[str] = frozenset()
     """One of these has to be among the words: else it may change the lock file."""
+    locks: tuple[str, ...] = ()
+    """Lock files that say of each package whether installing it runs a script."""
 
 
 _npm = frozenset({"--ignore-scripts", "--no-audit", "--no-fund", "--prefer-offline", "--offline"})
+_npm_locks = ("package-lock.json", "npm-shrinkwrap.json")
+QUIETLY = frozenset({"--ignore-scripts", "--mode=skip-build"})
+"""With one of these an installer runs no scripts."""
+SCRIPTED = re.compile(rb'"hasInstallScript"')
+BUILT = "binding.gyp"
+"""With this file beside its manifest a package is compiled, though it names no script."""
 INSTALLERS = (
-    Installer(("npm", "ci"), _npm, (*NODE, "package-lock.json", "npm-shrinkwrap.json")),
+    Installer(("npm", "ci"), _npm, (*NODE, *_npm_locks), locks=_npm_locks),
     Installer(
         ("pnpm", "install"),
         _npm | {"--frozen-lockfile"},
@@ -49,19 +58,41 @@ INSTALLERS = (
     ),
     Installer(
         ("yarn", "install"),
-        _npm | {"--frozen-lockfile", "--immutable"},
+        _npm | {"--frozen-lockfile", "--immutable", "--mode=skip-build"},
         (*NODE, "yarn.lock", ".yarnrc", ".yarnrc.yml", ".yarn/**"),
         frozenset({"--frozen-lockfile", "--immutable"}),
     ),
 )
 QUIET = frozenset({"-q", "--quiet", "--silent", "-s", "--no-progress"})
-REQUIREMENTS = (
-    ("pip", "install"),
-    ("python", "-m", "pip", "install"),
-    ("python3", "-m", "pip", "install"),
-    ("uv", "pip", "install"),
-)
-"""Commands that install what a file lists, `-r FILE`."""
+_uv = ("pyproject.toml", "uv.toml", ".python-version")
+REQUIREMENTS: dict[tuple[str, ...], tuple[str, ...]] = {
+    ("pip", "install"): (),
+    ("python", "-m", "pip", "install"): (),
+    ("python3", "-m", "pip", "install"): (),
+    ("uv", "pip", "install"): _uv,
+}
+"""Commands that install what a file lists, `-r FILE`, and what else they read."""
+STARTED = frozenset({"pip", "sitecustomize", "usercustomize"})
+"""Modules that a Python which installs runs, found in the project first where that is installed in place."""
+MODULE = re.compile(r"(?:^|/)([A-Za-z_]\w*)(?:\.pyc?|\.[\w-]*\.?so|/__init__\.[\w.-]+)$")
+
+OWN_CACHES = {
+    "npm_config_cache": "npm",
+    "npm_config_store_dir": "pnpm",
+    "YARN_GLOBAL_FOLDER": "yarn",
+    "BUN_INSTALL_CACHE_DIR": "bun",
+    "PIP_CACHE_DIR": "pip",
+    "UV_CACHE_DIR": "uv",
+    "POETRY_CACHE_DIR": "poetry",
+    "GOMODCACHE": "go",
+    "CARGO_HOME": "cargo",
+    "GRADLE_USER_HOME": "gradle",
+    "NUGET_PACKAGES": "nuget",
+    "COMPOSER_CACHE_DIR": "composer",
+    "PLAYWRIGHT_BROWSERS_PATH": "playwright",
+    "PRE_COMMIT_HOME": "pre-commit",
+}
+"""Variables that tell package managers where they keep what they fetch, and a folder's name for each."""
 
 
 def find_read(
@@ -81,18 +112,42 @@ def find_read(
 
 
 def _find_one(argv: tuple[str, ...], names: tuple[str, ...], read: Read) -> set[str] | None:
-    for words in REQUIREMENTS:
+    for words, more in REQUIREMENTS.items():
         if _starts(argv, words):
-            return _find_requirements(argv[len(words) :], names, read)
+            listed = _find_requirements(argv[len(words) :], names, read)
+            if listed is None or _shadows(names, beside="-m" in words):
+                return None
+            return listed | {name for name in names if name in more}
     for installer in INSTALLERS:
         rest = set(argv[len(installer.words) :]) - QUIET
         fits = _starts(argv, installer.words) and rest <= installer.more
         if fits and (not installer.needs or rest & installer.needs):
             found = {name for name in names if any(_matches(name, g) for g in installer.reads)}
             manifests = [name for name in found if name.rpartition("/")[2] == "package.json"]
-            quiet = "--ignore-scripts" in rest
+            quiet = bool(rest & QUIETLY)
+            if not quiet and not _runs_nothing(installer, names, read):
+                return None
             return found if all(_is_plain(read(name), quiet) for name in manifests) else None
     return None
+
+
+def _runs_nothing(installer: Installer, names: tuple[str, ...], read: Read) -> bool:
+    """Whether no package that is installed runs a script, which may read anything; in doubt one does."""
+    locks = [name for name in names if name in installer.locks]
+    built = any(name.rpartition("/")[2] == BUILT for name in names)
+    return bool(locks) and not built and not any(SCRIPTED.search(read(n) or b"") for n in locks)
+
+
+def _shadows(names: tuple[str, ...], *, beside: bool) -> bool:
+    """Whether the tree has a module that an installing Python may run instead of its own.
+
+    With `-m` (`beside`) the folder it runs in comes first of all, before the standard library.
+    """
+    found = [match for match in map(MODULE.search, names) if match]
+    top = {match[1] for match in found if match.start() == 0} if beside else set[str]()
+    return not STARTED.isdisjoint(match[1] for match in found) or bool(
+        top & sys.stdlib_module_names
+    )
 
 
 def _starts(argv: tuple[str, ...], words: tuple[str, ...]) -> bool:

@@ -276,6 +276,7 @@ def _open(
     evidence = EvidenceRepository.open(scratch / "evidence", status.git_dir)
     bench = Workbench(
         repository=evidence,
+        base=proof.base_tree,
         checkout=status.root,
         state_dir=scratch,
         folder=scratch / "workspaces",

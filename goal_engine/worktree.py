@@ -22,6 +22,7 @@ from collections.abc import (
 )
 from contextlib import AbstractContextManager, asynccontextmanager, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path, PurePosixPath
 from time import perf_counter
 from typing import Literal
@@ -36,7 +37,7 @@ from goal_engine.errors import (
     ToolMissing,
 )
 from goal_engine.evidence import GoalGitEvidence
-from goal_engine.installers import find_read
+from goal_engine.installers import OWN_CACHES, find_read
 from goal_engine.redaction import Redactor
 from goal_engine.runtime.cargo import view_cargo
 from goal_engine.runtime.door import Door
@@ -94,6 +95,8 @@ from goal_engine.types import GoalId, Person
 
 SETUP_SECONDS = 1800.0
 """After which a set-up command is killed."""
+OTHERS = "; with a gate's rights and not kept, as the tree is not the one that the goal began with"
+"""What is said of set-up commands that ran on what a worker may have changed."""
 LINES_SHOWN = 12
 """Lines of a failed one's output that are quoted."""
 
@@ -146,6 +149,8 @@ class SetUp:
     how: Literal["ran", "kept"] = "ran"
     said: str = ""
     """What became of what they made, the same for all workspaces that it is made for."""
+    variables: Mapping[str, str] = field(default_factory=dict)
+    """Where they put what gates need as well."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +182,8 @@ class Workbench:
     """Those of the base, whose files gates may need."""
     large: Mapping[str, Pointer] = field(default_factory=dict)
     """What Git LFS keeps of the base, by the names that the checkout has it under."""
+    base: str = ""
+    """The tree that the goal began with: the person's.  On others set-up commands have a gate's rights."""
     tracked: frozenset[str] = frozenset()
     """Paths of the base: what is tracked is never copied, or a deleted file would come back."""
     ports: Path | None = None
@@ -360,17 +367,19 @@ class Workbench:
             exclude=(*view.exclude, *made.places),
             notes=(*view.notes, f"set up with {commands}{made.said}"),
             key=key,
+            variables={**view.variables, **made.variables},
             seeding=(*view.seeding, part),
         )
 
     async def _make_ready(self, workspace: Path, commit: str, view: Environment) -> SetUp:
         """Put what the commands made before into a workspace, or run them and keep what they make.
 
-        Kept is only what was made in a workspace that nobody had worked in.
+        Kept is only what was made of the person's own tree, in a workspace that nobody had worked in.
         """
+        own = await in_thread(self.repository.tree_of, commit) == self.base
         standing = self.standing.get(workspace)
         if self.kept is None or standing is None or not standing.fresh:
-            return SetUp(await self._run_setup(workspace, commit, view))
+            return await self._run_setup(workspace, commit, view, own=own)
         key = await in_thread(self._find_set_up_key, workspace, commit, view)
         place = workspace.resolve()
         roots = (place, find_beside(place))
@@ -380,10 +389,14 @@ class Workbench:
             said = f"; what they made is kept as {key[:12]}"
             if found is not None:
                 return SetUp(found.places, "kept", said)
-            before = await in_thread(look, roots)
-            places = await self._run_setup(workspace, commit, view)
-            why = await in_thread(self.kept.keep, key, roots, before, places)
-            return SetUp(places, said=f"; not kept for the next workspace: {why}" if why else said)
+            if own:
+                before = await in_thread(look, roots)
+                made = await self._run_setup(workspace, commit, view, own=True)
+                why = await in_thread(self.kept.keep, key, roots, before, made.places)
+                return replace(
+                    made, said=f"; not kept for the next workspace: {why}" if why else said
+                )
+        return await self._run_setup(workspace, commit, view, own=False)
 
     def _find_set_up_key(self, workspace: Path, commit: str, view: Environment) -> str:
         """Return the name of what the commands make of all that can change it."""
@@ -409,14 +422,22 @@ class Workbench:
             )
         )
 
-    async def _run_setup(self, workspace: Path, commit: str, view: Environment) -> tuple[str, ...]:
-        """Run the commands and return the paths of what they made."""
+    async def _run_setup(
+        self, workspace: Path, commit: str, view: Environment, *, own: bool
+    ) -> SetUp:
+        """Run the commands: on the person's `own` tree with what fetches packages, else as a gate runs.
+
+        What they run of a tree is anybody's.  So others' get no registry's login, and caches that are
+        this workspace's alone.
+        """
+        caches = {} if own else await in_thread(_make_caches, workspace)
         before = await in_thread(self.repository.snapshot, workspace, commit, view.exclude)
-        log, variables = workspace.with_name(f"{workspace.name}.set-up.log"), view.variables
-        sandbox = await in_thread(self.confine, SETUP, workspace)
+        log = workspace.with_name(f"{workspace.name}.set-up.log")
+        profile = SETUP if own else GATE
+        sandbox = await in_thread(partial(self.confine, profile, workspace, sets=caches))
         try:
             for argv in self.setup:
-                env = clean_environment(variables)
+                env = clean_environment({**view.variables, **caches})
                 async with redacting(log, self.redactor) as raw:
                     ended = await run_process(
                         argv,
@@ -428,7 +449,8 @@ class Workbench:
                         sandbox=sandbox,
                     )
                 if ended.exit_code != 0:
-                    raise EnvironmentUnusable(_say_failed(argv, ended.exit_code, log.read_bytes()))
+                    said = _say_failed(argv, ended.exit_code, log.read_bytes(), own=own)
+                    raise EnvironmentUnusable(said)
         finally:
             log.unlink(missing_ok=True)
         after = await in_thread(self.repository.snapshot, workspace, commit, view.exclude)
@@ -443,7 +465,9 @@ class Workbench:
             )
         there = await in_thread(self.repository.list_files, before)
         new = (file.path for file in found.files if file.status in ("A", "C"))
-        return find_new_places(new, there)
+        filled = {name: path for name, path in caches.items() if Path(path).is_dir()}
+        places = find_new_places(new, there)
+        return SetUp(places, said="" if own else OTHERS, variables=filled)
 
     def _copy_wanted(self, workspace: Path) -> Iterator[tuple[str, int]]:
         """Copy the untracked files that the configuration says gates need; yield path and size."""
@@ -527,13 +551,26 @@ class Workbench:
         remove_workspace(self.repository, path)
 
 
-def _say_failed(argv: Sequence[str], code: int | None, output: bytes) -> str:
+def _make_caches(workspace: Path) -> dict[str, str]:
+    """Return where package managers keep what they fetch for one workspace, for as long as it stands."""
+    folder = find_beside(workspace) / "caches"
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return {variable: str(folder / name) for variable, name in OWN_CACHES.items()}
+
+
+def _say_failed(argv: Sequence[str], code: int | None, output: bytes, *, own: bool) -> str:
     lines = [line.strip() for line in output.decode("utf-8", "replace").splitlines()]
     said = " | ".join([line for line in lines if line][-LINES_SHOWN:])[-800:] or "nothing"
     how = f"was killed after {SETUP_SECONDS:g} s" if code is None else f"ended with {code}"
+    others = (
+        "It ran without the logins of registries and with empty caches, as the tree is not the one that "
+        "the goal began with; what `npm ci --ignore-scripts` and its like make there is kept and used "
+        "while their lock file stays as it is. "
+    )
     return (
-        f"The set-up command `{shlex.join(argv)}` {how}; its last words: {said}. Repair that, or "
-        "correct `[workspace] setup` in goalproof.toml and make the goal anew."
+        f"The set-up command `{shlex.join(argv)}` {how}; its last words: {said}. "
+        f"{'' if own else others}Repair that, or correct `[workspace] setup` in goalproof.toml and make "
+        "the goal anew."
     )
 
 

@@ -34,7 +34,8 @@ from goal_engine.types import Frozen
 
 SET_UPS = "set-ups"
 """The folder of them, in the state directory of a workspace."""
-FORMAT = 1
+FORMAT = 2
+"""Before it was 2, what was made of a worker's tree was kept as well."""
 MOST_FILES = 200_000
 MOST_BYTES = 2 << 30
 """Of one set-up; a larger one runs in each workspace."""

@@ -33,6 +33,7 @@ def open_bench(ports: Ports, state: GoalState) -> Workbench:
     settings = read_personal_settings()
     return Workbench(
         repository=repository,
+        base=base,
         tracked=frozenset(files),
         checkout=ports.checkout,
         state_dir=ports.find_state_dir(),

@@ -594,6 +594,48 @@ Path(site.getsitepackages()[0], "planted.pth").write_text(f"import sys; exec({{a
 """A set-up command after which the view's Python writes to the checkout whenever it starts."""
 
 
+FETCHES = """
+from pathlib import Path
+
+def attempt(act):
+    try:
+        return bool(act())
+    except OSError:
+        return False
+
+login = attempt(lambda: (Path.home() / ".npmrc").read_text())
+cache = attempt(lambda: (Path.home() / ".npm" / "more").write_text("x"))
+Path("told.txt").write_text(f"login {login}, cache {cache}")
+"""
+"""A set-up command that tells what of the person's it can use to fetch packages."""
+
+
+async def test_only_the_persons_tree_is_set_up_with_the_logins_of_registries(
+    tmp_path: Path, config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = tmp_path / "home"
+    (home / ".npm").mkdir(parents=True)
+    (home / ".npmrc").write_text("secret")
+    shutil.copy(Path.home() / ".gitconfig", home)
+    monkeypatch.setenv("HOME", str(home))
+    set_sandbox(config, "required")
+    setup = '[workspace]\nsetup = [["python3", "prepare.py"]]\n'
+    files = {"prepare.py": FETCHES, "goalproof.toml": GATE_TABLE + setup}
+    engine = Engine.open(a_project(tmp_path / "project", **files))
+    state = await create(engine, a_plan(FIX))
+    bench, base = open_bench(engine.ports, state), state.created.base_commit
+    async with bench.workspace("one", base) as workspace:
+        await bench.environment(workspace, base)
+        assert (workspace / "told.txt").read_text() == "login True, cache True"
+        (workspace / "told.txt").unlink()
+        (workspace / "prepare.py").write_text(f"{FETCHES}\n# a worker's")
+        changed = bench.commit(bench.repository.snapshot(workspace, base), base, "changed")
+    async with bench.workspace("two", changed) as workspace:
+        await bench.environment(workspace, changed)
+        assert (workspace / "told.txt").read_text() == "login False, cache False"
+    engine.close()
+
+
 @pytest.fixture
 async def planted(tmp_path: Path, config: Path) -> AsyncIterator[tuple[Workbench, GoalState, Path]]:
     set_sandbox(config, "required")

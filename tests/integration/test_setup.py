@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -22,13 +23,14 @@ from goal_engine.reverify import ReverifyOutcome, inspect_bundle, plan_commands,
 from goal_engine.state.events import JournalEntry
 from goal_engine.state.model import GoalState
 from goal_engine.types import Decision, GoalStatus
+from goal_engine.verifier.bench import open_bench
 from goal_engine.worktree import find_new_places
 from goal_server import operations
 from goal_server import parameters as p
 from goal_server.goal_page import render_goal_page
 from goal_server.operations import Context
 from goal_server.results import render_goal
-from tests.integration.projects import FIX, GATE, a_plan, a_project, fingerprint
+from tests.integration.projects import FIX, GATE, a_plan, a_project, create, fingerprint
 
 pytestmark = pytest.mark.one_python
 
@@ -89,8 +91,10 @@ def proven(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Pat
                 ("files", "python", "set-up")
             }
             how = [part.how for one in cost for part in one if part.part == "set-up"]
-            assert (how.count("ran"), runs.read_text()) == (2, "xx")  # for the base, for the result
-            assert how.count("kept") >= 3
+            assert how.count("kept") == 2  # where the base's files are, but for the first time
+            assert (
+                runs.read_text() == "xxxx"
+            )  # and on the result for each gate and its confirmation
             page = render_goal_page(render_goal(state, None))
             assert "## Workspaces" in page and "gate uses | files " in page
             return await resolve_goal_proof(engine.ports, state.goal_id)
@@ -120,7 +124,53 @@ def test_what_was_set_up_is_told_alike_whether_it_ran_or_was_kept(
         (run.tree, note) for run in proof.runs for note in run.notes if note.startswith("set up")
     }
     assert len({tree for tree, _ in said}) == len(said) == 2
-    assert all("; what they made is kept as " in note for _, note in said)
+    kept, run = "; what they made is kept as ", "; with a gate's rights and not kept"
+    assert all((kept if tree == proof.base_tree else run) in note for tree, note in said)
+
+
+NPM = """#!/bin/sh
+mkdir -p node_modules && cp package-lock.json node_modules/lock && echo $npm_config_cache >> "$RUNS"
+"""
+
+
+async def test_only_what_was_made_of_the_persons_tree_is_kept_and_only_for_what_reads_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another tree's commands could leave what the next gate of the base would then believe."""
+    npm, runs = tmp_path / "bin" / "npm", tmp_path / "runs"
+    npm.parent.mkdir()
+    npm.write_text(NPM.replace("$RUNS", str(runs)))
+    npm.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{npm.parent}:{os.environ['PATH']}")
+    setup = '[workspace]\nsetup = [["npm", "ci"]]\n'
+    files = {"goalproof.toml": GATE + setup, "package.json": "{}", "package-lock.json": "{}"}
+    files[".gitignore"] = "node_modules/\n"
+    engine = Engine.open(a_project(tmp_path / "project", **files))
+    state = await create(engine, a_plan(FIX))
+    bench, base = open_bench(engine.ports, state), state.created.base_commit
+
+    async def set_up(commit: str, lock: str = "{}") -> tuple[str, str]:
+        async with bench.workspace("one", commit) as workspace:
+            view = await bench.environment(workspace, commit)
+            assert (workspace / "node_modules" / "lock").read_text() == lock
+            (part,) = (one for one in view.seeding if one.part == "set-up")
+            ran = runs.read_text().splitlines()
+            return part.how, ran[-1].replace(str(workspace), "<here>")
+
+    async def change(name: str, text: str) -> str:
+        async with bench.workspace("changed", base) as workspace:
+            (workspace / name).write_text(text)
+            return bench.commit(bench.repository.snapshot(workspace, base), base, "changed")
+
+    lock = '{"own": 1}'
+    locked, own = await change("package-lock.json", lock), ("ran", "<here>.env/caches/npm")
+    for _ in range(2):  # what is made of a worker's lock file is made each time
+        assert await set_up(locked, lock) == own
+    assert await set_up(base) == ("ran", "")
+    assert await set_up(base) == ("kept", "")
+    assert await set_up(await change("calc.py", "")) == ("kept", "")
+    assert await set_up(locked, lock) == own
+    engine.close()
 
 
 async def test_where_the_person_says_so_every_workspace_is_set_up_anew(tmp_path: Path) -> None:
@@ -315,8 +365,6 @@ async def test_programs_of_an_environment_that_is_named_go_first(tmp_path: Path)
     gate = '[[gate]]\nname = "special"\nargv = ["special-tool"]\n'
     project = a_project(tmp_path / "project", **{"goalproof.toml": GATE + gate})
     with pytest.MonkeyPatch.context() as patch:
-        import os
-
         patch.setenv("PATH", f"{tools}{os.pathsep}{os.environ['PATH']}")
         engine = Engine.open(project)
         state = await run_prepared(engine)
