@@ -59,8 +59,8 @@ class WorkerTurn:
     """Hides the person's secrets in what it prints."""
     tried: tuple[str, ...] = ()
     """What the repairs before this one came to, a sentence each."""
-    confine: Callable[..., tuple[str, ...]] = lambda *_: ()
-    """Returns the sandbox of a command, which may write to the paths given as well; blocking."""
+    confine: Callable[..., tuple[str, ...]] = lambda *_, **__: ()
+    """Returns the sandbox of a command, to which an agent's own may be `lent`; blocking."""
     report: Callable[[Spend], None] = lambda _: None
     """Told, by a worker that can, what the turn has used by now, in all; it may be stopped for that."""
 

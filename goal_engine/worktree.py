@@ -39,6 +39,7 @@ from goal_engine.errors import (
 from goal_engine.evidence import GoalGitEvidence
 from goal_engine.installers import OWN_CACHES, find_read
 from goal_engine.redaction import Redactor
+from goal_engine.runtime.belongings import Belongings
 from goal_engine.runtime.cargo import view_cargo
 from goal_engine.runtime.door import Door
 from goal_engine.runtime.environment import (
@@ -293,11 +294,17 @@ class Workbench:
             keep_go_cache(find_beside(workspace), self.folder / SEED)
 
     def confine(
-        self, profile: Profile, workspace: Path, *writable: Path, sets: Collection[str] = ()
+        self,
+        profile: Profile,
+        workspace: Path,
+        *writable: Path,
+        sets: Collection[str] = (),
+        lent: Belongings = Belongings(),  # noqa: B008 frozen
     ) -> tuple[str, ...]:
         """Return the sandbox of a command in `workspace`, which may also write to `writable`; blocking.
 
-        `sets` are the names of variables that it has a value for, which stays.
+        `sets` are the names of variables that it has a value for, which stays; `lent` is what an agent
+        has of its own.
         """
         if self.sandbox.program is None:
             return ()
@@ -319,6 +326,7 @@ class Workbench:
             logins=self.logins,
             writable=(workspace, beside, *writable),
             own=find_own(),
+            lent=lent,
             go_cache=find_go_cache(beside),
         )
         return confine(self.sandbox, profile, ground, sets)

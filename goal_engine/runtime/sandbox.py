@@ -19,6 +19,7 @@ from enum import IntEnum
 from functools import cache
 from pathlib import Path
 
+from goal_engine.runtime.belongings import Belongings
 from goal_engine.runtime.config import config_dir, state_dir
 from goal_engine.runtime.personal import PersonalSettings
 
@@ -135,6 +136,8 @@ class Place:
     how: How
     folder: bool = True
     """Whether it is a folder; of anything else only whether it can be read is decided."""
+    source: Path | None = None
+    """What is seen there instead of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +175,8 @@ class Ground:
     writable: tuple[Path, ...]
     own: tuple[Path, ...]
     """Folders that are empty and the command's alone: `/tmp` and the like."""
+    lent: Belongings = Belongings()
+    """What is the command's own of the home folder."""
     go_cache: Path = Path("/tmp/go-build")
     """In a folder that is writable: Go cannot do without, and the person's is linked into their programs."""
 
@@ -302,11 +307,12 @@ def find_places(
     wanted = {
         How.READ: (home, *settings, *ground.readable),
         How.HIDE: (*hidden, *ground.hidden, ground.checkout, ground.checkout / ".goalproof"),
-        How.SHOW: shown,
-        How.OWN: ground.own,
+        How.SHOW: (*shown, *ground.lent.reads, *ground.lent.shelves),
+        How.OWN: (*ground.own, *ground.lent.forgets),
         How.WRITE: (
             *written,
             *ground.writable,
+            *ground.lent.folders,
             *(_find_caches(home) if profile.fetches else ()),
         ),
     }
@@ -314,6 +320,9 @@ def find_places(
     for how, paths in wanted.items():
         for path in _resolve(paths):
             found[path] = Place(path, how, path.is_dir())
+    for told, source in ground.lent.sources:
+        for path in _resolve((told,)):
+            found[path] = Place(path, How.WRITE, folder=False, source=source)
     return pin(prune(found.values()))
 
 
@@ -362,7 +371,7 @@ def prune(places: Iterable[Place]) -> tuple[Place, ...]:
         above = next((kept[path] for path in place.path.parents if path in kept), None)
         around = above.how if above else How.READ
         reads = (How.READ, How.SHOW)
-        same = place.how is around and around is not How.OWN
+        same = place.how is around and around is not How.OWN and place.source is None
         same = same or (place.how in reads and around in reads)
         unseen = place.how is How.HIDE and around is How.OWN
         if not same and not unseen and place.path != Path("/"):
@@ -411,7 +420,7 @@ def render(
         path = str(place.path)
         match place.how:
             case How.WRITE:
-                words += ["--bind", path, path]
+                words += ["--bind", str(place.source or path), path]
             case How.READ | How.SHOW:
                 words += ["--ro-bind", path, path]
             case How.OWN:

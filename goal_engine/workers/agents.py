@@ -8,13 +8,14 @@ from __future__ import annotations
 import os
 import shutil
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Annotated
 
 from pydantic import ConfigDict, Field, ValidationError
 
 from goal_engine.errors import BadConfiguration, BadInput
+from goal_engine.runtime.belongings import Belongings
 from goal_engine.runtime.config import config_dir
 from goal_engine.toml import UNREADABLE
 from goal_engine.types import AgentName, Frozen
@@ -159,6 +160,47 @@ def find_folders(agent: Agent, checkout: Path) -> tuple[Path, ...]:
     values = (Path(os.environ.get(name, "")) for name in agent.env)
     named += [path for path in values if path.is_absolute() and path.is_dir()]
     return tuple(path for path in named if not _opens(path.resolve(), home, top))
+
+
+def find_belongings(agent: Agent, checkout: Path) -> Belongings:
+    """Return what an agent has of its own, and what of that it may only read.
+
+    One of the person's own that starts a known program, or has its folder, is held to the same.
+    """
+    folders = find_folders(agent, checkout)
+    kin = [agent, *(preset for preset in PRESETS if _is_kin(preset, agent))]
+    named = [Path(name).expanduser() for one in kin for name in one.folders]
+    first = [Path(one.folders[0]).expanduser() for one in kin if one.folders]
+    places = [*first, *(path for path in folders if path not in named)]
+
+    def find(names: Iterable[str]) -> tuple[Path, ...]:
+        found = [
+            path
+            for name in names
+            for path in ([Path(name).expanduser()] if name.startswith("~") else _join(places, name))
+            if any(map(path.is_relative_to, folders)) or path in beside
+        ]
+        return tuple(dict.fromkeys(found))
+
+    near = [one for one in kin if {*one.folders} & {*agent.folders}]
+    beside = [Path(name).expanduser() for one in near for name in one.copies]
+    names = [name for one in kin for name in one.reads]
+    return Belongings(
+        folders=folders,
+        reads=find(name for name in names if not name.endswith("/")),
+        shelves=find(name for name in names if name.endswith("/")),
+        forgets=find(name for one in kin for name in one.forgets),
+        copies=find(name for one in kin for name in one.copies),
+    )
+
+
+def _join(places: Iterable[Path], name: str) -> Iterable[Path]:
+    return (place / name for place in places)
+
+
+def _is_kin(preset: Agent, agent: Agent) -> bool:
+    same_program = Path(agent.argv[0]).name == preset.argv[0]
+    return same_program or bool({*preset.folders} & {*agent.folders})
 
 
 def _opens(folder: Path, home: Path, checkout: Path) -> bool:

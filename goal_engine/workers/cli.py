@@ -5,14 +5,17 @@ Nothing it says changes a state.  Its exit code ends the turn well or badly; its
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from goal_engine.budget import LOST_TURN, SAYS_NOTHING
 from goal_engine.errors import GoalError, ToolMissing
 from goal_engine.ports import TurnResult, WorkerTurn
 from goal_engine.runtime.atomic import write_atomic
+from goal_engine.runtime.belongings import Belongings, lend
 from goal_engine.runtime.process import Finished, clean_environment, run_process
 from goal_engine.runtime.process import find_program as find_in
 from goal_engine.runtime.redacting import redacting
@@ -21,7 +24,7 @@ from goal_engine.types import Trouble
 from goal_engine.workers.agents import (
     FindAgents,
     find_agent,
-    find_folders,
+    find_belongings,
     find_preset,
     find_program,
     read_variables,
@@ -44,8 +47,8 @@ class _Command:
     name: str
     argv: tuple[str, ...]
     variables: Mapping[str, str]
-    folders: tuple[Path, ...] = ()
-    """Where the agent keeps its login and its settings."""
+    own: Belongings = Belongings()
+    """What the agent keeps in the home folder."""
 
 
 class CliWorker:
@@ -77,7 +80,10 @@ class CliWorker:
         await in_thread(write_atomic, given, prompt.encode("utf-8", "replace"))
         timeout = turn.task.timeout or TURN_TIMEOUT
         try:
-            async with redacting(turn.log, turn.redactor) as raw:
+            async with (
+                redacting(turn.log, turn.redactor) as raw,
+                _confined(turn, command.own) as sandbox,
+            ):
                 ended = await run_process(
                     fill_argv(command.argv, prompt, str(turn.workspace)),
                     cwd=turn.workspace,
@@ -86,7 +92,7 @@ class CliWorker:
                     timeout=timeout,
                     stdin=None if takes_argument(command.argv) else given,
                     running=turn.running,
-                    sandbox=await in_thread(turn.confine, *command.folders),
+                    sandbox=sandbox,
                 )
         except ToolMissing as error:
             variables = {**turn.environment.variables, **command.variables}
@@ -115,7 +121,7 @@ class CliWorker:
         if program is None:
             raise ToolMissing(f"{say_missing(agent)}, then `execute` the goal again.")
         argv, variables = (str(program), *agent.argv[1:]), read_variables(agent)
-        return _Command(agent.name, argv, variables, find_folders(agent, self._checkout))
+        return _Command(agent.name, argv, variables, find_belongings(agent, self._checkout))
 
     def _find_given(self, argv: tuple[str, ...]) -> _Command:
         """A plan's own way to start a known agent finds its login; what a workspace calls so does not."""
@@ -123,8 +129,19 @@ class CliWorker:
         program = find_program(argv[0], self._checkout) if agent else None
         if agent is None or program is None:
             return _Command(argv[0], argv, {})
-        folders = find_folders(replace(agent, env=()), self._checkout)
+        folders = find_belongings(replace(agent, env=()), self._checkout)
         return _Command(argv[0], (str(program), *argv[1:]), {}, folders)
+
+
+@asynccontextmanager
+async def _confined(turn: WorkerTurn, own: Belongings) -> AsyncIterator[tuple[str, ...]]:
+    """Give the sandbox of a turn, where there is one, with what is the agent's own lent to it."""
+    with ExitStack() as held:
+        if await in_thread(turn.confine):
+            lent = await in_thread(held.enter_context, lend(own))
+            yield await in_thread(partial(turn.confine, lent=lent))
+        else:
+            yield ()
 
 
 def _find_problem(name: str, ended: Finished, timeout: float) -> str:

@@ -31,6 +31,14 @@ class Agent:
     """Names of variables it gets beside the usual ones: where its login and configuration are."""
     folders: tuple[str, ...] = ()
     """Where it keeps its login and settings, `~` for the home folder: its sandbox lets it write there."""
+    reads: tuple[str, ...] = ()
+    """Names of what it acts on in other sessions, `/` after those of folders: its sandbox only reads.
+
+    They are in the first of `folders` and in those that variables name, or begin with `~`."""
+    forgets: tuple[str, ...] = ()
+    """Names of folders that its sandbox has empty: it would read other work there, or leave code."""
+    copies: tuple[str, ...] = ()
+    """Names of files that hold a login and settings alike: its sandbox has a copy."""
     settings: tuple[tuple[str, str], ...] = ()
     """Variables it is given: what makes it fit to be started by somebody else."""
     install: str = ""
@@ -47,7 +55,13 @@ PRESETS: tuple[Agent, ...] = (
             *("CLAUDE_CONFIG_DIR", "CLAUDE_CODE_OAUTH_TOKEN"),
             *("CLAUDE_CODE_USE_BEDROCK", "CLAUDE_CODE_USE_VERTEX"),
         ),
-        folders=("~/.claude", "~/.claude.json"),
+        folders=("~/.claude",),
+        reads=(
+            *("settings.json", "settings.local.json", "CLAUDE.md", "keybindings.json", "agents/"),
+            *("commands/", "hooks/", "local/", "output-styles/", "plugins/", "rules/", "skills/"),
+        ),
+        forgets=("projects/", "session-env/", "shell-snapshots/"),
+        copies=("~/.claude.json", ".claude.json"),
         settings=(("DISABLE_AUTOUPDATER", "1"),),
         install="npm install -g @anthropic-ai/claude-code",
     ),
@@ -60,6 +74,11 @@ PRESETS: tuple[Agent, ...] = (
         ),
         env=("OPENAI_API_KEY", "OPENAI_BASE_URL", "CODEX_API_KEY", "CODEX_HOME"),
         folders=("~/.codex",),
+        reads=(
+            *("config.toml", "AGENTS.md", "AGENTS.override.md", "hooks.json", "agents/", "hooks/"),
+            *("plugins/", "prompts/", "rules/", "skills/"),
+        ),
+        forgets=("shell_snapshots/",),
         install="npm install -g @openai/codex",
     ),
     Agent(
@@ -72,6 +91,11 @@ PRESETS: tuple[Agent, ...] = (
             *("GOOGLE_CLOUD_PROJECT", "GOOGLE_CLOUD_LOCATION", "GOOGLE_GENAI_USE_VERTEXAI"),
         ),
         folders=("~/.gemini",),
+        reads=(
+            *("settings.json", "GEMINI.md", ".env", "trustedFolders.json", "agents/", "commands/"),
+            *("extensions/", "hooks/", "policies/", "skills/"),
+        ),
+        forgets=("tmp/",),
         # a workspace is new to it each time, and it would ask whether to trust the folder
         settings=(("GEMINI_CLI_TRUST_WORKSPACE", "true"),),
         install="npm install -g @google/gemini-cli",
@@ -87,6 +111,13 @@ PRESETS: tuple[Agent, ...] = (
         folders=(
             *("~/.config/opencode", "~/.local/share/opencode", "~/.local/state/opencode"),
             "~/.cache/opencode",
+        ),
+        reads=(
+            *("opencode.json", "opencode.jsonc", "config.json", "package.json", "AGENTS.md"),
+            *("agent/", "agents/", "command/", "commands/", "mode/", "modes/", "node_modules/"),
+            *("plugin/", "plugins/", "skill/", "skills/", "tool/", "tools/"),
+            *("~/.cache/opencode/bin/", "~/.cache/opencode/node_modules/"),
+            *("~/.cache/opencode/packages/", "~/.local/share/opencode/bin/"),
         ),
         settings=(("OPENCODE_DISABLE_AUTOUPDATE", "1"),),
         install="npm install -g opencode-ai",

@@ -23,6 +23,7 @@ from goal_engine.lifecycle import execute_goal, resume_goal
 from goal_engine.planner import CreateGoalOptions, create_goal
 from goal_engine.ports import WorkerTurn
 from goal_engine.queries import resolve_goal_proof
+from goal_engine.runtime.belongings import Belongings
 from goal_engine.state.model import GoalState
 from goal_engine.types import Decision, GoalStatus, TaskStatus, Trouble
 from goal_engine.verifier.bundle import read_bundle
@@ -202,11 +203,11 @@ async def test_a_plan_s_own_way_to_start_a_known_agent_finds_its_login_and_no_na
     monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.defpath}")
     own = '[agent.mine]\nargv = ["sh", "x"]\nfolders = ["~/.mine"]\n'
     (config / "agents.toml").write_text(own)
-    folders: list[Path] = []
+    lent: list[Belongings] = []
 
-    def confine(*writable: Path) -> tuple[str, ...]:
-        folders.extend(writable)
-        return ()
+    def confine(**given: Belongings) -> tuple[str, ...]:
+        lent.extend(given.values())
+        return () if given else ("a sandbox",)
 
     (task,) = a_plan(command=f"['{program}', '-c', 'echo sh', '{{prompt}}']").tasks
     turn = WorkerTurn(
@@ -218,7 +219,9 @@ async def test_a_plan_s_own_way_to_start_a_known_agent_finds_its_login_and_no_na
     known = program == "claude"
     assert turn.log.read_text() == ("theirs\n" if known else "sh\n")
     home = Path.home()
-    assert folders == ([home / ".claude", home / ".claude.json"] if known else [])
+    assert [(one.folders, one.copies[:1]) for one in lent] == [
+        ((home / ".claude",), (home / ".claude.json",)) if known else ((), ())
+    ]
 
 
 async def test_an_agent_gets_the_variables_that_its_owner_named(

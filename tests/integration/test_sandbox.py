@@ -549,30 +549,43 @@ async def test_a_proof_says_what_all_that_ran_was_kept_from(
 
 
 AGENT_OF_MINE = """#!/bin/sh
-test "$(cat ~/.mine/login)" = secret && test -z "$(cat ~/.netrc)" || exit 1
-echo renewed > ~/.mine/login
+test "$(cat ~/.claude/login)" = secret && test -z "$(cat ~/.netrc)" || exit 1
+test "$(cat ~/.claude.json)" = both && test -z "$(ls ~/.claude/projects)" || exit 2
+echo renewed > ~/.claude/new && mv ~/.claude/new ~/.claude/login
+for name in settings.json CLAUDE.md plugins/mine; do
+    if echo planted >> ~/.claude/$name; then exit 3; fi
+    if rm -f ~/.claude/$name; then exit 4; fi
+done
+mkdir -p ~/.claude/hooks && echo planted > ~/.claude/hooks/planted
+echo planted > ~/.claude/projects/planted
+echo planted > ~/.claude.json
 sed -i 's/a - b/a + b/' calc.py
 """
 
 
-async def test_an_agent_writes_to_its_own_folder_which_no_gate_can_read(
+async def test_an_agent_renews_its_login_and_leaves_nothing_that_acts_outside(
     tmp_path: Path, config: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     home = tmp_path / "home"
-    (home / ".mine").mkdir(parents=True)
+    mine = home / ".claude"
+    for name in ("projects", "plugins"):
+        (mine / name).mkdir(parents=True)
+        (mine / name / "mine").write_text("mine")
+    (home / ".claude.json").write_text("both")
+    (mine / "settings.json").write_text("mine")
     shutil.copy(Path.home() / ".gitconfig", home)
     monkeypatch.setenv("HOME", str(home))
-    (home / ".mine" / "login").write_text("secret")
+    (mine / "login").write_text("secret")
     (home / ".netrc").write_text("secret")
     script = home / "my-agent"
     script.write_text(AGENT_OF_MINE)
     script.chmod(0o755)
     set_sandbox(config, "required")
     (config / "agents.toml").write_text(
-        f'[agent.mine]\nargv = ["{script}", "{{prompt}}"]\nfolders = ["~/.mine"]\n'
+        f'[agent.mine]\nargv = ["{script}", "{{prompt}}"]\nfolders = ["~/.claude"]\n'
     )
     looks = (
-        '[[gate]]\nname = "looks"\nreport = "exit"\nargv = ["sh", "-c", "! cat ~/.mine/login"]\n'
+        '[[gate]]\nname = "looks"\nreport = "exit"\nargv = ["sh", "-c", "! cat ~/.claude/login"]\n'
     )
     engine = Engine.open(a_project(tmp_path / "project", **{"goalproof.toml": GATE_TABLE + looks}))
     text = plan_text("", writes='"calc.py"').replace("steps = []", 'worker = "cli"\nagent = "mine"')
@@ -581,7 +594,11 @@ async def test_an_agent_writes_to_its_own_folder_which_no_gate_can_read(
     finally:
         engine.close()
     assert state.status is GoalStatus.READY, state.judgement and state.judgement.reasons
-    assert (home / ".mine" / "login").read_text() == "renewed\n"
+    assert (mine / "login").read_text() == "renewed\n"
+    files = {path.name for path in mine.rglob("*")}
+    assert files == {"login", "settings.json", "plugins", "projects", "mine"}
+    assert (mine / "settings.json").read_text() == "mine"
+    assert (home / ".claude.json").read_text() == "both"
 
 
 PLANTS = """

@@ -1,0 +1,157 @@
+"""What an agent keeps in the home folder, lent to it for one turn in a sandbox.
+
+Its logins and its state outlive the turn.  What it acts on in later sessions, which run outside, does
+not: settings, hooks and plugins are read only, also where there are none yet; a file that has both in
+it is a copy.  Linux only, as the sandbox.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import IO
+
+from goal_engine.runtime.atomic import make_dirs
+from goal_engine.runtime.config import state_dir
+
+try:
+    import fcntl
+except ImportError:  # Windows, where nothing is run
+    fcntl = None  # type: ignore[assignment]
+
+LENT = "lent"
+"""The folder of the state directory that has the copies, and the lock with what covers something."""
+LOCK = "lock"
+NOTHING_IN_IT = {".json": b"{}\n", ".jsonc": b"{}\n"}
+"""What a file says that is there for nothing else than to be read only, by its suffix."""
+MEANT = frozenset({".env"})
+"""Names of files that mean something although they are empty: whoever makes one has it set aside."""
+ASIDE = ".made-in-a-sandbox"
+
+
+@dataclass(frozen=True, slots=True)
+class Belongings:
+    """What of the home folder an agent gets; the rest is as for everybody."""
+
+    folders: tuple[Path, ...] = ()
+    """It may write there: logins, state."""
+    reads: tuple[Path, ...] = ()
+    """Files that it may only read, and that it finds empty where there are none."""
+    shelves: tuple[Path, ...] = ()
+    """Folders that it may only read."""
+    forgets: tuple[Path, ...] = ()
+    """Folders that are empty for it, and what it leaves there is gone with the turn."""
+    copies: tuple[Path, ...] = ()
+    """Files of which it gets a copy, and what it writes to that is gone with the turn."""
+    sources: tuple[tuple[Path, Path], ...] = field(default=(), repr=False)
+    """Each file with the copy that stands for it, while they are lent."""
+
+
+@contextmanager
+def lend(own: Belongings) -> Iterator[Belongings]:
+    """Lend an agent what is its own; blocking.
+
+    What covers an absent name is removed by the last of all that have something lent: a mount ends
+    for everybody when its file is removed.  Raises `StoreUnwritable`, `OSError`.
+    """
+    top = state_dir() / LENT
+    make_dirs(top)
+    with (top / LOCK).open("a+b") as lock:
+        fcntl.flock(lock, fcntl.LOCK_SH)
+        scratch = Path(tempfile.mkdtemp(dir=top))
+        looked = {path: _look(path) for path in (*own.reads, *own.shelves, *own.forgets)}
+        before = {path: told for path, told in looked.items() if told or path.name in MEANT}
+        absent = [path for path in (*own.reads, *own.copies) if _is_missing(path, own.folders)]
+        folders = [path for path in (*own.shelves, *own.forgets) if _is_missing(path, own.folders)]
+        _cover(lock, [path for path in absent if path.name not in MEANT], folders)
+        try:
+            yield replace(
+                own,
+                shelves=tuple(path for path in own.shelves if path not in folders),
+                forgets=tuple(dict.fromkeys((*own.forgets, *folders))),
+                sources=tuple(_copy(own.copies, scratch)),
+            )
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
+            _set_aside(before)
+            _uncover(lock, top)
+
+
+def _look(path: Path) -> str | None:
+    """Return where a link leads, nothing where there is nothing, and an empty text for the rest."""
+    if path.is_symlink():
+        return os.readlink(path)  # noqa: PTH115 as it was written
+    return "" if path.exists() else None
+
+
+def _is_missing(path: Path, folders: tuple[Path, ...]) -> bool:
+    """Whether an agent could make what is not there."""
+    return path.parent.is_dir() and any(map(path.is_relative_to, folders)) and _look(path) is None
+
+
+def _cover(lock: IO[bytes], files: Iterable[Path], folders: Iterable[Path]) -> None:
+    """Make what is absent, and note it before."""
+    for path in (*files, *folders):
+        lock.write(os.fsencode(path) + b"\0")
+    lock.flush()
+    for path in folders:
+        with suppress(FileExistsError):
+            path.mkdir(mode=0o700)
+    for path in files:
+        with suppress(FileExistsError), path.open("xb") as file:
+            path.chmod(0o600)
+            file.write(NOTHING_IN_IT.get(path.suffix, b""))
+
+
+def _copy(paths: Iterable[Path], scratch: Path) -> Iterator[tuple[Path, Path]]:
+    for number, path in enumerate(paths):
+        copy = scratch / str(number)
+        with suppress(FileNotFoundError):
+            shutil.copyfile(path, copy)
+            copy.chmod(0o600)
+            yield path, copy
+
+
+def _set_aside(before: dict[Path, str | None]) -> None:
+    """A link cannot be read only, nor what may not be there: what came in its place is moved away."""
+    for path, told in before.items():
+        if told == "" or _look(path) == told:
+            continue
+        with suppress(OSError):
+            path.rename(path.with_name(f"{path.name}{ASIDE}"))
+        with suppress(OSError):
+            if told is not None:
+                path.symlink_to(told)
+
+
+def _is_cover(path: Path) -> bool:
+    """Whether nothing is in it but what we put there."""
+    try:
+        if path.is_dir():
+            return not any(path.iterdir())
+        nothing = NOTHING_IN_IT.get(path.suffix, b"")
+        return path.read_bytes() == nothing
+    except OSError:
+        return False
+
+
+def _uncover(lock: IO[bytes], top: Path) -> None:
+    """Remove what covers something, and copies of who was killed, if nobody has anything lent."""
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return
+    lock.seek(0)
+    for path in map(Path, map(os.fsdecode, filter(None, lock.read().split(b"\0")))):
+        if not path.is_symlink() and _is_cover(path):
+            with suppress(OSError):
+                path.rmdir() if path.is_dir() else path.unlink()
+    lock.truncate(0)
+    for left in top.iterdir():
+        if left.is_dir():
+            shutil.rmtree(left, ignore_errors=True)
