@@ -5,8 +5,11 @@ from __future__ import annotations
 import hashlib
 import os
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from goal_engine.document import GoalPlan, parse_plan
 from goal_engine.engine import Engine
@@ -54,6 +57,21 @@ argv = ["python3", "run_tests.py", "--junit", "{report}"]
 report = "junit"
 timeout = 60
 """
+
+
+def closing(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Close every engine that is opened meanwhile."""
+    opened: list[Engine] = []
+    begin = Engine.__init__
+
+    def note(engine: Engine, *args: Any, **options: Any) -> None:
+        opened.append(engine)
+        begin(engine, *args, **options)
+
+    monkeypatch.setattr(Engine, "__init__", note)
+    yield
+    for engine in opened:
+        engine.close()
 
 
 def a_project(path: Path, **files: str) -> Path:

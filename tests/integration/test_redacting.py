@@ -13,7 +13,13 @@ from goal_engine.logs import read_log
 from goal_engine.redaction import Redactor
 from goal_engine.runtime.redacting import find_redactor, redacting
 from goal_engine.types import GoalStatus
-from tests.integration.projects import FIX, TESTS, a_plan, a_project, run
+from tests.integration.projects import FIX, TESTS, a_plan, a_project, closing, run
+
+
+@pytest.fixture(autouse=True)
+def _closing(monkeypatch):
+    yield from closing(monkeypatch)
+
 
 pytestmark = pytest.mark.one_python
 

@@ -28,8 +28,14 @@ from goal_engine.tamper import find_told, is_out_of_reach, make_question
 from goal_engine.types import Decision, GoalId, GoalStatus, TaskStatus
 from goal_engine.verifier.bench import open_bench
 from tests.builders import a_goal
-from tests.integration.projects import FIX, a_plan, a_project, create, fingerprint
+from tests.integration.projects import FIX, a_plan, a_project, closing, create, fingerprint
 from tests.personal import set_sandbox
+
+
+@pytest.fixture(autouse=True)
+def _closing(monkeypatch):
+    yield from closing(monkeypatch)
+
 
 pytestmark = pytest.mark.one_python
 

@@ -9,6 +9,7 @@ import pytest
 from goal_engine.engine import Engine
 from goal_engine.gates.trust import Trust
 from goal_engine.proof.gate import GateReport, GateSpec
+from tests.builders import GOAL
 
 GATE = GateSpec(name="unit", argv=("pytest", "-q"), env={"MODE": "test"}, fix=("fixer",))
 CHECKOUT = Path("/checkout")
@@ -111,6 +112,8 @@ def test_a_repository_that_brings_the_id_of_another_is_not_trusted_for_it(tmp_pa
 
 
 def a_checkout(path: Path) -> Path:
-    (path / ".goalproof").mkdir(parents=True)
+    goal = path / ".goalproof/goals" / GOAL  # without a goal it would be given an id of its own
+    goal.mkdir(parents=True)
+    (goal / "events.jsonl").touch()
     (path / ".goalproof/id").write_text("0123456789abcdef" * 2, encoding="ascii")
     return path
