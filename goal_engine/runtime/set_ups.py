@@ -4,7 +4,7 @@ Each is a folder for the person alone: the files as they were, and a manifest wi
 sealed with the person's key.  A workspace gets copies, never links, and each copy is held against its
 digest before it is put in place: what was changed meanwhile is removed, and the commands run again.
 Where a file names the workspace it was made in, its copy names the new one; what cannot be moved so is
-not kept.  Keeping and fetching never raise: in doubt nothing is kept.
+not kept.  In doubt nothing is kept, and what cannot be put in place as a whole is taken out again.
 """
 
 from __future__ import annotations
@@ -19,12 +19,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
 from pydantic import Field, ValidationError
 
-from goal_engine.errors import StoreUnwritable
+from goal_engine.errors import EnvironmentUnusable, StoreUnwritable
 from goal_engine.runtime.atomic import TEMPORARY, make_dirs, writing
 from goal_engine.runtime.node_modules import share_blocks
 from goal_engine.runtime.owner import own_tag
@@ -133,7 +134,8 @@ class SetUps:
 
         `tracked` are the repository's own paths there, which nothing takes the place of.
 
-        What is damaged, forged or too old is removed.
+        What is damaged, forged or too old is removed.  Raises `EnvironmentUnusable` where something was
+        done that cannot be undone.
         """
         kept, stage = self.folder / key, roots[0].with_name(f"{roots[0].name}.seed")
         if not kept.is_dir():
@@ -151,6 +153,8 @@ class SetUps:
             return None
         try:
             _put(stage, manifest, roots)
+        except OSError:
+            return None
         finally:
             shutil.rmtree(stage, ignore_errors=True)
         with suppress(OSError):
@@ -389,21 +393,52 @@ def _check_places(manifest: Manifest, roots: Sequence[Path], tracked: Set[str]) 
 
 
 def _put(stage: Path, manifest: Manifest, roots: Sequence[Path]) -> None:
+    """Put everything in place, or leave the workspace as it was and raise `OSError`.
+
+    Raises `EnvironmentUnusable` where it can do neither.
+    """
+    undo: list[Callable[[], object]] = []
+    try:
+        _put_each(stage, manifest, roots, undo)
+    except OSError as error:
+        try:
+            for step in reversed(undo):
+                step()
+        except OSError as worse:
+            raise EnvironmentUnusable(
+                f"What set-up commands made could neither be put into {roots[0].name} ({error}) nor taken "
+                f"out again ({worse}). Look at the disk, then resume."
+            ) from error
+        raise
+
+
+def _put_each(
+    stage: Path, manifest: Manifest, roots: Sequence[Path], undo: list[Callable[[], object]]
+) -> None:
+    """Each step that was done has one in `undo` that takes it back."""
+
+    def set_aside(place: Path) -> None:
+        if os.path.lexists(place):
+            aside = stage / f"aside-{len(undo)}"
+            place.rename(aside)
+            undo.append(partial(aside.rename, place))
+
     for root, path in sorted(manifest.gone, reverse=True):  # what is in a folder goes before it
-        with suppress(FileNotFoundError):
-            _remove(roots[root] / path)
+        set_aside(roots[root] / path)
     folders = [entry for entry in manifest.entries if entry.kind == "folder"]
     for entry in sorted(folders, key=lambda entry: (entry.root, entry.path)):
         place = roots[entry.root] / entry.path
         if place.is_symlink() or place.is_file():
-            place.unlink()
-        place.mkdir(exist_ok=True)
+            set_aside(place)
+        if not place.exists():
+            place.mkdir()
+            undo.append(place.rmdir)
     for number, entry in enumerate(manifest.entries):
         place = roots[entry.root] / entry.path
         if entry.kind == "folder":
             continue
-        if entry.replaces and os.path.lexists(place):
-            _remove(place)
+        if entry.replaces:
+            set_aside(place)
         if entry.kind == "file":
             (stage / f"{number}").rename(place)
         else:
@@ -411,15 +446,11 @@ def _put(stage: Path, manifest: Manifest, roots: Sequence[Path]) -> None:
                 entry.target.replace(manifest.home, str(roots[0])) if entry.moves else entry.target
             )
             place.symlink_to(aim)
+        undo.append(place.unlink)
     for entry in folders:
-        (roots[entry.root] / entry.path).chmod(entry.mode)
-
-
-def _remove(place: Path) -> None:
-    if place.is_dir() and not place.is_symlink():
-        shutil.rmtree(place)
-    else:
-        place.unlink()
+        place = roots[entry.root] / entry.path
+        undo.append(partial(place.chmod, stat.S_IMODE(place.stat().st_mode)))
+        place.chmod(entry.mode)
 
 
 def _digest(path: Path) -> str:

@@ -283,6 +283,22 @@ def test_another_version_of_a_program_is_another_program(tmp_path: Path) -> None
     assert identify_program("absent", variables, workspace) == ["absent"]
 
 
+def test_what_cannot_be_put_in_place_as_a_whole_is_taken_out_again(bench: Bench) -> None:
+    """The name of a workspace may be longer than that of the first, and a link's target too long then."""
+
+    def make(workspace: Path) -> None:
+        make_everything(workspace)
+        aim = f"{workspace}/".ljust(4095, "x")
+        (workspace / "made" / "z").symlink_to(aim)
+
+    assert bench.keep(make) == ""
+    before = bench.shown(bench.second)
+    assert bench.fetch() is None
+    assert bench.shown(bench.second) == before
+    assert not bench.second.with_name(f"{bench.second.name}.seed").exists()
+    assert bench.kept.fetch(KEY, bench.roots(bench.make("third")), frozenset()) is not None
+
+
 def test_the_disk_s_no_is_a_reason_and_no_error(bench: Bench) -> None:
     (bench.folder / "kept").write_text("in the way")
     assert "the disk does not take it" in bench.keep(make_everything)
