@@ -21,6 +21,7 @@ from goal_engine.runtime.sandbox import (
     AGENT,
     GATE,
     NO_SANDBOX,
+    SECRET_VARIABLES,
     SETUP,
     Ground,
     How,
@@ -190,6 +191,16 @@ def test_what_holds_a_token_is_hidden(ground: Ground, name: str) -> None:
 
     assert is_hidden(GATE) and is_hidden(AGENT)
     assert is_hidden(SETUP) is (name in SECRET)  # set-up commands fetch packages with the others
+
+
+@pytest.mark.parametrize("variable", SECRET_VARIABLES)
+def test_what_holds_a_token_is_hidden_where_a_variable_puts_it(
+    ground: Ground, monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    (ground.home / "elsewhere").touch()
+    assert "elsewhere" not in find(ground)
+    monkeypatch.setenv(variable, str(ground.home / "elsewhere"))
+    assert find(ground)["elsewhere"] is HIDE
 
 
 @pytest.mark.parametrize(
