@@ -37,10 +37,10 @@ class Canaries:
         """Return a line of Python that sings."""
         return f"open({str(self.folder / name)!r}, 'w').close()\n"
 
-    def script(self, name: str) -> str:
-        """Return a program that sings and hands on what it is given."""
+    def script(self, name: str, then: str = "cat 2>/dev/null") -> str:
+        """Return a program that sings and hands on what it is given; `exit 1` for who waits for more."""
         path = self.scripts / name
-        path.write_text(f"#!/bin/sh\n{self.shell(name)}\ncat 2>/dev/null\n")
+        path.write_text(f"#!/bin/sh\n{self.shell(name)}\n{then}\n")
         path.chmod(0o755)
         return str(path)
 
@@ -86,12 +86,12 @@ def put(path: Path, text: str, mode: int = 0o644) -> None:
     path.chmod(mode)
 
 
-def key(*keys: str, value: str = "{}") -> Plant:
+def key(*keys: str, value: str = "{}", then: str = "cat 2>/dev/null") -> Plant:
     """Plant settings; `{}` is the canary's program."""
 
     def plant(root: Path, canaries: Canaries, name: str) -> None:
         for setting in keys:
-            git(root, "config", setting, value.format(canaries.script(name)))
+            git(root, "config", setting, value.format(canaries.script(name, then)))
 
     return plant
 
@@ -179,7 +179,7 @@ def replaced(root: Path, canaries: Canaries, name: str) -> None:
 
 
 def submodule(root: Path, canaries: Canaries, name: str) -> None:
-    url = f"ext::sh -c {canaries.script(name)}"
+    url = f"ext::sh -c {canaries.script(name, 'exit 1')}"
     git(root, "config", "submodule.sub.url", url)
     git(root, "config", "remote.evil.url", url)
     git(root, "config", "submodule.recurse", "true")
@@ -249,9 +249,9 @@ ROWS: tuple[Row, ...] = (
     Row("fsmonitor", "config", key("core.fsmonitor"), sings=True),
     Row("pager", "config", key("core.pager", "pager.diff", "pager.log")),
     Row("editor", "config", key("core.editor", "sequence.editor"), sings=True),
-    Row("ssh", "config", key("core.sshCommand"), sings=True),
+    Row("ssh", "config", key("core.sshCommand", then="exit 1"), sings=True),
     Row("askpass", "config", key("core.askPass")),
-    Row("proxy", "config", key("core.gitProxy"), sings=True),
+    Row("proxy", "config", key("core.gitProxy", then="exit 1"), sings=True),
     Row("credential", "config", key("credential.helper", value="!{}")),
     Row("external", "config", key("diff.external"), sings=True),
     Row("gpg", "config", key("gpg.program"), sings=True),
