@@ -6,6 +6,7 @@ Untrusted, one server over all of them starts no program but git, as the kernel 
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import shutil
 import subprocess
@@ -101,6 +102,7 @@ def test_what_is_planted_is_run_by_those_who_do_not_take_care(
             subprocess.run(
                 ("timeout", "20", "sh", "-c", command),
                 cwd=roots[group],
+                env={**os.environ, "EDITOR": "true", "VISUAL": "true"},  # none waits for a person
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
