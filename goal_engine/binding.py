@@ -96,6 +96,8 @@ class Found(Frozen):
     has_goals: bool
     known: Known | None
     """`None` where there is no state directory for its id."""
+    is_link: bool = False
+    """Whether it, or a folder of it, is a link: whoever made the repository chose where that leads."""
     elsewhere: tuple[Place, ...] = ()
     """Those of the remembered places that still hold a store with this id."""
 
@@ -103,6 +105,8 @@ class Found(Frozen):
 def find_binding(found: Found) -> Binding:
     """Return how a store stands to its place; the first row that fits decides."""
     known, here = found.known, found.here
+    if found.is_link:
+        return Binding.FOREIGN
     if not found.has_id or known is None:
         return Binding.FOREIGN if found.has_goals else Binding.NEW
     if not known.places:

@@ -31,6 +31,8 @@ from goal_engine.runtime.regular import read_regular
 
 RECORD = "places.json"
 ANCHORS = "anchors"
+FOLDERS = ("goals", "objects", "proofs")
+"""The folders of a store."""
 LIMIT = 1 << 16
 PATIENCE = 10.0
 """Seconds to wait for another process that gives a store its id."""
@@ -46,6 +48,7 @@ def look(checkout: Path) -> tuple[Binding, Found]:
         has_id=bool(name),
         has_goals=has_goals(checkout),
         known=known,
+        is_link=find_link(checkout) is not None,
         elsewhere=tuple(
             find_place(Path(one.path)).changed(host=one.host)
             for one in others
@@ -53,6 +56,13 @@ def look(checkout: Path) -> tuple[Binding, Found]:
         ),
     )
     return find_binding(found), found
+
+
+def find_link(checkout: Path) -> Path | None:
+    """Return what of a store is a link, which may lead anywhere; `None` where nothing is."""
+    root = checkout / FOLDER
+    parts = (root, *(root / name for name in FOLDERS))
+    return next((part for part in parts if part.is_symlink()), None)
 
 
 def find_place(checkout: Path) -> Place:
@@ -147,7 +157,14 @@ def adopt(checkout: Path, by: str, at: datetime) -> Binding:
 
     One that was moved keeps its state directory.  A copy, and one that came from elsewhere, gets an
     id of its own: nothing that its journals say was seen here.  Who did it is remembered there.
+    Raises `StoreUnwritable` for a store that is, or has, a link.
     """
+    link = find_link(checkout)
+    if link is not None:
+        raise StoreUnwritable(
+            f"{link} is a link, and who made this repository may have chosen where it leads: nothing "
+            "is written through it. Put a folder of that name in its place, then adopt."
+        )
     binding, found = look(checkout)
     if binding.writes:
         bind(checkout)

@@ -54,6 +54,7 @@ CASES = [
     ("at home, and no goal yet", found(HERE, has_goals=False), Binding.OWN),
     ("goals with an id that nothing here knows", found(known=False), Binding.FOREIGN),
     ("goals without an id", found(known=False, has_id=False), Binding.FOREIGN),
+    ("a link, wherever it leads", found(HERE).changed(is_link=True), Binding.FOREIGN),
 ]
 
 

@@ -210,7 +210,7 @@ def odd_refs(root: Path, canaries: Canaries, name: str) -> None:
 
 
 def linked_store(root: Path, canaries: Canaries, name: str) -> None:
-    outside = root.parent / "outside"
+    outside = root.with_name(f"{root.name}-outside")
     (root / ".goalproof").rename(outside)
     (root / ".goalproof").symlink_to(outside)
 

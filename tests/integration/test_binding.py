@@ -165,6 +165,23 @@ async def test_a_store_that_came_with_a_clone_is_looked_at(tmp_path, opened, sta
     assert lines == {GOAL: False, TWO: True}
 
 
+@pytest.mark.parametrize("part", ["", "goals", "objects"])
+async def test_nothing_is_written_through_a_link(used, opened, tmp_path, part):
+    linked, outside = used / ".goalproof" / part, tmp_path / "outside"
+    (used / ".goalproof/objects").mkdir(exist_ok=True)
+    linked.rename(outside)
+    linked.symlink_to(outside)
+    before = sorted((path, path.stat().st_mtime_ns) for path in outside.rglob("*"))
+    engine = opened(used)
+    assert binding_of(used) is Binding.FOREIGN
+    with pytest.raises(NotAdopted):
+        await add(engine)
+    with pytest.raises(StoreUnwritable, match="is a link"):
+        await ask(engine, "adopt")
+    assert sorted((path, path.stat().st_mtime_ns) for path in outside.rglob("*")) == before
+    assert await ask(engine, "list")
+
+
 LOOKING = ["list", "show", "diagnose", "diff", "replay", "log", "review", "open", "proof", "agents",
            "verify-proof", "adopt"]  # fmt: skip
 
