@@ -77,9 +77,9 @@ async def append_after_a_failed_sync(store, monkeypatch):
     opened = []
     really_open = os.open
 
-    def note_open(path, *args, **kwargs):
-        descriptor = really_open(path, *args, **kwargs)
-        if str(path).endswith("events.jsonl"):
+    def note_open(path, flags, *args, **kwargs):
+        descriptor = really_open(path, flags, *args, **kwargs)
+        if str(path).endswith("events.jsonl") and flags & os.O_WRONLY:
             opened.append(descriptor)
         return descriptor
 

@@ -470,6 +470,7 @@ class SimBench:
     who: object
     monitor: Monitor
     chance: Random
+    checkout: Path = Path("/nowhere")
     running: None = None
     """The kernel's processes are recorded, and none of these is one."""
     stopped: Ended = field(default_factory=Ended)
