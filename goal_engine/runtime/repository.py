@@ -16,7 +16,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
@@ -49,6 +49,8 @@ FILE, EXECUTABLE = "100644", "100755"
 ATTRIBUTES = ".gitattributes"
 EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 """Of commits that only a merge looks at: the same ones each time."""
+TREES, COMMITS = 8, 256
+"""How many lists of trees, and trees of commits, are remembered."""
 BUNDLED_REF = "refs/heads/goalproof"
 BUNDLE_HEADERS = (b"# v2 git bundle\n", b"# v3 git bundle\n")
 UNDONE = ".undone-"
@@ -200,6 +202,9 @@ class EvidenceRepository:
         self._reading = Lock()
         self._sizes: dict[str, int] = {}
         """What was estimated of each tree."""
+        # what an object name stands for never changes
+        self._list_tree = lru_cache(TREES)(lambda oid: git.list_tree(path, git.check_oid(oid)))
+        self._find_tree = lru_cache(COMMITS)(lambda oid: git.find_tree(path, git.check_oid(oid)))
 
     @classmethod
     def open(cls, path: Path, checkout_git_dir: Path) -> EvidenceRepository:
@@ -407,7 +412,7 @@ class EvidenceRepository:
         git.check_oid(base_commit)
         excluded = [path.strip("/") for path in exclude]
         _refuse_nested(workspace, frozenset(map(os.fsencode, excluded)))
-        records = _parse_tree(git.list_tree(self.path, base_commit))
+        records = _parse_tree(self._list_tree(base_commit))
         links = [path for mode, _, path in records if mode == GITLINK]
         pointers = self._find_pointers(records)
         viewed = [path for path, pointer in pointers.items() if holds(workspace / path, pointer)]
@@ -500,7 +505,7 @@ class EvidenceRepository:
     ) -> LargeFiles:
         """Return the files of a tree that Git LFS keeps, and where the checkout has their content:
         under their names, or under those that `others` have."""
-        records = _parse_tree(git.list_tree(self.path, git.check_oid(tree)))
+        records = _parse_tree(self._list_tree(tree))
         store = self._common / "lfs" / "objects"
         return LargeFiles(checkout, store, self._find_pointers(records), others or {})
 
@@ -564,7 +569,7 @@ class EvidenceRepository:
 
     def with_content(self, tree: str, path: str, data: bytes) -> str:
         """Return `tree` with other content in a file that it has."""
-        records = _parse_tree(git.list_tree(self.path, git.check_oid(tree)))
+        records = _parse_tree(self._list_tree(tree))
         mode = next(mode for mode, _, name in records if name == path)
         with self._scratch() as scratch:
             index = scratch / "index"
@@ -578,7 +583,7 @@ class EvidenceRepository:
         wanted = sorted(set(paths))
         if not wanted:
             return base_tree
-        records = _parse_tree(git.list_tree(self.path, git.check_oid(head_tree)))
+        records = _parse_tree(self._list_tree(head_tree))
         there = {path: (mode, oid, path) for mode, oid, path in records}
         gone = [("0", "0" * len(base_tree), path) for path in wanted]
         taken = [there[path] for path in wanted if path in there]
@@ -590,7 +595,7 @@ class EvidenceRepository:
 
     def tree_of(self, commit: str) -> str:
         """Return the tree of a commit."""
-        return git.find_tree(self.path, git.check_oid(commit))
+        return self._find_tree(commit)
 
     def has_commit(self, commit: str) -> bool:
         """Whether a commit can be seen from here."""
@@ -598,12 +603,12 @@ class EvidenceRepository:
 
     def list_files(self, tree: str) -> tuple[str, ...]:
         """Return the paths of a tree."""
-        records = _parse_tree(git.list_tree(self.path, git.check_oid(tree)))
+        records = _parse_tree(self._list_tree(tree))
         return tuple(path for _, _, path in records)
 
     def list_links(self, tree: str) -> dict[str, str]:
         """Return the submodules of a tree: path and recorded commit."""
-        records = _parse_tree(git.list_tree(self.path, git.check_oid(tree)))
+        records = _parse_tree(self._list_tree(tree))
         return {path: oid for mode, oid, path in records if mode == GITLINK}
 
     def write_files(self, index: Path, path: Path, commit: str) -> None:
@@ -648,7 +653,7 @@ class EvidenceRepository:
         filter runs.  What is no regular file of the tree is left out.
         """
         wanted = set(paths)
-        records = _parse_tree(git.list_tree(self.path, git.check_oid(tree))) if wanted else []
+        records = _parse_tree(self._list_tree(tree)) if wanted else []
         files = [path for mode, _, path in records if path in wanted and mode in (FILE, EXECUTABLE)]
         if not files:
             return {}
