@@ -90,7 +90,7 @@ def torture(session: nox.Session) -> None:
     install(session)
     folders = ("tests/torture", "tests/simulation")
     session.run("pytest", *ON_ALL_CORES, "--long", *folders, *session.posargs)
-    others = ("tests/e2e", "tests/integration")
+    others = ("tests/e2e", "tests/integration", "tests/cheats")
     session.run("pytest", *ON_ALL_CORES, "--long", "-m", "long", *others, *session.posargs)
 
 

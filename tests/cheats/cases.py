@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+
+import pytest
+from _pytest.mark.structures import ParameterSet
 
 from goal_engine.document import GoalPlan, parse_plan
 from goal_engine.engine import Engine
@@ -107,6 +110,16 @@ def _plan(case: Case, argv: list[str]) -> GoalPlan:
     if case.worker == "cli":
         text = text.replace("steps = []", f'worker = "cli"\ncommand = {command}')
     return parse_plan(text, "plan.toml")
+
+
+def often(cases: Iterable[Case]) -> list[ParameterSet]:
+    """Return parameters: of cases that are so for the same reason one is played with every change."""
+    told: set[str] = set()
+    rows = []
+    for case in cases:
+        rows.append(pytest.param(case, marks=[pytest.mark.long] if case.why in told else []))
+        told.add(case.why)
+    return rows
 
 
 def reasons(state: GoalState) -> str:

@@ -767,8 +767,9 @@ PLACES = (
         'import shutil\nshutil.copytree("tests", CHECKOUT.parent / "tests")\nshutil.rmtree("tests")\n'
         'os.symlink(CHECKOUT.parent / "tests", "tests")\n'
         'swap(CHECKOUT.parent / "tests/test_calc.py", "(2, 3), 5", "(2, 3), -1")',
-        "links need a person, and without the change to the code it is as green",
-        says="adds",
+        "links need a person, and without them its tests cannot even run",
+        status=WAITS,
+        says="protected-paths: a person",
     ),
     Case(
         "puts-the-fix-where-git-ignores-it",

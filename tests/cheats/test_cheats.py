@@ -21,7 +21,7 @@ from goal_engine.types import GoalStatus
 from goal_engine.verifier import observe
 from goal_engine.verifier.bundle import proofs_folder, read_bundle
 from tests.cheats import flakes, honest, lies, oracles, shown
-from tests.cheats.cases import Case, play, reasons
+from tests.cheats.cases import Case, often, play, reasons
 from tests.cheats.lies import FORGERY
 from tests.cheats.repairs import REPAIR_HONEST, REPAIR_LIES
 
@@ -31,7 +31,7 @@ SHOWN = (*shown.SHOWN, *flakes.SHOWN)
 HONEST = (*honest.HONEST, *oracles.HONEST, *flakes.HONEST)
 
 
-@pytest.mark.parametrize("case", [*LIES, *REPAIR_LIES], ids=str)
+@pytest.mark.parametrize("case", often([*LIES, *REPAIR_LIES]), ids=str)
 async def test_a_lie_is_never_ready(case: Case, tmp_path: Path) -> None:
     state, _, _ = await play(case, tmp_path)
     assert state.status is case.status, (state.status, reasons(state))
@@ -50,7 +50,7 @@ async def test_what_no_gate_can_tell_is_shown(case: Case, tmp_path: Path) -> Non
     assert case.says in page + change
 
 
-@pytest.mark.parametrize("case", [*HONEST, *REPAIR_HONEST], ids=str)
+@pytest.mark.parametrize("case", often([*HONEST, *REPAIR_HONEST]), ids=str)
 async def test_an_honest_worker_is_believed(case: Case, tmp_path: Path) -> None:
     state, _, _ = await play(case, tmp_path)
     assert state.status is case.status, (state.status, reasons(state))
