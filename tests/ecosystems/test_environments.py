@@ -47,8 +47,10 @@ class Case:
             (self.checkout / name).parent.mkdir(parents=True, exist_ok=True)
             (self.checkout / name).write_text(text)
         home = {"HOME": str(folder), "XDG_DATA_HOME": str(folder / "data")}
-        self.environ = {**ENVIRONMENT, **home, "YARN_ENABLE_TELEMETRY": "0"}
-        self.environ.pop("VIRTUAL_ENV", None)
+        yarn = {"YARN_ENABLE_TELEMETRY": "0", "YARN_ENABLE_IMMUTABLE_INSTALLS": "0"}
+        self.environ = {**ENVIRONMENT, **home, **yarn}
+        for name in ("VIRTUAL_ENV", "UV_PROJECT_ENVIRONMENT"):  # of whoever runs these tests
+            self.environ.pop(name, None)
 
     def install(self, *argv: str | Path) -> None:
         done = subprocess.run(
