@@ -18,7 +18,7 @@ from tests.integration.test_environment import git
 
 pytestmark = pytest.mark.one_python
 
-OLD, NEW = Path("/srv/me/work/shop"), Path("/state/ws/of/a/goal/task")
+OLD, NEW = Path("/srv/ann/shop"), Path("/state/ws/of/a/goal/task")
 REROOTING = Rerooting(OLD, NEW, Path("/nowhere"))
 
 
