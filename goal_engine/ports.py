@@ -10,6 +10,7 @@ from typing import Protocol
 from goal_engine.agent import Left
 from goal_engine.budget import Reports, Spend
 from goal_engine.decision import Criterion
+from goal_engine.permission import Asker, deny
 from goal_engine.proof.gate import GateSpec
 from goal_engine.redaction import Redactor
 from goal_engine.runtime.environment import Environment
@@ -63,6 +64,10 @@ class WorkerTurn:
     """Returns the sandbox of a command, to which an agent's own may be `lent`; blocking."""
     report: Callable[[Spend], None] = lambda _: None
     """Told, by a worker that can, what the turn has used by now, in all; it may be stopped for that."""
+    ask: Asker = deny
+    """Answers what the agent asks leave for; it may take as long as a person takes."""
+    session: str = ""
+    """The agent's own session from an earlier turn in this folder, to go on with; empty for a new one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +81,10 @@ class TurnResult:
     """What the turn used; what the worker cannot tell is unknown."""
     trouble: Trouble | None = None
     """Why it did not end well, where that says nothing of the task: it may be tried again."""
+    said: str = ""
+    """The agent's last words, as they are: for whoever reads, never a state."""
+    session: str = ""
+    """What the agent calls its session, where a later turn can go on with it."""
 
 
 class Worker(Protocol):

@@ -187,9 +187,7 @@ def test_a_failing_test_is_underlined_and_becomes_a_goal(
     expect(again).to_be_visible(timeout=LATER)
     window.page.keyboard.press("Escape")
     expect(again).to_be_hidden()
-    window.page.keyboard.press("Home")
-    window.page.keyboard.press("Shift+End")
-    window.choose_action("New goal from this…")
+    window.choose_action_of_line("New goal from this…")
     expect(window.quick).to_contain_text("What is to be true afterwards?")
     window.shot("from-problem")
 

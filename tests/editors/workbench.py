@@ -271,11 +271,15 @@ class Workbench:
         """Return the code action that has `text`, of those that are shown."""
         return self.page.locator(".action-widget .monaco-list-row").filter(has_text=text).first
 
-    def choose_action(self, text: str) -> None:
-        """Choose a code action; a list that is asked for just after a selection may close again."""
+    def choose_action_of_line(self, text: str) -> None:
+        """Select a line and choose a code action; the list may close again, as a line just selected is.
+
+        The key that puts such a list away takes the selection away as well.
+        """
         give_up = time.monotonic() + LATER / SECONDS
         while True:
-            self.page.keyboard.press("Control+.")
+            for keys in ("Home", "Shift+End", "Control+."):
+                self.page.keyboard.press(keys)
             try:
                 return self.action(text).click(timeout=OPENS)
             except PlaywrightTimeout:

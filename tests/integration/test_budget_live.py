@@ -196,7 +196,13 @@ async def test_a_task_is_ended_by_its_own_limits_alone(engine: Engine) -> None:
 
 async def test_a_task_that_comes_after_others_used_all_does_not_start(engine: Engine) -> None:
     """`max_agents` lets them run one after the other in one wave."""
-    agent = Agent(spend_a_little)
+
+    async def never_end_the_second(agent: Agent, turn: WorkerTurn) -> None:
+        await spend_a_little(agent, turn)
+        if turn.task.id == "two":
+            await asyncio.Event().wait()
+
+    agent = Agent(never_end_the_second)
     ports = with_agent(engine, agent)
     names = ("one", "two", "three")
     budget = GoalBudget(tokens=50, max_agents=1)
