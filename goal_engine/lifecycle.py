@@ -7,15 +7,15 @@ interrupted anywhere goes on at the last step that was recorded.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from contextlib import suppress
 from datetime import datetime
 
-from goal_engine.budget import GoalBudget, Reporting, Reports, Spend, find_exceeded, name_limits
+from goal_engine.budget import GoalBudget, Reporting, Spend, find_exceeded, name_limits
 from goal_engine.control import stop_goal
 from goal_engine.decision import WAIVE, EvidenceKind, Question
 from goal_engine.dispatch.merge import integrate
-from goal_engine.dispatch.tasks.scheduler import next_wave
+from goal_engine.dispatch.tasks.scheduler import FindReports, next_wave
 from goal_engine.dispatch.tasks.waves import run_wave
 from goal_engine.errors import GoalError, NotPossibleNow
 from goal_engine.left_behind import describe_left_behind
@@ -335,11 +335,10 @@ async def _work(ports: Ports, bench: Workbench, goal_id: GoalId, meter: Meter) -
         if again is not None:
             await _judge(ports, bench, vigil, again, meter)
         return
-    reports = {name: worker.reports for name, worker in ports.workers.items()}
     if state.open_questions:  # its runner died after it had asked, in a release before this one
         await _wait_for_answers(ports, goal_id, state.open_questions, (), meter)
         return
-    questions = (*find_gate_questions(state), *find_budget_questions(state, reports))
+    questions = (*find_gate_questions(state), *find_budget_questions(state, ports.find_reports))
     if questions:
         await _ask(ports, goal_id, questions, meter)
         return
@@ -362,11 +361,10 @@ async def _run_waves(
 ) -> GoalState | None:
     """Run what there is to do, repairs too; `None` when the goal is blocked instead."""
     goal_id = state.goal_id
-    reports = {name: worker.reports for name, worker in ports.workers.items()}
     while True:
         state = await ports.read(goal_id)  # whose limits a person may have raised meanwhile
         spent = meter.find_total(state)
-        wave = next_wave(state, spent, ports.clock.now(), reports)
+        wave = next_wave(state, spent, ports.clock.now(), ports.find_reports)
         if wave.until is not None:
             await _wait(ports, wave.until, meter)
             continue
@@ -501,7 +499,7 @@ def _say_missed(run: GateRun) -> str:
     return f"; {describe_left_behind(run.left_behind)}" if run.left_behind else ""
 
 
-def find_budget_questions(state: GoalState, reports: Mapping[str, Reports]) -> tuple[Question, ...]:
+def find_budget_questions(state: GoalState, find_reports: FindReports) -> tuple[Question, ...]:
     """Return what a person must say about limits against which a worker cannot report.
 
     Asked before anything is spent: afterwards there would be nothing to hold it against.
@@ -511,7 +509,7 @@ def find_budget_questions(state: GoalState, reports: Mapping[str, Reports]) -> t
         task
         for task in state.graph
         if state.tasks[task.id].status is not TaskStatus.DONE
-        and any(getattr(reports[task.worker], name) is Reporting.NEVER for name in limits)
+        and any(getattr(find_reports(task), name) is Reporting.NEVER for name in limits)
     ]
     if not waiting:
         return ()

@@ -90,9 +90,8 @@ class TurnResult:
 class Worker(Protocol):
     """Somebody who works in a workspace.  Nothing it started is alive once `run` has returned."""
 
-    @property
-    def reports(self) -> Reports:
-        """What it says of what it uses, and when."""
+    def find_reports(self, task: GoalTask) -> Reports:
+        """Return what it says of what it uses for a task, and when."""
         ...
 
     async def run(self, turn: WorkerTurn) -> TurnResult:
@@ -172,6 +171,10 @@ class Ports:
     publish: Publisher
     team: TeamRunner
     """Who carries waves out."""
+
+    def find_reports(self, task: GoalTask) -> Reports:
+        """Return what the worker of a task says of what it uses."""
+        return self.workers[task.worker].find_reports(task)
 
     async def transact(self, goal_id: GoalId, command: Command) -> GoalState:
         """Change a goal: see `goal_engine.state.store.transact`."""

@@ -126,7 +126,9 @@ def find_program(program: str, checkout: Path) -> Path | None:
 
 def find_installed(agents: Mapping[str, Agent], checkout: Path) -> tuple[str, ...]:
     """Return the names of the agents whose program is there."""
-    return tuple(name for name, at in agents.items() if find_program(at.argv[0], checkout))
+    return tuple(
+        name for name, at in agents.items() if at.argv and find_program(at.argv[0], checkout)
+    )
 
 
 def find_agent(agents: Mapping[str, Agent], name: str) -> Agent:
@@ -145,8 +147,8 @@ def find_preset(agents: Mapping[str, Agent], program: str) -> Agent | None:
 
     None of the person's own: those may be started by a program that runs anything (`python3`).
     """
-    named = (agents[preset.name] for preset in PRESETS if preset.argv[0] == program)
-    return next((agent for agent in named if agent.argv[0] == program), None)
+    named = (agents[preset.name] for preset in PRESETS if program in preset.programs)
+    return next((agent for agent in named if program in agent.programs), None)
 
 
 def find_folders(agent: Agent, checkout: Path) -> tuple[Path, ...]:
@@ -199,8 +201,8 @@ def _join(places: Iterable[Path], name: str) -> Iterable[Path]:
 
 
 def _is_kin(preset: Agent, agent: Agent) -> bool:
-    same_program = Path(agent.argv[0]).name == preset.argv[0]
-    return same_program or bool({*preset.folders} & {*agent.folders})
+    same_program = {Path(program).name for program in agent.programs} & {*preset.programs}
+    return bool(same_program) or bool({*preset.folders} & {*agent.folders})
 
 
 def _opens(folder: Path, home: Path, checkout: Path) -> bool:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from goal_engine.budget import LOST_TURN, SAYS_NOTHING
+from goal_engine.budget import LOST_TURN, SAYS_NOTHING, Reports
 from goal_engine.errors import GoalError, ToolMissing
 from goal_engine.ports import TurnResult, WorkerTurn
 from goal_engine.runtime.atomic import write_atomic
@@ -20,6 +20,7 @@ from goal_engine.runtime.process import Finished, clean_environment, run_process
 from goal_engine.runtime.process import find_program as find_in
 from goal_engine.runtime.redacting import redacting
 from goal_engine.runtime.threads import in_thread
+from goal_engine.task_graph.graph import GoalTask
 from goal_engine.types import Trouble
 from goal_engine.workers.agents import (
     FindAgents,
@@ -54,11 +55,13 @@ class _Command:
 class CliWorker:
     """Runs an agent's headless mode, or the command that the task names."""
 
-    reports = SAYS_NOTHING
-
     def __init__(self, find_agents: FindAgents, checkout: Path) -> None:
         self._find_agents = find_agents
         self._checkout = checkout
+
+    def find_reports(self, _: GoalTask) -> Reports:
+        """Return that nothing is known: a command prints what it likes."""
+        return SAYS_NOTHING
 
     async def run(self, turn: WorkerTurn) -> TurnResult:
         """Give the prompt to the command and wait for its end, or end it when its time is up."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 
-from goal_engine.budget import COSTS_NOTHING
+from goal_engine.budget import COSTS_NOTHING, Reports
 from goal_engine.ports import TurnResult, WorkerTurn
 from goal_engine.state.events import TaskHandedOver
+from goal_engine.task_graph.graph import GoalTask
 
 LOOK = 0.1
 """Seconds between two looks at the journal for the person's word."""
@@ -15,7 +16,9 @@ LOOK = 0.1
 class ManualWorker:
     """Waits.  Whatever ends the wait, the folder stays as the person left it."""
 
-    reports = COSTS_NOTHING
+    def find_reports(self, _: GoalTask) -> Reports:
+        """Return that nothing has to be paid for."""
+        return COSTS_NOTHING
 
     async def run(self, turn: WorkerTurn) -> TurnResult:
         """Hand the folder over and return once it is submitted."""

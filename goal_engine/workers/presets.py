@@ -1,12 +1,15 @@
 """Agents that are known by name: data alone, since their options change from month to month.
 
-Each is what its vendor calls headless: one prompt, no questions, and an end.  Where no word of
-`argv` has `{prompt}`, the prompt is given on the standard input.
+Each has what its vendor calls headless, one prompt, no questions, and an end, and the protocols in
+which it can be talked to.  Where no word of `argv` has `{prompt}`, the prompt is given on the
+standard input.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+
+from goal_engine.budget import Reporting
 
 PROMPT = "{prompt}"
 WORKSPACE = "{workspace}"
@@ -20,13 +23,34 @@ NETWORK = (
 
 
 @dataclass(frozen=True, slots=True)
+class Speaks:
+    """How an agent is started for a protocol, and what it does there."""
+
+    argv: tuple[str, ...]
+    """The first word is a name on PATH or absolute; none is filled in."""
+    mode: str = ""
+    """The mode it works in, as it calls it: set in every session, since some begin in another one."""
+    reading: str = ""
+    """The mode in which it changes nothing; empty where it has none."""
+    settings: tuple[tuple[str, str], ...] = ()
+    """Variables that it is given beside the agent's own."""
+    install: str = ""
+    """What to do when its program is not there."""
+    sessions: bool = False
+    """Whether a later process can go on with a session."""
+    tokens: Reporting = Reporting.NEVER
+    usd: Reporting = Reporting.NEVER
+    """What it says of what it uses, and when."""
+
+
+@dataclass(frozen=True, slots=True)
 class Agent:
-    """A command that takes a prompt."""
+    """Somebody who works on a prompt, and how to start them."""
 
     name: str
     title: str
-    argv: tuple[str, ...]
-    """`{prompt}` and `{workspace}` are filled in; the first word is a name on PATH or absolute."""
+    argv: tuple[str, ...] = ()
+    """Its headless command, empty where there is none.  `{prompt}` and `{workspace}` are filled in; the first word is a name on PATH or absolute."""
     env: tuple[str, ...] = ()
     """Names of variables it gets beside the usual ones: where its login and configuration are."""
     folders: tuple[str, ...] = ()
@@ -43,6 +67,16 @@ class Agent:
     """Variables it is given: what makes it fit to be started by somebody else."""
     install: str = ""
     """What to do when its program is not there."""
+    acp: Speaks | None = None
+    """The Agent Client Protocol, version 1."""
+    wire: Speaks | None = None
+    """The wire protocol of Kimi CLI, 1.10."""
+
+    @property
+    def programs(self) -> tuple[str, ...]:
+        """The programs that start it, whichever way it is talked to."""
+        spoken = (speaks.argv for speaks in (self.acp, self.wire) if speaks)
+        return tuple(dict.fromkeys(argv[0] for argv in (self.argv, *spoken) if argv))
 
 
 PRESETS: tuple[Agent, ...] = (
@@ -64,6 +98,15 @@ PRESETS: tuple[Agent, ...] = (
         copies=("~/.claude.json", ".claude.json"),
         settings=(("DISABLE_AUTOUPDATER", "1"),),
         install="npm install -g @anthropic-ai/claude-code",
+        acp=Speaks(
+            argv=("claude-agent-acp",),
+            mode="default",
+            reading="plan",
+            install="npm install -g @agentclientprotocol/claude-agent-acp",
+            sessions=True,
+            tokens=Reporting.TURN,
+            usd=Reporting.TURN,
+        ),
     ),
     Agent(
         name="codex",
@@ -80,6 +123,14 @@ PRESETS: tuple[Agent, ...] = (
         ),
         forgets=("shell_snapshots/",),
         install="npm install -g @openai/codex",
+        acp=Speaks(
+            argv=("codex-acp",),
+            mode="agent",
+            reading="read-only",
+            install="npm install -g @agentclientprotocol/codex-acp",
+            sessions=True,
+            tokens=Reporting.TURN,
+        ),
     ),
     Agent(
         name="gemini",
@@ -99,6 +150,7 @@ PRESETS: tuple[Agent, ...] = (
         # a workspace is new to it each time, and it would ask whether to trust the folder
         settings=(("GEMINI_CLI_TRUST_WORKSPACE", "true"),),
         install="npm install -g @google/gemini-cli",
+        acp=Speaks(argv=("gemini", "--acp"), mode="default", reading="plan", tokens=Reporting.TURN),
     ),
     Agent(
         name="opencode",
@@ -121,6 +173,62 @@ PRESETS: tuple[Agent, ...] = (
         ),
         settings=(("OPENCODE_DISABLE_AUTOUPDATE", "1"),),
         install="npm install -g opencode-ai",
+        acp=Speaks(
+            argv=("opencode", "acp"),
+            mode="build",
+            reading="plan",
+            sessions=True,
+            usd=Reporting.LIVE,
+        ),
+    ),
+    Agent(
+        name="kimi",
+        title="Kimi Code",
+        argv=("kimi", "-p", PROMPT),
+        env=(
+            *("KIMI_CODE_HOME", "KIMI_SHARE_DIR", "KIMI_API_KEY", "KIMI_BASE_URL"),
+            *("KIMI_MODEL_NAME", "KIMI_MODEL_API_KEY", "KIMI_MODEL_BASE_URL"),
+            "KIMI_MODEL_PROVIDER_TYPE",
+        ),
+        folders=("~/.kimi-code", "~/.kimi"),
+        reads=(
+            *("config.toml", "mcp.json", "AGENTS.md", "tui.toml"),
+            *("agents/", "bin/", "hooks/", "plugins/", "skills/"),
+            *("~/.kimi/config.toml", "~/.kimi/config.json", "~/.kimi/mcp.json"),
+            *("~/.kimi/plugins/", "~/.kimi/skills/"),
+        ),
+        settings=(("KIMI_CODE_NO_AUTO_UPDATE", "1"), ("KIMI_CLI_NO_AUTO_UPDATE", "1")),
+        install="npm install -g @moonshot-ai/kimi-code",
+        acp=Speaks(argv=("kimi", "acp"), mode="default", reading="plan", sessions=True),
+        wire=Speaks(
+            argv=("kimi", "--wire"),
+            install="uv tool install --python 3.13 kimi-cli==1.51.0",
+            sessions=True,
+            tokens=Reporting.LIVE,
+        ),
+    ),
+    Agent(
+        name="qwen",
+        title="Qwen Code",
+        argv=("qwen", "-p", PROMPT, "--approval-mode", "yolo"),
+        env=(
+            *("QWEN_HOME", "OPENAI_API_KEY", "OPENAI_BASE_URL", "OPENAI_MODEL"),
+            *("DASHSCOPE_API_KEY", "BAILIAN_CODING_PLAN_API_KEY"),
+        ),
+        folders=("~/.qwen",),
+        reads=(
+            *("settings.json", "QWEN.md", "AGENTS.md", ".env", "trustedFolders.json"),
+            *("agents/", "commands/", "extensions/", "hooks/", "skills/"),
+        ),
+        forgets=("tmp/",),
+        install="npm install -g @qwen-code/qwen-code",
+        acp=Speaks(
+            argv=("qwen", "--acp"),
+            mode="default",
+            reading="plan",
+            sessions=True,
+            tokens=Reporting.LIVE,
+        ),
     ),
 )
 """The presets, the most used first."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import assert_never
 
-from goal_engine.budget import COSTS_NOTHING
+from goal_engine.budget import COSTS_NOTHING, Reports
 from goal_engine.errors import ToolMissing
 from goal_engine.ports import TurnResult, WorkerTurn
 from goal_engine.runtime.inside import LeadsOut, read_inside, write_inside
@@ -14,6 +14,7 @@ from goal_engine.runtime.redacting import redacting
 from goal_engine.runtime.threads import in_thread
 from goal_engine.task_graph.graph import (
     FixStep,
+    GoalTask,
     ReplaceStep,
     RunStep,
     Step,
@@ -32,7 +33,9 @@ class StepFailed(Exception):
 class RecipeWorker:
     """Runs, replaces, writes and fixes: the same tree every time."""
 
-    reports = COSTS_NOTHING
+    def find_reports(self, _: GoalTask) -> Reports:
+        """Return that nothing has to be paid for."""
+        return COSTS_NOTHING
 
     async def run(self, turn: WorkerTurn) -> TurnResult:
         """Carry out the steps; the first that fails ends the turn."""

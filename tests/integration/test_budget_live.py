@@ -10,7 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from goal_engine.budget import SAYS_LIVE, BudgetAdd, GoalBudget, Spend, SpendSource, TaskBudget
+from goal_engine.budget import (
+    SAYS_LIVE,
+    BudgetAdd,
+    GoalBudget,
+    Reports,
+    Spend,
+    SpendSource,
+    TaskBudget,
+)
 from goal_engine.control import cancel_goal, extend_budget
 from goal_engine.document import GoalPlan
 from goal_engine.engine import Engine
@@ -36,9 +44,12 @@ class Agent:
     """A worker that says what it uses while it works; each charge is followed by a look around."""
 
     script: Script
-    reports: object = SAYS_LIVE
+    reports: Reports = SAYS_LIVE
     spent: dict[str, Spend] = field(default_factory=dict)
     killed: list[str] = field(default_factory=list)
+
+    def find_reports(self, _: GoalTask) -> Reports:
+        return self.reports
 
     async def charge(self, turn: WorkerTurn, tokens: int) -> None:
         before = self.spent.get(turn.task.id, Spend(source=SpendSource.VENDOR_REPORTED))

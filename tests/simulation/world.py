@@ -43,6 +43,7 @@ from goal_engine.state.journal import (
 from goal_engine.state.memory import InMemoryGoalStateStore
 from goal_engine.state.model import GoalState
 from goal_engine.state.store import Summary
+from goal_engine.task_graph.graph import GoalTask
 from goal_engine.types import GoalId, GoalStatus, TaskStatus, Trouble
 from goal_engine.verifier.run import GateRunOutput
 from tests.builders import NOW
@@ -577,6 +578,9 @@ class SimWorker:
     character: Callable[[], Character]
     kept_from: Callable[[str], Mapping[str, bytes]]
     reports: Reports
+
+    def find_reports(self, _: GoalTask) -> Reports:
+        return self.reports
 
     async def run(self, turn: WorkerTurn) -> TurnResult:
         is_like, dice = self.character(), self.chance.random()

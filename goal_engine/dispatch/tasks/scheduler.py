@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -20,6 +20,9 @@ from goal_engine.state.model import GoalState
 from goal_engine.task_graph.claims import Claims
 from goal_engine.task_graph.graph import GoalTask
 
+FindReports = Callable[[GoalTask], Reports]
+"""Says what the worker of a task says of what it uses."""
+
 
 @dataclass(frozen=True, slots=True)
 class Wave:
@@ -33,14 +36,14 @@ class Wave:
 
 
 def next_wave(
-    state: GoalState, spent: Spend, now: datetime, reports: Mapping[str, Reports] | None = None
+    state: GoalState, spent: Spend, now: datetime, find_reports: FindReports | None = None
 ) -> Wave:
     """Return the ready tasks that fit the budget after `spent`; nothing at all means no more work.
 
     Those of a higher priority come first, else the plan's order counts.  What is in the way of one
     before it waits for the next wave, which starts from what this one left; so does one that does
-    not fit: what each task may use counts as spent for those after it, and `reports` says of each
-    worker what it says of that.  A wave holds every task that fits: `max_agents` bounds how many
+    not fit: what each task may use counts as spent for those after it, and `find_reports` says what
+    its worker says of that.  A wave holds every task that fits: `max_agents` bounds how many
     of them run at once, not its size.  Of a sequential plan it holds one.  What is to be tried later is in none before its time.
     """
     ready = sorted(state.graph.ready(state.statuses), key=lambda task: -task.priority)
@@ -54,7 +57,7 @@ def next_wave(
     for task in due:
         if claimed.bars(task):
             continue
-        unfit = room.take(find_need(task, reports))
+        unfit = room.take(find_need(task, find_reports))
         if not unfit:
             chosen.append(task)
             claimed.add(task)
@@ -84,7 +87,7 @@ class _Claimed:
         return written or self._reads.has(task.writes)
 
 
-def find_need(task: GoalTask, reports: Mapping[str, Reports] | None = None) -> Need:
+def find_need(task: GoalTask, find_reports: FindReports | None = None) -> Need:
     """Return what an attempt at a task may use before anybody looks again."""
     usual = COSTS_NOTHING if task.metered else SAYS_NOTHING
-    return make_need(task.id, (reports or {}).get(task.worker, usual), task.budget)
+    return make_need(task.id, find_reports(task) if find_reports else usual, task.budget)

@@ -35,7 +35,7 @@ async def run_turn(worker: Worker, turn: WorkerTurn, meter: Meter) -> TurnResult
         if not limit.expired():
             raise
     said = "; ".join(over) or f"seconds: {seconds} of {seconds}"
-    lost = LOST_TURN if worker.reports.costs else Spend()
+    lost = LOST_TURN if worker.find_reports(turn.task).costs else Spend()
     return TurnResult(
         ended=False,
         reason=f"its own budget is used up ({said}), so it was stopped",

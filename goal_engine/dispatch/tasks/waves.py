@@ -67,7 +67,6 @@ class WaveForeman:
 
     def __init__(self, ports: Ports, bench: Workbench, state: GoalState, meter: Meter) -> None:
         self._ports, self._bench, self._state, self._meter = ports, bench, state, meter
-        self._reports = {name: worker.reports for name, worker in ports.workers.items()}
         self._inside: dict[str, AsyncExitStack] = {}
         """What each task that is under way has to give back."""
 
@@ -81,7 +80,7 @@ class WaveForeman:
             # nobody waits for a person to pause
             await stack.enter_async_context(self._bench.door.step(counted=not task.by_hand))
             now = await self._ports.read(state.goal_id)
-            if self._meter.hold(now, find_need(task, self._reports)):
+            if self._meter.hold(now, find_need(task, self._ports.find_reports)):
                 return None  # what ran before it used more than was thought
             stack.callback(self._meter.release, task.id)
             attempt = Attempt(task, before.attempts + 1, base)
