@@ -68,6 +68,10 @@ class WorkerTurn:
     """Answers what the agent asks leave for; it may take as long as a person takes."""
     session: str = ""
     """The agent's own session from an earlier turn in this folder, to go on with; empty for a new one."""
+    prompt: str = ""
+    """What it is told in the place of the task: see `workers.telling`."""
+    reads_only: bool = False
+    """Whether it is to change nothing: where the agent has a mode for that, it is started in it."""
 
 
 @dataclass(frozen=True, slots=True)

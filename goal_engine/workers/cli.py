@@ -32,13 +32,16 @@ from goal_engine.workers.agents import (
     say_missing,
 )
 from goal_engine.workers.presets import fill_argv, takes_argument
-from goal_engine.workers.prompt import COLOURS, render_prompt
+from goal_engine.workers.prompt import COLOURS
+from goal_engine.workers.telling import render_turn
 from goal_engine.workers.troubles import find_trouble
 
 TURN_TIMEOUT = 1800.0
 """Seconds that a turn may take when the task says nothing."""
 TAIL = 4096
 """Bytes of a log's end in which its last line is looked for."""
+SAID = 128 * 1024
+"""Bytes of a log's end that are an agent's last words."""
 QUOTED = 300
 """Characters of that line that a message repeats."""
 
@@ -69,16 +72,7 @@ class CliWorker:
             command = await in_thread(self._find, turn)
         except GoalError as error:
             return TurnResult(ended=False, reason=error.paragraph)
-        prompt = render_prompt(
-            turn.goal,
-            turn.task,
-            turn.criteria,
-            turn.gates,
-            turn.findings,
-            turn.failures,
-            turn.tried,
-            may_propose=turn.may_propose,
-        )
+        prompt = render_turn(turn)
         given = turn.log.with_suffix(".prompt")
         await in_thread(write_atomic, given, prompt.encode("utf-8", "replace"))
         timeout = turn.task.timeout or TURN_TIMEOUT
@@ -109,7 +103,8 @@ class CliWorker:
             await in_thread(given.unlink, True)
         said = _find_problem(command.name, ended, timeout)
         if not said:
-            return TurnResult(ended=True, spent=LOST_TURN)
+            last_words = await in_thread(read_tail, turn.log, SAID)
+            return TurnResult(ended=True, spent=LOST_TURN, said=last_words)
         last = await in_thread(read_last_line, turn.log)
         said += f": {last}" if last else ", and said nothing"
         trouble = find_trouble(ended.exit_code, await in_thread(read_tail, turn.log))
@@ -123,7 +118,8 @@ class CliWorker:
         program = find_program(agent.argv[0], self._checkout)
         if program is None:
             raise ToolMissing(f"{say_missing(agent)}, then `execute` the goal again.")
-        argv, variables = (str(program), *agent.argv[1:]), read_variables(agent)
+        words = agent.looks if turn.reads_only and agent.looks else agent.argv
+        argv, variables = (str(program), *words[1:]), read_variables(agent)
         return _Command(agent.name, argv, variables, find_belongings(agent, self._checkout))
 
     def _find_given(self, argv: tuple[str, ...]) -> _Command:
@@ -153,13 +149,13 @@ def _find_problem(name: str, ended: Finished, timeout: float) -> str:
     return f"{name} ended with exit code {ended.exit_code}" if ended.exit_code != 0 else ""
 
 
-def read_tail(log: Path) -> str:
-    """Return the end of a log, as it is; empty when there is none."""
+def read_tail(log: Path, most: int = TAIL) -> str:
+    """Return the end of a log, `most` bytes, as it is; empty when there is none."""
     try:
         with log.open("rb") as file:
             size = file.seek(0, 2)
-            file.seek(max(0, size - TAIL))
-            return file.read(TAIL).decode("utf-8", "replace")
+            file.seek(max(0, size - most))
+            return file.read(most).decode("utf-8", "replace")
     except OSError:
         return ""
 

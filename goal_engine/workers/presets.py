@@ -51,6 +51,8 @@ class Agent:
     title: str
     argv: tuple[str, ...] = ()
     """Its headless command, empty where there is none.  `{prompt}` and `{workspace}` are filled in; the first word is a name on PATH or absolute."""
+    looks: tuple[str, ...] = ()
+    """The same for a turn that changes nothing, where its options can say so."""
     env: tuple[str, ...] = ()
     """Names of variables it gets beside the usual ones: where its login and configuration are."""
     folders: tuple[str, ...] = ()
@@ -84,6 +86,10 @@ PRESETS: tuple[Agent, ...] = (
         name="claude",
         title="Claude Code",
         argv=("claude", "-p", "--permission-mode", "acceptEdits", "--allowedTools", "Bash"),
+        looks=(
+            *("claude", "-p", "--permission-mode", "default"),
+            *("--disallowedTools", "Bash", "Edit", "MultiEdit", "Write", "NotebookEdit"),
+        ),
         env=(
             *("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_BASE_URL", "ANTHROPIC_MODEL"),
             *("CLAUDE_CONFIG_DIR", "CLAUDE_CODE_OAUTH_TOKEN"),
@@ -115,6 +121,7 @@ PRESETS: tuple[Agent, ...] = (
             *("codex", "exec", "--sandbox", "workspace-write", "--skip-git-repo-check"),
             PROMPT,
         ),
+        looks=("codex", "exec", "--sandbox", "read-only", "--skip-git-repo-check", PROMPT),
         env=("OPENAI_API_KEY", "OPENAI_BASE_URL", "CODEX_API_KEY", "CODEX_HOME"),
         folders=("~/.codex",),
         reads=(
@@ -136,6 +143,7 @@ PRESETS: tuple[Agent, ...] = (
         name="gemini",
         title="Gemini CLI",
         argv=("gemini", "-p", PROMPT, "--approval-mode", "yolo"),
+        looks=("gemini", "-p", PROMPT, "--approval-mode", "default"),
         env=(
             *("GEMINI_API_KEY", "GOOGLE_API_KEY", "GOOGLE_GEMINI_BASE_URL"),
             *("GOOGLE_APPLICATION_CREDENTIALS",),
@@ -156,6 +164,7 @@ PRESETS: tuple[Agent, ...] = (
         name="opencode",
         title="OpenCode",
         argv=("opencode", "run", PROMPT),
+        looks=("opencode", "run", "--agent", "plan", PROMPT),
         env=(
             *("OPENCODE_CONFIG", "OPENCODE_CONFIG_DIR", "OPENCODE_CONFIG_CONTENT"),
             *("ANTHROPIC_API_KEY", "OPENAI_API_KEY", "GEMINI_API_KEY", "OPENROUTER_API_KEY"),
