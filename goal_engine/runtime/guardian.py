@@ -1,6 +1,6 @@
 """Runs one command and lets nothing it started outlive it.
 
-A script of its own (`python -I -S guardian.py`), standard library only: it is the parent that
+A program of its own (`process.BEGIN`), standard library only: it is the parent that
 orphans come back to, and it dies with its owner because its standard input ends.  Its standard
 input brings the order, one line of JSON, and then stays open; its standard output takes the answer,
 another line; its standard error is the log.  The command gets none of the three, but may be given
@@ -254,6 +254,16 @@ def find_below(root: int) -> set[int]:
     return found
 
 
+def is_alone() -> bool:
+    """Whether nothing is below this process: what was orphaned there has come back as its child."""
+    reap()
+    try:
+        os.waitpid(-1, os.WNOHANG)
+    except ChildProcessError:
+        return True
+    return False
+
+
 def chase(root: int, seconds: float) -> set[int]:
     """Kill orphans, each with its whole group, the moment they come back; return which died of it.
 
@@ -342,7 +352,7 @@ def end_everything(
     Returns how many were ended beside those two, and how many could not be.
     """
     me = os.getpid()
-    alive = find_below(me)
+    alive = set() if is_alone() else find_below(me)
     around = {leader, *first} if first else set()
     counted = alive - around
     refused = signal_all(alive - around, signal.SIGTERM)
@@ -417,6 +427,12 @@ def watch(
 
 
 def main() -> None:
+    """Guard one command and leave at once: the interpreter's own end takes longer than all of this."""
+    begin()
+    os._exit(0)
+
+
+def begin() -> None:
     line = read_order()
     if not line:
         return
@@ -506,7 +522,3 @@ def answer(told: dict[str, object]) -> None:
         os.write(ANSWER, json.dumps(told).encode())
     except OSError:
         pass  # the owner is gone: nobody is left to tell
-
-
-if __name__ == "__main__":
-    main()

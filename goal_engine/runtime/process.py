@@ -33,6 +33,10 @@ from goal_engine.runtime.running import MARK, Ended, Running, end_run
 from goal_engine.runtime.threads import in_thread
 
 GUARDIAN = Path(__file__).with_name("guardian.py")
+BEGIN = (
+    "import sys; sys.path.append(sys.argv[1].rpartition('/')[0]); from guardian import main; main()"
+)
+"""Imports it, since what is run as a script is compiled anew each time."""
 LOG_CAP = 8 * 1024 * 1024
 """Bytes of output that are kept: the first and the last half."""
 ANSWER_CAP = 64 * 1024 * 1024
@@ -275,7 +279,7 @@ def _say_unconfined(name: str, said: bytes) -> str:
 def _start_guardian(output: IO[bytes], mark: str) -> subprocess.Popen[bytes]:
     keep_private()
     return subprocess.Popen(
-        [sys.executable, "-I", "-S", str(GUARDIAN)],
+        [sys.executable, "-I", "-S", "-c", BEGIN, str(GUARDIAN)],
         bufsize=0,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

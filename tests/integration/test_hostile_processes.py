@@ -131,13 +131,18 @@ async def test_nothing_of_it_survives_its_owner_and_who_comes_next(
 
 
 MUTANTS = {
+    "whoever has an orphan is alone": (
+        "        return True\n    return False",
+        "        pass\n    return True",
+        "daemon",
+    ),
     "orphans go to the system": (
         "PR_SET_CHILD_SUBREAPER, 1",
         "PR_SET_CHILD_SUBREAPER, 0",
         "daemon",
     ),
     "only the group is ended": (
-        "    alive = find_below(me)\n    around =",
+        "    alive = set() if is_alone() else find_below(me)\n    around =",
         "    os.killpg(leader, signal.SIGKILL)\n    alive = set()\n    around =",
         "session",
     ),
