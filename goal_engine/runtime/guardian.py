@@ -4,7 +4,7 @@ A program of its own (`process.BEGIN`), standard library only: it is the parent 
 orphans come back to, and it dies with its owner because its standard input ends.  Its standard
 input brings the order, one line of JSON, and then stays open; its standard output takes the answer,
 another line; its standard error is the log.  The command gets none of the three, but may be given
-a file to read.  Where the order names a sandbox, the command runs in it: bubblewrap, whose own two
+a file to read, or two pipes to talk through to whoever gave the order.  Where the order names a sandbox, the command runs in it: bubblewrap, whose own two
 processes end when the command does and are asked for nothing themselves.
 
 It is two processes: a keeper and, below it, the guard that runs the command.  A command may kill
@@ -436,16 +436,23 @@ def begin() -> None:
     line = read_order()
     if not line:
         return
+    order = json.loads(line)
     settle()
     reader, writer = os.pipe()
     guard = os.fork()
     if guard:
-        os.close(reader)
+        close([reader, *order["talk"]])
         keep(guard)
         return
     os.close(writer)
     settle()  # who orphans come to is nothing that a fork hands on
-    run(json.loads(line), reader)
+    run(order, reader)
+
+
+def close(files: list[int]) -> None:
+    """Let go of what others hold as well: a pipe ends when nobody holds it any more."""
+    for file in files:
+        os.close(file)
 
 
 def keep(guard: int) -> None:
@@ -462,7 +469,7 @@ def keep(guard: int) -> None:
 
 def run(order: dict[str, Any], keeper: int) -> None:
     """Run the command and answer how it ended, once all that it started is dead."""
-    limits, sandbox, argv = order["limits"], order["sandbox"], order["argv"]
+    limits, sandbox, argv, talk = order["limits"], order["sandbox"], order["argv"], order["talk"]
     begun = time.monotonic()
     reader, writer = os.pipe()
     told, tell = os.pipe()
@@ -474,8 +481,8 @@ def run(order: dict[str, Any], keeper: int) -> None:
                 argv,
                 cwd=order["cwd"],
                 env=order["env"],
-                stdin=given,
-                stdout=writer,
+                stdin=talk[0] if talk else given,
+                stdout=talk[1] if talk else writer,
                 stderr=writer if order["errors"] else subprocess.DEVNULL,
                 start_new_session=True,
                 restore_signals=True,
@@ -485,8 +492,7 @@ def run(order: dict[str, Any], keeper: int) -> None:
     except (OSError, ValueError) as error:
         answer({"error": getattr(error, "strerror", None) or str(error)})
         return
-    os.close(writer)
-    os.close(tell)
+    close([writer, tell, *talk])
     status = Status(told)
     output = Output(reader, order["cap"])
     try:

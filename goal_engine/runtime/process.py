@@ -100,6 +100,17 @@ def find_program(name: str, env: Mapping[str, str], cwd: Path) -> str | None:
     return shutil.which(name, path=env.get("PATH", os.defpath))
 
 
+def find_there(name: str, env: Mapping[str, str], cwd: Path) -> str:
+    """Return the program that `name` means.  Raises `ToolMissing` when there is none."""
+    program = find_program(name, env, cwd)
+    if program is None or not cwd.is_dir():
+        raise ToolMissing(
+            f"{name} was not found to run in {cwd.name}: install it in the environment that "
+            "gates run in, or correct its name in goalproof.toml."
+        )
+    return program
+
+
 async def run_process(
     argv: Sequence[str],
     *,
@@ -124,45 +135,48 @@ async def run_process(
     it lets the cancellation through.  Raises `ToolMissing` when there is no such program,
     `EnvironmentUnusable` when its sandbox cannot be made, `StoreUnwritable` when there can be no log.
     """
-    program = find_program(argv[0], env, cwd)
-    if program is None or not cwd.is_dir():
-        raise ToolMissing(
-            f"{argv[0]} was not found to run in {cwd.name}: install it in the environment that "
-            "gates run in, or correct its name in goalproof.toml."
-        )
+    program = find_there(argv[0], env, cwd)
     mark = secrets.token_hex(16)
     order = {
-        **_order([program, *argv[1:]], cwd, env, mark, timeout),
+        **build_order([program, *argv[1:]], cwd, env, mark, timeout),
         "grace": grace,
         "stdin": None if stdin is None else str(stdin),
         "limits": dict(limits or {}),
         "sandbox": list(sandbox),
     }
     with (
-        _open_log(log) as output,
-        _start_guardian(output, mark) as guardian,  # left only when it has ended
+        open_log(log) as output,
+        start_guardian(output, mark) as guardian,  # left only when it has ended
         running.recorded(guardian.pid, mark) if running else nullcontext(),
     ):
         identity = identify(guardian.pid)
-        _give(guardian, json.dumps(order).encode() + b"\n")
-        told, cancellation = await _hear(guardian, identity, mark, timeout, grace)
+        give_order(guardian, json.dumps(order).encode() + b"\n")
+        told, cancellation = await hear_guardian(guardian, identity, mark, timeout, grace)
     if cancellation is not None:
         if running is not None:
-            running.count(_count(told))
+            running.count(count_ended(told))
         raise cancellation
+    return read_end(told, argv[0], mark, log)
+
+
+def read_end(told: Mapping[str, Any], name: str, mark: str, log: Path) -> Finished:
+    """Return how a command ended, as its guardian told it.
+
+    Raises `ToolMissing` where nobody knows, or it never began, and `EnvironmentUnusable`.
+    """
     if "lost" in told:
-        raise ToolMissing(_say_lost(argv[0], _count(told)))
+        raise ToolMissing(_say_lost(name, count_ended(told)))
     if "unconfined" in told:
-        raise EnvironmentUnusable(_say_unconfined(argv[0], log.read_bytes()))
+        raise EnvironmentUnusable(_say_unconfined(name, log.read_bytes()))
     if "error" in told:
         raise ToolMissing(
-            f"{argv[0]} could not be started: {told['error']}. Correct the program or its "
+            f"{name} could not be started: {told['error']}. Correct the program or its "
             "arguments in goalproof.toml."
         )
     return Finished(**told, mark=mark)
 
 
-def _count(told: Mapping[str, Any]) -> Ended:
+def count_ended(told: Mapping[str, Any]) -> Ended:
     """Return what the end of a command that was not to go on came to."""
     if "error" in told or "unconfined" in told:
         return Ended()
@@ -197,16 +211,16 @@ def ask_process(
     """
     mark = secrets.token_hex(16)
     order = {
-        **_order(argv, cwd, env, mark, timeout),
+        **build_order(argv, cwd, env, mark, timeout),
         "errors": errors,
         "cap": ANSWER_CAP,
         "sandbox": list(sandbox),
     }
     with TemporaryFile() as output:
-        with _start_guardian(output, mark) as guardian:
+        with start_guardian(output, mark) as guardian:
             identity = identify(guardian.pid)
             try:
-                _give(guardian, json.dumps(order).encode() + b"\n")
+                give_order(guardian, json.dumps(order).encode() + b"\n")
                 answer = _wait_blocking(guardian, timeout + PATIENCE)
             finally:
                 assert guardian.stdin is not None
@@ -240,7 +254,7 @@ def _wait_blocking(guardian: subprocess.Popen[bytes], seconds: float) -> bytes:
     return b""
 
 
-def _order(
+def build_order(
     argv: Sequence[str], cwd: Path, env: Mapping[str, str], mark: str, timeout: float | None
 ) -> dict[str, Any]:
     """Return what a guardian is told, but for what is particular."""
@@ -255,11 +269,13 @@ def _order(
         "limits": {},
         "sandbox": [],
         "errors": True,
+        "talk": [],
     }
 
 
 @contextmanager
-def _open_log(log: Path) -> Iterator[IO[bytes]]:
+def open_log(log: Path) -> Iterator[IO[bytes]]:
+    """Give the file that a guardian writes to.  Raises `StoreUnwritable`."""
     with writing(log):
         log.parent.mkdir(parents=True, exist_ok=True)
         output = log.open("wb")
@@ -276,7 +292,10 @@ def _say_unconfined(name: str, said: bytes) -> str:
     )
 
 
-def _start_guardian(output: IO[bytes], mark: str) -> subprocess.Popen[bytes]:
+def start_guardian(
+    output: IO[bytes], mark: str, talk: Sequence[int] = ()
+) -> subprocess.Popen[bytes]:
+    """Return a guardian that waits for its order; `talk` are the pipes that its command is to have."""
     keep_private()
     return subprocess.Popen(
         [sys.executable, "-I", "-S", "-c", BEGIN, str(GUARDIAN)],
@@ -286,6 +305,7 @@ def _start_guardian(output: IO[bytes], mark: str) -> subprocess.Popen[bytes]:
         stderr=output,
         start_new_session=True,
         env={MARK: mark},
+        pass_fds=tuple(talk),
     )
 
 
@@ -302,8 +322,11 @@ def keep_private() -> None:
         ctypes.CDLL(None).prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
 
 
-def _give(guardian: subprocess.Popen[bytes], order: bytes) -> None:
-    """Not as arguments: those are everybody's to read, and one may not be longer than 128 KiB."""
+def give_order(guardian: subprocess.Popen[bytes], order: bytes) -> None:
+    """Tell a guardian what to run.
+
+    Not as arguments: those are everybody's to read, and one may not be longer than 128 KiB.
+    """
     assert guardian.stdin is not None
     left = memoryview(order)
     with suppress(BrokenPipeError):
@@ -311,7 +334,7 @@ def _give(guardian: subprocess.Popen[bytes], order: bytes) -> None:
             left = left[guardian.stdin.write(left) :]
 
 
-async def _hear(
+async def hear_guardian(
     guardian: subprocess.Popen[bytes],
     identity: Identity | None,
     mark: str,
