@@ -61,8 +61,14 @@ def read_agents() -> dict[str, Agent]:
     for name, mine in _read_own().items():
         install = f"correct `argv` of [agent.{name}] in {agents_path()}"
         title = mine.title or "your own"
-        argv, env = tuple(mine.argv), tuple(mine.env)
-        known[name] = Agent(name, title, argv, env, tuple(mine.folders), install=install)
+        known[name] = Agent(
+            name=name,
+            title=title,
+            argv=tuple(mine.argv),
+            env=tuple(mine.env),
+            folders=tuple(mine.folders),
+            install=install,
+        )
     return known
 
 
