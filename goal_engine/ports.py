@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -72,6 +73,9 @@ class WorkerTurn:
     """What it is told in the place of the task: see `workers.telling`."""
     reads_only: bool = False
     """Whether it is to change nothing: where the agent has a mode for that, it is started in it."""
+    words: asyncio.Queue[str] = field(default_factory=asyncio.Queue)
+    """What the person says to the agent meanwhile: a worker that can hands each on as it comes, and
+    writes it to the log.  Words may be there from before."""
 
 
 @dataclass(frozen=True, slots=True)
