@@ -1,0 +1,210 @@
+"""One side of JSON-RPC 2.0 over lines, as agents speak it; tolerant of everything but silence.
+
+What the other side sends is data: what is no message is kept for the log, what is unknown is answered
+as unknown, and nothing grows without a bound.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import deque
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+from types import TracebackType
+from typing import Any, Literal, Protocol, Self
+
+METHOD_NOT_FOUND, BUSY = -32601, -32603
+MOST_OPEN = 64
+"""Requests of the other side that are open at once; more are refused, and of many more nothing is heard."""
+KEPT, LONGEST = 50, 500
+"""Lines that are no messages: how many are kept, and how much of each."""
+LAST_WORDS = 2.0
+"""Seconds in which what somebody said last still comes who takes no more input."""
+Id = int | str
+HandleRequest = Callable[[str, Any], Awaitable[Any]]
+"""Returns the result of a method and its parameters; raises `RemoteError` to refuse."""
+HandleNotification = Callable[[str, Any], None]
+
+
+class Lines(Protocol):
+    """What a peer needs of a `Dialogue`."""
+
+    async def read(self) -> bytes:
+        """Return the next line; nothing at the end."""
+        ...
+
+    async def write(self, line: bytes) -> None:
+        """Say a line; raises `BrokenPipeError`."""
+        ...
+
+
+class RemoteError(Exception):
+    """The other side answered a request with an error, or is answered with one."""
+
+    def __init__(self, code: int, message: str, data: Any = None) -> None:
+        super().__init__(f"{message} ({code})")
+        self.code, self.message, self.data = code, message, data
+
+
+class Gone(Exception):
+    """The other side has ended, or says nothing any more."""
+
+
+class Peer:
+    """Sends requests and answers those of the other side, while it is entered.
+
+    Notifications are handled in order, each before the next line is looked at.  Whatever a handler
+    raises, but for a `RemoteError` of a request, ends the conversation: who waits for an answer gets it.
+    """
+
+    def __init__(
+        self,
+        dialogue: Lines,
+        handle_request: HandleRequest,
+        handle_notification: HandleNotification,
+        ids: Literal["int", "string"] = "int",
+    ) -> None:
+        self._dialogue = dialogue
+        self._handle_request = handle_request
+        self._handle_notification = handle_notification
+        self._ids = ids
+        self._asked = 0
+        self._pending: dict[Id, asyncio.Future[Any]] = {}
+        self._answering: set[asyncio.Task[None]] = set()
+        self._failure: BaseException | None = None
+        self._told = False
+        self.noise: deque[str] = deque(maxlen=KEPT)
+        """Lines that were no messages, the last of them."""
+        self.frames = 0
+        """Messages that came so far."""
+        self.heard = 0.0
+        """When the last line came, on the loop's clock; or when this was entered."""
+
+    async def __aenter__(self) -> Self:
+        self.heard = asyncio.get_running_loop().time()
+        self._reading = asyncio.ensure_future(self._read())
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        tasks = {self._reading, *self._answering}
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+        told, failure = self._told, self._find_end()
+        if error is None and not told and not isinstance(failure, Gone):
+            raise failure
+
+    async def request(self, method: str, params: Any = None) -> Any:
+        """Return the result.  Raises `RemoteError`, and `Gone` where nobody will answer."""
+        self._asked += 1
+        name: Id = f"c{self._asked}" if self._ids == "string" else self._asked
+        answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._pending[name] = answer
+        try:
+            await self._send({"id": name, **_call(method, params)})
+            await asyncio.wait({answer, self._reading}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            self._pending.pop(name, None)
+        if not answer.done():
+            raise self._find_end()
+        return answer.result()
+
+    async def notify(self, method: str, params: Any = None) -> None:
+        """Say something that is not answered.  Raises `Gone`."""
+        await self._send(_call(method, params))
+
+    async def _send(self, message: Mapping[str, Any]) -> None:
+        try:
+            await self._dialogue.write(json.dumps({"jsonrpc": "2.0", **message}).encode())
+        except BrokenPipeError:
+            await asyncio.wait({self._reading}, timeout=LAST_WORDS)
+            raise self._find_end() from None
+
+    async def _read(self) -> None:
+        loop = asyncio.get_running_loop()
+        while line := await self._dialogue.read():
+            self.heard = loop.time()
+            message = parse_message(line)
+            if message is None:
+                self.noise.append(line[:LONGEST].decode("utf-8", "replace"))
+            else:
+                self.frames += 1
+                self._take(message)
+
+    def _take(self, message: Mapping[str, Any]) -> None:
+        method, name = message.get("method"), message.get("id")
+        if not isinstance(method, str):
+            self._settle(message)
+        elif name is None:
+            self._handle_notification(method, message.get("params"))
+        elif len(self._answering) < 2 * MOST_OPEN:
+            crowded = len(self._answering) >= MOST_OPEN
+            handle = self._refuse if crowded else self._handle_request
+            answer = self._answer(name, handle, method, message.get("params"))
+            answering = asyncio.ensure_future(answer)
+            self._answering.add(answering)
+            answering.add_done_callback(self._finish)
+
+    def _settle(self, message: Mapping[str, Any]) -> None:
+        name = message.get("id")
+        answer = self._pending.get(name) if isinstance(name, int | str) else None
+        if answer is None or answer.done():
+            return
+        error = message.get("error")
+        if error is None:
+            answer.set_result(message.get("result"))
+        else:
+            answer.set_exception(_read_error(error))
+
+    async def _refuse(self, _: str, __: Any) -> None:
+        raise RemoteError(BUSY, f"more than {MOST_OPEN} requests are open")
+
+    async def _answer(self, name: Any, handle: HandleRequest, method: str, params: Any) -> None:
+        try:
+            answer = {"result": await handle(method, params)}
+        except RemoteError as error:
+            told = {"code": error.code, "message": error.message}
+            answer = {"error": told if error.data is None else {**told, "data": error.data}}
+        with suppress(Gone):
+            await self._send({"id": name, **answer})
+
+    def _finish(self, answering: asyncio.Task[None]) -> None:
+        self._answering.discard(answering)
+        if not answering.cancelled() and (error := answering.exception()) is not None:
+            self._failure = self._failure or error
+            self._reading.cancel()
+
+    def _find_end(self) -> BaseException:
+        """Return why nothing more will come, for somebody who waits."""
+        self._told = True
+        if self._failure is not None:
+            return self._failure
+        done = self._reading.done() and not self._reading.cancelled()
+        return (self._reading.exception() if done else None) or Gone("it closed its output")
+
+
+def parse_message(line: bytes) -> dict[str, Any] | None:
+    """Return what a line says, `None` for what is no message."""
+    try:
+        message = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    return message if isinstance(message, dict) else None
+
+
+def _call(method: str, params: Any) -> dict[str, Any]:
+    return {"method": method} if params is None else {"method": method, "params": params}
+
+
+def _read_error(error: Any) -> RemoteError:
+    told = error if isinstance(error, dict) else {"message": error}
+    code = told.get("code")
+    return RemoteError(
+        code if isinstance(code, int) else 0, str(told.get("message", "")), told.get("data")
+    )
