@@ -30,7 +30,7 @@ from goal_engine.state.model import GoalState
 from goal_engine.state.possible import check_possible, refusal
 from goal_engine.takeover import find_stopped_runner, say_stopped, take_over
 from goal_engine.types import Decision, GoalId, GoalStatus
-from goal_engine.workers.agents import find_installed, read_agents
+from goal_engine.workers.installed import read_hands
 from goal_engine.worktree import (
     find_folders,
     find_kept,
@@ -199,10 +199,6 @@ async def _stop_here(
         )
 
 
-def _find_installed(ports: Ports) -> tuple[str, ...]:
-    return find_installed(read_agents(), ports.checkout)
-
-
 async def answer_question(
     ports: Ports, goal_id: GoalId, question: str, text: str, decision: Decision
 ) -> GoalState:
@@ -215,8 +211,8 @@ async def answer_question(
     check_possible(state, "answer")
     check_asked(state, question)
     answer = Answer(question=question, text=text, decision=decision)
-    installed = await in_thread(_find_installed, ports)
-    planned, blocked, questions = replan(state, answer, installed)
+    hands = await in_thread(read_hands, ports.checkout, ports.workers)
+    planned, blocked, questions = replan(state, answer, tuple(hands.installed))
     restored: tuple[str, ...] = ()
     if question.startswith(STEERED) and text.strip().casefold() == "restore":
         restored = await in_thread(

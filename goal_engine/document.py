@@ -25,7 +25,7 @@ from goal_engine.state.model import GoalState
 from goal_engine.task_graph.graph import FixStep, GoalTask, GoalTaskGraph
 from goal_engine.task_graph.policy import DEFAULT_POLICY, WorkPolicy
 from goal_engine.toml import UNREADABLE, render_key, render_rows, render_value
-from goal_engine.types import Frozen, GoalId, GoalKind, WorkerName
+from goal_engine.types import AgentWorker, Frozen, GoalId, GoalKind, Installed, WorkerName
 
 CHECK_SHOWS: Mapping[type[Frozen], EvidenceKind] = {
     Gone: EvidenceKind.FLIPS,
@@ -48,7 +48,7 @@ KINDS = """\
 STEPS = """\
 # steps, one after the other: { run = ["program", "word"] }, { write = "path", content = "text" },
 # { replace = "path", old = "text", new = "text", count = 1 }, { fix = "gate" }. Instead of steps a task has
-# worker = "manual" (you, in a folder of its own) or worker = "cli" and agent = "name" (`goalproof agents`).
+# worker = "manual" (you, in a folder of its own) or agent = "name" (`goalproof agents`), with worker = "acp" or "cli" if wanted.
 # `writes` are the paths that it may change, as globs; tasks that may change the same wait by `deps`.
 # budget = { seconds = "10m", tokens = 50000, usd = "0.50", turns = 1 }: what one attempt may use, held back meanwhile.
 # priority = 10: of tasks that could run, those with a higher one (the usual is 0) go first.
@@ -58,6 +58,7 @@ POLICY = """\
 # `retries = 2`: attempts that failed because of the machine or a vendor's limit are made again, later;
 # `proposals = "ask"`: what becomes of tasks that agents propose: you are asked, or `accept`, or `refuse`
 """
+NONE_INSTALLED: Installed = {}
 LIMITS = f"limits: {', '.join(GoalBudget.model_fields)}; without this table they stay as they are"
 RESERVED = "has a name that is kept for what a person has to look at besides the plan"
 EXAMPLE = """\
@@ -99,10 +100,16 @@ class GoalPlan(Frozen):
         return "budget" in self.model_fields_set
 
 
-def parse_plan(text: str, name: str, worker: WorkerName | None = None, agent: str = "") -> GoalPlan:
+def parse_plan(
+    text: str,
+    name: str,
+    worker: WorkerName | None = None,
+    agent: str = "",
+    installed: Installed = NONE_INSTALLED,
+) -> GoalPlan:
     """Return the plan in `text`, a TOML document called `name` in messages.
 
-    `worker` and `agent` are for the tasks that it gives to nobody: see `assign_workers`.
+    `worker`, `agent` and `installed` are for what it gives to nobody: see `assign_workers`.
     Raises `BadPlan` with every problem and its ids.
     """
     try:
@@ -114,7 +121,7 @@ def parse_plan(text: str, name: str, worker: WorkerName | None = None, agent: st
     except ValidationError as error:
         problems = "; ".join(_say(item["loc"], item["msg"]) for item in error.errors())
         raise BadPlan(f"{name} is no plan: {problems}.") from error
-    plan = assign_workers(plan, worker, agent)
+    plan = assign_workers(plan, worker, agent, installed)
     nonsense = "; ".join(f"budget.{key} {said}" for key, said in find_nonsense(plan.budget))
     if nonsense:
         raise BadPlan(f"{name} cannot be kept to: {nonsense}.")
@@ -122,23 +129,39 @@ def parse_plan(text: str, name: str, worker: WorkerName | None = None, agent: st
     return plan
 
 
-def assign_workers(plan: GoalPlan, worker: WorkerName | None, agent: str = "") -> GoalPlan:
+def assign_workers(
+    plan: GoalPlan,
+    worker: WorkerName | None,
+    agent: str = "",
+    installed: Installed = NONE_INSTALLED,
+) -> GoalPlan:
     """Return `plan` with `worker` for each task that names none and has no steps.
 
-    `agent` is for the tasks of the worker `cli` that name neither an agent nor a command, and
-    alone it means that worker.
+    `agent` is for the tasks of an agent's worker that name neither an agent nor a command.  An agent
+    alone means the best of its workers that is `installed`.
     """
-    worker = worker or ("cli" if agent else None)
+    worker = worker or (find_worker(agent, installed) if agent else None)
+
+    def find(task: GoalTask) -> WorkerName | None:
+        if task.command:
+            return "cli"
+        own = task.agent not in ("", agent)
+        return find_worker(task.agent, installed) if own else worker
 
     def assigned(task: GoalTask) -> GoalTask:
-        if worker and not task.steps and "worker" not in task.model_fields_set:
-            changes: dict[str, object] = {"worker": "cli" if task.command else worker}
-            task = task.changed(**changes)
-        if agent and task.worker == "cli" and not task.agent and not task.command:
+        unnamed = not task.steps and "worker" not in task.model_fields_set
+        if unnamed and (found := find(task)):
+            task = task.changed(worker=found)
+        if agent and task.by_agent and not task.agent and not task.command:
             task = task.changed(agent=agent)
         return task
 
     return plan.changed(tasks=tuple(map(assigned, plan.tasks)))
+
+
+def find_worker(agent: str, installed: Installed) -> AgentWorker:
+    """Return the worker for an agent that nobody named one for."""
+    return next(iter(installed.get(agent, ())), "cli")
 
 
 def plan_of(state: GoalState) -> GoalPlan:

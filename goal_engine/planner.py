@@ -7,13 +7,20 @@ worker there is can do what was asked.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from goal_engine.budget import GoalBudget
 from goal_engine.criteria import propose, propose_holds
 from goal_engine.decision import Answer, Criterion, EvidenceKind, Question
-from goal_engine.document import GoalPlan, assign_workers, check_against_gates, check_graph
+from goal_engine.document import (
+    GoalPlan,
+    assign_workers,
+    check_against_gates,
+    check_graph,
+    find_worker,
+)
 from goal_engine.errors import (
     BadConfiguration,
     BadInput,
@@ -36,9 +43,16 @@ from goal_engine.state import events as e
 from goal_engine.state.commands import CreateGoal, RevisePlan
 from goal_engine.state.model import GoalState
 from goal_engine.task_graph.graph import FixStep, GoalTask, GoalTaskGraph
-from goal_engine.types import GoalDeliveryPolicy, GoalId, GoalKind, WorkerName
-from goal_engine.workers.agents import find_agent, find_installed, read_agents, say_missing
-from goal_engine.workers.presets import Agent
+from goal_engine.types import (
+    AGENT_WORKERS,
+    GoalDeliveryPolicy,
+    GoalId,
+    GoalKind,
+    Installed,
+    WorkerName,
+)
+from goal_engine.workers.agents import find_agent
+from goal_engine.workers.installed import Hands, find_hindrance, read_hands
 
 PROGRAMS: tuple[tuple[re.Pattern[str], frozenset[str]], ...] = (
     (re.compile(r"\b(lint\w*|ruff|flake8|pylint)\b", re.I), frozenset({"lint", "ruff", "check"})),
@@ -47,8 +61,8 @@ PROGRAMS: tuple[tuple[re.Pattern[str], frozenset[str]], ...] = (
 """Words of a goal, and the words in a gate's name or command that they mean."""
 
 NO_WORKER = (
-    "No worker was named that can do this from words alone: let an agent do it (`--worker cli "
-    "--agent NAME`), do it yourself (`--worker manual`), give a plan (`--plan FILE`, TOML with "
+    "No worker was named that can do this from words alone: let an agent do it (`--agent NAME`), do it"
+    "  yourself (`--worker manual`), give a plan (`--plan FILE`, TOML with "
     "tasks and criteria), or name a gate that can fix itself (`goalproof gates` shows them)."
 )
 TITLE = 100
@@ -67,7 +81,7 @@ class CreateGoalOptions:
     worker: WorkerName | None = None
     """Who does what the plan gives to nobody, or the whole goal when there is no plan."""
     agent: str = ""
-    """Which agent; alone it means the worker `cli`."""
+    """Which agent; alone it means the best of the workers that can start it here."""
     kind: GoalKind | None = None
     """What sort of goal it is, as the person says; over the plan and the words."""
     sequential: bool = False
@@ -100,21 +114,20 @@ async def create_goal(ports: Ports, text: str, options: CreateGoalOptions) -> Go
             f"what is found.{''.join(f' {notice}' for notice in options.notices)}"
         )
     await ports.store.check_room()
-    agents = await in_thread(read_agents)
-    installed = await in_thread(find_installed, agents, ports.checkout)
-    options = settle_worker(options, tuple(agents), installed)
+    hands = await in_thread(read_hands, ports.checkout, ports.workers)
+    options = choose_agent(settle_worker(options, hands), text, hands)
     repository = await in_thread(ports.open_repository)
     status = await in_thread(read_checkout, ports.checkout)
     goal_id = GoalId.made_of(ports.clock.now(), ports.ids.entropy())
     status, absent = await in_thread(_look_closer, ports, repository, status)
     options = replace(options, notices=(*absent, *options.notices))
     created = _created(goal_id, text, status, options)
-    command = _plan(created, options.plan, installed)
+    command = _plan(created, options.plan, hands.installed)
     if command.planned and options.sequential:
         policy = command.planned.policy.changed(sequential=True)
         command = replace(command, planned=command.planned.changed(policy=policy))
     if command.planned:
-        check_agents(command.planned.graph, agents, installed)
+        await in_thread(check_agents, command.planned.graph, hands, ports.checkout)
     await in_thread(repository.pin, status.commit, goal_id)
     return await ports.transact(goal_id, command)
 
@@ -149,10 +162,8 @@ async def revise_goal(ports: Ports, goal_id: GoalId, plan: GoalPlan) -> GoalStat
     command = plan_revision(state, plan)
     if command is None:
         return state
-    agents = await in_thread(read_agents)
-    check_agents(
-        command.planned.graph, agents, await in_thread(find_installed, agents, ports.checkout)
-    )
+    hands = await in_thread(read_hands, ports.checkout, ports.workers)
+    await in_thread(check_agents, command.planned.graph, hands, ports.checkout)
     return await ports.transact(goal_id, command)
 
 
@@ -228,43 +239,71 @@ def _created(
     )
 
 
-def settle_worker(
-    options: CreateGoalOptions, known: tuple[str, ...], installed: tuple[str, ...]
-) -> CreateGoalOptions:
-    """Return `options` with the worker that an agent implies.
+def settle_worker(options: CreateGoalOptions, hands: Hands) -> CreateGoalOptions:
+    """Return `options` with the worker that an agent implies, and the agent where just one can be meant.
 
     Raises `BadInput` where the two do not fit, and where words alone go to an agent without a name.
     """
-    worker = options.worker or ("cli" if options.agent else None)
-    if options.agent and worker != "cli":
+    worker, agent = options.worker, options.agent
+    if agent and worker and worker not in AGENT_WORKERS:
         raise BadInput(
-            f"The agent {options.agent[:80]!r} is for the worker `cli`, and the worker is "
-            f"`{worker}`: give one of the two."
+            f"The agent {agent[:80]!r} is for one of the workers {', '.join(AGENT_WORKERS)}, and the"
+            f" worker is `{worker}`: give one of the two."
         )
-    if options.agent and options.agent not in known:
+    if agent and agent not in hands.agents:
         raise BadInput(
-            f"There is no agent {options.agent[:80]!r}; there are {', '.join(known)}. "
+            f"There is no agent {agent[:80]!r}; there are {', '.join(hands.agents)}. "
             "`goalproof agents` shows them, and where you can add your own."
         )
-    if worker == "cli" and not options.agent and not (options.plan and options.plan.tasks):
+    if agent:
+        return replace(options, worker=worker or find_worker(agent, hands.installed))
+    if worker not in AGENT_WORKERS or (options.plan and options.plan.tasks):
+        return options
+    chosen, why = hands.find_default(worker)
+    if not chosen:
         raise BadInput(
-            f"Say which agent is to do it (`--agent NAME`); there are {', '.join(known)}."
-            f"{_say_installed(installed)}"
+            f"Say which agent is to do it (`--agent NAME`); there are {', '.join(hands.agents)}."
+            f"{_say_installed(hands.find_able(worker))}"
         )
-    return replace(options, worker=worker)
+    notice = f"{chosen}, {why}, does it."
+    return replace(options, agent=chosen, notices=(*options.notices, notice))
 
 
-def check_agents(
-    graph: GoalTaskGraph, agents: Mapping[str, Agent], installed: tuple[str, ...]
-) -> None:
-    """Raise `BadInput` for agents that nobody knows, `ToolMissing` for ones that are not here."""
-    for name in sorted({task.agent for task in graph if task.agent}):
-        agent = find_agent(agents, name)
-        if name not in installed:
-            raise ToolMissing(
-                f"A task has nobody to do it: {say_missing(agent)}, then try again."
-                f"{_say_installed(installed)}"
-            )
+def choose_agent(options: CreateGoalOptions, text: str, hands: Hands) -> CreateGoalOptions:
+    """Return `options` with who does a goal of words alone for which nobody was named, and a notice.
+
+    Nobody is chosen where a gate's own fix can do it, nor among several agents.
+    """
+    named = options.worker or (options.plan and options.plan.tasks)
+    if named or plan_scaffold(text, options.gates):
+        return options
+    chosen, why = hands.find_default()
+    if not chosen:
+        return options
+    worker = find_worker(chosen, hands.installed)
+    notice = (
+        f"You named nobody to do it: {chosen}, {why}, does (worker `{worker}`). `--agent NAME` or "
+        "`--worker manual`, which is you, is somebody else."
+    )
+    return replace(options, worker=worker, agent=chosen, notices=(*options.notices, notice))
+
+
+def check_agents(graph: GoalTaskGraph, hands: Hands, checkout: Path) -> None:
+    """Raise `BadInput` for agents that nobody knows, `ToolMissing` for ones that cannot be started here.
+
+    Blocking.
+    """
+    for name, worker in sorted({(task.agent, task.worker) for task in graph if task.agent}):
+        agent = find_agent(hands.agents, name)
+        if worker in hands.installed.get(name, ()) or worker not in AGENT_WORKERS:
+            continue
+        why = (
+            find_hindrance(agent, worker, checkout) or f"nothing here can be the worker `{worker}`"
+        )
+        raise ToolMissing(
+            f"A task has nobody to do it: {why}, then try again."
+            f"{_say_installed(tuple(hands.installed))}"
+        )
 
 
 def _say_installed(installed: tuple[str, ...]) -> str:
@@ -272,14 +311,14 @@ def _say_installed(installed: tuple[str, ...]) -> str:
         case ():
             return " None of the known ones is on this machine."
         case (one,):
-            return f" {one} is on this machine: `--worker cli --agent {one}`."
+            return f" {one} is on this machine: `--agent {one}`."
         case _:
             return f" On this machine are {', '.join(installed)}."
 
 
-def _plan(created: e.GoalCreated, plan: GoalPlan | None, installed: tuple[str, ...]) -> CreateGoal:
+def _plan(created: e.GoalCreated, plan: GoalPlan | None, installed: Installed) -> CreateGoal:
     if plan is not None and plan.tasks:
-        assigned = assign_workers(plan, created.worker, created.agent)
+        assigned = assign_workers(plan, created.worker, created.agent, installed)
         return CreateGoal(created, _from_plan(created.gates, assigned, created.text, created.kind))
     questions = find_questions(created.text)
     if questions:
@@ -290,11 +329,11 @@ def _plan(created: e.GoalCreated, plan: GoalPlan | None, installed: tuple[str, .
     if planned and plan is not None and plan.criteria:
         check_against_gates(plan, tuple(gate.name for gate in created.gates), ())
         planned = planned.changed(criteria=plan.criteria)
-    return CreateGoal(created, planned, (), None if planned else _no_worker(installed))
+    return CreateGoal(created, planned, (), None if planned else _no_worker(tuple(installed)))
 
 
 def _plan_words(created: e.GoalCreated, text: str) -> e.GoalPlanned | None:
-    if created.worker in ("cli", "manual"):
+    if created.worker in (*AGENT_WORKERS, "manual"):
         kind = created.kind if created.kind is not GoalKind.MIXED else find_kind(text).kind
         return plan_whole(text, kind, created.gates, created.worker, created.agent)
     return plan_scaffold(text, created.gates)

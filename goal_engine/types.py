@@ -111,8 +111,14 @@ Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 GitOid = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{40}([0-9a-f]{24})?$")]
 """A git object name, SHA-1 or SHA-256."""
 
-WorkerName = Literal["recipe", "cli", "manual"]
-"""The workers there are: steps, any command that takes a prompt, and the person."""
+AgentWorker = Literal["acp", "wire", "cli"]
+"""The workers that start an agent: by one of two protocols, or headless with one prompt."""
+WorkerName = Literal["recipe", "acp", "wire", "cli", "manual"]
+"""The workers there are: steps, those of agents, and the person."""
+AGENT_WORKERS: tuple[AgentWorker, ...] = ("acp", "wire", "cli")
+"""The best first: what can be asked and answered comes before what runs to its end."""
+Installed = Mapping[str, tuple[AgentWorker, ...]]
+"""The agents that are on this machine, each with the workers that can start it, the best first."""
 AgentName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$")]
 """What a command that takes a prompt is called: a preset, or one that the person configured."""
 

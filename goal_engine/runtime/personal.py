@@ -6,7 +6,7 @@ import re
 import tomllib
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, ConfigDict, ValidationError
+from pydantic import AfterValidator, ConfigDict, StringConstraints, ValidationError
 
 from goal_engine.errors import BadConfiguration
 from goal_engine.runtime.config import config_dir
@@ -17,6 +17,7 @@ FILE = "settings.toml"
 LIMIT = 64 * 1024
 """Bytes of it that are read."""
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+AGENT = r"^([a-z0-9][a-z0-9_-]{0,31})?$"
 
 
 def _check_variable(name: str) -> str:
@@ -37,6 +38,10 @@ class PersonalSettings(Frozen):
     """Paths that they may read although they hold secrets, `~` for the home folder."""
     sandbox_writes: list[str] = []
     """Paths that they may write to beside their workspaces: a build tool's cache, say."""
+    agent: Annotated[str, StringConstraints(pattern=AGENT)] = ""
+    """Who does the goals that name nobody, by the name that `goalproof agents` shows."""
+    protocol: Literal["", "acp", "wire", "cli"] = ""
+    """The worker by which agents are started, where an agent has it; else the best that it has."""
     variables: list[Annotated[str, AfterValidator(_check_variable)]] = []
     """Names of variables of their environment that workers and gates get, beside the usual ones."""
 
@@ -62,6 +67,7 @@ def read_personal_settings() -> PersonalSettings:
     raise BadConfiguration(
         f'{path} cannot be used: {said}. It may say `sandbox = "auto"` (or "required", "off") and '
         '`sandbox_shows = ["~/.aws"]` and `sandbox_writes = ["~/.gradle"]`, and '
-        '`variables = ["DATABASE_URL"]`, none of git\'s own; correct it, or move it '
+        '`variables = ["DATABASE_URL"]`, none of git\'s own, and `agent = "codex"` and '
+        '`protocol = "acp"` (or "wire", "cli"); correct it, or move it '
         "away to use the defaults."
     )

@@ -66,7 +66,7 @@ class GoalCreated(Frozen):
     worker: WorkerName | None = None
     """Who is to do what the plan gives to nobody; `None` when the person did not say."""
     agent: AgentName | Literal[""] = ""
-    """Which agent, when that is the worker `cli`."""
+    """Which agent, when the worker is one of those that start one."""
     python: str | None = None
     """The interpreter that goalproof.toml names for the gates."""
     copies: tuple[str, ...] = ()

@@ -15,7 +15,16 @@ from goal_engine.budget import TaskBudget
 from goal_engine.task_graph.claims import Claims, is_glob
 from goal_engine.task_graph.globs import match_glob
 from goal_engine.task_graph.policy import Priority
-from goal_engine.types import AgentName, Frozen, TaskId, TaskStatus, WorkerName, later, tell_by_key
+from goal_engine.types import (
+    AGENT_WORKERS,
+    AgentName,
+    Frozen,
+    TaskId,
+    TaskStatus,
+    WorkerName,
+    later,
+    tell_by_key,
+)
 
 
 class RunStep(Frozen):
@@ -84,12 +93,12 @@ class GoalTask(Frozen):
     """Globs of the paths it may change; the engine checks them on the resulting tree."""
     worker: WorkerName = "recipe"
     agent: AgentName | Literal[""] = ""
-    """Which agent the worker `cli` starts."""
+    """Which agent does it, by one of the workers `acp`, `wire` and `cli`."""
     command: tuple[str, ...] = ()
     """What the worker `cli` starts in place of an agent; `{prompt}` and `{workspace}` are filled in,
     and where no word has `{prompt}` the command reads it from its standard input."""
     timeout: float | None = Field(default=None, gt=0, allow_inf_nan=False)
-    """Seconds that a turn of the worker `cli` may take; `None` is its own limit."""
+    """Seconds that a turn of an agent may take; `None` is the worker's own limit."""
     steps: tuple[Step, ...] = ()
     budget: TaskBudget | None = later(None)
     """What one attempt may use; held back from the goal's limits while it runs."""
@@ -102,9 +111,14 @@ class GoalTask(Frozen):
         return self.worker == "manual"
 
     @property
+    def by_agent(self) -> bool:
+        """Whether an agent does it."""
+        return self.worker in AGENT_WORKERS
+
+    @property
     def metered(self) -> bool:
         """Whether it costs nothing that has to be paid for, so that nothing of it can be unknown."""
-        return self.worker != "cli"
+        return not self.by_agent
 
 
 class GraphProblem(Frozen):
@@ -209,14 +223,17 @@ def _find_bad_workers(task: GoalTask) -> Iterator[GraphProblem]:
     if task.worker != "recipe" and task.steps:
         found.append(("worker", f"has steps, which the worker `{task.worker}` does not carry out"))
     given = [name for name in ("agent", "command", "timeout") if getattr(task, name)]
-    if task.worker != "cli" and given:
+    if not task.by_agent and given:
         listed = " and ".join(f"`{name}`" for name in given)
-        found.append(("worker", f"gives {listed}, for the worker `cli`, but has `{task.worker}`"))
-    if task.worker == "cli" and not task.agent and not task.command:
+        found.append(("worker", f"gives {listed}, for an agent, but has `{task.worker}`"))
+    if task.worker in ("acp", "wire") and task.command:
+        found.append(("worker", f"gives a command, for the worker `cli`, but has `{task.worker}`"))
+    if task.by_agent and not task.agent and not task.command:
         found.append(
             (
                 "empty",
-                "has the worker `cli` but names neither an agent nor a command (`agent`, or `--agent`)",
+                f"has the worker `{task.worker}` but names no agent (`agent`, or `--agent`)"
+                + (" and no command" if task.worker == "cli" else ""),
             )
         )
     if task.agent and task.command:

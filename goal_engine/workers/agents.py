@@ -18,8 +18,8 @@ from goal_engine.errors import BadConfiguration, BadInput
 from goal_engine.runtime.belongings import Belongings
 from goal_engine.runtime.config import config_dir
 from goal_engine.toml import UNREADABLE
-from goal_engine.types import AgentName, Frozen
-from goal_engine.workers.presets import NETWORK, PRESETS, PROMPT, Agent
+from goal_engine.types import AgentName, AgentWorker, Frozen
+from goal_engine.workers.presets import NETWORK, PRESETS, PROMPT, Agent, Speaks
 
 FILE = "agents.toml"
 LIMIT = 256 * 1024
@@ -32,7 +32,10 @@ EnvName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 class _Agent(Frozen):
     model_config = ConfigDict(strict=True)
 
-    argv: list[Word] = Field(min_length=1)
+    argv: list[Word] = Field(default_factory=list)
+    acp: list[Word] = Field(default_factory=list)
+    wire: list[Word] = Field(default_factory=list)
+    mode: str = Field(default="", max_length=100)
     title: str = ""
     env: list[EnvName] = Field(default_factory=list)
     folders: list[Folder] = Field(default_factory=list)
@@ -59,7 +62,7 @@ def read_agents() -> dict[str, Agent]:
     """
     known = {agent.name: agent for agent in PRESETS}
     for name, mine in _read_own().items():
-        install = f"correct `argv` of [agent.{name}] in {agents_path()}"
+        install = f"correct [agent.{name}] in {agents_path()}"
         title = mine.title or "your own"
         known[name] = Agent(
             name=name,
@@ -68,8 +71,14 @@ def read_agents() -> dict[str, Agent]:
             env=tuple(mine.env),
             folders=tuple(mine.folders),
             install=install,
+            acp=_speak(mine.acp, mine.mode),
+            wire=_speak(mine.wire, ""),
         )
     return known
+
+
+def _speak(argv: list[str], mode: str) -> Speaks | None:
+    return Speaks(tuple(argv), mode=mode) if argv else None
 
 
 def _read_own() -> dict[str, _Agent]:
@@ -94,21 +103,30 @@ def _read_own() -> dict[str, _Agent]:
         )
         raise BadConfiguration(
             f"{path} cannot be used: {said}. An agent is a table [agent.NAME] with"
-            ' `argv = ["program", "--option", "{prompt}"]`; if wanted `title`, `env` (names) and'
-            ' `folders` (as "~/.my-agent", where it keeps its login).'
+            ' `argv = ["program", "--option", "{prompt}"]`, or `acp = ["program"]` where it speaks the'
+            " Agent Client Protocol; if wanted `mode`, `title`, `env` (names) and `folders` (as"
+            ' "~/.my-agent", where it keeps its login).'
         ) from error
     for name, agent in own.items():
-        program = agent.argv[0]
-        if os.sep in program and not Path(program).is_absolute():
+        ways = [argv for argv in (agent.argv, agent.acp, agent.wire) if argv]
+        if not ways:
             raise BadConfiguration(
-                f"{path}: [agent.{name}] starts {program!r}, which depends on the folder it is"
-                " started in, and that is a repository's: give a name on PATH or an absolute path."
+                f'{path}: [agent.{name}] says not how it is started: give `argv = ["program", '
+                '"{prompt}"]`, or `acp = ["program"]` where it speaks the Agent Client Protocol.'
             )
-        if PROMPT in program:
-            raise BadConfiguration(
-                f"{path}: [agent.{name}] takes its program from the prompt: name a program first."
-            )
+        for program, *_ in ways:
+            _check_own(f"{path}: [agent.{name}]", program)
     return own
+
+
+def _check_own(where: str, program: str) -> None:
+    if os.sep in program and not Path(program).is_absolute():
+        raise BadConfiguration(
+            f"{where} starts {program!r}, which depends on the folder it is started in, and that is"
+            " a repository's: give a name on PATH or an absolute path."
+        )
+    if PROMPT in program:
+        raise BadConfiguration(f"{where} takes its program from the prompt: name a program first.")
 
 
 def find_program(program: str, checkout: Path) -> Path | None:
@@ -128,13 +146,6 @@ def find_program(program: str, checkout: Path) -> Path | None:
     ]
     found = shutil.which(program, path=os.pathsep.join(own)) if own else None
     return Path(found) if found else None
-
-
-def find_installed(agents: Mapping[str, Agent], checkout: Path) -> tuple[str, ...]:
-    """Return the names of the agents whose program is there."""
-    return tuple(
-        name for name, at in agents.items() if at.argv and find_program(at.argv[0], checkout)
-    )
 
 
 def find_agent(agents: Mapping[str, Agent], name: str) -> Agent:
@@ -229,11 +240,30 @@ def find_logins() -> tuple[Path, ...]:
     return tuple(Path(name).expanduser() for agent in agents.values() for name in agent.folders)
 
 
-def say_missing(agent: Agent) -> str:
-    """Return what to do about an agent whose program is not there."""
+def find_login(agent: Agent) -> str:
+    """Return what says that an agent is logged in, a variable's name or a file; empty if nothing is seen.
+
+    Whether it still holds is known to its vendor alone.  Blocking.
+    """
+    named = next((name for name in agent.keys if os.environ.get(name)), "")
+    if named:
+        return named
+    own = [Path(os.environ.get(name, "")) for name in agent.env]
+    places = [Path(agent.folders[0]).expanduser()] if agent.folders else []
+    places += [path for path in own if path.is_absolute()]
+    for name in agent.logins:
+        paths = [Path(name).expanduser()] if name.startswith("~") else [*_join(places, name)]
+        if found := next((path for path in paths if path.is_file()), None):
+            return str(found)
+    return ""
+
+
+def say_missing(agent: Agent, worker: AgentWorker = "cli") -> str:
+    """Return what to do about an agent whose program, as `worker` starts it, is not there."""
+    speaks = agent.ways.get(worker) or next(iter(agent.ways.values()))
     return (
-        f"agent {agent.name} is not on this machine: {agent.argv[0]} was not found on PATH;"
-        f" {agent.install}"
+        f"agent {agent.name} is not on this machine: {speaks.argv[0]} was not found on PATH;"
+        f" {speaks.install or agent.install}"
     )
 
 

@@ -29,8 +29,8 @@ from goal_engine.workers.agents import (
     find_preset,
     find_program,
     read_variables,
-    say_missing,
 )
+from goal_engine.workers.installed import find_way
 from goal_engine.workers.presets import fill_argv, takes_argument
 from goal_engine.workers.prompt import COLOURS
 from goal_engine.workers.telling import render_turn
@@ -115,11 +115,9 @@ class CliWorker:
         if task.command:
             return self._find_given(task.command)
         agent = find_agent(self._find_agents(), task.agent)
-        program = find_program(agent.argv[0], self._checkout)
-        if program is None:
-            raise ToolMissing(f"{say_missing(agent)}, then `execute` the goal again.")
-        words = agent.looks if turn.reads_only and agent.looks else agent.argv
-        argv, variables = (str(program), *words[1:]), read_variables(agent)
+        way = find_way(agent, "cli", self._checkout)
+        words = agent.looks if turn.reads_only and agent.looks else way.speaks.argv
+        argv, variables = (str(way.path), *words[1:]), read_variables(agent)
         return _Command(agent.name, argv, variables, find_belongings(agent, self._checkout))
 
     def _find_given(self, argv: tuple[str, ...]) -> _Command:

@@ -7,9 +7,12 @@ standard input.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 from goal_engine.budget import Reporting
+from goal_engine.types import AGENT_WORKERS, AgentWorker
 
 PROMPT = "{prompt}"
 WORKSPACE = "{workspace}"
@@ -44,6 +47,27 @@ class Speaks:
 
 
 @dataclass(frozen=True, slots=True)
+class Package:
+    """What a program was installed with."""
+
+    name: str
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Edition:
+    """One of several packages that bring a program of the same name."""
+
+    package: str
+    speaks: tuple[AgentWorker, ...]
+    """The workers that can start it."""
+    argv: tuple[str, ...] = ()
+    """Its headless command, where that is not the agent's usual one."""
+    ends: str = ""
+    """The first version that is no agent any more; empty while there is none."""
+
+
+@dataclass(frozen=True, slots=True)
 class Agent:
     """Somebody who works on a prompt, and how to start them."""
 
@@ -69,16 +93,30 @@ class Agent:
     """Variables it is given: what makes it fit to be started by somebody else."""
     install: str = ""
     """What to do when its program is not there."""
+    keys: tuple[str, ...] = ()
+    """Those of its variables that are a login."""
+    logins: tuple[str, ...] = ()
+    """Files that it keeps a login in: a name in its first folder, or one that begins with `~`."""
+    log_in: str = ""
+    """How a person logs in."""
     acp: Speaks | None = None
     """The Agent Client Protocol, version 1."""
     wire: Speaks | None = None
     """The wire protocol of Kimi CLI, 1.10."""
+    editions: tuple[Edition, ...] = ()
+    """What brings its program, where that makes a difference; the first is taken for what is not known."""
+
+    @property
+    def ways(self) -> Mapping[AgentWorker, Speaks]:
+        """How each worker that can start it does so, the best first."""
+        headless = Speaks(self.argv, install=self.install) if self.argv else None
+        known = dict(zip(AGENT_WORKERS, (self.acp, self.wire, headless), strict=True))
+        return {worker: speaks for worker, speaks in known.items() if speaks}
 
     @property
     def programs(self) -> tuple[str, ...]:
         """The programs that start it, whichever way it is talked to."""
-        spoken = (speaks.argv for speaks in (self.acp, self.wire) if speaks)
-        return tuple(dict.fromkeys(argv[0] for argv in (self.argv, *spoken) if argv))
+        return tuple(dict.fromkeys(speaks.argv[0] for speaks in self.ways.values()))
 
 
 PRESETS: tuple[Agent, ...] = (
@@ -104,6 +142,9 @@ PRESETS: tuple[Agent, ...] = (
         copies=("~/.claude.json", ".claude.json"),
         settings=(("DISABLE_AUTOUPDATER", "1"),),
         install="npm install -g @anthropic-ai/claude-code",
+        keys=("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "CLAUDE_CODE_OAUTH_TOKEN"),
+        logins=(".credentials.json",),
+        log_in="start `claude` and say /login",
         acp=Speaks(
             argv=("claude-agent-acp",),
             mode="default",
@@ -130,6 +171,9 @@ PRESETS: tuple[Agent, ...] = (
         ),
         forgets=("shell_snapshots/",),
         install="npm install -g @openai/codex",
+        keys=("CODEX_API_KEY", "OPENAI_API_KEY"),
+        logins=("auth.json",),
+        log_in="`codex login`",
         acp=Speaks(
             argv=("codex-acp",),
             mode="agent",
@@ -158,6 +202,9 @@ PRESETS: tuple[Agent, ...] = (
         # a workspace is new to it each time, and it would ask whether to trust the folder
         settings=(("GEMINI_CLI_TRUST_WORKSPACE", "true"),),
         install="npm install -g @google/gemini-cli",
+        keys=("GEMINI_API_KEY", "GOOGLE_API_KEY", "GOOGLE_APPLICATION_CREDENTIALS"),
+        logins=("oauth_creds.json",),
+        log_in="start `gemini` and choose how to log in",
         acp=Speaks(argv=("gemini", "--acp"), mode="default", reading="plan", tokens=Reporting.TURN),
     ),
     Agent(
@@ -182,6 +229,9 @@ PRESETS: tuple[Agent, ...] = (
         ),
         settings=(("OPENCODE_DISABLE_AUTOUPDATE", "1"),),
         install="npm install -g opencode-ai",
+        keys=("ANTHROPIC_API_KEY", "OPENAI_API_KEY", "GEMINI_API_KEY", "OPENROUTER_API_KEY"),
+        logins=("~/.local/share/opencode/auth.json",),
+        log_in="`opencode auth login`",
         acp=Speaks(
             argv=("opencode", "acp"),
             mode="build",
@@ -208,12 +258,24 @@ PRESETS: tuple[Agent, ...] = (
         ),
         settings=(("KIMI_CODE_NO_AUTO_UPDATE", "1"), ("KIMI_CLI_NO_AUTO_UPDATE", "1")),
         install="npm install -g @moonshot-ai/kimi-code",
+        keys=("KIMI_MODEL_API_KEY", "KIMI_API_KEY"),
+        logins=("credentials/kimi-code.json", "~/.kimi/credentials/kimi-code.json"),
+        log_in="`kimi login`",
         acp=Speaks(argv=("kimi", "acp"), mode="default", reading="plan", sessions=True),
         wire=Speaks(
             argv=("kimi", "--wire"),
             install="uv tool install --python 3.13 kimi-cli==1.51.0",
             sessions=True,
             tokens=Reporting.LIVE,
+        ),
+        editions=(
+            Edition("@moonshot-ai/kimi-code", speaks=("acp", "cli")),
+            Edition(
+                "kimi-cli",
+                speaks=("wire", "cli"),
+                argv=("kimi", "--print", "-p", PROMPT),
+                ends="1.52",
+            ),
         ),
     ),
     Agent(
@@ -231,6 +293,9 @@ PRESETS: tuple[Agent, ...] = (
         ),
         forgets=("tmp/",),
         install="npm install -g @qwen-code/qwen-code",
+        keys=("OPENAI_API_KEY", "DASHSCOPE_API_KEY", "BAILIAN_CODING_PLAN_API_KEY"),
+        logins=("oauth_creds.json",),
+        log_in="start `qwen` and say /auth",
         acp=Speaks(
             argv=("qwen", "--acp"),
             mode="default",
@@ -241,6 +306,27 @@ PRESETS: tuple[Agent, ...] = (
     ),
 )
 """The presets, the most used first."""
+
+
+def find_speaks(agent: Agent, worker: AgentWorker, package: Package | None) -> Speaks | None:
+    """Return how `worker` starts an agent whose program `package` brought; `None` where it cannot."""
+    usual = agent.ways.get(worker)
+    named = [one for one in agent.editions if package and one.package == package.name]
+    edition = next(iter((*named, *agent.editions)), None)
+    if usual is None or edition is None:
+        return usual
+    if worker not in edition.speaks or (named and _has_ended(edition, package)):
+        return None
+    return replace(usual, argv=edition.argv) if worker == "cli" and edition.argv else usual
+
+
+def _has_ended(edition: Edition, package: Package | None) -> bool:
+    ends = _read_version(edition.ends)
+    return bool(ends and package) and _read_version(package.version if package else "") >= ends
+
+
+def _read_version(text: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in re.findall(r"[0-9]+", text))
 
 
 def fill_argv(argv: tuple[str, ...], prompt: str, workspace: str) -> tuple[str, ...]:

@@ -26,7 +26,7 @@ PATIENCE = 5.0
 """Seconds until a client that does not answer has nothing set."""
 NEW_GOALS = ("run", "plan")
 """The operations whose parameters have defaults from the settings."""
-BY_AGENT = ("", "cli")
+BY_AGENT = ("", "acp", "wire", "cli")
 """The workers that an agent is for."""
 
 

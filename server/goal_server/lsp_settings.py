@@ -79,7 +79,7 @@ SETTINGS = (
             "Which code lenses are shown: all, the summary at the top of a file, or none."),
     Setting("diagnostics", "diagnostics", YES_OR_NO,
             "Whether failing tests and mistakes in goal documents are shown as diagnostics."),
-    Setting("worker", "worker", one_of("", "recipe", "cli", "manual"),
+    Setting("worker", "worker", one_of("", "recipe", "acp", "wire", "cli", "manual"),
             "The kind of worker for new goals; empty lets the plan or the engine choose."),
     Setting("agent", "agent", TEXT,
             "The agent for new goals, by the name that `goalproof agents` shows; empty for none."),

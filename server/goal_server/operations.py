@@ -54,7 +54,9 @@ from goal_engine.types import Decision, GoalStatus, WorkerName
 from goal_engine.verifier import review
 from goal_engine.verifier.bundle import PAGE, proofs_folder
 from goal_engine.verifier.observe import read_trials
-from goal_engine.workers.agents import agents_path, find_program, read_agents
+from goal_engine.workers.agents import agents_path, find_login
+from goal_engine.workers.installed import Hands, Way, find_hindrance, find_ways, read_hands
+from goal_engine.workers.presets import Agent, Package
 from goal_engine.worktree import choose_folder
 from goal_server import parameters as p
 from goal_server import results as r
@@ -74,7 +76,9 @@ FOLLOWING = 0.2
 
 WORKERS = {
     "recipe": "does what a plan spells out: run, replace, write, and the fixes of gates",
-    "cli": "starts an agent in a folder of its own and waits for its end: --agent NAME",
+    "acp": "talks to an agent by the Agent Client Protocol: --agent NAME",
+    "wire": "talks to Kimi CLI, up to 1.51, by its wire protocol: --agent kimi",
+    "cli": "starts an agent with one prompt and waits for its end: --agent NAME",
     "manual": "you: a folder is made for you, and `submit` says that you are done",
 }
 NOTE = (
@@ -625,29 +629,60 @@ async def trust_gates(context: Context, params: p.TrustGateParams) -> r.GatesVie
 
 async def show_agents(context: Context, params: p.NoParams) -> r.AgentsView:
     """Show the workers there are and the agents that one of them can start; starts none."""
-    found = await asyncio.to_thread(_find_agents, context.engine.checkout)
-    some = any(agent.available for agent in found)
+    engine = context.engine
+    hands = await asyncio.to_thread(read_hands, engine.checkout)
+    found = await asyncio.to_thread(_find_agents, hands, engine.checkout)
+    able = {"recipe", "manual"}.union(*hands.installed.values())
     workers = tuple(
-        r.WorkerView(name=name, title=title, available=some or name != "cli")
+        r.WorkerView(name=name, title=title, available=name in able)
         for name, title in WORKERS.items()
     )
     return r.AgentsView(workers=workers, agents=found, note=NOTE.format(path=agents_path()))
 
 
-def _find_agents(checkout: Path) -> tuple[r.AgentView, ...]:
-    views = []
-    for agent in read_agents().values():
-        path = find_program(agent.argv[0], checkout)
-        views.append(
-            r.AgentView(
-                name=agent.name,
-                title=agent.title,
-                argv=agent.argv,
-                path=str(path) if path else None,
-                available=path is not None,
-            )
+def _find_agents(hands: Hands, checkout: Path) -> tuple[r.AgentView, ...]:
+    default, _ = hands.find_default()
+    return tuple(
+        _view_agent(agent, find_ways(agent, checkout), checkout, agent.name == default)
+        for agent in hands.agents.values()
+    )
+
+
+def _view_agent(
+    agent: Agent, ways: tuple[Way, ...], checkout: Path, is_default: bool
+) -> r.AgentView:
+    here = {way.worker: way for way in ways}
+    login = find_login(agent)
+    views = tuple(
+        r.WayView(
+            worker=worker,
+            argv=(here[worker].speaks if worker in here else usual).argv,
+            path=str(here[worker].path) if worker in here else None,
+            available=worker in here,
+            package=_say_package(here[worker].package) if worker in here else "",
+            missing="" if worker in here else find_hindrance(agent, worker, checkout),
+            mode=usual.mode,
+            reading=usual.reading,
+            sessions=usual.sessions,
         )
-    return tuple(views)
+        for worker, usual in agent.ways.items()
+    )
+    first = next((view for view in views if view.available), views[-1])
+    return r.AgentView(
+        name=agent.name,
+        title=agent.title,
+        argv=agent.argv or first.argv,
+        path=first.path,
+        available=first.available,
+        ways=views,
+        login=login,
+        log_in="" if login else agent.log_in,
+        is_default=is_default,
+    )
+
+
+def _say_package(package: Package | None) -> str:
+    return f"{package.name} {package.version}" if package else ""
 
 
 async def _create(context: Context, params: p.PlanParams) -> GoalState:
@@ -697,7 +732,9 @@ async def _read_plan(
         if name is None:
             return None
         text = await asyncio.to_thread(plan_file.read_plan_text, context.engine.checkout / name)
-    return parse_plan(text, name or "The plan", worker, agent)
+    engine = context.engine
+    hands = await asyncio.to_thread(read_hands, engine.checkout, engine.ports.workers)
+    return parse_plan(text, name or "The plan", worker, agent, hands.installed)
 
 
 def find_runnable(state: GoalState) -> tuple[GateSpec, ...]:

@@ -156,11 +156,12 @@ class PlanParams(Limits):
     )
     worker: WorkerName | None = Field(
         default=None,
-        description="Who does it: recipe (steps of a plan, fixes of gates), cli (an agent), manual"
-        " (you). With a plan, for its tasks that name nobody.",
+        description="Who does it: recipe (steps of a plan, fixes of gates), acp, wire or cli (an agent,"
+        " by that protocol or headless), manual (you). With a plan, for its tasks that name nobody.",
     )
     agent: AgentName | None = Field(
-        default=None, description="Which agent, as `goalproof agents` shows them; means cli."
+        default=None,
+        description="Which agent, as `goalproof agents` shows them, by the best worker that it has.",
     )
     kind: GoalKind | None = Field(
         default=None,

@@ -372,8 +372,14 @@ def _agents(view: r.AgentsView) -> Iterator[str]:
 
 def _agent(agent: r.AgentView) -> tuple[str, ...]:
     found = click.style("here", fg="green") if agent.available else "absent"
-    title = f"{plain_line(agent.title)}: {plain_line(shlex.join(agent.argv))}"
-    return (found, plain_line(agent.name), title)
+    facts = [agent.title, *dict.fromkeys(way.package for way in agent.ways if way.package)]
+    able = " ".join(way.worker for way in agent.ways if way.available)
+    if agent.available:
+        facts.append(f"login: {agent.login}" if agent.login else f"no login seen: {agent.log_in}")
+        facts += ["does goals of words alone"] if agent.is_default else []
+    else:
+        facts.append(agent.ways[-1].missing if agent.ways else shlex.join(agent.argv))
+    return (found, plain_line(agent.name), able, plain_line("; ".join(filter(None, facts))))
 
 
 def _proof(view: r.ProofView) -> Iterator[str]:

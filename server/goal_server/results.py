@@ -731,19 +731,48 @@ class WorkerView(View):
     available: bool
 
 
-class AgentView(View):
-    """A command that takes a prompt, for the worker `cli`."""
+class WayView(View):
+    """How one worker starts an agent."""
 
-    name: str
-    title: str
+    worker: str
     argv: tuple[str, ...]
     path: str | None
     """The program that would be started, `None` when it is not on this machine."""
     available: bool
+    package: str = ""
+    """What brought the program, with its version; empty where that cannot be told."""
+    missing: str = ""
+    """Why it cannot be started here, and what to do."""
+    mode: str = ""
+    """The mode it is put into, as it calls it; empty where the protocol has none."""
+    reading: str = ""
+    """The mode in which it changes nothing."""
+    sessions: bool = False
+    """Whether a later turn can go on with a session."""
+
+
+class AgentView(View):
+    """Somebody who works on a prompt, and what there is of them on this machine."""
+
+    name: str
+    title: str
+    argv: tuple[str, ...]
+    """Its headless command, or its only other one."""
+    path: str | None
+    """The program that would be started, `None` when it is not on this machine."""
+    available: bool
+    ways: tuple[WayView, ...] = ()
+    """By which workers it can be started, the best first."""
+    login: str = ""
+    """What says that it is logged in, a variable's name or a file; empty where nothing was seen."""
+    log_in: str = ""
+    """How to log in, where nothing was seen."""
+    is_default: bool = False
+    """Whether it does goals of words alone that name nobody."""
 
 
 class AgentsView(View):
-    """The workers there are, and the agents that the worker `cli` can start."""
+    """The workers there are, and the agents that three of them can start."""
 
     workers: tuple[WorkerView, ...]
     agents: tuple[AgentView, ...] = ()

@@ -21,6 +21,7 @@ from goal_engine.errors import (
 from goal_engine.planner import (
     CreateGoalOptions,
     check_agents,
+    choose_agent,
     plan_whole,
     replan,
     settle_worker,
@@ -34,6 +35,7 @@ from goal_engine.state.evolve import fold
 from goal_engine.task_graph.graph import GoalTask, GoalTaskGraph, WriteStep
 from goal_engine.types import GoalKind, GoalStatus, TaskStatus
 from goal_engine.workers.agents import find_folders
+from goal_engine.workers.installed import Hands
 from goal_engine.workers.presets import PRESETS, fill_argv, takes_argument
 from tests.builders import (
     BASE,
@@ -65,11 +67,12 @@ def task(name="a", **changes):
         (task(), "has no steps"),
         (task(worker="manual", steps=(STEP,)), "does not carry out"),
         (task(worker="cli", agent="x", steps=(STEP,)), "does not carry out"),
-        (task(worker="cli"), "neither an agent nor a command"),
+        (task(worker="cli"), "names no agent (`agent`, or `--agent`) and no command"),
+        (task(worker="acp"), "names no agent (`agent`, or `--agent`)"),
         (task(worker="cli", agent="x", command=("y",)), "an agent and a command"),
-        (task(steps=(STEP,), command=("y",)), "gives `command`, for the worker `cli`"),
-        (task(worker="manual", agent="x"), "gives `agent`, for the worker `cli`"),
-        (task(worker="manual", timeout=5), "gives `timeout`, for the worker `cli`"),
+        (task(steps=(STEP,), command=("y",)), "gives `command`, for an agent"),
+        (task(worker="manual", agent="x"), "gives `agent`, for an agent"),
+        (task(worker="manual", timeout=5), "gives `timeout`, for an agent"),
         (task(worker="cli", command=(" ", "y")), "begins with no program"),
         (task(worker="cli", command=("x", "\0")), "NUL"),
     ],
@@ -137,31 +140,105 @@ def test_free_text_is_one_task_and_a_person_judges_it() -> None:
     assert len(plan_whole("x" * 300, GoalKind.FIX, gates, "manual").graph.tasks[0].title) == 100
 
 
-def settle(**options):
+BOTH = {"codex": ("cli",), "kimi": ("acp", "cli")}
+ONE = {"codex": ("cli",)}
+
+
+def settle(installed=ONE, preferred="", **options):
     made = CreateGoalOptions(gates=(), **options)
-    settled = settle_worker(made, tuple(KNOWN), ("codex",))
+    settled = settle_worker(made, Hands(KNOWN, installed, preferred))
     return settled.worker, settled.agent
 
 
-def test_an_agent_alone_means_the_worker_that_starts_it() -> None:
+def test_an_agent_alone_means_the_best_worker_that_starts_it_here() -> None:
     assert settle(agent="claude") == ("cli", "claude")
+    assert settle(agent="kimi", installed=BOTH) == ("acp", "kimi")
+    assert settle(agent="kimi", worker="cli", installed=BOTH) == ("cli", "kimi")
     assert settle(worker="manual") == ("manual", "")
     assert settle() == (None, "")
-    with pytest.raises(BadInput, match=r"`--agent NAME`.*codex is on this machine"):
-        settle(worker="cli")
-    with pytest.raises(BadInput, match="for the worker `cli`"):
+    with pytest.raises(BadInput, match=r"`--agent NAME`.*this machine are codex, kimi"):
+        settle(worker="cli", installed=BOTH)
+    with pytest.raises(BadInput, match="one of the workers acp, wire, cli"):
         settle(worker="recipe", agent="claude")
     with pytest.raises(BadInput, match="no agent 'nobody'"):
         settle(agent="nobody")
 
 
-def test_a_plan_is_refused_whose_agents_are_not_there() -> None:
-    graph = GoalTaskGraph(tasks=(task(worker="cli", agent="claude"),))
-    check_agents(graph, KNOWN, ("claude",))
-    with pytest.raises(ToolMissing, match="npm install -g @anthropic-ai"):
-        check_agents(graph, KNOWN, ())
+def test_a_worker_alone_means_the_agent_that_alone_can_be_meant() -> None:
+    assert settle(worker="cli") == ("cli", "codex")
+    assert settle(worker="acp", installed=BOTH) == ("acp", "kimi")
+    assert settle(worker="cli", installed=BOTH, preferred="kimi") == ("cli", "kimi")
+    with pytest.raises(BadInput, match="None of the known ones is on this machine"):
+        settle(worker="wire")
+
+
+def choose(text="Make sums right", installed=ONE, preferred="", gates=(), **options):
+    made = CreateGoalOptions(gates=gates, **options)
+    chosen = choose_agent(made, text, Hands(KNOWN, installed, preferred))
+    return chosen.worker, chosen.agent, " ".join(chosen.notices)
+
+
+def test_words_alone_go_to_the_agent_that_is_set_or_the_only_one_and_it_is_said() -> None:
+    assert choose() == (
+        "cli",
+        "codex",
+        "You named nobody to do it: codex, the only agent on this machine, does (worker `cli`)."
+        " `--agent NAME` or `--worker manual`, which is you, is somebody else.",
+    )
+    worker, agent, notice = choose(installed=BOTH, preferred="kimi")
+    assert (worker, agent) == ("acp", "kimi") and "as your settings say" in notice
+    for nobody in (
+        choose(installed=BOTH),
+        choose(installed={}),
+        choose("Make the linter pass", gates=(a_gate(name="lint", fix=("ruff", "--fix")),)),
+    ):
+        assert nobody == (None, "", "")
+    assert choose(worker="manual")[0] == "manual"
+
+
+def test_a_plan_is_refused_whose_agents_are_not_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+    def check(installed, **named) -> None:
+        check_agents(GoalTaskGraph(tasks=(task(**named),)), Hands(KNOWN, installed), tmp_path)
+
+    check({"claude": ("cli",)}, worker="cli", agent="claude")
+    with pytest.raises(
+        ToolMissing, match="claude was not found on PATH; npm install -g @anthropic"
+    ):
+        check({}, worker="cli", agent="claude")
+    with pytest.raises(ToolMissing, match="claude-agent-acp was not found on PATH; npm install"):
+        check({"claude": ("cli",)}, worker="acp", agent="claude")
+    with pytest.raises(ToolMissing, match=r"claude is for `acp` or `cli`, not for .* `wire`"):
+        check({"claude": ("cli",)}, worker="wire", agent="claude")
     with pytest.raises(BadInput, match="no agent 'x'"):
-        check_agents(GoalTaskGraph(tasks=(task(worker="cli", agent="x"),)), KNOWN, ())
+        check({}, worker="cli", agent="x")
+
+
+def test_a_task_that_names_an_agent_alone_gets_the_worker_that_starts_it() -> None:
+    rows = """goal = "x"
+[[task]]
+id = "theirs"
+title = "n"
+agent = "kimi"
+[[task]]
+id = "command"
+title = "n"
+command = ["x"]
+[[task]]
+id = "anybody"
+title = "n"
+[policy]
+sequential = true
+"""
+    plan = parse_plan(rows, "p", "cli", "codex", BOTH)
+    assert [(t.worker, t.agent) for t in plan.tasks] == [
+        ("acp", "kimi"),
+        ("cli", ""),
+        ("cli", "codex"),
+    ]
 
 
 def test_an_answered_goal_goes_to_the_worker_it_was_created_for() -> None:

@@ -238,15 +238,21 @@ def test_agents_shows_who_is_on_this_machine_and_starts_nobody(
         program.write_text("#!/bin/sh\ntouch started\n")
         program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{theirs}:{mine}:bin")
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     monkeypatch.chdir(tmp_path)
     view = json.loads(run("agents", "--json")[1])
     found = {agent["name"]: agent for agent in view["agents"]}
     assert found["codex"]["path"] == str(mine / "codex") and found["codex"]["available"]
     assert found["claude"]["path"] is None, "what lies in the checkout is the repository's"
     assert not (tmp_path / "started").exists()
-    assert [worker["name"] for worker in view["workers"]] == ["recipe", "cli", "manual"]
+    assert [worker["name"] for worker in view["workers"]] == [
+        *("recipe", "acp", "wire", "cli", "manual")
+    ]
+    assert found["codex"]["isDefault"] and found["codex"]["logIn"] == "`codex login`"
+    assert [way["worker"] for way in found["codex"]["ways"] if way["available"]] == ["cli"]
+    assert "codex-acp was not found on PATH" in found["codex"]["ways"][0]["missing"]
     text = run("agents")[1]
-    assert "agents.toml" in text and "here" in text
+    assert "agents.toml" in text and "here" in text and "no login seen: `codex login`" in text
 
 
 def test_a_worker_and_an_agent_are_words(run: Run, engine: FakeEngine) -> None:
@@ -254,7 +260,7 @@ def test_a_worker_and_an_agent_are_words(run: Run, engine: FakeEngine) -> None:
     options = engine.calls[0][1]
     assert (options.worker, options.agent) == ("cli", "codex")
     code, _, err = run("run", "Fix it", "--trust", "--worker", "robot")
-    assert code == 2 and "'recipe', 'cli' or 'manual'" in err
+    assert code == 2 and "'recipe', 'acp', 'wire', 'cli' or 'manual'" in err
 
 
 def test_ctrl_c_pauses_and_says_how_to_go_on(run: Run, engine: FakeEngine) -> None:

@@ -9,6 +9,9 @@ import type { GateView } from './protocol';
 import type { UnapprovedGate } from './refusal';
 import { approve } from './work';
 
+/** The workers that start an agent: who chooses an agent gets the best of them. */
+const BY_AGENT = ['acp', 'wire', 'cli'];
+
 /** Lists the goals; the chosen one is shown. */
 export async function listGoals(context: Context, given: Given): Promise<void> {
   const at = await pickGoal(context, given, undefined, 'Goals of this workspace, newest first');
@@ -89,11 +92,11 @@ export async function showAgents(context: Context, given: Given): Promise<void> 
     description: agent.available ? plainLabel(agent.path ?? '', 120) : 'not installed',
     detail: plainLabel(showArgv(agent.argv), 160),
     available: agent.available,
-    worker: 'cli',
+    worker: '',
     agent: agent.name,
   }));
   const workers = view.workers
-    .filter((worker) => worker.name !== 'cli')
+    .filter((worker) => !BY_AGENT.includes(worker.name))
     .map((worker) => ({
       label: showWorker(worker.name, worker.available),
       description: plainLabel(worker.title, 120),

@@ -121,7 +121,7 @@ function listHands(view: AgentsView): (vscode.QuickPickItem & { hands: Hands })[
     .map((agent) => ({
       label: `$(hubot) ${plainLabel(agent.title || agent.name)}`,
       description: plainLabel(agent.path ?? agent.name, 120),
-      hands: { worker: 'cli' as const, agent: agent.name },
+      hands: { agent: agent.name },
     }));
   const there = view.workers.filter((worker) => worker.available).map((worker) => worker.name);
   const others = HANDS.filter(({ worker }) => there.includes(worker)).map(

@@ -80,9 +80,9 @@ export interface RunParams {
   readonly maxAgents?: number | null;
   /** One task after the other, each on what those before it left. */
   readonly sequential?: boolean;
-  /** Who does it: recipe (steps of a plan, fixes of gates), cli (an agent), manual (you). With a plan, for its tasks that name nobody. */
-  readonly worker?: "recipe" | "cli" | "manual" | null;
-  /** Which agent, as `goalproof agents` shows them; means cli. */
+  /** Who does it: recipe (steps of a plan, fixes of gates), acp, wire or cli (an agent, by that protocol or headless), manual (you). With a plan, for its tasks that name nobody. */
+  readonly worker?: "recipe" | "acp" | "wire" | "cli" | "manual" | null;
+  /** Which agent, as `goalproof agents` shows them, by the best worker that it has. */
   readonly agent?: string | null;
   /** What sort of goal it is, over what its words say: feature, fix, refactor, migration, performance, security, docs, test, chore, mixed. */
   readonly kind?: "feature" | "fix" | "refactor" | "migration" | "performance" | "security" | "docs" | "test" | "chore" | "mixed" | null;
@@ -353,9 +353,9 @@ export interface PlanParams {
   readonly maxAgents?: number | null;
   /** One task after the other, each on what those before it left. */
   readonly sequential?: boolean;
-  /** Who does it: recipe (steps of a plan, fixes of gates), cli (an agent), manual (you). With a plan, for its tasks that name nobody. */
-  readonly worker?: "recipe" | "cli" | "manual" | null;
-  /** Which agent, as `goalproof agents` shows them; means cli. */
+  /** Who does it: recipe (steps of a plan, fixes of gates), acp, wire or cli (an agent, by that protocol or headless), manual (you). With a plan, for its tasks that name nobody. */
+  readonly worker?: "recipe" | "acp" | "wire" | "cli" | "manual" | null;
+  /** Which agent, as `goalproof agents` shows them, by the best worker that it has. */
   readonly agent?: string | null;
   /** What sort of goal it is, over what its words say: feature, fix, refactor, migration, performance, security, docs, test, chore, mixed. */
   readonly kind?: "feature" | "fix" | "refactor" | "migration" | "performance" | "security" | "docs" | "test" | "chore" | "mixed" | null;
@@ -954,16 +954,33 @@ export interface WorkerView {
   readonly available: boolean;
 }
 
-/** A command that takes a prompt, for the worker `cli`. */
+/** How one worker starts an agent. */
+export interface WayView {
+  readonly worker: string;
+  readonly argv: readonly string[];
+  readonly path: string | null;
+  readonly available: boolean;
+  readonly package: string;
+  readonly missing: string;
+  readonly mode: string;
+  readonly reading: string;
+  readonly sessions: boolean;
+}
+
+/** Somebody who works on a prompt, and what there is of them on this machine. */
 export interface AgentView {
   readonly name: string;
   readonly title: string;
   readonly argv: readonly string[];
   readonly path: string | null;
   readonly available: boolean;
+  readonly ways: readonly WayView[];
+  readonly login: string;
+  readonly logIn: string;
+  readonly isDefault: boolean;
 }
 
-/** The workers there are, and the agents that the worker `cli` can start. */
+/** The workers there are, and the agents that three of them can start. */
 export interface AgentsView {
   readonly workers: readonly WorkerView[];
   readonly agents: readonly AgentView[];
@@ -1069,7 +1086,7 @@ export interface Settings {
   /** Whether failing tests and mistakes in goal documents are shown as diagnostics. */
   readonly diagnostics: boolean;
   /** The kind of worker for new goals; empty lets the plan or the engine choose. */
-  readonly worker: "" | "recipe" | "cli" | "manual";
+  readonly worker: "" | "recipe" | "acp" | "wire" | "cli" | "manual";
   /** The agent for new goals, by the name that `goalproof agents` shows; empty for none. */
   readonly agent: string;
   /** How many tasks of a new goal may run at once; null for the engine's default. */

@@ -31,7 +31,7 @@ def make_repair(state: GoalState, red: Iterable[GateSpec], what: str) -> GoalTas
 
     `what` says it in a few words.
     """
-    worked = [task for task in state.plan if task.worker == "cli"]
+    worked = [task for task in state.plan if task.by_agent]
     if not worked and any(task.worker == "manual" for task in state.plan):
         return None
     whole = _make_whole(state, what)
@@ -48,8 +48,8 @@ def make_rework(state: GoalState, task: GoalTask) -> GoalTask | None:
 
     `None` where no agent worked on the goal.
     """
-    agents = [other for other in state.plan if other.worker == "cli"]
-    worker = task if task.worker == "cli" else next(reversed(agents), None)
+    agents = [other for other in state.plan if other.by_agent]
+    worker = task if task.by_agent else next(reversed(agents), None)
     if worker is None:
         return None
     return _give(worker, _make_whole(state, f"do {task.id} on what is there by now: {task.title}"))

@@ -210,7 +210,7 @@ async def _work(
 def _may_propose(state: GoalState, task: GoalTask, workspace: Path) -> bool:
     """Whether an agent may propose further tasks: not for a repair, and not where the repository
     itself has our folder, or what it brought along would be taken for an agent's; blocking."""
-    open_ = task.worker == "cli" and state.policy.proposals != "refuse"
+    open_ = task.by_agent and state.policy.proposals != "refuse"
     return open_ and state.find_repair(task.id) is None and not os.path.lexists(workspace / OWN)
 
 

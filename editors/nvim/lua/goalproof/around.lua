@@ -109,7 +109,10 @@ local function list_workers(view)
   add(view.agents or {}, function(name)
     return { agent = name, worker = '' }
   end)
-  add(view.workers, function(name)
+  local others = vim.tbl_filter(function(worker)
+    return not vim.list_contains({ 'acp', 'wire', 'cli' }, worker.name)
+  end, view.workers)
+  add(others, function(name)
     return { agent = '', worker = name }
   end)
   return items

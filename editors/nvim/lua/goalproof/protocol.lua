@@ -15,8 +15,8 @@
 ---@field planText? string|nil The text of the plan, in the place of what is in the file.
 ---@field maxAgents? number|nil Tasks that run at the same time (4).
 ---@field sequential? boolean One task after the other, each on what those before it left.
----@field worker? 'recipe'|'cli'|'manual'|nil Who does it: recipe (steps of a plan, fixes of gates), cli (an agent), manual (you). With a plan, for its tasks that name nobody.
----@field agent? string|nil Which agent, as `goalproof agents` shows them; means cli.
+---@field worker? 'recipe'|'acp'|'wire'|'cli'|'manual'|nil Who does it: recipe (steps of a plan, fixes of gates), acp, wire or cli (an agent, by that protocol or headless), manual (you). With a plan, for its tasks that name nobody.
+---@field agent? string|nil Which agent, as `goalproof agents` shows them, by the best worker that it has.
 ---@field kind? 'feature'|'fix'|'refactor'|'migration'|'performance'|'security'|'docs'|'test'|'chore'|'mixed'|nil What sort of goal it is, over what its words say: feature, fix, refactor, migration, performance, security, docs, test, chore, mixed.
 
 --- How large the change is.
@@ -252,8 +252,8 @@
 ---@field planText? string|nil The text of the plan, in the place of what is in the file.
 ---@field maxAgents? number|nil Tasks that run at the same time (4).
 ---@field sequential? boolean One task after the other, each on what those before it left.
----@field worker? 'recipe'|'cli'|'manual'|nil Who does it: recipe (steps of a plan, fixes of gates), cli (an agent), manual (you). With a plan, for its tasks that name nobody.
----@field agent? string|nil Which agent, as `goalproof agents` shows them; means cli.
+---@field worker? 'recipe'|'acp'|'wire'|'cli'|'manual'|nil Who does it: recipe (steps of a plan, fixes of gates), acp, wire or cli (an agent, by that protocol or headless), manual (you). With a plan, for its tasks that name nobody.
+---@field agent? string|nil Which agent, as `goalproof agents` shows them, by the best worker that it has.
 ---@field kind? 'feature'|'fix'|'refactor'|'migration'|'performance'|'security'|'docs'|'test'|'chore'|'mixed'|nil What sort of goal it is, over what its words say: feature, fix, refactor, migration, performance, security, docs, test, chore, mixed.
 
 --- A goal to work on.
@@ -708,15 +708,31 @@
 ---@field title string
 ---@field available boolean
 
---- A command that takes a prompt, for the worker `cli`.
+--- How one worker starts an agent.
+---@class goalproof.WayView
+---@field worker string
+---@field argv string[]
+---@field path string|nil
+---@field available boolean
+---@field package string
+---@field missing string
+---@field mode string
+---@field reading string
+---@field sessions boolean
+
+--- Somebody who works on a prompt, and what there is of them on this machine.
 ---@class goalproof.AgentView
 ---@field name string
 ---@field title string
 ---@field argv string[]
 ---@field path string|nil
 ---@field available boolean
+---@field ways goalproof.WayView[]
+---@field login string
+---@field logIn string
+---@field isDefault boolean
 
---- The workers there are, and the agents that the worker `cli` can start.
+--- The workers there are, and the agents that three of them can start.
 ---@class goalproof.AgentsView
 ---@field workers goalproof.WorkerView[]
 ---@field agents goalproof.AgentView[]
@@ -800,7 +816,7 @@
 ---@class goalproof.Settings
 ---@field lens 'all'|'summary'|'off' Which code lenses are shown: all, the summary at the top of a file, or none.
 ---@field diagnostics boolean Whether failing tests and mistakes in goal documents are shown as diagnostics.
----@field worker ''|'recipe'|'cli'|'manual' The kind of worker for new goals; empty lets the plan or the engine choose.
+---@field worker ''|'recipe'|'acp'|'wire'|'cli'|'manual' The kind of worker for new goals; empty lets the plan or the engine choose.
 ---@field agent string The agent for new goals, by the name that `goalproof agents` shows; empty for none.
 ---@field maxAgents integer? How many tasks of a new goal may run at once; null for the engine's default.
 ---@field wallSeconds integer? How many seconds a new goal may be worked on; null for no limit.
