@@ -215,8 +215,9 @@ async def answer_question(
     planned, blocked, questions = replan(state, answer, tuple(hands.installed))
     restored: tuple[str, ...] = ()
     if question.startswith(STEERED) and text.strip().casefold() == "restore":
+        told = state.moved.changes if state.moved else ()
         restored = await in_thread(
-            restore_repository, ports.find_state_dir(), goal_id, ports.checkout
+            restore_repository, ports.find_state_dir(), goal_id, ports.checkout, told
         )
     command = AnswerQuestion(question, text, decision, planned, questions, blocked, restored)
     after = await ports.transact(goal_id, command)

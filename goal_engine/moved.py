@@ -23,11 +23,19 @@ class Part(StrEnum):
     HOOK = "hook"
     INFO = "info"
     """Attributes, excludes, grafts, alternates: what git reads beside the configuration."""
+    OWN = "own"
+    """The person's own configuration, for all their repositories."""
+    OWN_HOOK = "own-hook"
+    """A file of a folder outside of the git directory that `core.hooksPath` names."""
     POINTER = "pointer"
     """A file that says where the git directory is."""
     REF = "ref"
     """HEAD, a branch, a tag, a stash."""
     INDEX = "index"
+
+
+BEYOND = (Part.OWN, Part.OWN_HOOK)
+"""What is the person's own beside the repository: they may change it while nobody else can."""
 
 
 class Seen(Frozen):
@@ -50,11 +58,15 @@ class Fingerprint(Frozen):
     common: str
     """The git directory that linked worktrees share."""
     files: dict[str, Seen]
-    """By path below `common`; absolute for what a configuration includes from elsewhere."""
+    """By path below `common`; absolute for what lies elsewhere."""
     refs: dict[str, str]
     """The value of HEAD and of each ref, packed or loose."""
     index: Sha256
     """Of what is staged: names, modes, objects and flags, and no times."""
+    own: tuple[str, ...] = ()
+    """Where the person's own configuration was looked for; nowhere before this was looked at."""
+    hooks: tuple[str, ...] = ()
+    """The folders that `core.hooksPath` named."""
 
 
 class RepositoryChange(Frozen):
@@ -108,16 +120,21 @@ def _find_files(before: Fingerprint, after: Fingerprint) -> Iterator[RepositoryC
     if (before.git_dir, before.common) != (after.git_dir, after.common):
         said = f"leads to {_quote(after.common)} now, and led to {_quote(before.common)}"
         yield _change(Part.POINTER, ".git", said, steers=True)
+    hooks = frozenset(before.hooks).intersection(after.hooks)
     for name in sorted(before.files.keys() | after.files.keys()):
         old, new = before.files.get(name), after.files.get(name)
         if _is_same(old, new):
             continue
         kept = old or new
         assert kept is not None
+        if kept.part is Part.OWN and before.own != after.own:
+            continue
+        if kept.part is Part.OWN_HOOK and name.rpartition("/")[0] not in hooks:
+            continue  # the configuration says it all
         if kept.part is Part.CONFIG and not (old and new) and name.startswith("/"):
             yield _change(Part.CONFIG, name, _say_came(old, "included"), steers=True)
-        elif kept.part is Part.CONFIG:
-            yield from _find_settings(name, old, new)
+        elif kept.part in (Part.CONFIG, Part.OWN):
+            yield from _find_settings(kept.part, name, old, new)
         elif not _is_worktree(name) or _steers_worktree(name, old, new):
             yield _change(kept.part, name, _say_file(old, new), steers=True)
 
@@ -152,7 +169,9 @@ def _steers_worktree(name: str, old: Seen | None, new: Seen | None) -> bool:
     return name.endswith("/commondir") and old is not None and new is not None
 
 
-def _find_settings(name: str, old: Seen | None, new: Seen | None) -> Iterator[RepositoryChange]:
+def _find_settings(
+    part: Part, name: str, old: Seen | None, new: Seen | None
+) -> Iterator[RepositoryChange]:
     """Comments and order steer nothing; what a file says is compared key by key."""
     was, now = (seen.settings if seen else {} for seen in (old, new))
     keys = sorted(
@@ -166,9 +185,9 @@ def _find_settings(name: str, old: Seen | None, new: Seen | None) -> Iterator[Re
             said = ", ".join(_say_setting(key, was.get(key), now.get(key)) for key in told[:6])
             sections = dict.fromkeys(key.rpartition(".")[0] for key in told[6:])
             more = f" and {len(told) - 6} more, of {', '.join(sections)}" if sections else ""
-            yield _change(Part.CONFIG, name, f"says: {said}{more}", steers=not tracking)
+            yield _change(part, name, f"says: {said}{more}", steers=not tracking)
     if old and new and old.mode != new.mode:
-        yield _change(Part.CONFIG, name, _say_file(old, new), steers=True)
+        yield _change(part, name, _say_file(old, new), steers=True)
 
 
 def _say_setting(key: str, old: tuple[str, ...] | None, new: tuple[str, ...] | None) -> str:

@@ -14,7 +14,14 @@ from pathlib import Path
 
 from goal_engine.decision import Question
 from goal_engine.metering import Meter
-from goal_engine.moved import Fingerprint, Part, RepositoryChange, find_changes, say_changes
+from goal_engine.moved import (
+    BEYOND,
+    Fingerprint,
+    Part,
+    RepositoryChange,
+    find_changes,
+    say_changes,
+)
 from goal_engine.ports import Ports
 from goal_engine.runtime.fingerprint import (
     find_git_places,
@@ -140,14 +147,16 @@ class Vigil:
 
 
 def is_out_of_reach(sandbox: Sandbox, checkout: Path) -> bool:
-    """Whether nothing that runs in a sandbox can write to a checkout's git directories; blocking.
+    """Whether nothing that runs in a sandbox can write to what is looked at of a checkout; blocking.
 
     The person may let it: by `sandbox_writes`, whose innermost place decides.
     """
     if sandbox.program is None:
         return False
     written = [path.resolve() for path in sandbox.written]
-    for place in find_git_places(checkout):
+    seen, _ = read_fingerprint(checkout)
+    own = (Path(path).resolve() for path in (*seen.own, *seen.hooks))
+    for place in (*find_git_places(checkout), *own):
         around = [path for path in (checkout.resolve(), *written) if place.is_relative_to(path)]
         inmost = max(around, key=lambda path: len(path.parts), default=None)
         if inmost in written or any(path.is_relative_to(place) for path in written):
@@ -160,7 +169,8 @@ def find_told(changes: tuple[RepositoryChange, ...], *, own: bool) -> tuple[Repo
 
     Not where it would be put back as well: a configuration is, whole.
     """
-    steering = {change.name for change in changes if change.steers}
+    theirs = BEYOND if own else ()
+    steering = {change.name for change in changes if change.steers and change.part not in theirs}
     return tuple(change for change in changes if change.name in steering or not own)
 
 
@@ -211,7 +221,8 @@ def make_question(state: GoalState, fact: e.RepositoryMoved) -> Question:
 
 def _warn(fact: e.RepositoryMoved) -> str:
     """A configuration has what people and editors write beside what others did."""
-    whole = any(change.steers and change.part is Part.CONFIG for change in fact.changes)
+    configs = (Part.CONFIG, Part.OWN)
+    whole = any(change.steers and change.part in configs for change in fact.changes)
     return " (with every setting named here, a remote or branch of yours too)" if whole else ""
 
 

@@ -10,7 +10,7 @@ import hashlib
 import os
 import re
 import stat
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,9 +18,19 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from goal_engine.errors import NotPossibleNow
-from goal_engine.moved import Fingerprint, Part, Seen, find_changes, parse_settings
+from goal_engine.moved import (
+    BEYOND,
+    Fingerprint,
+    Part,
+    RepositoryChange,
+    Seen,
+    find_changes,
+    parse_settings,
+)
 from goal_engine.runtime.atomic import make_dirs, write_atomic, writing
 from goal_engine.runtime.inside import LeadsOut, link_inside, replace_inside, unlink_inside
+from goal_engine.runtime.own_git import find_hook_folders, find_own_configs, list_hooks
+from goal_engine.secret_shapes import redact
 from goal_engine.types import GoalId
 
 ROUNDS = 4
@@ -40,6 +50,8 @@ OWN_CONFIG = re.compile(r"config|(worktrees/[^/]+/)?config\.worktree")
 INFO = ("attributes", "exclude", "grafts", "sparse-checkout")
 ALTERNATES = ("objects/info/alternates", "objects/info/http-alternates")
 PACKED = "packed-refs"
+CONFIGS = (Part.CONFIG, Part.OWN)
+HOOKS_PATH = "core.hookspath"
 
 
 @dataclass
@@ -64,7 +76,7 @@ class _Reading:
             sha256=digest,
             mode=mode,
             bits=bits,
-            settings=_readable(settings) if part is Part.CONFIG else {},
+            settings=_readable(settings) if part in CONFIGS else {},
         )
         if digest not in self.content and len(data) <= min(LARGEST, self.room):
             self.content[digest] = data
@@ -94,6 +106,10 @@ def read_fingerprint(checkout: Path) -> tuple[Fingerprint, dict[str, bytes]]:
     for pointer in _list(common / "worktrees"):
         reading.take(Part.POINTER, pointer / "commondir")
         _take_config(reading, pointer / "config.worktree")
+    own = find_own_configs(os.environ)
+    for path in own:
+        _take_config(reading, path, Part.OWN)
+    hooks = _take_hooks(reading, checkout)
     refs = {"HEAD": _say(git_dir / "HEAD"), **_read_refs(common)}
     seen = Fingerprint(
         git_dir=_shown(git_dir),
@@ -101,6 +117,8 @@ def read_fingerprint(checkout: Path) -> tuple[Fingerprint, dict[str, bytes]]:
         files={_shown(name): file for name, file in reading.files.items()},
         refs={_shown(name): _shown(value) for name, value in refs.items() if value},
         index=_read_index(git_dir / "index"),
+        own=tuple(map(_shown, own)),
+        hooks=tuple(map(_shown, hooks)),
     )
     return seen, reading.content
 
@@ -176,8 +194,21 @@ def _take_folder(reading: _Reading, part: Part, name: str) -> None:
             reading.take(part, path)
 
 
-def _take_config(reading: _Reading, path: Path) -> None:
-    """Add a configuration and all that it includes, whatever the conditions are."""
+def _take_hooks(reading: _Reading, checkout: Path) -> tuple[Path, ...]:
+    """Add the hooks of folders that a configuration names; return the folders."""
+    seen = [file.settings.get(HOOKS_PATH, ()) for file in reading.files.values()]
+    named = find_hook_folders(checkout, (value for values in seen for value in values))
+    folders = tuple(path for path in named if not path.is_relative_to(reading.common))
+    for path in (hook for folder in folders for hook in list_hooks(folder)):
+        reading.take(Part.OWN_HOOK, path, str(path))
+    return folders
+
+
+def _take_config(reading: _Reading, path: Path, part: Part = Part.CONFIG) -> None:
+    """Add a configuration and all that it includes, whatever the conditions are.
+
+    The person's own may be links to where they keep them.
+    """
     todo, known = [path], set[Path]()
     while todo and len(known) < MOST_INCLUDES:
         here = todo.pop()
@@ -186,8 +217,9 @@ def _take_config(reading: _Reading, path: Path) -> None:
         known.add(here)
         inside = here.is_relative_to(reading.common)
         name = str(here.relative_to(reading.common)) if inside else str(here)
-        data = reading.take(Part.CONFIG, here, name)
+        data = reading.take(part, here, name)
         if data is None or here.is_symlink():
+            todo += [here.resolve()] if data is not None and part is Part.OWN else []
             continue
         for key, values in parse_settings(data.decode("utf-8", "surrogateescape")).items():
             if key == "include.path" or (key.startswith("includeif.") and key.endswith(".path")):
@@ -312,12 +344,15 @@ def forget_fingerprint(state_dir: Path, goal_id: GoalId) -> None:
     (state_dir / FOLDER / f"{goal_id}.json").unlink(missing_ok=True)
 
 
-def restore_repository(state_dir: Path, goal_id: GoalId, checkout: Path) -> tuple[str, ...]:
+def restore_repository(
+    state_dir: Path, goal_id: GoalId, checkout: Path, told: Collection[RepositoryChange] = ()
+) -> tuple[str, ...]:
     """Put back what steers git as it was before, and return the names of what was put back.
 
     HEAD, refs and the index stay as they are, but for a replaced object that is new.  What has appeared
     in the git directory goes.  A file that is only included may be anybody's: it goes nowhere, and what
     was included before is put back last, where it differs still.  Doing it twice does nothing more.
+    The person's own configuration and hooks are put back only where they are as the person was `told`.
     Raises `NotPossibleNow` where something cannot be put back, and `StoreUnwritable`.
     """
     before = read_kept(state_dir, goal_id)
@@ -329,7 +364,7 @@ def restore_repository(state_dir: Path, goal_id: GoalId, checkout: Path) -> tupl
     restored: dict[str, None] = {}
     for _ in range(ROUNDS):
         now, _ = read_fingerprint(checkout)
-        names = _find_steering(before, now)
+        names = _find_steering(before, now, told)
         if not names:
             return tuple(restored)
         for name in _find_next(before, now, names):
@@ -341,9 +376,20 @@ def restore_repository(state_dir: Path, goal_id: GoalId, checkout: Path) -> tupl
     )
 
 
-def _find_steering(before: Fingerprint, now: Fingerprint) -> tuple[str, ...]:
-    steering = (change.name for change in find_changes(before, now) if change.steers)
-    return tuple(dict.fromkeys(steering))
+def _find_steering(
+    before: Fingerprint, now: Fingerprint, told: Collection[RepositoryChange]
+) -> tuple[str, ...]:
+    """Return the names of what is to be put back."""
+    asked = {change.name for change in told}
+    steering = [change for change in find_changes(before, now) if change.steers]
+    steering = [change for change in steering if change.part not in BEYOND or change.name in asked]
+    for change in steering:
+        if change.part in BEYOND and change.changed(what=redact(change.what)) not in told:
+            raise NotPossibleNow(
+                f"{change.name} changed again since you were asked about it, so it is left as it is: "
+                "put it right by hand, then answer `mine`."
+            )
+    return tuple(dict.fromkeys(change.name for change in steering))
 
 
 def _find_moved(before: Fingerprint, now: Fingerprint) -> Iterator[str]:
@@ -355,7 +401,13 @@ def _find_moved(before: Fingerprint, now: Fingerprint) -> Iterator[str]:
 def _is_included(name: str, *seen: Fingerprint) -> bool:
     """Whether git reads a file only because a configuration says so."""
     parts = {one.files[name].part for one in seen if name in one.files}
-    return parts == {Part.CONFIG} and not OWN_CONFIG.fullmatch(name)
+    roots = {place for one in seen for place in one.own}
+    return (
+        bool(parts)
+        and parts.issubset(CONFIGS)
+        and name not in roots
+        and not OWN_CONFIG.fullmatch(name)
+    )
 
 
 def _find_next(before: Fingerprint, now: Fingerprint, names: Iterable[str]) -> list[str]:
@@ -408,6 +460,8 @@ def _find_root(checkout: Path, before: Fingerprint, name: str) -> tuple[Path, st
     if name == ".git":
         return checkout, name
     path = Path(name)
+    if path.is_absolute() and path.is_relative_to(checkout):
+        return checkout, str(path.relative_to(checkout))
     if path.is_absolute():
         return path.parent, path.name
     folder = path.parts[0]

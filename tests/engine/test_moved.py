@@ -17,10 +17,16 @@ def config(sha256, text):
     return seen(Part.CONFIG, sha256, **parse_settings(text))
 
 
-def fingerprint(*, files=None, refs=None, index=ONE, common="/r/.git"):
+OWN = ("/h/.gitconfig",)
+
+
+def fingerprint(*, files=None, refs=None, index=ONE, common="/r/.git", own=OWN):
     refs = {"HEAD": "ref: refs/heads/main", "refs/heads/main": "a" * 40, **(refs or {})}
     refs = {name: value for name, value in refs.items() if value}
-    return Fingerprint(git_dir=common, common=common, files=files or {}, refs=refs, index=index)
+    return Fingerprint(
+        git_dir=common, common=common, files=files or {}, refs=refs, index=index,
+        own=own, hooks=("/h/hooks",),
+    )  # fmt: skip
 
 
 def moved(before, after):
@@ -76,6 +82,7 @@ FILES = {
     "alternates": ("objects/info/alternates", Part.INFO),
     "an included file": ("/etc/shared.config", Part.CONFIG),
     "where .git leads": (".git", Part.POINTER),
+    "a hook elsewhere": ("/h/hooks/pre-push", Part.OWN_HOOK),
 }
 
 
@@ -89,6 +96,11 @@ def test_a_file_that_steers_git_is_tampering_however_it_changes(case):
         if part is not Part.CONFIG or (before, after) != (other, runs):
             assert moved(before, after) == [(name, True)]
     assert moved(there, there) == []
+
+
+def test_what_was_not_looked_at_before_did_not_move():
+    there = {"/h/.gitconfig": seen(Part.OWN, x=("1",)), "/new/pre-push": seen(Part.OWN_HOOK)}
+    assert moved(fingerprint(own=()), fingerprint(files=there)) == []
 
 
 def test_permissions_other_than_to_execute_are_nobodys_concern():

@@ -201,6 +201,90 @@ def lead_hooks_to_other_ones(root: Path) -> Path:
     return root.parent / "theirs/pre-commit"
 
 
+def put_own(name: str, text: str) -> Path:
+    put(Path.home() / name, text)
+    return Path.home() / name
+
+
+@pytest.fixture
+def home(root, tmp_path, monkeypatch):
+    """A home folder with a configuration that leads to hooks and is a link, as dotfiles are."""
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.delenv("XDG_CONFIG_HOME")
+    put_own("dotfiles/gitconfig", "[core]\nhooksPath = ~/.githooks\n[include]\npath = ~/work.inc\n")
+    put_own("work.inc", "[user]\nemail = ada@work.example\n")
+    put_own(".githooks/pre-push", "#!/bin/sh\n")
+    (tmp_path / "home/.gitconfig").symlink_to("dotfiles/gitconfig")
+    put(root / ".husky/_/h", "#!/bin/sh\n")
+    put(root / ".husky/pre-commit", "npm test\n")
+    git(root, "config", "core.hooksPath", ".husky/_")
+    return tmp_path / "home"
+
+
+BESIDE = {
+    "a setting of their own": lambda r, h: put(h / "dotfiles/gitconfig", "[core]\npager = evil\n"),
+    "a configuration beside it": lambda r, h: put(h / ".config/git/config", "[a]\nb = evil\n"),
+    "another file for a link": lambda r, h: (
+        (h / ".gitconfig").unlink(),
+        put(h / ".gitconfig", "[core]\nsshCommand = evil\n"),
+    ),
+    "a link to another file": lambda r, h: (
+        (h / ".gitconfig").unlink(),
+        (h / ".gitconfig").symlink_to("work.inc"),
+    ),
+    "what it includes": lambda r, h: put(h / "work.inc", "[core]\neditor = evil\n"),
+    "no configuration of their own": lambda r, h: (h / ".gitconfig").unlink(),
+    "hooks of their own": lambda r, h: put(h / ".githooks/pre-push", "evil\n"),
+    "a new hook of husky's": lambda r, h: put(r / ".husky/_/post-merge", "evil\n", 0o755),
+    "what husky reads": lambda r, h: put(r / ".husky/pre-commit", "evil\n"),
+    "a hook that is gone": lambda r, h: (r / ".husky/pre-commit").unlink(),
+    "another folder of hooks": lambda r, h: git(r, "config", "core.hooksPath", str(r / "tests")),
+}
+
+
+@pytest.mark.parametrize("way", BESIDE)
+def test_what_steers_git_from_beside_the_repository_is_found_and_put_back(
+    root, home, tmp_path, way
+):
+    before, content = read_fingerprint(root)
+    keep_fingerprint(tmp_path / "state", GOAL, before, content)
+    files = [fingerprint(place) for place in (root, home)]
+    BESIDE[way](root, home)
+    changes = find_changes(before, read_fingerprint(root)[0])
+    assert changes and all(change.steers for change in changes)
+    names = {change.name for change in changes}
+    assert set(restore_repository(tmp_path / "state", GOAL, root, changes)) == names
+    assert find_changes(before, read_fingerprint(root)[0]) == ()
+    restored = [fingerprint(place) for place in (root, home)]
+    for was, now in zip(files, restored, strict=True):
+        assert {name: now.get(name) for name in was} == was
+    assert restore_repository(tmp_path / "state", GOAL, root) == ()
+
+
+def test_what_is_the_persons_own_is_put_back_only_as_they_were_told(root, home, tmp_path):
+    before, content = read_fingerprint(root)
+    keep_fingerprint(tmp_path / "state", GOAL, before, content)
+    put(home / "work.inc", "[core]\neditor = evil\n")
+    told = find_changes(before, read_fingerprint(root)[0])
+    assert restore_repository(tmp_path / "state", GOAL, root) == (), "nobody was told"
+    put(home / "work.inc", "[core]\neditor = mine\n")
+    with pytest.raises(NotPossibleNow, match=r"work.inc changed again since you were asked"):
+        restore_repository(tmp_path / "state", GOAL, root, told)
+    assert (home / "work.inc").read_text() == "[core]\neditor = mine\n"
+
+
+def test_a_folder_that_is_not_one_of_hooks_alone_is_looked_at_for_hooks(root, home, tmp_path):
+    git(root, "config", "core.hooksPath", "scripts")
+    for number in range(100):
+        put(root / f"scripts/{number}.sh", "")
+    put(root / "scripts/pre-push", "mine\n")
+    before, _ = read_fingerprint(root)
+    put(root / "scripts/1.sh", "other\n")
+    put(root / "scripts/pre-push", "evil\n")
+    changes = find_changes(before, read_fingerprint(root)[0])
+    assert [change.name for change in changes] == [f"{root}/scripts/pre-push"]
+
+
 KEPT = {
     "what is included from elsewhere": include_an_outside_file,
     "what is included from the git directory": include_from_inside,
@@ -336,6 +420,17 @@ async def test_a_gate_that_changes_the_configuration_is_judged_by_nobody(root):
     assert "pager" not in (root / ".git/config").read_text() and not state.gates_run
     state = await resume_goal(engine.ports, state.goal_id)
     assert [question.id for question in state.open_questions] == ["tamper-2"]
+
+
+async def test_a_worker_that_changes_the_persons_own_configuration_is_asked_about(root, home):
+    evil = f"printf '[core]\\n\\tpager = evil\\n' >> {home}/work.inc"
+    engine, state = await execute(root, sneaky(root, evil.replace("\\", "\\\\")))
+    (question,) = state.open_questions
+    assert question.id == "tamper" and state.status is S.BLOCKED_ON_HUMAN
+    assert f"{home}/work.inc says: core.pager = 'evil'" in question.text
+    state = await answer_question(engine.ports, state.goal_id, question.id, "restore", ME)
+    assert (home / "work.inc").read_text() == "[user]\nemail = ada@work.example\n"
+    assert state.tasks["fix"].status is TaskStatus.PENDING
 
 
 async def test_a_person_who_commits_meanwhile_is_asked_once(root):
@@ -477,6 +572,7 @@ def moved(part, name, what="is other", *, steers):
 
 STEERING = moved(Part.CONFIG, "config", "says: core.pager = 'evil'", steers=True)
 TRACKED = moved(Part.CONFIG, "config", "says: branch.mine.remote = 'o'", steers=False)
+OWN = moved(Part.OWN, "/ada/.gitconfig", "says: core.pager = 'evil'", steers=True)
 STAGED = moved(Part.INDEX, "index", steers=False)
 
 
@@ -485,6 +581,8 @@ def test_who_is_asked_is_told_what_of_theirs_would_be_put_back():
     assert find_told(changes, own=False) == changes
     assert find_told(changes, own=True) == (STEERING, TRACKED)
     assert find_told((STAGED, TRACKED), own=True) == ()
+    assert find_told((OWN, STAGED), own=False) == (OWN, STAGED)
+    assert find_told((OWN, STEERING), own=True) == (STEERING,)
     told = RepositoryMoved(changes=changes, during="task fix")
     text = make_question(a_goal(), told).text
     assert "config says: branch.mine.remote = 'o'" in text
