@@ -358,11 +358,14 @@ async def test_a_sandboxed_command_is_asked_before_it_is_killed_and_what_it_left
 ) -> None:
     words, (workspace,) = confine(find_sandbox(wants("auto")), GATE, ground), ground.writable
     log, env = ground.home / "log", clean_environment()
-    asked = "trap 'echo asked; exit 5' TERM; sleep 600 & echo up; wait"
+    asked = "trap 'echo asked; exit 5' TERM; sleep 600 & while :; do echo %01000d; done"
     ended = await run_process(
-        ["sh", "-c", asked], cwd=workspace, env=env, log=log, timeout=1, grace=5, sandbox=words
-    )
-    assert ended.timed_out and log.read_text() == "up\nasked\n" and ended.killed == 1
+        ["sh", "-c", asked % 0],
+        cwd=workspace, env=env, log=log, timeout=60, sandbox=words, grace=30,
+        limits={"output": 1},  # which it meets when it is up, and not before
+    )  # fmt: skip
+    assert ended.exceeded == "output" and ended.killed == 1
+    assert log.read_text().endswith("0\nasked\n")
     killed = ["sh", "-c", "kill -9 $$"]
     ended = await run_process(killed, cwd=workspace, env=env, log=log, timeout=60, sandbox=words)
     assert ended.exit_code == 128 + signal.SIGKILL
