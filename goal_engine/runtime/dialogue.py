@@ -8,7 +8,6 @@ is the log.
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import secrets
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -225,7 +224,7 @@ async def talk(
         for pipe in (listens, speaks):  # ours alone do not wait: a command expects that its own do
             os.set_blocking(pipe.fileno(), False)
         identity = identify(guardian.pid)
-        give_order(guardian, json.dumps(order).encode() + b"\n")
+        give_order(guardian, order)
         hearing = asyncio.ensure_future(hear_guardian(guardian, identity, mark, None, ASKING))
         dialogue = Dialogue(listens, speaks, output, hearing)
         try:

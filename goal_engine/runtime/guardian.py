@@ -1,11 +1,12 @@
 """Runs one command and lets nothing it started outlive it.
 
-A program of its own (`process.BEGIN`), standard library only: it is the parent that
-orphans come back to, and it dies with its owner because its standard input ends.  Its standard
-input brings the order, one line of JSON, and then stays open; its standard output takes the answer,
-another line; its standard error is the log.  The command gets none of the three, but may be given
-a file to read, or two pipes to talk through to whoever gave the order.  Where the order names a sandbox, the command runs in it: bubblewrap, whose own two
-processes end when the command does and are asked for nothing themselves.
+A program of its own (`process.BEGIN`), standard library only: it is the parent that orphans come back
+to, and it dies with its owner because its standard input ends.  Its standard input brings the order,
+its length on a line and then itself, marshalled, and stays open; its standard output takes the answer,
+which Python can read as a literal; its standard error is the log.  The command gets none of the three,
+but may be given a file to read, or two pipes to talk through to whoever gave the order.  Where the
+order names a sandbox, the command runs in it: bubblewrap, whose own two processes end when the command
+does and are asked for nothing themselves.
 
 It is two processes: a keeper and, below it, the guard that runs the command.  A command may kill
 or stop its parent; whichever of the two is left ends everything and says that the other was lost.
@@ -16,19 +17,20 @@ Linux only for the orphans: elsewhere a process that leaves its session may surv
 from __future__ import annotations
 
 import ctypes
-import json
+import errno
+import marshal
 import os
 import resource
 import select
 import signal
-import subprocess
 import sys
 import time
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    # importing these would cost every command some milliseconds, and more than all the rest
     from collections.abc import Collection
-    from typing import Any  # importing it would cost every command some milliseconds
+    from typing import Any
 
 ORDER, ANSWER, LOG = 0, 1, 2
 PR_SET_CHILD_SUBREAPER = 36
@@ -109,15 +111,15 @@ def wait_for(files: list[int | None], seconds: float | None) -> list[int]:
     return select.select([file for file in files if file is not None], [], [], seconds)[0]
 
 
-def read_order() -> bytes:
-    """Return the line that says what to run; nothing when the owner died before it wrote that."""
-    line = b""
-    while not line.endswith(b"\n"):
-        data = os.read(ORDER, CHUNK)
-        if not data:
-            return b""
-        line += data
-    return line
+def read_order() -> dict[str, Any]:
+    """Return what to run; nothing when the owner died before it said that."""
+    said = b""
+    while data := os.read(ORDER, CHUNK):
+        said += data
+        size, found, order = said.partition(b"\n")
+        if found and len(order) == int(size):
+            return dict(marshal.loads(order))
+    return {}
 
 
 def settle() -> None:
@@ -153,6 +155,8 @@ def read_proc() -> dict[int, int]:
 
 
 def read_ps() -> dict[int, int]:
+    import subprocess
+
     with subprocess.Popen(
         ["ps", "-axo", "pid=,ppid=,stat="], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE
     ) as table:
@@ -185,6 +189,8 @@ def read_proc_usage() -> dict[int, tuple[int, int, float]]:
 
 
 def read_ps_usage() -> dict[int, tuple[int, int, float]]:
+    import subprocess
+
     command = ["ps", "-axo", "pid=,ppid=,rss=,time="]
     with subprocess.Popen(
         command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, env={"LC_ALL": "C"}
@@ -317,6 +323,61 @@ def reap() -> set[int]:
     return signalled
 
 
+class Child:
+    """The command itself, and how it ended."""
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+        self.code: int | None = None
+
+    def poll(self) -> int | None:
+        """Return its exit code once it has ended, negative for a signal."""
+        if self.code is None:
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            self.code = os.waitstatus_to_exitcode(status) if pid else None
+        return self.code
+
+
+def start(
+    argv: list[str],
+    cwd: str,
+    env: dict[str, str],
+    files: tuple[int, int, int],
+    limits: dict[str, int],
+) -> Child:
+    """Start a command in a session of its own.  Raises `OSError` when that cannot be.
+
+    `files` are what it has as standard input, output and error.  Of the other files that stand open
+    it has those that can be inherited.
+    """
+    reader, writer = os.pipe()
+    pid = os.fork()
+    if not pid:
+        number = 0
+        try:
+            os.setsid()
+            for target, file in enumerate(files):
+                os.dup2(file, target)
+            os.chdir(cwd)
+            for ignored in (signal.SIGPIPE, signal.SIGXFSZ):  # by Python
+                signal.signal(ignored, signal.SIG_DFL)
+            restrict(limits)
+            os.execvpe(argv[0], argv, env)
+        except OSError as error:
+            number = error.errno or 0
+        except ValueError:
+            number = errno.EINVAL
+        os.write(writer, b"%d" % number)
+        os._exit(127)
+    os.close(writer)
+    said = os.read(reader, CHUNK)  # nothing when the command has begun
+    os.close(reader)
+    if said:
+        os.waitpid(pid, 0)
+        raise OSError(int(said), os.strerror(int(said)))
+    return Child(pid)
+
+
 class Status:
     """What bubblewrap says on a pipe, a line of JSON each: who is the first in it, and how it ended."""
 
@@ -332,6 +393,8 @@ class Status:
                 self.said += data
         except BlockingIOError:
             pass
+        import json
+
         told: dict[str, int] = {}
         for line in self.said.rpartition(b"\n")[0].splitlines():
             told.update(json.loads(line))
@@ -392,7 +455,7 @@ def open_end(pid: int) -> int | None:
 
 
 def watch(
-    child: subprocess.Popen[bytes],
+    child: Child,
     output: Output,
     timeout: float | None,
     limits: dict[str, int],
@@ -433,10 +496,9 @@ def main() -> None:
 
 
 def begin() -> None:
-    line = read_order()
-    if not line:
+    order = read_order()
+    if not order:
         return
-    order = json.loads(line)
     settle()
     reader, writer = os.pipe()
     guard = os.fork()
@@ -475,22 +537,15 @@ def run(order: dict[str, Any], keeper: int) -> None:
     told, tell = os.pipe()
     if sandbox:
         argv = [*sandbox, "--chdir", order["cwd"], "--json-status-fd", str(tell), "--", *argv]
+    for file in talk:
+        os.set_inheritable(file, False)
+    os.set_inheritable(tell, bool(sandbox))
     try:
-        with open(order["stdin"] or os.devnull, "rb") as given:  # noqa: PTH123
-            child = subprocess.Popen(
-                argv,
-                cwd=order["cwd"],
-                env=order["env"],
-                stdin=talk[0] if talk else given,
-                stdout=talk[1] if talk else writer,
-                stderr=writer if order["errors"] else subprocess.DEVNULL,
-                start_new_session=True,
-                restore_signals=True,
-                pass_fds=(tell,) if sandbox else (),
-                preexec_fn=lambda: restrict(limits),  # no other thread is there to be forked
-            )
-    except (OSError, ValueError) as error:
-        answer({"error": getattr(error, "strerror", None) or str(error)})
+        hears, says = talk or (os.open(order["stdin"] or os.devnull, os.O_RDONLY), writer)
+        errors = writer if order["errors"] else os.open(os.devnull, os.O_WRONLY)
+        child = start(argv, order["cwd"], order["env"], (hears, says, errors), limits)
+    except OSError as error:
+        answer({"error": error.strerror or str(error)})
         return
     close([writer, tell, *talk])
     status = Status(told)
@@ -525,6 +580,6 @@ def run(order: dict[str, Any], keeper: int) -> None:
 
 def answer(told: dict[str, object]) -> None:
     try:
-        os.write(ANSWER, json.dumps(told).encode())
+        os.write(ANSWER, repr(told).encode())
     except OSError:
         pass  # the owner is gone: nobody is left to tell

@@ -8,7 +8,7 @@ guardian that a command stopped is woken; one that it killed is replaced by a lo
 from __future__ import annotations
 
 import asyncio
-import json
+import marshal
 import os
 import secrets
 import select
@@ -17,6 +17,7 @@ import signal
 import subprocess
 import sys
 import time
+from ast import literal_eval
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
@@ -150,7 +151,7 @@ async def run_process(
         running.recorded(guardian.pid, mark) if running else nullcontext(),
     ):
         identity = identify(guardian.pid)
-        give_order(guardian, json.dumps(order).encode() + b"\n")
+        give_order(guardian, order)
         told, cancellation = await hear_guardian(guardian, identity, mark, timeout, grace)
     if cancellation is not None:
         if running is not None:
@@ -220,7 +221,7 @@ def ask_process(
         with start_guardian(output, mark) as guardian:
             identity = identify(guardian.pid)
             try:
-                give_order(guardian, json.dumps(order).encode() + b"\n")
+                give_order(guardian, order)
                 answer = _wait_blocking(guardian, timeout + PATIENCE)
             finally:
                 assert guardian.stdin is not None
@@ -228,7 +229,7 @@ def ask_process(
             if not answer:
                 end_run(identity, mark)
                 guardian.kill()
-        told: dict[str, Any] = json.loads(answer) if answer else {"exit_code": None}
+        told: dict[str, Any] = literal_eval(answer.decode()) if answer else {"exit_code": None}
         if "error" in told:
             raise ToolMissing(f"{argv[0]} could not be started: {told['error']}.")
         output.seek(0)
@@ -259,7 +260,7 @@ def build_order(
 ) -> dict[str, Any]:
     """Return what a guardian is told, but for what is particular."""
     return {
-        "argv": list(argv),
+        "argv": [str(word) for word in argv],  # nothing but plain values can be marshalled
         "cwd": str(cwd),
         "env": {**env, MARK: mark},
         "timeout": timeout,
@@ -322,13 +323,14 @@ def keep_private() -> None:
         ctypes.CDLL(None).prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
 
 
-def give_order(guardian: subprocess.Popen[bytes], order: bytes) -> None:
+def give_order(guardian: subprocess.Popen[bytes], order: dict[str, Any]) -> None:
     """Tell a guardian what to run.
 
     Not as arguments: those are everybody's to read, and one may not be longer than 128 KiB.
     """
     assert guardian.stdin is not None
-    left = memoryview(order)
+    said = marshal.dumps(order)
+    left = memoryview(b"%d\n" % len(said) + said)
     with suppress(BrokenPipeError):
         while left:
             left = left[guardian.stdin.write(left) :]
@@ -374,7 +376,7 @@ async def hear_guardian(
         guardian.stdin.close()
         loop.remove_reader(pipe)
     if answer:
-        return json.loads(answer), cancellation
+        return literal_eval(answer.decode()), cancellation
     try:
         gone = await in_thread(end_run, identity, mark)
     except asyncio.CancelledError as error:  # it has been done all the same
