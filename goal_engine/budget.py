@@ -145,6 +145,8 @@ class Spend(Frozen):
     usd: Decimal | None = Decimal(0)
     source: SpendSource = SpendSource.MEASURED
     turns: int = later(0)
+    priced: str = later("")
+    """Whose list prices `usd` is an estimate by, for all or a part of it; empty where it is none."""
 
     def plus(self, other: Spend) -> Spend:
         """Return the sum; a figure that is unknown on either side stays unknown."""
@@ -157,7 +159,13 @@ class Spend(Frozen):
             usd=None if usd[0] is None or usd[1] is None else usd[0] + usd[1],
             source=_join_sources(self, other),
             turns=self.turns + other.turns,
+            priced=self._join_prices(other),
         )
+
+    def _join_prices(self, other: Spend) -> str:
+        if not self.priced or not other.priced:
+            return self.priced or other.priced
+        return "; ".join(sorted({*self.priced.split("; "), *other.priced.split("; ")}))
 
     @property
     def is_free(self) -> bool:

@@ -276,7 +276,8 @@ def _spend(goal: r.GoalView) -> str:
     spend = goal.spend
     tokens = "unknown" if spend.tokens is None else str(spend.tokens)
     usd = "unknown" if spend.usd is None else spend.usd
+    priced = f", estimated by {plain(spend.priced)}" if spend.priced else ""
     return (
         f"{spend.wall_ms / 1000:.1f} s, attempts: {spend.attempts}, "
-        f"changed lines: {spend.changed_lines}, tokens: {tokens}, USD: {plain(usd)} ({plain(spend.source)})"
+        f"changed lines: {spend.changed_lines}, tokens: {tokens}, USD: {plain(usd)} ({plain(spend.source)}{priced})"
     )

@@ -127,10 +127,11 @@ def render_spend(spend: r.SpendView) -> str:
     tokens = "unknown" if spend.tokens is None else str(spend.tokens)
     usd = "unknown" if spend.usd is None else spend.usd
     turns = f", {_count(spend.turns, 'turn')} of agents" if spend.turns else ""
+    priced = f"; dollars estimated by {plain_line(spend.priced)}" if spend.priced else ""
     return (
         f"{spend.wall_ms / 1000:.1f} s, {_count(spend.attempts, 'attempt')},"
         f" {_count(spend.changed_lines, 'changed line')},"
-        f" {tokens} tokens, {usd} USD ({spend.source}){turns}"
+        f" {tokens} tokens, {usd} USD ({spend.source}{priced}){turns}"
     )
 
 

@@ -61,6 +61,8 @@ class SpendView(View):
     source: str
     turns: int = 0
     """Turns of agents."""
+    priced: str = ""
+    """Whose list prices the dollars are estimated by; empty where they are not."""
 
 
 class SeedingView(View):
@@ -1406,6 +1408,7 @@ def render_spend(spend: Spend) -> SpendView:
         usd=None if spend.usd is None else str(spend.usd),
         source=spend.source,
         turns=spend.turns,
+        priced=spend.priced if spend.usd is not None else "",
     )
 
 

@@ -104,6 +104,7 @@ export interface SpendView {
   readonly usd: string | null;
   readonly source: string;
   readonly turns: number;
+  readonly priced: string;
 }
 
 /** What one part of making a workspace ready cost. */

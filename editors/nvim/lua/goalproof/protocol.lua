@@ -34,6 +34,7 @@
 ---@field usd string|nil
 ---@field source string
 ---@field turns number
+---@field priced string
 
 --- What one part of making a workspace ready cost.
 ---@class goalproof.SeedingView
