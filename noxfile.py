@@ -65,6 +65,15 @@ def ecosystems(session: nox.Session) -> None:
 
 
 @nox.session
+def agents(session: nox.Session) -> None:
+    """Real agents work on goals: their model is scripted, and there is no network but loopback."""
+    install(session)
+    session.run("python", "-m", "tests.agents.tools")
+    alone = ("python", "-m", "tests.agents.isolated")
+    session.run(*alone, "pytest", *ON_ALL_CORES, "tests/agents", *session.posargs)
+
+
+@nox.session
 def build(session: nox.Session) -> None:
     """Build wheel, source archive and extension as they are published, and try them elsewhere."""
     install(session)

@@ -64,6 +64,7 @@ def lend(own: Belongings) -> Iterator[Belongings]:
     with (top / LOCK).open("a+b") as lock:
         fcntl.flock(lock, fcntl.LOCK_SH)
         scratch = Path(tempfile.mkdtemp(dir=top))
+        _make(lock, own.folders)
         looked = {path: _look(path) for path in (*own.reads, *own.shelves, *own.forgets)}
         before = {path: told for path, told in looked.items() if told or path.name in MEANT}
         absent = [path for path in (*own.reads, *own.copies) if _is_missing(path, own.folders)]
@@ -89,6 +90,14 @@ def _look(path: Path) -> str | None:
     return "" if path.exists() else None
 
 
+def _make(lock: IO[bytes], folders: Iterable[Path]) -> None:
+    """Make an agent's folders where it never ran: in a sandbox it could not, and would not begin."""
+    for folder in folders:
+        absent = [path for path in (folder, *folder.parents) if _look(path) is None]
+        with suppress(OSError):  # then the agent could not make them either
+            _cover(lock, (), reversed(absent))
+
+
 def _is_missing(path: Path, folders: tuple[Path, ...]) -> bool:
     """Whether an agent could make what is not there."""
     return path.parent.is_dir() and any(map(path.is_relative_to, folders)) and _look(path) is None
@@ -96,7 +105,8 @@ def _is_missing(path: Path, folders: tuple[Path, ...]) -> bool:
 
 def _cover(lock: IO[bytes], files: Iterable[Path], folders: Iterable[Path]) -> None:
     """Make what is absent, and note it before."""
-    for path in (*files, *folders):
+    files, folders = list(files), list(folders)
+    for path in (*folders, *files):
         lock.write(os.fsencode(path) + b"\0")
     lock.flush()
     for path in folders:
@@ -147,7 +157,8 @@ def _uncover(lock: IO[bytes], top: Path) -> None:
     except OSError:
         return
     lock.seek(0)
-    for path in map(Path, map(os.fsdecode, filter(None, lock.read().split(b"\0")))):
+    noted = [Path(os.fsdecode(name)) for name in lock.read().split(b"\0") if name]
+    for path in reversed(noted):  # what is in a folder goes before it
         if not path.is_symlink() and _is_cover(path):
             with suppress(OSError):
                 path.rmdir() if path.is_dir() else path.unlink()

@@ -32,7 +32,7 @@ from goal_engine.workers.agents import (
 )
 from goal_engine.workers.installed import find_way
 from goal_engine.workers.presets import fill_argv, takes_argument
-from goal_engine.workers.prompt import COLOURS
+from goal_engine.workers.prompt import COLOURS, SPECIFIC
 from goal_engine.workers.telling import render_turn
 from goal_engine.workers.troubles import find_trouble
 
@@ -42,6 +42,8 @@ TAIL = 4096
 """Bytes of a log's end in which its last line is looked for."""
 SAID = 128 * 1024
 """Bytes of a log's end that are an agent's last words."""
+LAST = 4
+"""Lines among which that is."""
 QUOTED = 300
 """Characters of that line that a message repeats."""
 
@@ -159,8 +161,13 @@ def read_tail(log: Path, most: int = TAIL) -> str:
 
 
 def read_last_line(log: Path) -> str:
-    """Return the last line that says something, plain and shortened; empty when there is none."""
+    """Return the last line that says something, plain and shortened; empty when there is none.
+
+    Of the few last ones, one that speaks of an error comes first: agents end with where their log is.
+    """
     text = read_tail(log)
-    lines = [" ".join(line.split()) for line in COLOURS.sub("", text).splitlines()]
-    plain = ("".join(char for char in line if char.isprintable()) for line in reversed(lines))
-    return next((line[:QUOTED] for line in plain if line), "")
+    lines = (" ".join(line.split()) for line in COLOURS.sub("", text).splitlines())
+    plain = ("".join(char for char in line if char.isprintable()) for line in lines)
+    last = [line for line in plain if line][-LAST:]
+    telling = [line for line in last if SPECIFIC.search(line)] or last
+    return telling[-1][:QUOTED] if telling else ""

@@ -42,6 +42,16 @@ def test_what_is_not_there_yet_is_covered_until_the_last_turn_ends(
     assert names(home / ".claude") == set()
 
 
+def test_an_agent_that_never_ran_has_its_folders_made(home: Path, tmp_path: Path) -> None:
+    opencode = find_belongings(PRESETS[3], tmp_path / "project")
+    with lend(opencode) as lent:
+        assert all(folder.is_dir() for folder in lent.folders)
+        (home / ".local" / "share" / "opencode" / "auth.json").write_text("a login")
+    left = {str(path.relative_to(home)) for path in home.rglob("*")}
+    share = ".local/share/opencode"
+    assert left == {".claude", ".local", ".local/share", share, f"{share}/auth.json"}
+
+
 def test_what_a_person_makes_meanwhile_stays(home: Path, claude: Belongings) -> None:
     with lend(claude):
         made = home / ".claude" / "new"

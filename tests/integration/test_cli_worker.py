@@ -149,6 +149,17 @@ async def test_an_agent_that_fails_says_its_last_line(engine: Engine, config: Pa
     assert state.spend.tokens is None
 
 
+async def test_of_its_last_lines_the_one_with_the_error_is_said(
+    engine: Engine, config: Path
+) -> None:
+    said = (
+        "print('0 errors\\n' * 9 + 'error: no login\\nSee log: /var/log/me')\nraise SystemExit(1)"
+    )
+    configure(config, "sick", said)
+    state = await run(engine, plan=a_plan(agent='"sick"'))
+    assert state.tasks["fix"].reason == "sick ended with exit code 1: error: no login"
+
+
 async def test_what_an_agent_leaves_running_is_dead_when_its_turn_is_over(
     engine: Engine, config: Path
 ) -> None:

@@ -1,0 +1,98 @@
+"""How each agent is told where its model is: files in its home folder, as a person would have them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from goal_engine.types import WorkerName
+from tests.agents.endpoint import MODEL, WINDOW
+
+KIMI = """\
+default_model = "stub"
+telemetry = false
+[providers.own]
+type = "{type}"
+base_url = "{url}"
+api_key = "sk-stub"
+[models.stub]
+provider = "own"
+model = "{model}"
+max_context_size = {window}
+capabilities = ["tool_use"]
+"""
+OPENCODE = {
+    "autoupdate": False,
+    "share": "disabled",
+    "model": f"stub/{MODEL}",
+    "small_model": f"stub/{MODEL}",
+}
+
+
+@dataclass(frozen=True)
+class Known:
+    """An agent over one protocol."""
+
+    agent: str
+    """The preset's name."""
+    worker: WorkerName
+    programs: str
+    """What `tools.py` calls its folder."""
+    configure: Callable[[Path, str], None]
+    """Writes its settings into a home folder, for a model at a URL."""
+
+    def __str__(self) -> str:
+        return f"{self.programs}-{self.worker}"
+
+
+def write(path: Path, content: str | dict[str, Any]) -> None:
+    """Write a file of settings, tables as JSON."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(content if isinstance(content, str) else json.dumps(content), "utf-8")
+
+
+def configure_kimi(home: Path, url: str, folder: str = ".kimi-code") -> None:
+    said = KIMI.format(type="kimi", url=f"{url}/v1", model=MODEL, window=WINDOW)
+    write(home / folder / "config.toml", said)
+
+
+def configure_old_kimi(home: Path, url: str) -> None:
+    configure_kimi(home, url, ".kimi")
+
+
+def configure_opencode(home: Path, url: str) -> None:
+    model = {
+        "name": "Stub",
+        "tool_call": True,
+        "limit": {"context": WINDOW, "output": 8192},
+        "cost": {"input": 1, "output": 2},
+    }
+    provider = {
+        "npm": "@ai-sdk/openai-compatible",
+        "name": "Stub",
+        "options": {"baseURL": f"{url}/v1", "apiKey": "sk-stub"},
+        "models": {MODEL: model},
+    }
+    path = home / ".config" / "opencode" / "opencode.json"
+    write(path, {**OPENCODE, "provider": {"stub": provider}})
+
+
+def configure_claude(home: Path, url: str) -> None:
+    variables = {
+        "ANTHROPIC_BASE_URL": url,
+        "ANTHROPIC_API_KEY": "sk-ant-stub",
+        "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
+    }
+    write(home / ".claude" / "settings.json", {"env": variables})
+
+
+KIMI_CLI = Known("kimi", "cli", "kimi-code", configure_kimi)
+OPENCODE_CLI = Known("opencode", "cli", "opencode", configure_opencode)
+CLAUDE_CLI = Known("claude", "cli", "claude", configure_claude)
+
+ALL = (KIMI_CLI, CLAUDE_CLI, OPENCODE_CLI)
+ONE_EACH = (KIMI_CLI,)
+"""Of each protocol the agent that plays every scenario."""

@@ -1,0 +1,201 @@
+"""Real agents work on goals; what their model says is scripted, and there is no network.
+
+`ALL` do the plain thing; one of each protocol plays every scenario.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from goal_engine.control import cancel_goal
+from goal_engine.lifecycle import execute_goal, recover_goal, resume_goal
+from goal_engine.queries import resolve_goal_proof
+from goal_engine.state import events as e
+from goal_engine.state.model import GoalState
+from goal_engine.types import Decision, GoalStatus, TaskStatus
+from goal_engine.verifier.bundle import read_bundle
+from tests.agents.conftest import SetStage, Stage, find_agents
+from tests.agents.endpoint import Asked, Reply, Run, Script, Write, in_turn
+from tests.agents.isolated import ALONE
+from tests.agents.known import ALL, ONE_EACH, Known
+from tests.integration.agents import wait_until
+from tests.integration.projects import CALC, fingerprint
+
+S = GoalStatus
+ME = Decision(actor="me", reason="I looked at it")
+RIGHT, WRONG = CALC.replace("a - b", "a + b"), CALC.replace("a - b", "a * b")
+AGAIN = "What was seen of it"
+"""What the prompt of a repair says, and no other."""
+FOREVER = "python3 -c 'import time; time.sleep(86399)'"
+FIXES = in_turn(
+    Reply("I write the file.", (Write("calc.py", RIGHT),)),
+    Reply("I run the tests.", (Run("python3 run_tests.py"),)),
+    Reply("Sums are right."),
+)
+
+every = pytest.mark.parametrize("known", ALL, ids=str)
+thorough = pytest.mark.parametrize("known", ONE_EACH, ids=str)
+
+
+async def play(stage: Stage, writes: str = '"**"', **limits: object) -> GoalState:
+    """Take the goal to its end."""
+    state = await stage.create(writes, **limits)
+    assert state.status is S.PLANNED, state.blocked
+    return await execute_goal(stage.engine.ports, state.goal_id)
+
+
+def tell(state: GoalState) -> str:
+    """Return why a goal is where it is."""
+    reasons = state.judgement.reasons if state.judgement else ()
+    return f"{state.status}: {state.tasks['fix'].reason}; {reasons}; {state.blocked}"
+
+
+@pytest.mark.skipif(not os.environ.get(ALONE), reason="nobody made a network for these tests")
+def test_there_is_no_network() -> None:
+    with pytest.raises(OSError, match="unreachable"):
+        socket.create_connection(("1.1.1.1", 53), timeout=10).close()
+
+
+@every
+async def test_an_agent_that_fixes_it_is_ready(stage: SetStage, known: Known) -> None:
+    there = stage(known, FIXES)
+    before = fingerprint(there.project)
+    state = await play(there)
+    assert state.status is S.READY, tell(state)
+    assert "Sums are right." in await there.read_log(state)
+    assert "Ran" in there.model.asked[-1].results[-1], "it ran a command, and saw what it printed"
+    proof, _ = read_bundle(await resolve_goal_proof(there.engine.ports, state.goal_id))
+    assert proof.workers == (f"{known.worker} ({known.agent})",)
+    assert fingerprint(there.project) == before
+
+
+@every
+async def test_cancelling_ends_the_agent_and_what_it_runs(stage: SetStage, known: Known) -> None:
+    there = stage(known, in_turn(Reply("", (Run(FOREVER),))))
+    state = await there.create()
+    job = asyncio.ensure_future(execute_goal(there.engine.ports, state.goal_id))
+    await asyncio.to_thread(wait_until, lambda: find_sleepers(there.around))
+    state = await cancel_goal(there.engine.ports, state.goal_id, ME)
+    assert state.status is S.CANCELLED and not find_agents(there.around)
+    assert not find_sleepers(there.around)
+    await job
+
+
+@thorough
+async def test_a_wrong_fix_is_repaired_after_what_the_gates_said(
+    stage: SetStage, known: Known
+) -> None:
+    def tries_twice(asked: Asked) -> Reply:
+        content = RIGHT if AGAIN in asked.prompt else WRONG
+        return in_turn(Reply("", (Write("calc.py", content),)), Reply("Now it is right."))(asked)
+
+    there = stage(known, tries_twice)
+    state = await play(there)
+    assert state.status is S.READY, tell(state)
+    assert list(state.tasks) == ["fix", "repair-1"]
+    assert "6 != 5" in there.model.asked[-1].prompt
+
+
+@thorough
+async def test_an_agent_that_only_says_so_is_not_ready(stage: SetStage, known: Known) -> None:
+    there = stage(known, in_turn(Reply("All tests pass now.")))
+    state = await play(there, repairs=0)
+    assert state.status is S.NOT_READY, tell(state)
+    assert "gate tests is not green" in tell(state)
+
+
+@thorough
+async def test_what_it_writes_elsewhere_fails_the_task(stage: SetStage, known: Known) -> None:
+    there = stage(
+        known, in_turn(Reply("", (Write("calc.py", RIGHT), Write("other.py", ""))), Reply("Done."))
+    )
+    state = await play(there, '"calc.py"', repairs=0)
+    assert state.status is S.NOT_READY, tell(state)
+    assert state.tasks["fix"].status is TaskStatus.FAILED and "other.py" in tell(state)
+
+
+@thorough
+async def test_it_cannot_write_to_the_checkout(
+    stage: SetStage, known: Known, tmp_path: Path
+) -> None:
+    outside = tmp_path / "project" / "calc.py"
+    there = stage(
+        known,
+        in_turn(
+            Reply("", (Write(str(outside), RIGHT),)),
+            Reply("", (Run(f"echo >>'{outside}'; echo >'{tmp_path}/beside'"),)),
+            Reply("Done."),
+        ),
+    )
+    before = fingerprint(there.project)
+    state = await play(there, repairs=0)
+    assert state.status is S.NOT_READY, tell(state)
+    assert fingerprint(there.project) == before and not (tmp_path / "beside").exists()
+
+
+@thorough
+async def test_a_login_that_is_refused_is_said(stage: SetStage, known: Known) -> None:
+    there = stage(known, lambda _: Reply(status=401))
+    state = await play(there, repairs=0)
+    assert "401" in tell(state) and state.status is not S.READY
+    assert state.tasks["fix"].attempts == 1
+
+
+@thorough
+async def test_a_model_that_is_busy_is_asked_again(stage: SetStage, known: Known) -> None:
+    def busy(asked: Asked) -> Reply:
+        return Reply(status=429) if asked.number < 2 else FIXES(asked)
+
+    state = await play(stage(known, busy))
+    assert state.status is S.READY, tell(state)
+
+
+@thorough
+async def test_a_limit_of_time_ends_the_agent(stage: SetStage, known: Known) -> None:
+    there = stage(known, lambda _: Reply(hangs=True))
+    state = await play(there, wall_seconds=8)
+    assert state.status is S.NEEDS_MORE_BUDGET, tell(state)
+    assert there.model.asked and not find_agents(there.around)
+
+
+@thorough
+async def test_a_goal_whose_runner_was_killed_goes_on(stage: SetStage, known: Known) -> None:
+    there = stage(known, hangs_first(FIXES))
+    state = await there.create()
+    words = ("-m", "goal_server", "--trust", "-C", str(there.project), "execute", state.goal_id)
+    await asyncio.to_thread(kill_when_asked, there, words)
+    await asyncio.to_thread(wait_until, lambda: not find_agents(there.around))
+    ports = there.engine.ports
+    state = await recover_goal(ports, state.goal_id)
+    assert state.status is S.PAUSED, tell(state)
+    state = await resume_goal(ports, state.goal_id)
+    assert state.status is S.READY, tell(state)
+    assert any(isinstance(fact, e.GoalResumed) for fact in there.facts)
+
+
+def kill_when_asked(there: Stage, words: tuple[str, ...]) -> None:
+    """Run a process until its agent has asked the model for the first time."""
+    with subprocess.Popen((sys.executable, *words), stdout=subprocess.DEVNULL) as runner:
+        there.model.wait_for(1)
+        runner.kill()
+
+
+def hangs_first(script: Script) -> Script:
+    """Return a script whose first answer never ends."""
+
+    def say(asked: Asked) -> Reply:
+        return Reply("I think", hangs=True) if asked.number == 0 else script(asked)
+
+    return say
+
+
+def find_sleepers(folder: Path) -> list[str]:
+    """Return what an agent runs that never ends by itself, whoever its parent is."""
+    return [found for found in find_agents(folder) if "time.sleep(86399)" in found]
