@@ -9,7 +9,8 @@ from pathlib import Path
 
 from goal_engine.budget import BudgetAdd, Spend
 from goal_engine.decision import Answer
-from goal_engine.errors import GoalBusy, NotPossibleNow
+from goal_engine.errors import BadInput, GoalAmbiguous, GoalBusy, GoalNotFound, NotPossibleNow
+from goal_engine.permission import MOST_SAID, parse_leave
 from goal_engine.planner import replan
 from goal_engine.ports import Ports
 from goal_engine.runtime.fingerprint import forget_fingerprint, restore_repository
@@ -17,10 +18,12 @@ from goal_engine.runtime.repository import has_stash
 from goal_engine.runtime.running import Ended
 from goal_engine.runtime.threads import in_thread
 from goal_engine.state.commands import (
+    AnswerAsk,
     AnswerQuestion,
     ArchiveGoal,
     ExtendBudget,
     RequestControl,
+    SayWord,
     StopGoal,
     SubmitTask,
 )
@@ -40,6 +43,8 @@ from goal_engine.worktree import (
 
 LOOK = 0.05
 """Seconds between two looks for the receipt."""
+SHORTEST = 4
+"""Characters of an ask's key that are enough where no other begins so."""
 NOTHING_SPENT = Spend()
 NOTHING_ENDED = Ended()
 PATIENCE = 30.0
@@ -199,16 +204,58 @@ async def _stop_here(
         )
 
 
+async def tell_agent(
+    ports: Ports, goal_id: GoalId, text: str, task: str | None, by: str
+) -> GoalState:
+    """Say something to the agent that works on a task, the only one if `None`, while it works.
+
+    Raises `NotPossibleNow` when none works that can hear it, `GoalNotFound`, `GoalAmbiguous`, and
+    `BadInput` for what is nothing or too much.
+    """
+    said = text.strip()
+    if not 0 < len(said) <= MOST_SAID:
+        raise BadInput(f"Say between 1 and {MOST_SAID} characters to an agent, not {len(said)}.")
+    return await ports.transact(goal_id, SayWord(task, said, by))
+
+
+async def _answer_ask(
+    ports: Ports, state: GoalState, key: str, text: str, decision: Decision
+) -> GoalState:
+    """Answer what an agent asks; what is not asked any more cannot be answered."""
+    meant = {one.key: one.ask for one in state.open_asks if one.key.startswith(key)}
+    listed = ", ".join(one.key for one in state.open_asks)
+    if not meant or len(key) < SHORTEST:
+        raise GoalNotFound(
+            f"No agent of {state.goal_id} asks {key[:80]!r} now: it was answered, or changed since. What"
+            f" is asked now: {listed}; `goalproof show` tells it in words."
+        )
+    if len(meant) > 1:
+        raise GoalAmbiguous(
+            f"Several asks begin with {key!r}: {', '.join(meant)}. Give more of it."
+        )
+    (found, ask), *_ = meant.items()
+    try:
+        answer = parse_leave(ask, text)
+    except ValueError as error:
+        raise BadInput(
+            f"To what an agent asks, {error}: `answer {state.goal_id} {found} allow`."
+        ) from None
+    return await ports.transact(state.goal_id, AnswerAsk(found, answer, decision))
+
+
 async def answer_question(
     ports: Ports, goal_id: GoalId, question: str, text: str, decision: Decision
 ) -> GoalState:
     """Record an answer; when it was the last one a goal without a plan is planned again.
 
+    What an agent under way asks leave for is answered by its key, or the beginning of it.
     `restore`, about what changed in the person's repository, is done before it is recorded: killed
     between the two, it is asked and done again.  Raises `GoalNotFound` for a question that is not asked.
     """
     state = await ports.read(goal_id)
     check_possible(state, "answer")
+    if state.open_asks:
+        return await _answer_ask(ports, state, question, text, decision)
     check_asked(state, question)
     answer = Answer(question=question, text=text, decision=decision)
     hands = await in_thread(read_hands, ports.checkout, ports.workers)

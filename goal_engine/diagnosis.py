@@ -13,6 +13,7 @@ from goal_engine.budget import find_exceeded
 from goal_engine.conflicts import GoalMergeConflictEvidence, say_others, say_sides
 from goal_engine.decision import CriterionState, Rejection, find_usual_answer
 from goal_engine.left_behind import describe_left_behind
+from goal_engine.permission import Action, say_ask
 from goal_engine.progress import find_blocker
 from goal_engine.proof.gate import GateOutcome, GateResult, GateStage, TestFailure
 from goal_engine.proof.verdict import NOT_REJECTED, GateVerdict, say_rejection
@@ -152,6 +153,14 @@ def _planned(case: _Case) -> Told:
 
 def _running(case: _Case) -> Told:
     state = case.state
+    if state.open_asks:
+        asked = "; ".join(f"task {one.task} asks {say_ask(one.ask)}" for one in state.open_asks)
+        answers = tuple(
+            case.say("answer", one.key, word)
+            for one in state.open_asks
+            for word in (("TEXT",) if one.ask.action is Action.QUESTION else ("allow", "deny"))
+        )
+        return f"an agent waits for your leave: {asked}", "say yes or no to it", answers
     if state.handed_over:
         folders = ", ".join(state.tasks[name].folder or "" for name in state.handed_over)
         several = len(state.handed_over) > 1

@@ -56,7 +56,9 @@ STEPS = """\
 POLICY = """\
 # how tasks are given out: `sequential = true` is one after the other, each on what those before it left;
 # `retries = 2`: attempts that failed because of the machine or a vendor's limit are made again, later;
-# `proposals = "ask"`: what becomes of tasks that agents propose: you are asked, or `accept`, or `refuse`
+# `proposals = "ask"`: what becomes of tasks that agents propose: you are asked, or `accept`, or `refuse`;
+# `permissions = "ask"`: what agents may do without asking you, less than in your settings.toml: "deny", "ask",
+# "workspace"; `permissions_deny = ["git *", "fetch: *"]`: what they may not do in any case
 """
 NONE_INSTALLED: Installed = {}
 LIMITS = f"limits: {', '.join(GoalBudget.model_fields)}; without this table they stay as they are"

@@ -53,6 +53,55 @@ class Ask(Frozen):
         return hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:16]
 
 
+def say_ask(ask: Ask) -> str:
+    """Return in one line what is asked."""
+    lines = (" ".join(line.split()) for line in ask.detail.splitlines())
+    about = " ⏎ ".join(filter(None, lines)) or ", ".join(ask.paths)
+    choices = f" ({' | '.join(ask.choices)})" if ask.choices else ""
+    asked = about if ask.action is Action.QUESTION and about else f"{ask.tool}: {about}"
+    return f"{asked.rstrip(': ')}{choices}"
+
+
+SHOWN, SHOWN_NAMES, SHOWN_NAME = 4000, 50, 300
+"""Characters of what is asked that a person is shown, how many paths and choices, and of each."""
+
+
+def shorten_ask(ask: Ask) -> Ask:
+    """Return an ask as it is shown; what is left out of a long one is in its middle, and said."""
+    half, more = SHOWN // 2, len(ask.detail) - SHOWN
+    detail = f"{ask.detail[:half]} … {more} characters … {ask.detail[-half:]}"
+    return Ask(
+        tool=ask.tool[:SHOWN_NAME],
+        action=ask.action,
+        detail=ask.detail if more <= 0 else detail,
+        paths=tuple(path[:SHOWN_NAME] for path in ask.paths[:SHOWN_NAMES]),
+        choices=tuple(choice[:SHOWN_NAME] for choice in ask.choices[:SHOWN_NAMES]),
+    )
+
+
+YES, NO = ("allow", "yes"), ("deny", "no")
+
+
+def parse_leave(ask: Ask, text: str) -> Answer:
+    """Return what a person's word to an ask means.  Raises `ValueError` saying what it can be.
+
+    `allow`, `deny`, and what the agent is to know after that; to a question, the answer.
+    """
+    said = text.strip()
+    if not said:
+        raise ValueError("say something")
+    if ask.action is Action.QUESTION:
+        return Answer(allowed=True, by="person", reason=said)
+    word, _, reason = said.partition(" ")
+    verb = word.rstrip(":,.").casefold()
+    if verb not in (*YES, *NO):
+        raise ValueError(f"say `allow` or `deny`, and not {word[:40]!r}")
+    return Answer(allowed=verb in YES, by="person", reason=reason.strip())
+
+
+AskKey = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{16}$")]
+
+
 class Answer(Frozen):
     """What an agent is told."""
 
@@ -70,6 +119,13 @@ async def deny(_: Ask) -> Answer:
     """Answer no: where nobody decides, nothing is allowed."""
     return Answer(allowed=False, reason="nobody is there to allow it")
 
+
+MOST_ASKS = 50
+"""What one attempt may ask a person; more is answered no."""
+MOST_WORDS = 50
+"""How often a person can say something to who works on a task."""
+MOST_SAID = 4000
+"""Characters of it."""
 
 # The policy
 
@@ -248,7 +304,7 @@ def _no(reason: str) -> Answer:
     return Answer(allowed=False, reason=reason)
 
 
-YES = Answer(allowed=True, reason="it concerns the workspace")
+OF_WORKSPACE = Answer(allowed=True, reason="it concerns the workspace")
 
 
 def _judge_edit(ask: Ask, line: ShellLine | None, ground: Ground) -> Answer | None:
@@ -261,14 +317,14 @@ def _judge_edit(ask: Ask, line: ShellLine | None, ground: Ground) -> Answer | No
             return _no("git's own files are no part of a result")
         if inside is not None and not ground.may_write(inside):
             return _no(f"the task may not change {inside}: its write set leaves that out")
-    return YES if ask.paths else None
+    return OF_WORKSPACE if ask.paths else None
 
 
 def _judge_read(ask: Ask, line: ShellLine | None, ground: Ground) -> Answer | None:
     outside = next((path for path in ask.paths if not _may_read(ground, path)), None)
     if outside is not None:
         return _no(f"{outside} is outside the workspace {ground.workspace}")
-    return YES
+    return OF_WORKSPACE
 
 
 def _judge_execute(ask: Ask, line: ShellLine | None, ground: Ground) -> Answer | None:
@@ -296,7 +352,7 @@ def _judge_fetch(ask: Ask, line: ShellLine | None, ground: Ground) -> Answer | N
             return _no(f"`{scheme}:` is no address of a page")
         if _is_private(host.strip("[]").rstrip(".").lower()):
             return _no(f"{host} is an address of this machine or its network")
-    return YES
+    return OF_WORKSPACE
 
 
 def _let_person(ask: Ask, line: ShellLine | None, ground: Ground) -> Answer | None:

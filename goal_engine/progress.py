@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from goal_engine.budget import UNIT, Spend
 from goal_engine.forecast import Range, say_remaining
+from goal_engine.permission import say_ask
 from goal_engine.proof.gate import GateStage
 from goal_engine.state.events import Receipt
 from goal_engine.state.model import GoalState, TaskState
@@ -20,6 +21,7 @@ MARKS = {
 
 
 WAITING = "waiting for you"
+ASKING = "an agent asks you"
 TOUCHED = 5
 """Files that a notice names."""
 
@@ -62,6 +64,7 @@ def render_progress(state: GoalState, remaining: Range | None = None) -> GoalPro
     ]
     lines += [f"{'✓' if result.green else '✗'} gate {result.gate}" for result in proven]
     lines += _find_running(state)
+    lines += [f"? {asked.task}: {say_ask(asked.ask)}" for asked in state.open_asks]
     lines += [f"! {percent} % of {UNIT[name].words} used" for name, percent in state.warned.items()]
     lines += [f"~ {say_remaining(remaining)}"] if remaining else []
     return GoalProgressSnapshot(
@@ -143,6 +146,8 @@ def find_blocker(state: GoalState) -> str:
             return state.pause_reason or "paused"
         case GoalStatus.NOT_READY if state.judgement:
             return "; ".join(state.judgement.reasons)
+        case GoalStatus.RUNNING if state.open_asks:
+            return f"{ASKING}: {'; '.join(say_ask(one.ask) for one in state.open_asks)}"
         case GoalStatus.RUNNING if state.handed_over:
             folders = [state.tasks[task].folder or "" for task in state.handed_over]
             return f"{WAITING}: {', '.join(folders)}"

@@ -18,6 +18,8 @@ from goal_engine.decision import (
 )
 from goal_engine.evidence import GoalGitEvidence
 from goal_engine.moved import Part, RepositoryChange
+from goal_engine.permission import Action, Ask
+from goal_engine.permission import Answer as Leave
 from goal_engine.proof.checked import CheckResult
 from goal_engine.proof.gate import GateOutcome, GateResult, GateSpec, GateStage
 from goal_engine.proof.verdict import Judgement, Verdict
@@ -54,6 +56,13 @@ def goal_id(number: int) -> GoalId:
 
 def a_gate(**changes: Any) -> GateSpec:
     return GateSpec(name="tests", argv=("pytest",), report="junit").changed(**changes)
+
+
+def an_ask(detail: str = "git push", **changes: Any) -> e.PermissionAsked:
+    """Return what the agent of `fix` asks leave for."""
+    ask = Ask(tool="Bash", action=Action.EXECUTE, detail=detail)
+    asked = e.PermissionAsked(task="fix", attempt=1, key=ask.key, ask=ask, until=NOW)
+    return asked.changed(**changes)
 
 
 def a_task(task_id: str = "fix", *deps: str, writes: Sequence[str] = ("**",)) -> GoalTask:
@@ -144,6 +153,15 @@ EVENTS: tuple[e.GoalEvent, ...] = (
     e.TaskStarted(task="fix", attempt=1, base_commit=BASE),
     e.TaskHandedOver(task="fix", attempt=1, folder="/state/desks/fix"),
     e.TaskSubmitted(task="fix", attempt=1, decision=ME),
+    an_ask(),
+    e.PermissionAnswered(
+        task="fix",
+        attempt=1,
+        key=an_ask().key,
+        answer=Leave(allowed=True, by="person"),
+        decision=ME,
+    ),
+    e.WordSaid(task="fix", attempt=1, text="Mind the tests.", by="me"),
     e.TaskFinished(task="fix", attempt=1, commit=OTHER, evidence=NOTHING, spent=Spend(attempts=1)),
     e.TaskFailed(task="fix", attempt=1, reason="no", spent=Spend(attempts=1)),
     e.TaskDeferred(

@@ -12,6 +12,7 @@ from goal_engine.budget import UNIT, GoalBudget
 from goal_engine.conflicts import say_others
 from goal_engine.left_behind import describe_left_behind
 from goal_engine.moved import say_changes
+from goal_engine.permission import say_ask
 from goal_engine.proof.gate import GateStage
 from goal_engine.state import events as e
 from goal_engine.types import Frozen
@@ -101,6 +102,14 @@ def _task_finished(event: e.TaskFinished) -> str:
 
 def _handed_over(event: e.TaskHandedOver) -> str:
     return f"task {event.task} waits for a person, in {event.folder}"
+
+
+def _leave(event: e.PermissionAnswered) -> str:
+    answer = event.answer
+    why = f": {answer.reason}" if answer.reason else ""
+    nobody = ", since nobody answered" if answer.by == "timeout" else ""
+    told = "allowed" if answer.allowed else "denied"
+    return f"what the agent of task {event.task} asked was {told}{nobody}{why}"
 
 
 def _attempt(number: int) -> str:
@@ -220,6 +229,9 @@ SENTENCES: Mapping[type[Frozen], Callable[[Any], str]] = {
     ),
     e.TaskHandedOver: _handed_over,
     e.TaskSubmitted: lambda v: f"task {v.task} was handed in",
+    e.PermissionAsked: lambda v: f"the agent of task {v.task} asked leave: {say_ask(v.ask)}",
+    e.PermissionAnswered: _leave,
+    e.WordSaid: lambda v: f"the agent of task {v.task} was told: “{v.text}”",
     e.TaskFinished: _task_finished,
     e.TaskFailed: lambda v: f"task {v.task} failed{_attempt(v.attempt)}: {v.reason}",
     e.TaskDeferred: _deferred,

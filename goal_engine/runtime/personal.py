@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 import tomllib
+from collections.abc import Iterable
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, ConfigDict, StringConstraints, ValidationError
+from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, ValidationError
 
 from goal_engine.errors import BadConfiguration
+from goal_engine.permission import TIMEOUT, Level, Pattern, Permissions
 from goal_engine.runtime.config import config_dir
 from goal_engine.toml import UNREADABLE
 from goal_engine.types import Frozen
@@ -44,6 +46,25 @@ class PersonalSettings(Frozen):
     """The worker by which agents are started, where an agent has it; else the best that it has."""
     variables: list[Annotated[str, AfterValidator(_check_variable)]] = []
     """Names of variables of their environment that workers and gates get, beside the usual ones."""
+    permissions: Level = "workspace"
+    """What agents that ask may do without asking the person: nothing at all (`deny`) or all that
+    concerns their workspace or everything (`all`); with `ask` the person decides each."""
+    permissions_allow: Annotated[list[Pattern], Field(max_length=200)] = []
+    """What they may do beside that: `git push*`, `read: /data/*`."""
+    permissions_deny: Annotated[list[Pattern], Field(max_length=200)] = []
+    """What they may not do whatever allows it."""
+    permissions_timeout: Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)] = TIMEOUT
+    """Seconds that the person has for an answer; then it is no."""
+
+    def find_permissions(self, level: Level | None, deny: Iterable[str]) -> Permissions:
+        """Return what agents may do for a goal that may want less: `level`, and patterns to `deny`."""
+        own = Permissions(
+            level=self.permissions,
+            allow=tuple(self.permissions_allow),
+            deny=tuple(self.permissions_deny),
+            timeout=self.permissions_timeout,
+        )
+        return own.narrowed(level, deny)
 
 
 def read_personal_settings() -> PersonalSettings:
@@ -68,6 +89,8 @@ def read_personal_settings() -> PersonalSettings:
         f'{path} cannot be used: {said}. It may say `sandbox = "auto"` (or "required", "off") and '
         '`sandbox_shows = ["~/.aws"]` and `sandbox_writes = ["~/.gradle"]`, and '
         '`variables = ["DATABASE_URL"]`, none of git\'s own, and `agent = "codex"` and '
-        '`protocol = "acp"` (or "wire", "cli"); correct it, or move it '
+        '`protocol = "acp"` (or "wire", "cli"), and `permissions = "workspace"` (or "deny", "ask", "all") '
+        'with `permissions_allow = ["git push*"]`, `permissions_deny` and `permissions_timeout = 300`; '
+        "correct it, or move it "
         "away to use the defaults."
     )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from goal_engine.agent import Left
 from goal_engine.budget import BudgetAdd, GoalBudget, InFlight, Spend
 from goal_engine.decision import Acceptance, Question, Rejection
+from goal_engine.permission import Answer
 from goal_engine.proof.statement import ProofCause
 from goal_engine.proof.verdict import Judgement
 from goal_engine.state import events as e
@@ -99,6 +100,28 @@ class SubmitTask:
     task: str | None
     """`None` for the one task that waits."""
     decision: Decision
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerAsk:
+    """Record what an agent is told that asked leave for something."""
+
+    key: str
+    answer: Answer
+    decision: Decision | None = None
+    """`None` where nobody answered in time."""
+    asked: e.PermissionAsked | None = None
+    """The very ask, where its time is over; a person's word is to what was asked, whoever asked it."""
+
+
+@dataclass(frozen=True, slots=True)
+class SayWord:
+    """Say something to the agent that works on a task."""
+
+    task: str | None
+    """`None` for the one that can hear it."""
+    text: str
+    by: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,6 +251,8 @@ GoalCommand = (
     | MoveBase
     | RequestControl
     | SubmitTask
+    | AnswerAsk
+    | SayWord
     | JudgeGoal
     | AcceptCriterion
     | RejectGoal

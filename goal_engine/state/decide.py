@@ -20,6 +20,7 @@ from goal_engine.budget import (
 )
 from goal_engine.decision import WAIVE, Answer, find_choices
 from goal_engine.errors import BadInput, GoalAmbiguous, GoalNotFound
+from goal_engine.permission import MOST_WORDS
 from goal_engine.proof.statement import ProofCause
 from goal_engine.proof.verdict import NOT_REJECTED, Judgement, Verdict
 from goal_engine.state import commands as c
@@ -68,6 +69,8 @@ def _verb(command: c.Command) -> str:
         c.AnswerQuestion: "answer",
         c.RevisePlan: "revise",
         c.SubmitTask: "submit",
+        c.AnswerAsk: "answer",
+        c.SayWord: "tell",
         c.AcceptCriterion: "accept",
         c.RejectGoal: "reject",
         c.JudgeGoal: "be judged",
@@ -194,6 +197,10 @@ def _of_goal(
             )
         case c.SubmitTask():
             return (_submit(state, command),)
+        case c.AnswerAsk():
+            return _answer_ask(state, command)
+        case c.SayWord():
+            return (_say_word(state, command),)
         case c.JudgeGoal():
             return _judged(state, command, command.spent, command.cause)
         case c.AcceptCriterion(acceptance=word):
@@ -350,6 +357,53 @@ def _submit(state: GoalState, command: c.SubmitTask) -> e.TaskSubmitted:
         )
     task = command.task or waiting[0]
     return e.TaskSubmitted(task=task, attempt=state.tasks[task].attempts, decision=command.decision)
+
+
+def _answer_ask(state: GoalState, command: c.AnswerAsk) -> tuple[e.GoalEvent, ...]:
+    """An answer is to what was asked: once it is answered, or its attempt over, there is nothing to say."""
+    meant = tuple(
+        asked
+        for asked in state.open_asks
+        if asked.key == command.key and command.asked in (None, asked)
+    )
+    if not meant:
+        raise refusal(
+            state, "answer", "that ask is answered already, or nobody waits for it any more"
+        )
+    return tuple(
+        e.PermissionAnswered(
+            task=asked.task,
+            attempt=asked.attempt,
+            key=asked.key,
+            answer=command.answer,
+            decision=command.decision,
+        )
+        for asked in meant
+    )
+
+
+def _say_word(state: GoalState, command: c.SayWord) -> e.WordSaid:
+    check_possible(state, "tell")
+    listeners = state.listeners
+    if command.task is not None and command.task not in state.tasks:
+        listed = ", ".join(state.tasks) or "none"
+        raise GoalNotFound(
+            f"{state.goal_id} has no task {command.task[:80]!r}; there are: {listed}."
+        )
+    if command.task is not None and command.task not in listeners:
+        heard = ", ".join(listeners)
+        raise refusal(state, "tell", f"nobody at task {command.task} can hear it, but at {heard}")
+    if command.task is None and len(listeners) > 1:
+        raise GoalAmbiguous(
+            f"Several agents of {state.goal_id} work: {', '.join(listeners)}. Say whom you mean"
+            " (`--task NAME`)."
+        )
+    task = command.task or listeners[0]
+    if len(state.tasks[task].words) >= MOST_WORDS:
+        raise refusal(state, "tell", f"{MOST_WORDS} things were said to task {task} already")
+    return e.WordSaid(
+        task=task, attempt=state.tasks[task].attempts, text=command.text, by=command.by
+    )
 
 
 def _reopen(state: GoalState, command: c.ReopenVerification) -> e.VerificationReopened:

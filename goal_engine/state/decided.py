@@ -34,6 +34,15 @@ DECISIONS: Mapping[type[Frozen], Callable[[Any], Decided | None]] = {
     e.GoalPaused: lambda v: _say_stop("pause", v),
     e.GoalCancelled: lambda v: _say_stop("cancel", v),
     e.TaskSubmitted: lambda v: Decided(verb="submit", about=f"task {v.task}", decision=v.decision),
+    e.PermissionAnswered: lambda v: (
+        Decided(
+            verb="allow" if v.answer.allowed else "deny",
+            about=f"task {v.task}, ask {v.key}",
+            decision=v.decision,
+        )
+        if v.decision
+        else None
+    ),
     e.CriterionAccepted: lambda v: Decided(
         verb="accept",
         about=v.acceptance.criterion,

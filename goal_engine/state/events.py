@@ -18,6 +18,8 @@ from goal_engine.conflicts import ConflictKind
 from goal_engine.decision import Acceptance, Answer, Criterion, Question, Rejection
 from goal_engine.evidence import GoalGitEvidence
 from goal_engine.moved import RepositoryChange
+from goal_engine.permission import MOST_SAID, Ask, AskKey
+from goal_engine.permission import Answer as Leave
 from goal_engine.proof.checked import CheckResult
 from goal_engine.proof.gate import GateResult, GateSpec, GateStage
 from goal_engine.proof.review import ReviewPolicy
@@ -353,6 +355,42 @@ class TaskSubmitted(Frozen):
     task: TaskId
     attempt: int
     decision: Decision
+
+
+class PermissionAsked(Frozen):
+    """An agent asks leave for something that its policy leaves to a person, and waits for it."""
+
+    type: Literal["permission.asked"] = "permission.asked"
+    task: TaskId
+    attempt: int
+    key: AskKey
+    """Of all that was asked, of which `ask` may be a part."""
+    ask: Ask
+    """As it is shown: without secrets, and shortened."""
+    until: datetime
+    """When it is answered no if nobody says anything; for display."""
+
+
+class PermissionAnswered(Frozen):
+    """A person said yes or no to it, or nobody did in time."""
+
+    type: Literal["permission.answered"] = "permission.answered"
+    task: TaskId
+    attempt: int
+    key: AskKey
+    answer: Leave
+    decision: Decision | None = None
+    """`None` where nobody answered."""
+
+
+class WordSaid(Frozen):
+    """A person said something to the agent that works on a task."""
+
+    type: Literal["word.said"] = "word.said"
+    task: TaskId
+    attempt: int
+    text: str = Field(min_length=1, max_length=MOST_SAID)
+    by: str = ""
 
 
 class TaskFinished(Frozen):
@@ -782,6 +820,9 @@ GoalEvent = Annotated[
     | TaskStarted
     | TaskHandedOver
     | TaskSubmitted
+    | PermissionAsked
+    | PermissionAnswered
+    | WordSaid
     | TaskFinished
     | TaskFailed
     | TaskDeferred

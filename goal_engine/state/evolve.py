@@ -12,7 +12,7 @@ from goal_engine.proof.gate import GateStage
 from goal_engine.proof.verdict import NOT_REJECTED
 from goal_engine.state import events as e
 from goal_engine.state.decided import find_decision
-from goal_engine.state.model import GateRun, GoalState, ProofPointer, TaskState
+from goal_engine.state.model import GateRun, GoalState, LeaveAsked, ProofPointer, TaskState
 from goal_engine.state.transitions import find_next
 from goal_engine.task_graph.graph import GoalTaskGraph
 from goal_engine.types import Frozen, GoalPhase, GoalStatus, TaskStatus
@@ -396,6 +396,33 @@ def _task_handed_over(state: GoalState, event: e.TaskHandedOver) -> Mapping[str,
     return _with_task(state, event.task, folder=event.folder, exclude=event.exclude)
 
 
+def _leave_asked(state: GoalState, event: e.PermissionAsked) -> Mapping[str, Any]:
+    """Asked again it is another ask; what attempts asked that are over is of no use to anybody."""
+    kept = (
+        one
+        for one in state.asks
+        if state.is_present(one.asked.task, one.asked.attempt)
+        and (one.asked.task, one.asked.key) != (event.task, event.key)
+    )
+    return {"asks": (*kept, LeaveAsked(asked=event))}
+
+
+def _leave_given(state: GoalState, event: e.PermissionAnswered) -> Mapping[str, Any]:
+    meant = (event.task, event.attempt, event.key)
+    return {
+        "asks": tuple(
+            one.changed(answer=event.answer)
+            if (one.asked.task, one.asked.attempt, one.asked.key) == meant and one.answer is None
+            else one
+            for one in state.asks
+        )
+    }
+
+
+def _word_said(state: GoalState, event: e.WordSaid) -> Mapping[str, Any]:
+    return _with_task(state, event.task, words=(*state.tasks[event.task].words, event.text))
+
+
 def _task_finished(state: GoalState, event: e.TaskFinished) -> Mapping[str, Any]:
     """A person's folder stays theirs until its tree is part of the goal's."""
     done = _with_task(
@@ -588,6 +615,9 @@ CHANGES: Mapping[type[Frozen], Change] = {
     e.TaskStarted: _task_started,
     e.TaskHandedOver: _task_handed_over,
     e.TaskSubmitted: lambda s, v: _with_task(s, v.task, submitted=v.decision),
+    e.PermissionAsked: _leave_asked,
+    e.PermissionAnswered: _leave_given,
+    e.WordSaid: _word_said,
     e.TaskFinished: _task_finished,
     e.TaskFailed: _task_failed,
     e.TaskDeferred: _task_deferred,

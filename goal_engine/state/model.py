@@ -17,6 +17,7 @@ from goal_engine.decision import (
     Rejection,
 )
 from goal_engine.evidence import GoalGitEvidence
+from goal_engine.permission import Answer as Leave
 from goal_engine.proof.checked import CheckResult
 from goal_engine.proof.confinement import Confinement
 from goal_engine.proof.gate import GateResult, GateSpec
@@ -34,6 +35,7 @@ from goal_engine.state.events import (
     GoalCreated,
     HunksTried,
     IntegrationConflicted,
+    PermissionAsked,
     Receipt,
     RepairPlanned,
     RepairsStopped,
@@ -82,12 +84,21 @@ class TaskState(Frozen):
     """What the attempt that runs, or was stopped, had reported."""
     seeding: Seeding = later(())
     """What the workspace of the last attempt cost."""
+    words: tuple[str, ...] = later(())
+    """What a person said to whoever works on it, to the attempts before this one too."""
 
     @property
     def waits_for_person(self) -> bool:
         """Whether it can be submitted now."""
         running = self.status is TaskStatus.RUNNING
         return running and self.folder is not None and self.submitted is None
+
+
+class LeaveAsked(Frozen):
+    """What an agent asked leave for, of an attempt that may still run."""
+
+    asked: PermissionAsked
+    answer: Leave | None = None
 
 
 class GateRun(Frozen):
@@ -136,6 +147,8 @@ class GoalState(Frozen):
     tasks: dict[str, TaskState] = Field(default_factory=dict)
     questions: tuple[Question, ...] = ()
     answers: tuple[Answer, ...] = ()
+    asks: tuple[LeaveAsked, ...] = later(())
+    """What agents under way asked leave for, and what they were answered; see `open_asks`."""
     waived: tuple[str, ...] = ()
     blocked: GoalBlocked | None = None
     requests: tuple[ControlRequested, ...] = ()
@@ -315,11 +328,44 @@ class GoalState(Frozen):
         """Ids of the tasks that wait for a person to submit them."""
         return tuple(task_id for task_id, task in self.tasks.items() if task.waits_for_person)
 
+    def is_present(self, task: str, attempt: int) -> bool:
+        """Whether an attempt at a task is the one under way."""
+        stands = self.tasks.get(task)
+        return (
+            stands is not None
+            and self.status is GoalStatus.RUNNING
+            and stands.status is TaskStatus.RUNNING
+            and stands.attempts == attempt
+        )
+
+    @property
+    def open_asks(self) -> tuple[PermissionAsked, ...]:
+        """What agents under way wait for a person to allow."""
+        return tuple(
+            one.asked
+            for one in self.asks
+            if one.answer is None and self.is_present(one.asked.task, one.asked.attempt)
+        )
+
+    def find_leave(self, asked: PermissionAsked) -> LeaveAsked | None:
+        """Return how an ask stands, `None` once its attempt is over."""
+        return next((one for one in self.asks if one.asked == asked), None)
+
+    @property
+    def listeners(self) -> tuple[str, ...]:
+        """Ids of the tasks whose agents can be told something now."""
+        return tuple(
+            task.id
+            for task in self.graph
+            if task.hears and self.tasks[task.id].status is TaskStatus.RUNNING
+        )
+
     @property
     def only_waits_for_person(self) -> bool:
         """Whether nothing works but a person, whose time is their own."""
-        running = [name for name, at in self.statuses.items() if at is TaskStatus.RUNNING]
-        return bool(running) and set(running) == set(self.handed_over)
+        running = {name for name, at in self.statuses.items() if at is TaskStatus.RUNNING}
+        waiting = {*self.handed_over, *(asked.task for asked in self.open_asks)}
+        return bool(running) and running <= waiting
 
     @property
     def proofs(self) -> tuple[ProofPointer, ...]:

@@ -111,6 +111,14 @@ def _find_missing_acceptable(state: GoalState) -> str:
 
 
 ASKS = _unless("it asks something", lambda s: s.open_questions, "it asks nothing now")
+ASKS_LEAVE = _unless(
+    "an agent asks leave", lambda s: s.open_asks, "no agent asks leave for anything now"
+)
+HEARS = _unless(
+    "an agent works that can hear it",
+    lambda s: s.listeners,
+    "no agent works that can hear it: one that is started with a command line is told its task alone",
+)
 HANDED = _unless("a task is in a person's hands", lambda s: s.handed_over, "no task waits for you")
 UNBEGUN = _unless(
     "no task was attempted",
@@ -156,13 +164,14 @@ LASTING = (S.BLOCKED_ON_HUMAN, S.NOT_READY, S.READY, S.DELIVERED)
 UNTOLD = frozenset(S)
 
 OPERATIONS: tuple[Row, ...] = (
-    Row("answer", _at(
-        (S.BLOCKED_ON_HUMAN,), e.QuestionAnswered, e.ProposalAccepted,
-        e.ProposalRejected, e.GateWaived, e.LimitsWaived, e.QuestionsAsked,
-        e.RepositorySettled, e.GoalPlanned, e.GoalBlocked, given=ASKS,
-    )),
+    Row("answer",
+        _at((S.BLOCKED_ON_HUMAN,), e.QuestionAnswered, e.ProposalAccepted,
+            e.ProposalRejected, e.GateWaived, e.LimitsWaived, e.QuestionsAsked,
+            e.RepositorySettled, e.GoalPlanned, e.GoalBlocked, given=ASKS)
+        | _at((S.RUNNING,), e.PermissionAnswered, given=ASKS_LEAVE)),
     Row("accept", _at((S.BLOCKED_ON_HUMAN, S.NOT_READY), e.CriterionAccepted, *WORD, given=WAITS)),
     Row("submit", _at((S.RUNNING,), e.TaskSubmitted, given=HANDED)),
+    Row("tell", _at((S.RUNNING,), e.WordSaid, given=HEARS)),
     Row("diff", _at(S), UNTOLD - set(LASTING)),
     Row("apply", _at((S.READY, S.DELIVERED), e.ChangeApplied)),
     Row("deliver", _at((S.READY,), e.DeliveryIntended, e.GoalDelivered)),

@@ -35,6 +35,9 @@ _WORK = (
     e.TaskStarted,
     e.TaskHandedOver,
     e.TaskSubmitted,
+    e.PermissionAsked,
+    e.PermissionAnswered,
+    e.WordSaid,
     e.TaskFinished,
     e.TaskFailed,
     e.TaskDeferred,
@@ -147,7 +150,9 @@ TASK_MOVES: Mapping[TaskStatus | None, Mapping[type[Frozen], TaskStatus]] = {
     T.PENDING: {e.TaskStarted: T.RUNNING, e.TasksBlocked: T.BLOCKED},
     T.RUNNING: {
         e.TaskHandedOver: T.RUNNING,
-        e.TaskSubmitted: T.RUNNING,
+        **dict.fromkeys(
+            (e.TaskSubmitted, e.PermissionAsked, e.PermissionAnswered, e.WordSaid), T.RUNNING
+        ),
         e.TaskFinished: T.DONE,
         e.TaskFailed: T.FAILED,
         e.TaskDeferred: T.PENDING,

@@ -116,6 +116,11 @@ class GoalTask(Frozen):
         return self.worker in AGENT_WORKERS
 
     @property
+    def hears(self) -> bool:
+        """Whether who does it can be told something meanwhile."""
+        return self.by_agent and self.worker != "cli"
+
+    @property
     def metered(self) -> bool:
         """Whether it costs nothing that has to be paid for, so that nothing of it can be unknown."""
         return not self.by_agent

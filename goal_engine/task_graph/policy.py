@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from goal_engine.permission import Level, Pattern
 from goal_engine.types import Frozen, later
 
 
@@ -22,6 +23,12 @@ class WorkPolicy(Frozen):
     proposals: Literal["ask", "accept", "refuse"] = later("ask")
     """What becomes of tasks that agents propose: a person is asked, or those join that keep to the
     rules, or none does."""
+
+    permissions: Level | None = later(None)
+    """What agents may do without asking, where that is less than the person lets them anyway."""
+
+    permissions_deny: tuple[Pattern, ...] = later(())
+    """What they may not do beside that."""
 
 
 DEFAULT_POLICY = WorkPolicy()

@@ -50,6 +50,9 @@ def open_bench(ports: Ports, state: GoalState) -> Workbench:
         redactor=find_redactor(),
         running=Running(running_folder(ports.find_state_dir(), state.goal_id)),
         sandbox=find_sandbox(settings),
+        permissions=settings.find_permissions(
+            state.policy.permissions, state.policy.permissions_deny
+        ),
         logins=find_logins(),
     )
 

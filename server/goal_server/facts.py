@@ -8,6 +8,7 @@ from typing import Any
 from goal_engine.budget import UNIT
 from goal_engine.conflicts import name_files, say_others
 from goal_engine.moved import say_changes
+from goal_engine.permission import say_ask
 from goal_engine.progress import say_outgrown
 from goal_engine.proof.checked import judge_check
 from goal_engine.proof.verdict import say_rejection
@@ -67,6 +68,14 @@ def _task_handed_over(state: GoalState, event: e.TaskHandedOver) -> str:
     return (
         f"waiting for you: edit the files in {event.folder}, then in another terminal"
         f" `goalproof submit {state.goal_id}{named}`"
+    )
+
+
+def _asked(state: GoalState, event: e.PermissionAsked) -> str:
+    word = "TEXT" if event.ask.action == "question" else "allow` or `deny"
+    return (
+        f"the agent of {event.task} asks you: {say_ask(event.ask)}; in another terminal"
+        f" `goalproof answer {state.goal_id} {event.key} {word}`"
     )
 
 
@@ -138,6 +147,12 @@ FACTS: Mapping[type, Say] = {
     e.TaskStarted: _task_started,
     e.TaskHandedOver: _task_handed_over,
     e.TaskSubmitted: lambda _, event: f"task {event.task} submitted by {event.decision.actor}",
+    e.PermissionAsked: _asked,
+    e.PermissionAnswered: lambda _, event: (
+        f"{'allowed' if event.answer.allowed else 'denied'}"
+        f" {'by ' + event.decision.actor if event.decision else 'since nobody answered'}"
+    ),
+    e.WordSaid: lambda _, event: f"{event.by} said to the agent of {event.task}: {event.text}",
     e.TaskFinished: _task_finished,
     e.TaskFailed: lambda _, event: f"task {event.task} failed: {event.reason}",
     e.TasksBlocked: lambda _, event: f"not run for want of {event.by}: {', '.join(event.tasks)}",

@@ -37,6 +37,12 @@ def _parts(goal: r.GoalView) -> Iterator[str]:
         yield f"Stopped: {plain(goal.receipt.said)}"
     yield _section("Why it is not ready", listed(plain(reason) for reason in goal.reasons))
     yield _section("Questions", listed(f"{code(q.id)}: {plain(q.text)}" for q in goal.questions))
+    yield _section(
+        "Agents ask",
+        listed(
+            f"{code(one.key)}: task {code(one.task)} asks {plain(one.text)}" for one in goal.asks
+        ),
+    )
     yield _section("Next", listed(code(step) for step in goal.next))
     yield _section("Criteria", _criteria(goal))
     yield _section("Gates", _gates(goal))

@@ -436,6 +436,14 @@ async def answer_question(context: Context, params: p.AnswerParams) -> r.GoalVie
     return _view(context, answered)
 
 
+async def tell_agent(context: Context, params: p.TellParams) -> r.GoalView:
+    """Say something to the agent that works on a task."""
+    state = await _find(context, params.goal)
+    ports = context.engine.ports
+    told = await control.tell_agent(ports, state.goal_id, params.text, params.task, context.actor)
+    return _view(context, told)
+
+
 async def show_budget(context: Context, params: p.BudgetParams) -> r.SpendingView:
     """Show what was used and is left; with an addition, record that first.  Nobody is started."""
     state, add = await _find(context, params.goal), params.addition

@@ -349,13 +349,29 @@ class RenderParams(Params):
 
 
 class AnswerParams(Params):
-    """An answer to a goal's question."""
+    """An answer to a goal's question, or to what an agent asks leave for."""
 
     goal: str = _goal()
-    question: str = _argument("The question's id, as `show` prints it.", min_length=1)
-    text: str = _argument("The answer.", min_length=1, cli="words")
+    question: str = _argument(
+        "The question's id, as `show` prints it; of an agent's ask its key, or the beginning.",
+        min_length=1,
+    )
+    text: str = _argument(
+        "The answer; to an agent's ask `allow`, or `deny` and what it is to know.",
+        min_length=1, max_length=4000, cli="words",
+    )  # fmt: skip
     reason: str = Field(
         default="", max_length=4000, description="Why; it stands in the journal and the proof."
+    )
+
+
+class TellParams(Params):
+    """Something to say to an agent."""
+
+    goal: str = _goal()
+    text: str = _argument("What to say.", min_length=1, max_length=4000, cli="words")
+    task: str | None = Field(
+        default=None, max_length=64, description="The task it works on, when several agents work."
     )
 
 

@@ -72,7 +72,7 @@ def _goal(goal: r.GoalView) -> Iterator[str]:
     mine = [task.folder for task in goal.tasks if task.folder and task.status == "running"]
     for folder in mine:
         yield f"yours   {plain_line(folder)}"  # whole, to be copied
-    if goal.blocker and not goal.reasons and not goal.questions and not mine:
+    if goal.blocker and not (goal.reasons or goal.questions or goal.asks or mine):
         yield from _wrap(goal.blocker, "why     ")
     if goal.conflict:
         yield from map(plain_line, _conflict(goal.conflict))
@@ -93,6 +93,9 @@ def _goal(goal: r.GoalView) -> Iterator[str]:
         yield from _section("Review", (_review_line(section) for section in goal.reviews))
     if goal.questions:
         yield from _section("Questions", ((q.id, plain_line(q.text)) for q in goal.questions))
+    if goal.asks:
+        asked = ((one.key, f"task {one.task}: {plain_line(one.text)}") for one in goal.asks)
+        yield from _section("Agents ask", asked)
     if goal.decisions:
         yield from _section("Decisions", map(_decision, goal.decisions))
     yield ""

@@ -22,6 +22,7 @@ from goal_engine.freeing import Freed
 from goal_engine.gates.detection.project import PassedOver
 from goal_engine.gates.trust import digest_gate
 from goal_engine.history.timeline import Moment
+from goal_engine.permission import say_ask
 from goal_engine.progress import find_blocker, say_outgrown, say_receipt, say_request
 from goal_engine.proof.confinement import say_confinement
 from goal_engine.proof.gate import GateResult, GateSpec, GateStage
@@ -31,6 +32,7 @@ from goal_engine.proof.statement import ProofCause, say_superseded
 from goal_engine.proof.verdict import REVIEWED, CriterionVerdict
 from goal_engine.replay import GoalReplay
 from goal_engine.seeding import Seeding
+from goal_engine.state.events import PermissionAsked
 from goal_engine.state.model import GoalState
 from goal_engine.state.possible import POSSIBLE, find_possible
 from goal_engine.state.store import Summary
@@ -307,6 +309,26 @@ class SpendingView(View):
     next: tuple[str, ...]
 
 
+class AskView(View):
+    """What an agent asks leave for, and waits; `answer` with its key."""
+
+    key: str
+    """By content: another ask has another one."""
+    task: str
+    tool: str
+    action: str
+    """edit, execute, read, fetch, question or other."""
+    text: str
+    """All of it in one line in which nothing is hidden."""
+    detail: str
+    """The command, the question, or what else it is about; its middle left out where it is long."""
+    paths: tuple[str, ...]
+    choices: tuple[str, ...]
+    """What a question may be answered with, where it offers that; else it is free text."""
+    until: datetime
+    """When it is answered no by itself."""
+
+
 class QuestionView(View):
     """Something a person has to say."""
 
@@ -419,6 +441,8 @@ class GoalView(View):
     budget: BudgetView
     proof: ProofPlace | None
     questions: tuple[QuestionView, ...]
+    asks: tuple[AskView, ...] = ()
+    """What agents under way wait for a person to allow."""
     blocker: str
     reasons: tuple[str, ...]
     """Why the judgement is not `ready`, one sentence each."""
@@ -908,6 +932,7 @@ def render_goal(
         budget=_render_budget(state.budget),
         proof=_render_place(state, proof_path),
         questions=tuple(QuestionView(id=q.id, text=q.text) for q in state.open_questions),
+        asks=tuple(map(_render_ask, state.open_asks)),
         blocker=find_blocker(state),
         reasons=state.judgement.reasons if state.judgement else (),
         next=find_next_steps(state),
@@ -1221,6 +1246,21 @@ def to_plain(gate: GateView) -> dict[str, object]:
     return {**told, **words, **listed, "fix": fix}
 
 
+def _render_ask(asked: PermissionAsked) -> AskView:
+    ask = asked.ask
+    return AskView(
+        key=asked.key,
+        task=asked.task,
+        tool=ask.tool,
+        action=ask.action,
+        text=visible_line(say_ask(ask)),
+        detail=ask.detail,
+        paths=ask.paths,
+        choices=ask.choices,
+        until=asked.until,
+    )
+
+
 def find_next_steps(state: GoalState) -> tuple[str, ...]:
     """Return the commands that make sense now, the most likely one first."""
     goal = state.goal_id
@@ -1231,6 +1271,10 @@ def find_next_steps(state: GoalState) -> tuple[str, ...]:
     blocked = state.status is S.BLOCKED_ON_HUMAN
     asked = state.open_questions if blocked else ()
     steps = [f"goalproof answer {goal} {q.id} {find_usual_answer(q.id)}" for q in asked]
+    steps += [
+        f"goalproof answer {goal} {one.key} {'TEXT' if one.ask.action == 'question' else 'allow'}"
+        for one in state.open_asks
+    ]
     if blocked or state.status is S.NOT_READY:
         steps += [
             f"goalproof accept {goal} {verdict.criterion.id} --reason TEXT"
@@ -1241,7 +1285,7 @@ def find_next_steps(state: GoalState) -> tuple[str, ...]:
         f"goalproof submit {goal}{f' --task {task}' if len(waiting) > 1 else ''}"
         for task in waiting
     ]
-    unneeded = {"answer", "accept", "submit", "undo", "show"}
+    unneeded = {"answer", "accept", "submit", "tell", "undo", "show"}
     if state.status is S.READY:
         unneeded |= {"execute", "cancel"}
     if state.status is not S.READY:

@@ -23,6 +23,8 @@ UNRECORDED = frozenset(
         "format.raised",
         "goal.archived",
         "goal.unarchived",
+        "permission.answered",
+        "permission.asked",
         "proposal.accepted",
         "proposal.rejected",
         "repository.moved",
@@ -31,6 +33,7 @@ UNRECORDED = frozenset(
         "task.deferred",
         "task.proposed",
         "wave.narrowed",
+        "word.said",
     }
 )
 """Kinds of events that no recorded journal has yet; `python -m tests.golden.record` makes the others."""

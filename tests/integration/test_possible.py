@@ -40,9 +40,10 @@ from goal_engine.state.memory import InMemoryGoalStateStore
 from goal_engine.state.model import GoalState
 from goal_engine.state.possible import OPERATIONS, POSSIBLE, ROWS, find_possible
 from goal_engine.state.store import GoalStateStore
-from goal_engine.task_graph.graph import GoalTaskGraph
+from goal_engine.task_graph.graph import GoalTask, GoalTaskGraph
 from goal_engine.types import Decision, Frozen, GoalId, GoalStatus
 from goal_engine.verifier import review
+from tests.builders import an_ask
 from tests.integration.projects import (
     CALC,
     CRITERIA,
@@ -157,6 +158,14 @@ HANDED = (
 )
 
 
+HEARING = (
+    e.ProposalAccepted(
+        task=GoalTask(id="more", title="More", worker="acp", agent="kimi"), by="fix", attempt=1
+    ),
+    e.TaskStarted(task="more", attempt=1, base_commit="a" * 40),
+)
+
+
 @dataclass(frozen=True)
 class Goal:
     """A goal to ask things of: a journal of the world, cut and gone on with."""
@@ -191,6 +200,8 @@ def list_goals() -> Mapping[str, Goal]:
             (c.StartGoal(), c.Record((HANDED[0],)), *STOPS["waits for something outside"]),
         ),
         "in a person's hands": Goal("planned", (c.StartGoal(), c.Record(HANDED))),
+        "an agent asks leave": Goal("planned", (c.StartGoal(), c.Record((HANDED[0], an_ask())))),
+        "an agent can hear": Goal("planned", (c.StartGoal(), c.Record(HEARING))),
         "ready": Goal("ready"),
         "ready, nothing changed": Goal("ready, nothing changed"),
         "waits, nothing changed": Goal("waits, nothing changed"),
@@ -273,6 +284,8 @@ async def _answer(ports: Ports, state: GoalState) -> object:
     asked = state.open_questions
     question = asked[-1].id if asked else "what"
     said = find_usual_answer(question)
+    for one in state.open_asks:
+        question, said = one.key, "allow"
     return await control.answer_question(ports, state.goal_id, question, said, ME)
 
 
@@ -324,6 +337,7 @@ async def _open(ports: Ports, state: GoalState) -> None:
 CALLS: Mapping[str, Callable[[Ports, GoalState], Awaitable[object]]] = {
     "answer": _answer,
     "accept": _accept,
+    "tell": lambda ports, s: control.tell_agent(ports, s.goal_id, "Mind the tests.", None, "me"),
     "submit": lambda ports, s: control.submit_task(ports, s.goal_id, None, ME),
     "diff": lambda ports, s: local.read_diff(ports, s.goal_id),
     "apply": lambda ports, s: local.apply_change(ports, s.goal_id),

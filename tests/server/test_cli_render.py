@@ -68,7 +68,7 @@ def test_every_result_has_a_text() -> None:
     results = {kind for kind in r.View.__subclasses__() if kind.__name__.endswith(("View", "List"))}
     parts = {r.TaskView, r.GateView, r.CriterionView, r.SpendView, r.BudgetView, r.QuestionView}
     parts |= {r.FindingView, r.ReviewSectionView, r.PassedOverView}
-    parts |= {r.ConflictView, r.ConflictedFileView, r.NewsView}
+    parts |= {r.ConflictView, r.ConflictedFileView, r.NewsView, r.AskView}
     parts |= {r.HunkView, r.PassedOverView, r.ReceiptView, r.DecisionView}
     parts |= {r.LimitView, r.ShareView, r.CheckpointView, r.WarningView, r.ExtensionView}
     parts |= {r.RoomView, r.ConflictView, r.ConflictedFileView}

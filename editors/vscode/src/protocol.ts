@@ -36,6 +36,7 @@ export const COMMANDS = {
   proof: "goal.proof",
   budget: "goal.budget",
   answer: "goal.answer",
+  tell: "goal.tell",
   accept: "goal.accept",
   reject: "goal.reject",
   apply: "goal.apply",
@@ -195,6 +196,19 @@ export interface QuestionView {
   readonly text: string;
 }
 
+/** What an agent asks leave for, and waits; `answer` with its key. */
+export interface AskView {
+  readonly key: string;
+  readonly task: string;
+  readonly tool: string;
+  readonly action: string;
+  readonly text: string;
+  readonly detail: string;
+  readonly paths: readonly string[];
+  readonly choices: readonly string[];
+  readonly until: string;
+}
+
 /** One thing in a change that a reader should see. */
 export interface FindingView {
   readonly rule: string;
@@ -308,6 +322,7 @@ export interface GoalView {
   readonly budget: BudgetView;
   readonly proof: ProofPlace | null;
   readonly questions: readonly QuestionView[];
+  readonly asks: readonly AskView[];
   readonly blocker: string;
   readonly reasons: readonly string[];
   readonly next: readonly string[];
@@ -766,16 +781,26 @@ export interface SpendingView {
   readonly next: readonly string[];
 }
 
-/** An answer to a goal's question. */
+/** An answer to a goal's question, or to what an agent asks leave for. */
 export interface AnswerParams {
   /** The goal's id, the beginning of one, or `latest`. */
   readonly goal: string;
-  /** The question's id, as `show` prints it. */
+  /** The question's id, as `show` prints it; of an agent's ask its key, or the beginning. */
   readonly question: string;
-  /** The answer. */
+  /** The answer; to an agent's ask `allow`, or `deny` and what it is to know. */
   readonly text: string;
   /** Why; it stands in the journal and the proof. */
   readonly reason?: string;
+}
+
+/** Something to say to an agent. */
+export interface TellParams {
+  /** The goal's id, the beginning of one, or `latest`. */
+  readonly goal: string;
+  /** What to say. */
+  readonly text: string;
+  /** The task it works on, when several agents work. */
+  readonly task?: string | null;
 }
 
 /** A person's word for one criterion. */
@@ -1148,8 +1173,10 @@ export interface Operations {
   readonly "goal.proof": { readonly params: ProofParams & Rooted; readonly result: ProofView };
   /** Show what a goal used of its limits, and what is left; or add to them. */
   readonly "goal.budget": { readonly params: BudgetParams & Rooted; readonly result: SpendingView };
-  /** Answer a question that a goal asks. */
+  /** Answer a question that a goal asks, or what an agent asks leave for. */
   readonly "goal.answer": { readonly params: AnswerParams & Rooted; readonly result: GoalView };
+  /** Say something to an agent while it works. */
+  readonly "goal.tell": { readonly params: TellParams & Rooted; readonly result: GoalView };
   /** Accept a criterion that only a person can judge. */
   readonly "goal.accept": { readonly params: AcceptParams & Rooted; readonly result: GoalView };
   /** Say no to the result of a goal: it is not ready, and the reason is worked on next. */

@@ -7,7 +7,36 @@ from dataclasses import replace
 
 from goal_engine.budget import LOST_TURN, Spend, TaskBudget, find_overrun
 from goal_engine.metering import Meter
+from goal_engine.permission import Answer, Ask, Asker
 from goal_engine.ports import TurnResult, Worker, WorkerTurn
+
+
+class _Pause:
+    """Stops a limit while somebody is asked: a person's time is not the turn's."""
+
+    def __init__(self, asker: Asker, limit: asyncio.Timeout, over: list[str]) -> None:
+        self._asker, self._limit, self._over = asker, limit, over
+        self._waiting = 0
+        self._left: float | None = None
+        """Seconds that were left when it began to wait."""
+
+    async def ask(self, ask: Ask) -> Answer:
+        clock = asyncio.get_running_loop().time
+        if not self._waiting:
+            when = self._limit.when()
+            self._left = None if when is None else when - clock()
+            self._reschedule(None)
+        self._waiting += 1
+        try:
+            return await self._asker(ask)
+        finally:
+            self._waiting -= 1
+            if not self._waiting and self._left is not None:
+                self._reschedule(clock() + self._left)
+
+    def _reschedule(self, when: float | None) -> None:
+        if not self._over and not self._limit.expired():
+            self._limit.reschedule(when)
 
 
 async def run_turn(worker: Worker, turn: WorkerTurn, meter: Meter) -> TurnResult:
@@ -30,7 +59,8 @@ async def run_turn(worker: Worker, turn: WorkerTurn, meter: Meter) -> TurnResult
                     over.extend(passed)
                     limit.reschedule(clock())
 
-            return await worker.run(replace(turn, report=report))
+            pause = _Pause(turn.ask, limit, over)
+            return await worker.run(replace(turn, report=report, ask=pause.ask))
     except TimeoutError:
         if not limit.expired():
             raise

@@ -18,6 +18,7 @@ from goal_engine.agent import (
     parse_proposal,
 )
 from goal_engine.budget import Spend
+from goal_engine.dispatch.tasks.asking import Beside, find_ground
 from goal_engine.dispatch.tasks.retries import retry_or_fail
 from goal_engine.dispatch.tasks.scheduler import Wave, find_need
 from goal_engine.dispatch.tasks.turns import run_turn
@@ -142,6 +143,10 @@ async def _work(
     environment = await bench.environment(workspace, base, state.tasks[task.id].exclude)
     repair = state.find_repair(task.id)
     said = await ports.store.read_object(repair.failures) if repair and repair.failures else b""
+    ground = await in_thread(find_ground, task, workspace, environment.variables)
+    beside = Beside(
+        ports, state.goal_id, task, attempt.number, bench.permissions, ground, bench.redactor
+    )
     turn = WorkerTurn(
         task=task,
         workspace=workspace,
@@ -156,12 +161,15 @@ async def _work(
         running=bench.running,
         confine=partial(bench.confine, AGENT, workspace),
         redactor=bench.redactor,
+        ask=beside.ask,
+        words=beside.words,
         read=lambda: ports.read(state.goal_id),
         record=lambda event: ports.transact(state.goal_id, Record((event,))),
     )
     may_propose = await in_thread(_may_propose, state, task, workspace)
     turn = replace(turn, may_propose=may_propose)
-    result = await run_turn(ports.workers[task.worker], turn, meter)
+    async with beside.listening():
+        result = await run_turn(ports.workers[task.worker], turn, meter)
     kept = await bench.keep_log(ports.store, log)
     spent = ONE_ATTEMPT.plus(result.spent)
 

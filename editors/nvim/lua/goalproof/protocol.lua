@@ -117,6 +117,18 @@
 ---@field id string
 ---@field text string
 
+--- What an agent asks leave for, and waits; `answer` with its key.
+---@class goalproof.AskView
+---@field key string
+---@field task string
+---@field tool string
+---@field action string
+---@field text string
+---@field detail string
+---@field paths string[]
+---@field choices string[]
+---@field until string
+
 --- One thing in a change that a reader should see.
 ---@class goalproof.FindingView
 ---@field rule string
@@ -220,6 +232,7 @@
 ---@field budget goalproof.BudgetView
 ---@field proof goalproof.ProofPlace|nil
 ---@field questions goalproof.QuestionView[]
+---@field asks goalproof.AskView[]
 ---@field blocker string
 ---@field reasons string[]
 ---@field next string[]
@@ -570,12 +583,18 @@
 ---@field forecast goalproof.ForecastView|nil
 ---@field next string[]
 
---- An answer to a goal's question.
+--- An answer to a goal's question, or to what an agent asks leave for.
 ---@class goalproof.AnswerParams
 ---@field goal string The goal's id, the beginning of one, or `latest`.
----@field question string The question's id, as `show` prints it.
----@field text string The answer.
+---@field question string The question's id, as `show` prints it; of an agent's ask its key, or the beginning.
+---@field text string The answer; to an agent's ask `allow`, or `deny` and what it is to know.
 ---@field reason? string Why; it stands in the journal and the proof.
+
+--- Something to say to an agent.
+---@class goalproof.TellParams
+---@field goal string The goal's id, the beginning of one, or `latest`.
+---@field text string What to say.
+---@field task? string|nil The task it works on, when several agents work.
 
 --- A person's word for one criterion.
 ---@class goalproof.AcceptParams
@@ -860,6 +879,7 @@ M.commands = {
   proof = 'goal.proof',
   budget = 'goal.budget',
   answer = 'goal.answer',
+  tell = 'goal.tell',
   accept = 'goal.accept',
   reject = 'goal.reject',
   apply = 'goal.apply',

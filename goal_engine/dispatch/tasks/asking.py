@@ -1,0 +1,182 @@
+"""A person beside a turn: what its agent asks goes to them where the policy leaves it; what they say
+goes to the agent.
+
+Both by the journal: whoever talks to the person only appends, wherever that is, and this looks.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, suppress
+from datetime import timedelta
+from pathlib import Path
+
+from goal_engine.errors import NotPossibleNow
+from goal_engine.permission import (
+    MOST_ASKS,
+    Answer,
+    Ask,
+    Ground,
+    Permissions,
+    find_answer,
+    shorten_ask,
+)
+from goal_engine.ports import Ports
+from goal_engine.redaction import Redactor
+from goal_engine.runtime.threads import in_thread
+from goal_engine.state.commands import AnswerAsk, Record
+from goal_engine.state.events import PermissionAsked
+from goal_engine.task_graph.globs import match_any
+from goal_engine.task_graph.graph import GoalTask
+from goal_engine.types import GoalId
+
+LOOK = 0.1
+"""Seconds between two looks at the journal for the person's word."""
+LONG = 16 * 1024
+"""Characters of an ask that are read at most."""
+LATE = Answer(
+    allowed=False, by="timeout", reason="nobody answered: go on without it, decide what is sensible"
+)
+TOO_OFTEN = Answer(allowed=False, reason=f"it asked a person {MOST_ASKS} times already")
+TOO_LONG = Answer(allowed=False, reason="it is too long to be read: ask for less at once")
+OVER = Answer(allowed=False, reason="the attempt is over")
+
+
+class Beside:
+    """A person beside one attempt at a task."""
+
+    def __init__(
+        self,
+        ports: Ports,
+        goal_id: GoalId,
+        task: GoalTask,
+        attempt: int,
+        permissions: Permissions,
+        ground: Ground,
+        redactor: Redactor,
+    ) -> None:
+        self._ports, self._goal_id = ports, goal_id
+        self._task, self._attempt = task, attempt
+        self._permissions, self._ground, self._redactor = permissions, ground, redactor
+        self._open: dict[str, PermissionAsked] = {}
+        self._asked = 0
+        self._late: set[str] = set()
+        """What nobody answered in time: nobody is asked it again."""
+        self.words: asyncio.Queue[str] = asyncio.Queue()
+        """What the person says to the agent."""
+
+    async def ask(self, ask: Ask) -> Answer:
+        """Answer an ask by the policy, or by the person's word, or no when their time is over."""
+        if len(ask.model_dump_json()) > LONG:
+            return TOO_LONG
+        answer = await in_thread(find_answer, ask, self._permissions, self._ground)
+        if answer is not None:
+            return answer
+        hidden = hide_secrets(ask, self._redactor)
+        if hidden.key in self._late:
+            return LATE
+        asked = self._open.get(hidden.key) or await self._put(hidden)
+        if asked is None:
+            return TOO_OFTEN
+        try:
+            return await self._wait(asked)
+        finally:
+            self._open.pop(asked.key, None)
+
+    async def _put(self, ask: Ask) -> PermissionAsked | None:
+        """Put an ask to the person; `None` where there were too many."""
+        if self._asked >= MOST_ASKS:
+            return None
+        self._asked += 1
+        asked = self._open[ask.key] = PermissionAsked(
+            task=self._task.id,
+            attempt=self._attempt,
+            key=ask.key,
+            ask=shorten_ask(ask),
+            until=self._ports.clock.now() + timedelta(seconds=self._permissions.timeout),
+        )
+        await self._ports.transact(self._goal_id, Record((asked,)))
+        return asked
+
+    async def _wait(self, asked: PermissionAsked) -> Answer:
+        clock = asyncio.get_running_loop().time
+        give_up = clock() + self._permissions.timeout
+        while True:
+            state = await self._ports.read(self._goal_id)
+            leave = state.find_leave(asked)
+            if leave is None or not state.is_present(asked.task, asked.attempt):
+                return OVER
+            if leave.answer is not None:
+                return leave.answer
+            if clock() >= give_up:
+                self._late.add(asked.key)
+                with suppress(NotPossibleNow):  # the person was faster, or the attempt is over
+                    await self._ports.transact(
+                        self._goal_id, AnswerAsk(asked.key, LATE, asked=asked)
+                    )
+                continue
+            await asyncio.sleep(LOOK)
+
+    @asynccontextmanager
+    async def listening(self) -> AsyncIterator[None]:
+        """Hand on what is said to the agent, if it can hear, what was said to one before it as well."""
+        if not self._task.hears:
+            yield
+            return
+        async with asyncio.TaskGroup() as group:
+            listener = group.create_task(self._listen())
+            try:
+                yield
+            finally:
+                listener.cancel()
+
+    async def _listen(self) -> None:
+        heard = 0
+        while True:
+            stands = (await self._ports.read(self._goal_id)).tasks[self._task.id]
+            for word in stands.words[heard:]:
+                self.words.put_nowait(word)
+            heard = len(stands.words)
+            await asyncio.sleep(LOOK)
+
+
+def hide_secrets(ask: Ask, redactor: Redactor) -> Ask:
+    """Return an ask with nothing in it that is secret or that a screen would obey or hide."""
+
+    def clean(text: str) -> str:
+        shown = "".join(one if one.isprintable() or one == "\n" else " " for one in text)
+        return redactor.redact_text(shown)
+
+    return Ask(
+        tool=clean(ask.tool),
+        action=ask.action,
+        detail=clean(ask.detail),
+        paths=tuple(map(clean, ask.paths)),
+        choices=tuple(map(clean, ask.choices)),
+    )
+
+
+def find_ground(task: GoalTask, workspace: Path, variables: Mapping[str, str]) -> Ground:
+    """Return what the asks of a task's agent are held against; blocking."""
+    return Ground(
+        workspace=str(workspace.resolve()),
+        reads=tuple(_find_tools(variables.get("PATH", ""))),
+        tops=frozenset(path.name for path in Path("/").iterdir()),
+        may_write=lambda path: match_any(path, task.writes),
+        resolve=_resolve,
+    )
+
+
+def _resolve(path: str) -> str:
+    return str(Path(path.replace("\0", "\ufffd")).resolve())
+
+
+def _find_tools(path: str) -> list[str]:
+    """Return where a PATH finds programs, and what they brought along; not the home folder."""
+    home = Path.home()
+    folders = [Path(part) for part in path.split(os.pathsep) if part.startswith("/")]
+    around = [one.parent for one in folders if one.name == "bin"]
+    kept = (one for one in around if one not in (home, home / ".local", *home.parents))
+    return [str(one) for one in dict.fromkeys((*folders, *kept))]
