@@ -21,7 +21,8 @@ from goal_engine.workers.presets import Agent, Package, Speaks, find_speaks
 LIMIT = 1 << 20
 """Bytes of a package's own description that are read."""
 VERSION = re.compile(r"[0-9][0-9A-Za-z.+-]{0,39}")
-SHEBANG = re.compile(rb"#![^\n]*python")
+SHEBANG = re.compile(rb"#!(?:/bin/sh\n'''exec' )?[^\n]*python")
+"""Of what pip and uv install; the longer form is for paths that are long or may be moved."""
 HEAD = 256
 """Bytes of a program in which it says what runs it."""
 

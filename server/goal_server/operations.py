@@ -82,8 +82,8 @@ WORKERS = {
     "manual": "you: a folder is made for you, and `submit` says that you are done",
 }
 NOTE = (
-    "Agents are looked for on PATH and not started. They run as you, not sandboxed, with your own"
-    " login; what they say counts for nothing, their change has to pass the gates. Agents of your"
+    "Agents are looked for on PATH and not started. They run as you, with your own login, in a"
+    " sandbox unless settings.toml or this system has none; what they say counts for nothing, their change has to pass the gates. Agents of your"
     " own stand in {path}, as [agent.NAME] with argv; a repository cannot add any."
 )
 

@@ -21,10 +21,13 @@ from goal_engine.state import events as e
 from goal_engine.state.model import GoalState
 from goal_engine.types import Decision, GoalStatus, TaskStatus
 from goal_engine.verifier.bundle import read_bundle
+from goal_engine.workers.agents import read_agents
+from goal_engine.workers.installed import find_installed
 from tests.agents.conftest import SetStage, Stage, find_agents
 from tests.agents.endpoint import Asked, Reply, Run, Script, Write, in_turn
 from tests.agents.isolated import ALONE
 from tests.agents.known import ALL, ONE_EACH, Known
+from tests.agents.tools import Programs
 from tests.integration.agents import wait_until
 from tests.integration.projects import CALC, fingerprint
 
@@ -39,6 +42,14 @@ FIXES = in_turn(
     Reply("I run the tests.", (Run("python3 run_tests.py"),)),
     Reply("Sums are right."),
 )
+
+HERE = (
+    ("kimi-code", "kimi", ("acp", "cli")),
+    ("kimi-cli", "kimi", ("wire", "cli")),
+    ("claude", "claude", ("acp", "cli")),
+    ("opencode", "opencode", ("acp", "cli")),
+)
+"""What is installed, whose it is, and which workers can start it."""
 
 every = pytest.mark.parametrize("known", ALL, ids=str)
 thorough = pytest.mark.parametrize("known", ONE_EACH, ids=str)
@@ -61,6 +72,19 @@ def tell(state: GoalState) -> str:
 def test_there_is_no_network() -> None:
     with pytest.raises(OSError, match="unreachable"):
         socket.create_connection(("1.1.1.1", 53), timeout=10).close()
+
+
+@pytest.mark.parametrize(("installed", "agent", "ways"), HERE, ids=[row[0] for row in HERE])
+def test_what_is_installed_is_known_without_being_started(
+    programs: Programs,
+    home: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    installed: str,
+    agent: str,
+    ways: tuple[str, ...],
+) -> None:
+    monkeypatch.setenv("PATH", str(programs.agents[installed]))
+    assert find_installed(read_agents(), home) == {agent: ways}
 
 
 @every

@@ -47,9 +47,16 @@ def put_npm(here: Path, program: str, name: str, version: str) -> None:
     (package / "package.json").write_text(json.dumps({"name": name, "version": version}))
 
 
-def put_python(here: Path, program: str, name: str, version: str) -> None:
+MOVABLE = """#!/bin/sh
+'''exec' "$(dirname -- "$(realpath -- "$0")")"/'python' "$0" "$@"
+' '''"""
+
+
+def put_python(
+    here: Path, program: str, name: str, version: str, start: str = "#!{tool}/bin/python"
+) -> None:
     tool = here / "tools" / name
-    script = put(tool / "bin" / program, f"#!{tool}/bin/python\nimport {name}\n")
+    script = put(tool / "bin" / program, f"{start.format(tool=tool)}\nimport {name}\n")
     (here / "bin" / program).symlink_to(script)
     (tool / "lib" / "python3.13" / "site-packages" / f"{name}-{version}.dist-info").mkdir(
         parents=True
@@ -62,6 +69,7 @@ def put_python(here: Path, program: str, name: str, version: str) -> None:
         (lambda here: put_npm(here, "kimi", "@moonshot-ai/kimi-code", "2.1.0"), ("acp", "cli")),
         (lambda here: put_python(here, "kimi", "kimi_cli", "1.51.0"), ("wire", "cli")),
         (lambda here: put_python(here, "kimi", "kimi_cli", "1.9.0"), ("wire", "cli")),
+        (lambda here: put_python(here, "kimi", "kimi_cli", "1.51.0", MOVABLE), ("wire", "cli")),
         (lambda here: put_python(here, "kimi", "kimi_cli", "1.52.0"), None),
         (lambda here: put(here / "bin" / "kimi"), ("acp", "cli")),
     ],
