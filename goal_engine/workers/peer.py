@@ -64,10 +64,12 @@ class Peer:
         handle_request: HandleRequest,
         handle_notification: HandleNotification,
         ids: Literal["int", "string"] = "int",
+        handle_noise: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._dialogue = dialogue
         self._handle_request = handle_request
         self._handle_notification = handle_notification
+        self._handle_noise = handle_noise
         self._ids = ids
         self._asked = 0
         self._pending: dict[Id, asyncio.Future[Any]] = {}
@@ -133,6 +135,7 @@ class Peer:
             message = parse_message(line)
             if message is None:
                 self.noise.append(line[:LONGEST].decode("utf-8", "replace"))
+                self._handle_noise(self.noise[-1])
             else:
                 self.frames += 1
                 self._take(message)

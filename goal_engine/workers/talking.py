@@ -1,0 +1,364 @@
+"""What agents that are talked to have in common, whichever protocol they speak.
+
+A worker of a protocol says how a conversation goes (`Converse`); here it is started and confined, timed,
+written down as it goes, and ended with nothing left alive.  What the agent says is data: it changes no
+state, and that its turn ended well says nothing of its work.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any, Literal, TypeVar, assert_never
+
+from goal_engine.budget import Spend, SpendSource
+from goal_engine.errors import ToolMissing
+from goal_engine.permission import Answer, Ask
+from goal_engine.ports import TurnResult, WorkerTurn
+from goal_engine.runtime.dialogue import Dialogue, talk
+from goal_engine.runtime.process import Finished
+from goal_engine.runtime.redacting import redacting
+from goal_engine.runtime.threads import in_thread
+from goal_engine.types import Trouble
+from goal_engine.workers.commands import (
+    QUOTED,
+    TURN_TIMEOUT,
+    AgentCommand,
+    confined,
+    fail_to_run,
+    read_last_line,
+    read_tail,
+)
+from goal_engine.workers.patience import Patience
+from goal_engine.workers.peer import (
+    Gone,
+    HandleNotification,
+    HandleRequest,
+    Peer,
+    RemoteError,
+)
+from goal_engine.workers.told import Called, Ending, Noted, Over, Spoken, Told
+from goal_engine.workers.transcript import Transcript, make_plain
+from goal_engine.workers.troubles import find_trouble
+
+START = 120.0
+"""Seconds for everything before the first prompt."""
+IDLE = 600.0
+"""Seconds without a word after which a turn is over."""
+CALM = 2.0
+"""Seconds in which an agent that is told to stop may still answer."""
+LOOK = 1.0
+"""Seconds between two looks at the time while it stands still."""
+SAID = 256 * 1024
+"""Characters of an agent's last words that are kept."""
+ASKED = 16 * 1024
+"""Characters of what is asked leave for; nobody is shown more, so nobody allows it."""
+STRAY = "it also printed: "
+"""Before a line in the log that was no message."""
+PLACES, LONGEST = 100, 4096
+"""Files that one ask may be about, and characters of the name of one."""
+T = TypeVar("T")
+
+
+SAYS: dict[Ending, str] = {
+    Ending.CANCELLED: "{name} stopped by itself",
+    Ending.LIMIT: "{name} stopped at a limit of its own",
+    Ending.REFUSED: "{name} refused to go on",
+    Ending.AUTH_REQUIRED: "{name} is not logged in",
+    Ending.PROVIDER_ERROR: "{name} had an error of its vendor",
+    Ending.RATE_LIMITED: "{name} is to ask its vendor later",
+    Ending.CRASHED: "{name} ended in the middle of its turn",
+    Ending.TIMEOUT: "{name} was stopped",
+}
+"""What is said of each end but the good one."""
+TROUBLES = {Ending.RATE_LIMITED: Trouble.RATE_LIMITED}
+"""The ends that say nothing of the task, beside those that the system tells of."""
+
+
+class OutOfTime(Exception):
+    """The agent was not done in its time, or said nothing for too long; the message says which."""
+
+
+class Conversation:
+    """One turn with one agent while it lasts: what it said, used and asked."""
+
+    def __init__(self, turn: WorkerTurn, name: str, dialogue: Dialogue) -> None:
+        self.turn = turn
+        self.name = name
+        self.dialogue = dialogue
+        self.session = ""
+        """What the agent calls its session, where a later process can go on with it."""
+        self.calls = 0
+        """Tools that were called."""
+        self.prompts = 0
+        self.stopping = asyncio.Event()
+        """Whether the turn is to end: what is asked now is answered by nobody."""
+        self._said: list[str] = []
+        self._room = SAID
+        self._tokens: int | None = None
+        self._usd: Decimal | None = None
+        self._transcript = Transcript(lambda text: dialogue.note(text.encode("utf-8", "replace")))
+        self._patience = Patience(self._now(), START, START)
+
+    def connect(
+        self,
+        handle_request: HandleRequest,
+        handle_notification: HandleNotification,
+        ids: Literal["int", "string"] = "int",
+    ) -> Peer:
+        """Return the agent as a peer, to be entered."""
+
+        def handle_noise(line: str) -> None:
+            self.add_note(f"{STRAY}{line}")
+
+        self._peer = Peer(self.dialogue, handle_request, handle_notification, ids, handle_noise)
+        return self._peer
+
+    # What it says
+
+    def take(self, told: Told) -> None:
+        """Take what the agent tells."""
+        match told:
+            case Spoken(text, thought):
+                self.add_words(text, thought=thought)
+            case Called(tool):
+                self.add_call(tool)
+            case Noted(text):
+                self.add_note(text)
+            case _:
+                assert_never(told)
+
+    def add_words(self, text: str, *, thought: bool = False) -> None:
+        """Take a piece of what the agent says, or thinks."""
+        self._transcript.add_words(text, thought=thought)
+        if not thought and text:
+            self._said.append(text[-SAID:])
+            self._room -= len(text)
+            if self._room < 0:
+                self._said = ["".join(self._said)[-SAID:]]
+                self._room = SAID
+
+    def add_call(self, tool: str) -> None:
+        """The agent calls a tool: what it says from here on are its last words."""
+        self.calls += 1
+        self._said.clear()
+        self._room = SAID
+        self.add_note(f"calls {tool or 'a tool'}")
+
+    def add_note(self, text: str) -> None:
+        """Say something in the log."""
+        self._transcript.add(text)
+
+    @property
+    def said(self) -> str:
+        """The agent's last words, without secrets."""
+        return self.turn.redactor.redact_text("".join(self._said)[-SAID:]).strip()
+
+    # What it uses
+
+    def spend(self, *, tokens: int | None = None, usd: Decimal | None = None) -> None:
+        """Take notice of what the agent says that the turn used by now, in all; `None` says nothing."""
+        self._tokens = self._tokens if tokens is None else tokens
+        self._usd = self._usd if usd is None else usd
+        self.turn.report(self.spent)
+
+    @property
+    def spent(self) -> Spend:
+        """What the turn used by now, as far as the agent says."""
+        if not self.prompts:
+            return Spend()
+        known = self._tokens is not None or self._usd is not None
+        return Spend(
+            tokens=self._tokens,
+            usd=self._usd,
+            source=SpendSource.VENDOR_REPORTED if known else SpendSource.UNKNOWN,
+            turns=self.prompts,
+        )
+
+    # What it asks
+
+    async def ask(self, ask: Ask) -> Answer | None:
+        """Return what the agent is told; `None` when the turn is to end before somebody answered."""
+        told = tidy(ask, self.turn.redactor.redact_text)
+        self.add_note(f"asks to {told.action}: {told.detail or ', '.join(told.paths) or told.tool}")
+        answer = await self._find_answer(ask, told)
+        if answer is None:
+            self.add_note("nobody answers: the turn is over")
+        else:
+            said = "allowed" if answer.allowed else "denied"
+            reason = f": {answer.reason}" if answer.reason else ""
+            self.add_note(f"{said} by {answer.by}{reason}")
+        return answer
+
+    async def _find_answer(self, ask: Ask, told: Ask) -> Answer | None:
+        if is_too_long(ask):
+            return Answer(allowed=False, reason="it is too long for anybody to look at")
+        asking = asyncio.ensure_future(self._ask(told))
+        stopping = asyncio.ensure_future(self.stopping.wait())
+        self._patience.pause(self._now())
+        try:
+            await asyncio.wait({asking, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            return asking.result() if asking.done() else None
+        finally:
+            self._patience.go_on(self._now())
+            await _drop(asking, stopping)
+
+    async def _ask(self, ask: Ask) -> Answer:
+        return await self.turn.ask(ask)
+
+    # How long it takes
+
+    async def start(self, work: Awaitable[T]) -> T:
+        """Return what comes of the work before the first prompt.  Raises `OutOfTime`."""
+        working = asyncio.ensure_future(work)
+        try:
+            await self._watch(working)
+            return working.result()
+        finally:
+            await _drop(working)
+
+    async def prompt(self, work: Awaitable[T], cancel: Callable[[], Awaitable[object]]) -> T:
+        """Return what the agent answers to a prompt.
+
+        Out of time or cancelled, it is told so with `cancel`, and has a moment to end in good order.
+        Raises `OutOfTime`.
+        """
+        if not self.prompts:
+            seconds = self.turn.task.timeout or TURN_TIMEOUT
+            self._patience = Patience(self._now(), seconds, IDLE)
+        self.prompts += 1
+        working = asyncio.ensure_future(work)
+        try:
+            await self._watch(working)
+            return working.result()
+        except (OutOfTime, asyncio.CancelledError):
+            self.stopping.set()
+            with suppress(Gone, RemoteError, TimeoutError):
+                async with asyncio.timeout(CALM):
+                    await cancel()
+                    await asyncio.wait({working})
+            raise
+        finally:
+            await _drop(working)
+
+    @property
+    def time_left(self) -> float | None:
+        """The seconds that the agent still has, `None` while it waits for somebody else."""
+        return self._patience.find_left(self._now(), self._peer.heard)
+
+    async def _watch(self, working: asyncio.Future[Any]) -> None:
+        """Return when the work is done.  Raises `OutOfTime`."""
+        while not working.done():
+            left = self.time_left
+            if left is not None and left <= 0:
+                raise OutOfTime(self._patience.say_over(self._now()))
+            await asyncio.wait({working}, timeout=LOOK if left is None else left)
+
+    def _now(self) -> float:
+        return asyncio.get_running_loop().time()
+
+    def close(self, over: Over) -> None:
+        """Say in the log how it ended; of an agent that is gone its own last words are the last."""
+        if over.ending is not Ending.CRASHED:
+            detail = f": {over.detail}" if over.detail else ""
+            spent = self.spent
+            tokens = "" if spent.tokens is None else f", {spent.tokens} tokens"
+            usd = "" if spent.usd is None else f", {spent.usd} USD"
+            calls = f"{self.calls} call{'' if self.calls == 1 else 's'} of tools"
+            self._transcript.close(f"{over.ending}{detail} ({calls}{tokens}{usd})")
+
+
+Converse = Callable[[Conversation], Awaitable[Over]]
+"""How a conversation goes, in one protocol.  `Gone` and `OutOfTime` need not be answered there."""
+
+
+async def run_talk(turn: WorkerTurn, command: AgentCommand, converse: Converse) -> TurnResult:
+    """Start an agent, have the conversation, and return its result once all of it is dead."""
+    conversation: Conversation | None = None
+    try:
+        async with (
+            redacting(turn.log, turn.redactor) as raw,
+            confined(turn, command.own) as sandbox,
+            talk(
+                command.argv,
+                cwd=turn.workspace,
+                env=command.find_environment(turn),
+                log=raw,
+                running=turn.running,
+                sandbox=sandbox,
+            ) as dialogue,
+        ):
+            conversation = Conversation(turn, command.name, dialogue)
+            over = await _converse(conversation, converse)
+    except ToolMissing as error:
+        spent = conversation.spent if conversation else Spend()
+        return replace(fail_to_run(command, turn, error), spent=spent)
+    assert dialogue.ended is not None
+    return await in_thread(_conclude, conversation, over, dialogue.ended)
+
+
+async def _converse(conversation: Conversation, converse: Converse) -> Over:
+    try:
+        over = await converse(conversation)
+    except Gone as error:
+        over = Over(Ending.CRASHED, str(error))
+    except OutOfTime as error:
+        over = Over(Ending.TIMEOUT, str(error))
+    conversation.close(over)
+    return over
+
+
+def _conclude(conversation: Conversation, over: Over, ended: Finished) -> TurnResult:
+    result = TurnResult(
+        ended=over.ending is Ending.END_TURN,
+        spent=conversation.spent,
+        said=conversation.said,
+        session=conversation.session,
+    )
+    if result.ended:
+        return result
+    turn, detail, trouble = conversation.turn, over.detail, TROUBLES.get(over.ending)
+    said = SAYS[over.ending].format(name=conversation.name)
+    if over.ending is Ending.CRASHED:
+        detail = read_last_line(turn.log).removeprefix(STRAY)
+        trouble = find_trouble(ended.exit_code, read_tail(turn.log))
+        if ended.exit_code is not None:
+            said += f", with exit code {ended.exit_code}"
+    quoted = " ".join(make_plain(turn.redactor.redact_text(detail)).split())[:QUOTED]
+    return replace(result, reason=f"{said}: {quoted}" if quoted else said, trouble=trouble)
+
+
+def tidy(ask: Ask, redact: Callable[[str], str]) -> Ask:
+    """Return an ask as people may see it: plain text, no secret, no more than can be shown."""
+
+    def clean(text: str, most: int) -> str:
+        plain = "".join(
+            c if c.isprintable() or c in "\n\t" else "\N{REPLACEMENT CHARACTER}" for c in text
+        )
+        return redact(plain)[:most]
+
+    return Ask(
+        tool=clean(ask.tool, LONGEST),
+        action=ask.action,
+        detail=clean(ask.detail, ASKED),
+        paths=tuple(clean(path, LONGEST) for path in ask.paths[:PLACES]),
+    )
+
+
+def is_too_long(ask: Ask) -> bool:
+    """Whether more is asked than anybody would be shown."""
+    names = (ask.tool, *ask.paths)
+    return len(ask.detail) > ASKED or len(ask.paths) > PLACES or max(map(len, names)) > LONGEST
+
+
+async def _drop(*works: asyncio.Future[Any]) -> None:
+    """Leave nothing running; what went wrong in what nobody waits for any more is nobody's."""
+    for work in works:
+        work.cancel()
+    await asyncio.wait(works)
+    for work in works:
+        if not work.cancelled():
+            work.exception()
