@@ -34,6 +34,7 @@ from goal_engine.state.journal import Stamp
 from goal_engine.state.model import GoalState
 from goal_engine.state.persistence import FileSystemGoalStateStore, closed
 from goal_engine.types import GoalId
+from goal_engine.workers.acp_worker import AcpWorker
 from goal_engine.workers.agents import read_agents
 from goal_engine.workers.cli import CliWorker
 from goal_engine.workers.manual import ManualWorker
@@ -74,6 +75,7 @@ class Engine:
             open_repository=self._open_repository,
             workers={
                 "recipe": RecipeWorker(),
+                "acp": AcpWorker(read_agents, checkout),
                 "cli": CliWorker(read_agents, checkout),
                 "manual": ManualWorker(),
             },

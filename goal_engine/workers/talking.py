@@ -163,7 +163,8 @@ class Conversation:
         """Take notice of what the agent says that the turn used by now, in all; `None` says nothing."""
         self._tokens = self._tokens if tokens is None else tokens
         self._usd = self._usd if usd is None else usd
-        self.turn.report(self.spent)
+        if self._tokens is not None or self._usd is not None:
+            self.turn.report(self.spent)
 
     @property
     def spent(self) -> Spend:

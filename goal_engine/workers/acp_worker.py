@@ -1,0 +1,218 @@
+"""Agents over the Agent Client Protocol: started in the workspace, talked to, and dead when it is over.
+
+They work on the files themselves; no file and no terminal is offered.  What they ask leave for is the
+turn's to answer, and what they did is found in the workspace.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from goal_engine.budget import SAYS_NOTHING, Reports
+from goal_engine.errors import GoalError
+from goal_engine.permission import Action, Answer
+from goal_engine.ports import TurnResult, WorkerTurn
+from goal_engine.runtime.threads import in_thread
+from goal_engine.task_graph.graph import GoalTask
+from goal_engine.workers.acp import (
+    CANCELLED,
+    PROTOCOL,
+    Greeting,
+    Session,
+    find_mode,
+    make_cancel,
+    make_initialize,
+    make_new,
+    make_prompt,
+    read_error,
+    read_greeting,
+    read_request,
+    read_session,
+    read_stop,
+)
+from goal_engine.workers.agents import (
+    FindAgents,
+    find_agent,
+    find_belongings,
+    read_variables,
+)
+from goal_engine.workers.commands import AgentCommand
+from goal_engine.workers.installed import find_way
+from goal_engine.workers.peer import METHOD_NOT_FOUND, Peer, RemoteError
+from goal_engine.workers.presets import Speaks
+from goal_engine.workers.shapes import as_mapping
+from goal_engine.workers.talking import Conversation, run_talk
+from goal_engine.workers.telling import render_turn
+from goal_engine.workers.told import Ending, Over
+
+LATE = 0.25
+"""Seconds after an answer in which an agent may still say what it used."""
+GO_ON = "You stopped at a limit of yours. Go on where you were, and end your turn when it is done."
+"""The one prompt more that such an agent gets."""
+
+
+class AcpWorker:
+    """Talks to an agent."""
+
+    def __init__(self, find_agents: FindAgents, checkout: Path) -> None:
+        self._find_agents = find_agents
+        self._checkout = checkout
+
+    def find_reports(self, task: GoalTask) -> Reports:
+        """Return what the task's agent says of what it uses."""
+        try:
+            agent = self._find_agents().get(task.agent)
+        except GoalError:  # whoever starts it hears of it
+            agent = None
+        speaks = agent.acp if agent else None
+        return Reports(tokens=speaks.tokens, usd=speaks.usd) if speaks else SAYS_NOTHING
+
+    async def run(self, turn: WorkerTurn) -> TurnResult:
+        """Have the agent work on the turn's prompt until it ends its turn, or its time is up."""
+        try:
+            speaks, command = await in_thread(self._find, turn.task)
+        except GoalError as error:
+            return TurnResult(ended=False, reason=error.paragraph)
+        return await run_talk(turn, command, partial(_converse, speaks=speaks))
+
+    def _find(self, task: GoalTask) -> tuple[Speaks, AgentCommand]:
+        agent = find_agent(self._find_agents(), task.agent)
+        way = find_way(agent, "acp", self._checkout)
+        variables = {**read_variables(agent), **dict(way.speaks.settings)}
+        own = find_belongings(agent, self._checkout)
+        argv = (str(way.path), *way.speaks.argv[1:])
+        return way.speaks, AgentCommand(agent.name, argv, variables, own)
+
+
+async def _converse(conversation: Conversation, speaks: Speaks) -> Over:
+    talk = _Talk(conversation)
+    async with conversation.connect(talk.answer, talk.hear) as peer:
+        talk.peer = peer
+        try:
+            greeting = read_greeting(
+                await conversation.start(peer.request(*make_initialize(version("goalproof"))))
+            )
+        except RemoteError as error:
+            return read_error(error)
+        if greeting.version != PROTOCOL:
+            spoken = "no version" if greeting.version is None else f"version {greeting.version}"
+            return Over(
+                Ending.PROVIDER_ERROR,
+                f"it speaks {spoken} of the Agent Client Protocol, not {PROTOCOL}",
+            )
+        try:
+            return await talk.run(greeting, speaks)
+        except RemoteError as error:
+            await asyncio.sleep(LATE)
+            return read_error(error, greeting.login)
+
+
+class _Talk:
+    """One conversation in this protocol."""
+
+    peer: Peer
+
+    def __init__(self, conversation: Conversation) -> None:
+        self._conversation = conversation
+        self._turn = conversation.turn
+        self._session = Session()
+        self._unanswered = ""
+
+    async def run(self, greeting: Greeting, speaks: Speaks) -> Over:
+        """Open a session, give the prompt, and say how it ended.  Raises `RemoteError`."""
+        conversation, turn = self._conversation, self._turn
+        opened = await conversation.start(self._open(greeting))
+        if not self._session.name:
+            return Over(Ending.PROVIDER_ERROR, "it opened no session")
+        if greeting.keeps and speaks.sessions:
+            conversation.session = self._session.name
+        mode = (speaks.reading if turn.reads_only else "") or speaks.mode
+        said = await conversation.start(self._set_mode(opened, mode)) if mode else ""
+        conversation.add_note(f"{greeting.name or 'the agent'} {greeting.release}{said}")
+        self._session.live = True
+        over = await self._prompt(render_turn(turn), greeting)
+        if over.ending is Ending.LIMIT:
+            conversation.add_note(
+                f"stopped at a limit of its own ({over.detail}), and is told to go on"
+            )
+            over = await self._prompt(GO_ON, greeting)
+        return over
+
+    async def _open(self, greeting: Greeting) -> Any:
+        """Open the session: the turn's earlier one, where the agent still has it, or a new one."""
+        turn = self._turn
+        if turn.session and greeting.keeps:
+            self._session.name = turn.session
+            self._session.usage.forget_cost()
+            try:
+                return await self.peer.request(
+                    *greeting.make_again(turn.session, str(turn.workspace))
+                )
+            except RemoteError as error:
+                self._conversation.add_note(f"its earlier session is gone: {error}")
+                self._session = Session()
+        opened = await self.peer.request(*make_new(str(turn.workspace)))
+        self._session.name = read_session(opened)
+        return opened
+
+    async def _set_mode(self, opened: Any, wanted: str) -> str:
+        """Set the mode and return what to say of it; where there is none such, the agent's own stays.
+
+        That is no hole: what it asks is not what holds it.
+        """
+        mode = find_mode(self._session.name, opened, wanted)
+        if mode.call is None:
+            there = f"; it has {', '.join(mode.modes)}" if mode.modes else ""
+            return f", mode {wanted}" if wanted in mode.modes else f", without mode {wanted}{there}"
+        try:
+            await self.peer.request(*mode.call)
+        except RemoteError as error:
+            return f", without mode {wanted}: {error}"
+        return f", mode {wanted}"
+
+    async def _prompt(self, text: str, greeting: Greeting) -> Over:
+        name, usage = self._session.name, self._session.usage
+        request = self.peer.request(*make_prompt(name, text))
+        result = await self._conversation.prompt(
+            request, lambda: self.peer.notify(*make_cancel(name))
+        )
+        usage.add_turn(result, greeting.name)
+        if usage.tokens is None:
+            await asyncio.sleep(LATE)
+        self._spend()
+        over = read_stop(result)
+        asked = over.ending is Ending.CANCELLED and self._unanswered
+        return Over(over.ending, f"nobody answered its question: {asked}") if asked else over
+
+    def hear(self, method: str, params: Any) -> None:
+        """Take a notification."""
+        used = (self._session.usage.tokens, self._session.usage.usd)
+        for told in self._session.read(method, params):
+            self._conversation.take(told)
+        if used != (self._session.usage.tokens, self._session.usage.usd):
+            self._spend()
+
+    def _spend(self) -> None:
+        usage = self._session.usage
+        self._conversation.spend(tokens=usage.tokens, usd=usage.usd)
+
+    async def answer(self, method: str, params: Any) -> Any:
+        """Answer a request: leave for what a tool is to do, and nothing else."""
+        if method != "session/request_permission":
+            raise RemoteError(METHOD_NOT_FOUND, f"{method} is not offered")
+        call = as_mapping(as_mapping(params).get("toolCall")).get("toolCallId")
+        request = read_request(params, self._session.find_tool(call))
+        refused = request.unclear
+        if self._turn.reads_only and request.ask.action is Action.EDIT:
+            refused = "this turn changes nothing"
+        if refused:
+            self._conversation.add_note(f"asks to {request.ask.action}, and is refused: {refused}")
+            return request.answer(Answer(allowed=False, reason=refused))
+        told = request.answer(await self._conversation.ask(request.ask))
+        if request.ask.action is Action.QUESTION and told == CANCELLED:
+            self._unanswered = request.ask.detail
+        return told

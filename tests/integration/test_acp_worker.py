@@ -1,0 +1,450 @@
+"""Agents over ACP: as they were captured, and as they should not be."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from acp import schema
+
+from goal_engine.budget import SAYS_NOTHING, Reporting, SpendSource
+from goal_engine.permission import Action, Answer
+from goal_engine.task_graph.graph import GoalTask
+from goal_engine.types import Trouble
+from goal_engine.workers.acp_worker import AcpWorker
+from goal_engine.workers.presets import PRESETS, Agent, Speaks
+from tests.integration.hostile import find_survivors
+from tests.integration.test_talking import a_turn
+
+CAPTURES = Path(__file__).parents[1] / "engine" / "acp"
+PATIENCE = 60.0
+REPLAYS = """
+import json, sys
+frames = [json.loads(line) for line in open(sys.argv[1])]
+names, heard = {}, open("heard", "w")
+for frame in frames:
+    said = frame["msg"]
+    if frame["dir"] == ">":
+        line = sys.stdin.readline()
+        heard.write(line)
+        heard.flush()
+        message = json.loads(line)
+        assert message.get("method") == said.get("method"), (message, said)
+        if "method" not in said:
+            assert message["id"] == said["id"]
+            if "outcome" in said["result"]:
+                assert message["result"] == said["result"], message
+        elif "id" in said:
+            names[said["id"]] = message["id"]
+    else:
+        if "method" not in said:
+            said = {**said, "id": names[said["id"]]}
+        print(json.dumps(said), flush=True)
+sys.stdin.read()
+"""
+SPEAKS = """
+import json, os, sys, time
+
+def say(**message):
+    print(json.dumps({"jsonrpc": "2.0", **message}), flush=True)
+
+def told(*kinds):
+    for line in sys.stdin:
+        message = json.loads(line)
+        if message.get("method") in kinds or not kinds:
+            return message
+    sys.exit()
+
+def update(kind, **more):
+    say(method="session/update", params={"sessionId": "s", "update": {"sessionUpdate": kind, **more}})
+
+def words(text):
+    update("agent_message_chunk", content={"type": "text", "text": text})
+
+def greet(**can):
+    say(id=told("initialize")["id"], result={"protocolVersion": 1, "agentCapabilities": can})
+
+def begin(**can):
+    greet(**can)
+    say(id=told("session/new")["id"], result={"sessionId": "s"})
+    return told("session/prompt")["id"]
+
+def end(name, reason="end_turn", **more):
+    say(id=name, result={"stopReason": reason, **more})
+
+def ask(**call):
+    options = [{"optionId": "y", "kind": "allow_once", "name": "Yes"},
+               {"optionId": "n", "kind": "reject_once", "name": "No"}]
+    say(id="ask-1", method="session/request_permission",
+        params={"sessionId": "s", "options": options, "toolCall": {"toolCallId": "c", **call}})
+    return told()
+"""
+
+
+async def allow(_):
+    return Answer(allowed=True)
+
+
+def worker_of(*argv, preset=None, **more):
+    speaks = Speaks(argv=(sys.executable, "-I", *argv), **more)
+    agent = preset or Agent("mine", "Mine")
+    agent = replace(agent, acp=speaks, argv=(), editions=())
+    return AcpWorker(lambda: {agent.name: agent}, Path("/nowhere"))
+
+
+async def run(tmp_path, script, *, session="", ask=allow, mode="", reads_only=False, **more):
+    turn = a_turn(tmp_path, ask=ask, session=session, reads_only=reads_only)
+    turn = replace(turn, task=GoalTask(id="fix", title="Fix", worker="acp", agent="mine"))
+    worker = worker_of("-c", SPEAKS + script, mode=mode, sessions=True, **more)
+    async with asyncio.timeout(PATIENCE):
+        result = await worker.run(turn)
+    assert find_survivors(turn.workspace) == []
+    return result, turn.log.read_text()
+
+
+MODELS = {
+    "initialize": schema.InitializeRequest,
+    "session/new": schema.NewSessionRequest,
+    "session/prompt": schema.PromptRequest,
+    "session/set_mode": schema.SetSessionModeRequest,
+    "session/cancel": schema.CancelNotification,
+}
+
+
+def check_heard(path):
+    """Each frame that the agent was sent is what the protocol's schema says."""
+    heard = [json.loads(line) for line in path.read_text().splitlines()]
+    for message in heard:
+        if "method" in message:
+            MODELS[message["method"]].model_validate(message["params"])
+        elif "result" in message:
+            schema.RequestPermissionResponse.model_validate(message["result"])
+    return [message.get("method", "answer") for message in heard]
+
+
+async def replay(tmp_path, name, turn_ends=None):
+    preset = next(agent for agent in PRESETS if name.startswith(agent.name))
+    turn = a_turn(tmp_path, ask=allow)
+    task = GoalTask(id="fix", title="Fix", worker="acp", agent=preset.name)
+    worker = worker_of(
+        "-c",
+        REPLAYS,
+        str(CAPTURES / f"{name}.jsonl"),
+        preset=preset,
+        mode=preset.acp.mode,
+        sessions=preset.acp.sessions,
+    )
+    job = asyncio.ensure_future(worker.run(replace(turn, task=task)))
+    async with asyncio.timeout(PATIENCE):
+        if turn_ends is not None:
+            await turn_ends(turn)
+            job.cancel()
+        try:
+            return await job, turn
+        except asyncio.CancelledError:
+            return None, turn
+
+
+@pytest.mark.parametrize(
+    ("agent", "answers", "tokens", "session"),
+    [
+        ("claude", 2, 6423, True),
+        ("codex", 0, 3390, True),
+        ("gemini", 2, 3390, False),
+        ("kimi", 1, None, True),
+        ("opencode", 3, None, True),
+    ],
+)
+async def test_a_turn_of_each_agent_goes_as_it_was_captured(
+    tmp_path, agent, answers, tokens, session
+):
+    result, turn = await replay(tmp_path, f"{agent}-edit")
+    assert result.ended, result.reason
+    assert result.said.endswith("Done: hello.py written and checked.")
+    assert result.spent.tokens == tokens and result.spent.turns == 1
+    assert bool(result.session) is session
+    heard = check_heard(turn.workspace / "heard")
+    modes = ["session/set_mode"] if agent == "claude" else []
+    assert heard == [
+        *("initialize", "session/new", *modes, "session/prompt"),
+        *["answer"] * answers,
+    ]
+    log = turn.log.read_text()
+    assert "hello.py" in log and "asks to execute: " in log or agent == "codex"
+
+
+async def test_an_agent_that_nobody_is_logged_in_to_says_how(tmp_path):
+    result, _ = await replay(tmp_path, "codex-dead")
+    assert not result.ended and result.trouble is None
+    assert result.reason == (
+        "codex is not logged in: log in (Use an API key to authenticate or Use ChatGPT to"
+        " authenticate) and `execute` the goal again"
+    )
+
+
+async def test_a_turn_that_is_cancelled_in_the_middle_of_a_tool_says_so_first(tmp_path):
+    async def tool_runs(turn):
+        while "allowed by policy" not in (turn.log.read_text() if turn.log.exists() else ""):  # noqa: ASYNC110 - another process tells nobody
+            await asyncio.sleep(0.01)
+
+    result, turn = await replay(tmp_path, "kimi-canceltool", tool_runs)
+    assert result is None
+    assert check_heard(turn.workspace / "heard")[-1] == "session/cancel"
+
+
+# What agents should not do
+
+
+async def test_stray_output_long_lines_and_unknown_kinds_end_nothing(tmp_path):
+    script = """
+print("(node:1) Warning: something"); print("[1, 2]"); print("7"); print("")
+name = begin()
+update("of_the_future", content=[1]); update("tool_call"); update(7)
+say(method="_vendor/thing", params=[1]); say(id=99, result={}); say(id=[1], result=1)
+update("tool_call_update", toolCallId="c", rawOutput="x" * 5_000_000)
+say(id="fs-1", method="fs/write_text_file", params={"path": "/w/x", "content": "y"})
+words(json.dumps(told()["error"]["code"]))
+end(name, "of_the_future")
+"""
+    result, log = await run(tmp_path, script)
+    assert result.ended and result.said == "-32601"
+    assert "it also printed: (node:1) Warning: something" in log
+    assert len(log) < 2000
+
+
+async def test_what_it_used_may_come_after_its_answer(tmp_path):
+    script = """
+end(begin())
+update("usage_update", used=1, size=2, cost={"amount": 0.25, "currency": "USD"})
+sys.stdin.read()
+"""
+    result, log = await run(tmp_path, script)
+    assert str(result.spent.usd) == "0.25" and result.spent.tokens is None
+    assert result.spent.source is SpendSource.VENDOR_REPORTED and "0.25 USD" in log
+
+
+async def test_a_launcher_that_dies_and_leaves_its_child_with_the_pipe_is_no_hang(tmp_path):
+    script = """
+name = begin()
+if os.fork() == 0:
+    os.setsid()
+    time.sleep(600)
+os._exit(3)
+"""
+    result, _ = await run(tmp_path, script)
+    assert not result.ended and "with exit code 3" in result.reason
+
+
+async def test_shells_in_sessions_of_their_own_do_not_outlive_it(tmp_path):
+    script = """
+name = begin()
+if os.fork() == 0:
+    os.setsid()
+    if os.fork() == 0:
+        time.sleep(600)
+    os._exit(0)
+end(name)
+"""
+    result, _ = await run(tmp_path, script)
+    assert result.ended
+
+
+async def test_an_end_that_is_good_after_words_of_failure_is_for_the_gates(tmp_path):
+    script = 'name = begin(); words("exceeded retry limit, last status: 429"); end(name)'
+    result, _ = await run(tmp_path, script)
+    assert result.ended and result.trouble is None and "429" in result.said
+
+
+async def test_a_vendor_that_wants_to_be_asked_later_is_no_failure_of_the_task(tmp_path):
+    script = 'say(id=begin(), error={"code": -32603, "message": "APIError", "data": {"s": 429}})'
+    result, _ = await run(tmp_path, script)
+    assert result.trouble is Trouble.RATE_LIMITED
+    assert result.reason == 'mine is to ask its vendor later: APIError {"s": 429}'
+
+
+async def test_an_agent_that_stops_at_its_limit_is_told_once_to_go_on(tmp_path):
+    script = """
+end(begin(), "max_turn_requests")
+again = told("session/prompt")
+words(again["params"]["prompt"][0]["text"])
+end(again["id"], sys.argv[1] if len(sys.argv) > 1 else "end_turn")
+"""
+    result, _ = await run(tmp_path, script)
+    assert result.ended and result.said.startswith("You stopped at a limit")
+    assert result.spent.turns == 2
+    result, _ = await run(tmp_path, script.replace('"end_turn"', '"max_tokens"'))
+    assert result.reason == "mine stopped at a limit of its own: max_tokens"
+
+
+@pytest.mark.parametrize(
+    ("greeting", "why"),
+    [
+        ({"protocolVersion": 2}, "it speaks version 2 of the Agent Client Protocol, not 1"),
+        ({}, "it speaks no version of the Agent Client Protocol, not 1"),
+    ],
+)
+async def test_an_agent_of_another_protocol_is_not_talked_to(tmp_path, greeting, why):
+    script = f'say(id=told("initialize")["id"], result={greeting!r}); told()'
+    result, _ = await run(tmp_path, script)
+    assert result.reason == f"mine had an error of its vendor: {why}" and result.spent.turns == 0
+
+
+async def test_an_agent_without_a_session_gets_no_prompt(tmp_path):
+    script = 'greet(); say(id=told("session/new")["id"], result={"sessionId": 7}); told()'
+    result, _ = await run(tmp_path, script)
+    assert result.reason == "mine had an error of its vendor: it opened no session"
+
+
+# Sessions
+
+
+LOADS = """
+greet(loadSession=True, sessionCapabilities=CAN)
+again = told("session/load", "session/resume")
+words("old words"); update("usage_update", cost={"amount": 5, "currency": "USD"})
+say(id=again["id"], result={})
+prompt = told("session/prompt")
+words(again["method"] + " " + again["params"]["sessionId"] + " " + prompt["params"]["sessionId"])
+update("usage_update", cost={"amount": 6, "currency": "USD"})
+end(prompt["id"], usage={"totalTokens": 3})
+"""
+
+
+@pytest.mark.parametrize(("can", "method"), [("{'resume': {}}", "resume"), ("{}", "load")])
+async def test_an_earlier_session_goes_on_and_what_was_said_then_is_not_said_now(
+    tmp_path, can, method
+):
+    result, _ = await run(tmp_path, LOADS.replace("CAN", can), session="s")
+    assert result.ended, result.reason
+    assert result.said == f"session/{method} s s" and result.session == "s"
+    assert result.spent.usd == 1 and result.spent.tokens == 3
+
+
+async def test_a_session_that_is_gone_is_begun_anew(tmp_path):
+    script = """
+greet(sessionCapabilities={"resume": {}})
+say(id=told("session/resume")["id"], error={"code": -32601, "message": "not found"})
+say(id=told("session/new")["id"], result={"sessionId": "s"})
+end(told("session/prompt")["id"])
+"""
+    result, log = await run(tmp_path, script, session="old")
+    assert result.ended and result.session == "s"
+    assert "its earlier session is gone: not found" in log
+
+
+async def test_an_agent_that_keeps_no_session_has_none_to_go_on_with(tmp_path):
+    result, _ = await run(tmp_path, "end(begin())", session="old")
+    assert result.ended and result.session == ""
+
+
+# Modes
+
+
+MODES = """
+greet()
+modes = {"currentModeId": "auto", "availableModes": [{"id": "auto"}, {"id": "default"}, {"id": "plan"}]}
+say(id=told("session/new")["id"], result={"sessionId": "s", "modes": modes})
+message = told()
+if message["method"] == "session/set_mode":
+    words(message["params"]["modeId"])
+    say(id=message["id"], **SET)
+    message = told()
+words("prompted")
+end(message["id"])
+"""
+
+
+@pytest.mark.parametrize(
+    ("more", "answer", "said"),
+    [
+        ({"mode": "default"}, "result={}", ", mode default"),
+        ({"mode": "auto"}, "result={}", ", mode auto"),
+        ({"mode": "default", "reading": "plan", "reads_only": True}, "result={}", ", mode plan"),
+        ({"mode": "sly"}, "result={}", ", without mode sly; it has auto, default, plan"),
+        (
+            {"mode": "default"},
+            'error={"code": 1, "message": "no"}',
+            ", without mode default: no (1)",
+        ),
+    ],
+)
+async def test_the_mode_is_set_in_every_session(tmp_path, more, answer, said):
+    result, log = await run(tmp_path, MODES.replace("**SET", answer), **more)
+    assert result.ended, result.reason
+    assert f"the agent {said}" in log
+
+
+# Asks
+
+
+ASKS = """
+name = begin()
+answer = ask(title="Bash", kind="execute", rawInput={"command": "git push"})
+words(answer["id"] + " " + json.dumps(answer["result"]["outcome"]))
+end(name)
+"""
+
+
+async def test_what_it_asks_is_the_turns_to_answer(tmp_path):
+    asked = []
+
+    async def deny(ask):
+        asked.append(ask)
+        return Answer(allowed=False, reason="not here")
+
+    result, log = await run(tmp_path, ASKS, ask=deny)
+    assert result.said == 'ask-1 {"outcome": "selected", "optionId": "n"}'
+    assert [(one.action, one.detail) for one in asked] == [(Action.EXECUTE, "git push")]
+    assert "asks to execute: git push\ndenied by policy: not here\n" in log
+    result, _ = await run(tmp_path, ASKS)
+    assert result.said == 'ask-1 {"outcome": "selected", "optionId": "y"}'
+
+
+async def test_a_question_that_nobody_answers_is_what_the_turn_ended_for(tmp_path):
+    script = """
+name = begin()
+answer = ask(title="AskUserQuestion", rawInput={"questions": []},
+             content=[{"type": "content", "content": {"type": "text", "text": "Which DB?"}}])
+end(name, answer["result"]["outcome"]["outcome"])
+"""
+    result, _ = await run(tmp_path, script)
+    assert result.reason == ("mine stopped by itself: nobody answered its question: Which DB? Yes")
+
+
+@pytest.mark.parametrize(("kind", "picked"), [("edit", "n"), ("read", "y")])
+async def test_a_turn_that_only_reads_allows_no_edit(tmp_path, kind, picked):
+    script = ASKS.replace(
+        'title="Bash", kind="execute", rawInput={"command": "git push"}',
+        f'title="x", kind="{kind}", rawInput={{"path": "x"}}',
+    )
+    result, _ = await run(tmp_path, script, reads_only=True)
+    assert f'"optionId": "{picked}"' in result.said
+
+
+# Before anything runs
+
+
+async def test_an_agent_that_is_not_here_is_named(tmp_path):
+    turn = a_turn(tmp_path)
+    turn = replace(turn, task=GoalTask(id="fix", title="Fix", worker="acp", agent="mine"))
+    agent = Agent("mine", "Mine", acp=Speaks(argv=("no-such-agent",), install="get it"))
+    result = await AcpWorker(lambda: {"mine": agent}, tmp_path).run(turn)
+    assert not result.ended and "no-such-agent was not found on PATH" in result.reason
+    result = await AcpWorker(lambda: {"mine": replace(agent, acp=None, argv=("x",))}, tmp_path).run(
+        turn
+    )
+    assert not result.ended and "acp" in result.reason
+
+
+def test_what_it_reports_is_its_agents():
+    worker = AcpWorker(lambda: {agent.name: agent for agent in PRESETS}, Path("/nowhere"))
+
+    def find(name):
+        return worker.find_reports(GoalTask(id="a", title="A", worker="acp", agent=name))
+
+    assert find("qwen").tokens is Reporting.LIVE and find("opencode").usd is Reporting.LIVE
+    assert find("nobody") == SAYS_NOTHING
