@@ -20,6 +20,7 @@ from goal_engine.dispatch.tasks.waves import run_wave
 from goal_engine.errors import GoalError, NotPossibleNow
 from goal_engine.left_behind import describe_left_behind
 from goal_engine.metering import Meter
+from goal_engine.planning import make_plan
 from goal_engine.ports import Ports
 from goal_engine.proof.gate import GateOutcome, GateStage
 from goal_engine.proof.statement import ProofCause
@@ -38,6 +39,7 @@ from goal_engine.state.commands import (
     ReopenVerification,
     ResumeGoal,
     StartGoal,
+    StartPlanning,
     WarnOfBudget,
 )
 from goal_engine.state.decide import UNMETERED, find_unmetered_limits
@@ -47,7 +49,7 @@ from goal_engine.state.possible import check_possible, refusal
 from goal_engine.state.proposals import find_questions
 from goal_engine.takeover import sweep_workspaces, take_over
 from goal_engine.tamper import Vigil, is_out_of_reach
-from goal_engine.types import Decision, GoalId, GoalStatus, TaskStatus
+from goal_engine.types import Decision, GoalId, GoalStatus, TaskStatus, WorkerName
 from goal_engine.undone import find_undone_work
 from goal_engine.verifier.bench import open_bench
 from goal_engine.verifier.bundle import write_bundle
@@ -63,7 +65,12 @@ LOOK_AGAIN = 5.0
 """Seconds between two looks at the clock."""
 
 
-ASKED = {StartGoal: "execute", ResumeGoal: "resume", ReopenVerification: "verify"}
+ASKED = {
+    StartGoal: "execute",
+    ResumeGoal: "resume",
+    ReopenVerification: "verify",
+    StartPlanning: "revise",
+}
 """What each command that takes a goal up is called by who asks for it."""
 
 
@@ -91,6 +98,17 @@ async def verify_goal(ports: Ports, goal_id: GoalId, *, by: str = "") -> GoalSta
     for just this.  Raises as `execute_goal` does.
     """
     return await _run(ports, goal_id, ReopenVerification(by=by))
+
+
+async def plan_by_agent(
+    ports: Ports, goal_id: GoalId, worker: WorkerName, agent: str = "", *, by: str = ""
+) -> GoalState:
+    """Let an agent make the plan of a planned goal, and return the goal, planned anew or as before.
+
+    It is as a run is: it can be paused, cancelled and resumed, and is within the goal's limits.
+    Raises as `execute_goal` does.
+    """
+    return await _run(ports, goal_id, StartPlanning(worker, agent, by))
 
 
 async def rebase_goal(ports: Ports, goal_id: GoalId, decision: Decision) -> GoalState:
@@ -128,14 +146,16 @@ async def recover_goal(ports: Ports, goal_id: GoalId) -> GoalState:
 
 
 async def _run(
-    ports: Ports, goal_id: GoalId, command: StartGoal | ResumeGoal | ReopenVerification
+    ports: Ports,
+    goal_id: GoalId,
+    command: StartGoal | ResumeGoal | ReopenVerification | StartPlanning,
 ) -> GoalState:
     with ports.store.runner_lock(goal_id):
         if (state := await ports.read(goal_id)).is_newer:
             raise refusal(state, ASKED[type(command)])
         state, _ = await take_over(ports, goal_id)
-        if isinstance(command, StartGoal):
-            check_possible(state, "execute")
+        if isinstance(command, StartGoal | StartPlanning):
+            check_possible(state, ASKED[type(command)])
         await sweep_workspaces(ports, but=(goal_id,))
         await ports.store.check_room()
         return await _run_locked(ports, state, command)
@@ -144,7 +164,7 @@ async def _run(
 async def _run_locked(
     ports: Ports,
     state: GoalState,
-    command: StartGoal | ResumeGoal | ReopenVerification | MoveBase,
+    command: StartGoal | ResumeGoal | ReopenVerification | StartPlanning | MoveBase,
 ) -> GoalState:
     """Run a goal that nobody else runs; `state` has the base that it will be worked on."""
     goal_id, bench = state.goal_id, await in_thread(open_bench, ports, state)
@@ -322,6 +342,12 @@ async def _work(ports: Ports, bench: Workbench, goal_id: GoalId, meter: Meter) -
     if await vigil.finds_left(state):
         return
     await vigil.begin(state)
+    if state.planning is not None:
+        ended = await make_plan(ports, bench, state, meter)
+        if not await vigil.ends_badly(begun, "the agent that plans"):
+            ended = ended.changed(spent=meter.spent)
+            await ports.transact(goal_id, Record((ended,)))
+        return
     base = state.created.base_commit
     state = await run_stage(ports, bench, state, GateStage.BASELINE, base, state.gates)
     if await vigil.ends_badly(begun, "gates"):

@@ -74,6 +74,23 @@ def _planned(event: e.GoalPlanned) -> str:
     return f"it got a plan: {tasks}, {count(len(event.criteria), 'criterion', 'criteria')}"
 
 
+def _planning_ended(event: e.PlanningEnded) -> str:
+    if event.plan is None:
+        return f"the plan that was there stays: {event.reason}"
+    return f"{_planned(event.plan)}, an agent's"
+
+
+def _consulted(event: e.ConsultationStarted) -> str:
+    return f"{event.agent or event.worker} was asked for a {event.about}{_attempt(event.attempt)}"
+
+
+def _answered(event: e.ConsultationFinished) -> str:
+    who = event.agent or "the agent"
+    if event.problems:
+        return f"no {event.about} of {who} was taken{_attempt(event.attempt)}: {'; '.join(event.problems)}"
+    return f"{who} gave a {event.about}"
+
+
 def _restated(event: e.GoalRestated) -> str:
     return f"it was stated anew: “{event.text}”, {event.kind} ({event.kind_reason})"
 
@@ -207,6 +224,10 @@ def _late(event: e.AttemptLate) -> str:
 SENTENCES: Mapping[type[Frozen], Callable[[Any], str]] = {
     e.GoalCreated: _created,
     e.GoalPlanned: _planned,
+    e.PlanningStarted: lambda v: f"{v.agent or v.worker} is to make the plan",
+    e.PlanningEnded: _planning_ended,
+    e.ConsultationStarted: _consulted,
+    e.ConsultationFinished: _answered,
     e.GoalRestated: _restated,
     e.QuestionsAsked: lambda v: "it asked: " + " ".join(asked.text for asked in v.questions),
     e.QuestionAnswered: lambda v: f"{v.answer.question} was answered: {v.answer.text}",

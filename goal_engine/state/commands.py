@@ -11,7 +11,7 @@ from goal_engine.permission import Answer
 from goal_engine.proof.statement import ProofCause
 from goal_engine.proof.verdict import Judgement
 from goal_engine.state import events as e
-from goal_engine.types import Decision, Sha256
+from goal_engine.types import Decision, Sha256, WorkerName
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +44,16 @@ class RevisePlan:
 
     planned: e.GoalPlanned
     restated: e.GoalRestated | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StartPlanning:
+    """Let an agent make another plan in the place of the one that nothing was done of."""
+
+    worker: WorkerName
+    agent: str = ""
+    by: str = ""
+    """Who asks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,6 +256,7 @@ class ArchiveGoal:
 GoalCommand = (
     AnswerQuestion
     | RevisePlan
+    | StartPlanning
     | ResumeGoal
     | ReopenVerification
     | MoveBase

@@ -68,6 +68,7 @@ def _verb(command: c.Command) -> str:
         c.ResumeGoal: "resume",
         c.AnswerQuestion: "answer",
         c.RevisePlan: "revise",
+        c.StartPlanning: "revise",
         c.SubmitTask: "submit",
         c.AnswerAsk: "answer",
         c.SayWord: "tell",
@@ -153,6 +154,10 @@ def _of_goal(
             return _answer(state, command)
         case c.RevisePlan():
             return _revise(state, command)
+        case c.StartPlanning():
+            check_possible(state, "revise")
+            begun = e.PlanningStarted(worker=command.worker, agent=command.agent, by=command.by)
+            return (begun,)
         case c.ResumeGoal():
             return _resume(state, command)
         case c.ReopenVerification():

@@ -88,11 +88,65 @@ class GoalPlanned(Frozen):
     """There are criteria and tasks."""
 
     type: Literal["goal.planned"] = "goal.planned"
-    planner: Literal["scaffold", "plan"]
+    planner: Literal["scaffold", "plan", "agent"]
     criteria: tuple[Criterion, ...]
     graph: GoalTaskGraph
     policy: WorkPolicy = later(DEFAULT_POLICY)
     """How its tasks are given out."""
+
+
+class PlanningStarted(Frozen):
+    """An agent is to make the plan; nothing that the goal asks for is worked on meanwhile."""
+
+    type: Literal["planning.started"] = "planning.started"
+    worker: WorkerName
+    agent: AgentName | Literal[""] = ""
+    by: str = ""
+    """Who asked for it; empty where nobody said so."""
+
+
+class PlanningEnded(Frozen):
+    """The agent's plan is the goal's now, or the one that was there stays."""
+
+    type: Literal["planning.ended"] = "planning.ended"
+    plan: GoalPlanned | None = None
+    reason: str = ""
+    """Why the one that was there stays."""
+    spent: Spend = Spend()
+
+
+Consulted = Literal["plan", "review"]
+"""What an agent is asked for that may change nothing."""
+
+
+class ConsultationStarted(Frozen):
+    """An agent that may change nothing is about to be asked: written before its process is."""
+
+    type: Literal["consultation.started"] = "consultation.started"
+    about: Consulted
+    attempt: int
+    tree: GitOid
+    """What it looks at."""
+    worker: WorkerName
+    agent: AgentName | Literal[""] = ""
+    sandbox: str = ""
+    """As of a gate."""
+
+
+class ConsultationFinished(Frozen):
+    """It answered, or did not; an answer with problems counts for nothing."""
+
+    type: Literal["consultation.finished"] = "consultation.finished"
+    about: Consulted
+    attempt: int
+    tree: GitOid
+    agent: AgentName | Literal[""] = ""
+    problems: tuple[str, ...] = ()
+    spent: Spend
+    log: Sha256 | None = None
+    report: Sha256 | None = None
+    """The object that holds what was taken of the answer."""
+    wall_ms: int = 0
 
 
 class GoalRestated(Frozen):
@@ -802,6 +856,10 @@ class FormatRaised(Frozen):
 GoalEvent = Annotated[
     GoalCreated
     | GoalPlanned
+    | PlanningStarted
+    | PlanningEnded
+    | ConsultationStarted
+    | ConsultationFinished
     | GoalRestated
     | QuestionsAsked
     | QuestionAnswered

@@ -81,8 +81,11 @@ def _with_task(state: GoalState, task: str, **changes: Any) -> dict[str, Any]:
 def _planned(state: GoalState, event: e.GoalPlanned) -> Mapping[str, Any]:
     """A plan, the first or another one: what the one before asked and waited for is void."""
     answered = {answer.question for answer in state.answers}
+    writes = (path for task in event.graph for path in task.writes)
+    own = event.planner != "agent"
     return {
         "phase": GoalPhase.PLANNING,
+        "granted": tuple(dict.fromkeys(writes)) if own else state.granted,
         "planner": event.planner,
         "criteria": event.criteria,
         "graph": event.graph,
@@ -99,6 +102,34 @@ def _planned(state: GoalState, event: e.GoalPlanned) -> Mapping[str, Any]:
     }
 
 
+def _planning_started(state: GoalState, event: e.PlanningStarted) -> Mapping[str, Any]:
+    return {
+        "phase": GoalPhase.PLANNING,
+        "planning": event,
+        "unplanned": "",
+        "receipt": None,
+        "requests": (),
+    }
+
+
+def _planning_ended(state: GoalState, event: e.PlanningEnded) -> Mapping[str, Any]:
+    planned = _planned(state, event.plan) if event.plan else {"requests": (), "blocked": None}
+    return {
+        **planned,
+        "planning": None,
+        "unplanned": event.reason,
+        "spend": state.spend.plus(event.spent),
+    }
+
+
+def _consultation_finished(state: GoalState, event: e.ConsultationFinished) -> Mapping[str, Any]:
+    return {
+        "consulting": None,
+        "consulted": {**state.consulted, event.about: event},
+        "spend": state.spend.plus(event.spent),
+    }
+
+
 def _restated(state: GoalState, event: e.GoalRestated) -> Mapping[str, Any]:
     words = {"text": event.text, "kind": event.kind, "kind_reason": event.kind_reason}
     return {"created": state.created.changed(**words), **_with_budget(state, event.budget)}
@@ -111,6 +142,7 @@ def _asked(state: GoalState, event: e.QuestionsAsked) -> Mapping[str, Any]:
 
 def _stopped(state: GoalState, event: e.GoalPaused | e.GoalCancelled) -> Mapping[str, Any]:
     return {
+        "consulting": None,
         "requests": (),
         "receipt": event.receipt,
         "pause_reason": event.reason,
@@ -132,6 +164,7 @@ def _cancelled(state: GoalState, event: e.GoalCancelled) -> Mapping[str, Any]:
 
 def _interrupted(state: GoalState, event: e.GoalInterrupted) -> Mapping[str, Any]:
     return {
+        "consulting": None,
         "requests": (),
         "receipt": event.receipt,
         "interrupted": True,
@@ -161,7 +194,7 @@ def _released(state: GoalState) -> dict[str, TaskState]:
 
 def _spend_with_lost(state: GoalState) -> Spend:
     """What an agent spent before it was stopped is what it reported, or nobody knows."""
-    spend = state.spend
+    spend = state.spend.plus(LOST_TURN) if state.consulting else state.spend
     for task in state.graph:
         stands = state.tasks[task.id]
         if stands.status is not TaskStatus.RUNNING:
@@ -291,6 +324,7 @@ def _settled(state: GoalState, event: e.RepositorySettled) -> Mapping[str, Any]:
 def _blocked(state: GoalState, event: e.GoalBlocked) -> Mapping[str, Any]:
     return {
         "blocked": event,
+        "consulting": None,
         "tasks": _released(state),
         "requests": (),
         "spend": _spend_with_lost(state).plus(event.spent),
@@ -597,6 +631,13 @@ def _repair_dropped(state: GoalState, event: e.RepairDropped) -> Mapping[str, An
 
 CHANGES: Mapping[type[Frozen], Change] = {
     e.GoalPlanned: _planned,
+    e.PlanningStarted: _planning_started,
+    e.PlanningEnded: _planning_ended,
+    e.ConsultationStarted: lambda s, v: {
+        "consulting": v,
+        **_confined(s, Confined.WORKERS, v.sandbox),
+    },
+    e.ConsultationFinished: _consultation_finished,
     e.GoalRestated: _restated,
     e.QuestionsAsked: _asked,
     e.QuestionAnswered: lambda s, v: {"answers": (*s.answers, v.answer)},

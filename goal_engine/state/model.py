@@ -29,6 +29,8 @@ from goal_engine.state.events import (
     FORMAT,
     BaseMoved,
     BaseOutgrown,
+    ConsultationFinished,
+    ConsultationStarted,
     ControlKind,
     ControlRequested,
     GoalBlocked,
@@ -36,6 +38,7 @@ from goal_engine.state.events import (
     HunksTried,
     IntegrationConflicted,
     PermissionAsked,
+    PlanningStarted,
     Receipt,
     RepairPlanned,
     RepairsStopped,
@@ -144,6 +147,16 @@ class GoalState(Frozen):
     accepted: tuple[str, ...] = later(())
     """Ids of proposed tasks that joined."""
     planner: str = ""
+    granted: tuple[str, ...] = later(())
+    """What a person's plan, or the goal's words, let it change: no agent's plan may say more."""
+    planning: PlanningStarted | None = later(None)
+    """Who is to make the plan, until that is over."""
+    unplanned: str = later("")
+    """Why the plan of the agent that was asked last is not the goal's."""
+    consulting: ConsultationStarted | None = later(None)
+    """Who is asked now."""
+    consulted: dict[str, ConsultationFinished] = later({})
+    """What agents answered last, by what about."""
     tasks: dict[str, TaskState] = Field(default_factory=dict)
     questions: tuple[Question, ...] = ()
     answers: tuple[Answer, ...] = ()
@@ -320,8 +333,11 @@ class GoalState(Frozen):
         return {task_id: task.status for task_id, task in self.tasks.items()}
 
     def is_open(self, task: str) -> bool:
-        """Whether no event has ended the last attempt at a task, if there was one."""
-        return self.tasks[task].status in (TaskStatus.PENDING, TaskStatus.RUNNING)
+        """Whether no event has ended the last attempt at a task, or at asking about it."""
+        if self.consulting is not None and self.consulting.about == task:
+            return True
+        at = self.tasks.get(task)
+        return at is not None and at.status in (TaskStatus.PENDING, TaskStatus.RUNNING)
 
     @property
     def handed_over(self) -> tuple[str, ...]:

@@ -202,7 +202,7 @@ OPERATIONS: tuple[Row, ...] = (
         (S.BLOCKED_ON_HUMAN, S.READY), e.HunksTried, e.ProofRecorded, given=CHANGED,
     )),
     Row("revise",
-        _at((S.PLANNED,), e.GoalPlanned, e.GoalRestated)
+        _at((S.PLANNED,), e.GoalPlanned, e.GoalRestated, e.PlanningStarted)
         | _at((S.BLOCKED_ON_HUMAN, S.BLOCKED_ON_EXTERNAL), e.GoalPlanned, e.GoalRestated,
               given=UNBEGUN)),
     Row("undo", _at((S.NOT_READY, S.READY, S.DELIVERED), e.ChangeUndone, given=APPLIED)),

@@ -54,6 +54,8 @@ _WORK = (
     e.RepairDropped,
     e.RepairsStopped,
     e.RepositoryMoved,
+    e.ConsultationStarted,
+    e.ConsultationFinished,
     e.GoalJudged,
     e.ProofRecorded,
     e.QuestionsAsked,
@@ -73,10 +75,12 @@ TRANSITIONS: Mapping[GoalStatus | None, Moves] = {
         **_stays(S.PLANNED, e.GoalPlanned, e.GoalRestated, e.QuestionsAsked, e.BudgetExtended),
         **_stays(S.PLANNED, *_SHELVED),
         **_stays(S.PLANNED, e.BaseMoved),
+        e.PlanningStarted: S.RUNNING,
         e.GoalBlocked: S.BLOCKED_ON_HUMAN,
     },
     S.RUNNING: {
         **_stays(S.RUNNING, *_WORK),
+        e.PlanningEnded: S.PLANNED,
         e.GoalPaused: S.PAUSED,
         e.GoalInterrupted: S.PAUSED,
         e.GoalBlocked: S.BLOCKED_ON_HUMAN,
@@ -146,7 +150,9 @@ TRANSITIONS: Mapping[GoalStatus | None, Moves] = {
 
 
 TASK_MOVES: Mapping[TaskStatus | None, Mapping[type[Frozen], TaskStatus]] = {
-    None: {e.GoalPlanned: T.PENDING, e.RepairPlanned: T.PENDING, e.ProposalAccepted: T.PENDING},
+    None: dict.fromkeys(
+        (e.GoalPlanned, e.PlanningEnded, e.RepairPlanned, e.ProposalAccepted), T.PENDING
+    ),
     T.PENDING: {e.TaskStarted: T.RUNNING, e.TasksBlocked: T.BLOCKED},
     T.RUNNING: {
         e.TaskHandedOver: T.RUNNING,

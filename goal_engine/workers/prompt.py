@@ -88,29 +88,33 @@ def render_prompt(
     `failures` is what the gates said of it, see `render_failed`, and `tried` what the repairs
     before this one came to.  Where it `may_propose` further tasks, it is told how.
     """
-    parts = [OPENING, _section("The goal", goal)]
+    parts = [OPENING, render_section("The goal", goal)]
     if task.title.strip() != goal.strip():
-        parts.append(_section("Your task", task.title))
+        parts.append(render_section("Your task", task.title))
     if task.description:
-        parts.append(_section("What it is about", task.description))
+        parts.append(render_section("What it is about", task.description))
     if task.acceptance:
-        parts.append(_section("It is done when", "\n".join(task.acceptance)))
-    parts.append(_section("What you may change", "\n".join(_say_writes(task))))
+        parts.append(render_section("It is done when", "\n".join(task.acceptance)))
+    parts.append(render_section("What you may change", "\n".join(_say_writes(task))))
     if task.reads:
-        parts.append(_section("Where to look", "\n".join(task.reads)))
+        parts.append(render_section("Where to look", "\n".join(task.reads)))
     if criteria:
-        said = "\n".join(f"{c.id}: {c.text}{_say_evidence(c)}" for c in criteria)
-        parts.append(_section("What the result must show", said))
+        said = "\n".join(f"{c.id}: {c.text}{say_evidence(c)}" for c in criteria)
+        parts.append(render_section("What the result must show", said))
     if gates:
-        parts.append(_section("The gates, and how to run them", "\n".join(_say_gates(gates))))
+        parts.append(
+            render_section("The gates, and how to run them", "\n".join(describe_gates(gates)))
+        )
     if findings:
         parts.append(
-            _section("Why the result so far, which you see, is not enough", "\n".join(findings))
+            render_section(
+                "Why the result so far, which you see, is not enough", "\n".join(findings)
+            )
         )
     if failures:
-        parts.append(_section("What was seen of it", failures))
+        parts.append(render_section("What was seen of it", failures))
     if tried:
-        parts.append(_section("What was tried before, and was not enough", "\n".join(tried)))
+        parts.append(render_section("What was tried before, and was not enough", "\n".join(tried)))
     if may_propose:
         parts.append(PROPOSING)
     return "\n".join(parts)
@@ -184,7 +188,8 @@ def _plain_line(line: str) -> str:
     return "".join(char for char in shown if char.isprintable())[:LINE].rstrip()
 
 
-def _section(title: str, text: str) -> str:
+def render_section(title: str, text: str) -> str:
+    """Return a section whose text stands between fences that it cannot close."""
     fence = "~" * max(3, 1 + max((len(run) for run in re.findall("~+", text)), default=0))
     return f"## {title}\n\n{fence}\n{text.strip()}\n{fence}\n"
 
@@ -197,7 +202,8 @@ def _say_writes(task: GoalTask) -> Iterator[str]:
     yield from task.writes
 
 
-def _say_evidence(criterion: Criterion) -> str:
+def say_evidence(criterion: Criterion) -> str:
+    """Return, in brackets, what a criterion asks for."""
     if criterion.check is not None:
         return f" ({describe_evidence(criterion)})"
     if criterion.some_test:
@@ -219,7 +225,8 @@ def _say_some_test(criterion: Criterion) -> str:
     )
 
 
-def _say_gates(gates: Sequence[GateSpec]) -> Iterator[str]:
+def describe_gates(gates: Sequence[GateSpec]) -> Iterator[str]:
+    """Yield a line for each gate: its name and how to run it."""
     for gate in gates:
         words = shlex.join(word.replace(REPORT, NOWHERE) for word in gate.argv)
         place = f" in the folder {gate.cwd}" if gate.cwd != "." else ""

@@ -46,6 +46,8 @@ CAUSED_BY: Mapping[type[Frozen], frozenset[By]] = {
     e.GoalPlanned: frozenset({By.PERSON}),
     e.GoalBlocked: frozenset({By.RUNNER, By.PERSON}),
     e.GoalStarted: frozenset({By.START}),
+    e.PlanningStarted: frozenset({By.START}),
+    e.PlanningEnded: frozenset({By.RUNNER}),
     e.GoalResumed: frozenset({By.START}),
     e.VerificationReopened: frozenset({By.START}),
     e.BaseMoved: frozenset({By.START}),

@@ -11,8 +11,8 @@ from tests.simulation.model import CAUSED_BY, Rules, Search, find_edges
 
 S = GoalStatus
 MOVES = {
-    "planned": "goal.started goal.blocked goal.cancelled",
-    "running": "goal.paused goal.interrupted goal.blocked goal.ready goal.not_ready goal.cancelled",
+    "planned": "goal.started planning.started goal.blocked goal.cancelled",
+    "running": "planning.ended goal.paused goal.interrupted goal.blocked goal.ready goal.not_ready goal.cancelled",
     "paused": "goal.resumed goal.cancelled",
     "blocked_on_human": "goal.resumed goal.planned goal.blocked goal.ready goal.not_ready "
     "verification.reopened base.moved goal.rejected goal.cancelled",
