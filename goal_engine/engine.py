@@ -39,6 +39,7 @@ from goal_engine.workers.agents import read_agents
 from goal_engine.workers.cli import CliWorker
 from goal_engine.workers.manual import ManualWorker
 from goal_engine.workers.recipe import RecipeWorker
+from goal_engine.workers.wire_worker import WireWorker
 
 Subscriber = Callable[[GoalState, JournalEntry], None]
 log = logging.getLogger(__name__)
@@ -66,16 +67,18 @@ class Engine:
         self._store = FileSystemGoalStateStore(
             checkout / ".goalproof", Anchors(self.home.find_anchors), self.home.check
         )
+        ids = SystemIds()
         self.ports = Ports(
             store=self._store,
             clock=SystemClock(),
-            ids=SystemIds(),
+            ids=ids,
             checkout=checkout,
             find_state_dir=lambda: self.state_dir,
             open_repository=self._open_repository,
             workers={
                 "recipe": RecipeWorker(),
                 "acp": AcpWorker(read_agents, checkout),
+                "wire": WireWorker(read_agents, checkout, ids),
                 "cli": CliWorker(read_agents, checkout),
                 "manual": ManualWorker(),
             },

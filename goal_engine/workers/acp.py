@@ -7,7 +7,6 @@ nobody knows is passed over.  Agents differ in where they say what; each place w
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
@@ -25,7 +24,7 @@ from goal_engine.workers.shapes import (
     dump,
 )
 from goal_engine.workers.told import Called, Ending, Noted, Over, Spoken, Told
-from goal_engine.workers.troubles import RATE_LIMITED
+from goal_engine.workers.troubles import LOGGED_OUT, RATE_LIMITED
 
 PROTOCOL = 1
 AUTH = -32000
@@ -478,9 +477,6 @@ STOPS: Mapping[str, Ending] = {
     "max_turn_requests": Ending.LIMIT,
 }
 """How a prompt may end beside well.  That it ended well says nothing: agents say so of failures too."""
-LOGGED_OUT = re.compile(
-    r"\b401\b|unauthori[sz]ed|authenticat|not logged in|invalid.api.key", re.IGNORECASE
-)
 
 
 def read_stop(result: Any) -> Over:

@@ -46,13 +46,11 @@ from goal_engine.workers.peer import METHOD_NOT_FOUND, Peer, RemoteError
 from goal_engine.workers.presets import Speaks
 from goal_engine.workers.shapes import as_mapping
 from goal_engine.workers.talking import Conversation, run_talk
-from goal_engine.workers.telling import render_turn
+from goal_engine.workers.telling import GO_ON, render_turn
 from goal_engine.workers.told import Ending, Over
 
 LATE = 0.25
 """Seconds after an answer in which an agent may still say what it used."""
-GO_ON = "You stopped at a limit of yours. Go on where you were, and end your turn when it is done."
-"""The one prompt more that such an agent gets."""
 
 
 class AcpWorker:

@@ -27,6 +27,11 @@ HandleRequest = Callable[[str, Any], Awaitable[Any]]
 HandleNotification = Callable[[str, Any], None]
 
 
+async def refuse_excess(_: str, __: Any) -> Any:
+    """Answer a request with an error because too many are open."""
+    raise RemoteError(BUSY, f"more than {MOST_OPEN} requests are open")
+
+
 class Lines(Protocol):
     """What a peer needs of a `Dialogue`."""
 
@@ -65,11 +70,13 @@ class Peer:
         handle_notification: HandleNotification,
         ids: Literal["int", "string"] = "int",
         handle_noise: Callable[[str], None] = lambda _: None,
+        handle_excess: HandleRequest = refuse_excess,
     ) -> None:
         self._dialogue = dialogue
         self._handle_request = handle_request
         self._handle_notification = handle_notification
         self._handle_noise = handle_noise
+        self._handle_excess = handle_excess
         self._ids = ids
         self._asked = 0
         self._pending: dict[Id, asyncio.Future[Any]] = {}
@@ -148,7 +155,7 @@ class Peer:
             self._handle_notification(method, message.get("params"))
         elif len(self._answering) < 2 * MOST_OPEN:
             crowded = len(self._answering) >= MOST_OPEN
-            handle = self._refuse if crowded else self._handle_request
+            handle = self._handle_excess if crowded else self._handle_request
             answer = self._answer(name, handle, method, message.get("params"))
             answering = asyncio.ensure_future(answer)
             self._answering.add(answering)
@@ -164,9 +171,6 @@ class Peer:
             answer.set_result(message.get("result"))
         else:
             answer.set_exception(_read_error(error))
-
-    async def _refuse(self, _: str, __: Any) -> None:
-        raise RemoteError(BUSY, f"more than {MOST_OPEN} requests are open")
 
     async def _answer(self, name: Any, handle: HandleRequest, method: str, params: Any) -> None:
         try:

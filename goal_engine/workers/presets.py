@@ -264,6 +264,7 @@ PRESETS: tuple[Agent, ...] = (
         acp=Speaks(argv=("kimi", "acp"), mode="default", reading="plan", sessions=True),
         wire=Speaks(
             argv=("kimi", "--wire"),
+            reading="plan",
             install="uv tool install --python 3.13 kimi-cli==1.51.0",
             sessions=True,
             tokens=Reporting.LIVE,

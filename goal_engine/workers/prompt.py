@@ -120,6 +120,11 @@ def render_prompt(
     return "\n".join(parts)
 
 
+def render_words(words: Sequence[str]) -> str:
+    """Return what the person says to an agent that works."""
+    return _section("What the person says to you meanwhile", "\n".join(words))
+
+
 def render_failed(failed: Sequence[Failed]) -> str:
     """Return what the gates said no with, as much as an agent can use: places first, newest last."""
     room = min(ROOM_OF_GATE, ROOM // max(1, len(failed)))

@@ -39,6 +39,7 @@ from goal_engine.workers.peer import (
     HandleRequest,
     Peer,
     RemoteError,
+    refuse_excess,
 )
 from goal_engine.workers.told import Called, Ending, Noted, Over, Spoken, Told
 from goal_engine.workers.transcript import Transcript, make_plain
@@ -108,13 +109,16 @@ class Conversation:
         handle_request: HandleRequest,
         handle_notification: HandleNotification,
         ids: Literal["int", "string"] = "int",
+        handle_excess: HandleRequest = refuse_excess,
     ) -> Peer:
         """Return the agent as a peer, to be entered."""
 
         def handle_noise(line: str) -> None:
             self.add_note(f"{STRAY}{line}")
 
-        self._peer = Peer(self.dialogue, handle_request, handle_notification, ids, handle_noise)
+        self._peer = Peer(
+            self.dialogue, handle_request, handle_notification, ids, handle_noise, handle_excess
+        )
         return self._peer
 
     # What it says
@@ -144,9 +148,13 @@ class Conversation:
     def add_call(self, tool: str) -> None:
         """The agent calls a tool: what it says from here on are its last words."""
         self.calls += 1
+        self._forget_words()
+        self.add_note(f"calls {tool or 'a tool'}")
+
+    def _forget_words(self) -> None:
+        """What it says from here on are its last words."""
         self._said.clear()
         self._room = SAID
-        self.add_note(f"calls {tool or 'a tool'}")
 
     def add_note(self, text: str) -> None:
         """Say something in the log."""
@@ -231,6 +239,7 @@ class Conversation:
             seconds = self.turn.task.timeout or TURN_TIMEOUT
             self._patience = Patience(self._now(), seconds, IDLE)
         self.prompts += 1
+        self._forget_words()
         working = asyncio.ensure_future(work)
         try:
             await self._watch(working)

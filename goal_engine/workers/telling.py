@@ -5,6 +5,9 @@ from __future__ import annotations
 from goal_engine.ports import WorkerTurn
 from goal_engine.workers.prompt import render_prompt
 
+GO_ON = "You stopped at a limit of yours. Go on where you were, and end your turn when it is done."
+"""The one prompt more that an agent gets which stopped so."""
+
 
 def render_turn(turn: WorkerTurn) -> str:
     """Return the prompt of a turn: its own, or the task's."""

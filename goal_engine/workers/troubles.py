@@ -18,6 +18,10 @@ RATE_LIMITED = re.compile(
     re.IGNORECASE,
 )
 """How vendors' errors say that one is to come back later; 529 is Anthropic's `overloaded_error`."""
+LOGGED_OUT = re.compile(
+    r"\b401\b|unauthori[sz]ed|authenticat|not logged in|invalid.api.key", re.IGNORECASE
+)
+"""How they say that nobody is logged in."""
 
 
 def find_trouble(exit_code: int | None, last_words: str) -> Trouble | None:

@@ -6,12 +6,23 @@ nobody knows is passed over.  Ids of requests are texts: the agent refuses other
 
 from __future__ import annotations
 
-import json
+import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from goal_engine.permission import Action, Answer, Ask
+from goal_engine.workers.peer import RemoteError
+from goal_engine.workers.shapes import (
+    Payload,
+    as_count,
+    as_mapping,
+    as_mappings,
+    as_text,
+    dump,
+)
+from goal_engine.workers.told import Called, Ending, Noted, Over, Spoken, Told
+from goal_engine.workers.troubles import LOGGED_OUT, RATE_LIMITED
 
 PROTOCOL = "1.10"
 HOOK = "before-each-tool"
@@ -19,8 +30,10 @@ HOOK_SECONDS = 30 * 24 * 3600
 """How long the agent waits for what a hook says.  Then it would let the tool through, so it never may."""
 NO_LONGER = "no longer maintained"
 """What 1.52, which is nothing but this notice, prints before it ends with 0."""
-
-Payload = Mapping[str, Any]
+UNKNOWN_OPTION = re.compile(
+    r"(?i)\b(?:unknown|no such|unrecognized) (?:option|argument)s?\b.*--wire"
+)
+"""What other programs of that name print, Kimi Code among them."""
 
 
 # What is sent
@@ -43,7 +56,7 @@ def make_initialize(version: str) -> dict[str, Any]:
 
 def find_unfit(greeting: Any) -> str:
     """Return why one cannot talk to who answered `initialize` so; empty when one can."""
-    version = _text(_mapping(greeting), "protocol_version")
+    version = as_text(as_mapping(greeting).get("protocol_version"))
     if version.split(".")[0] == PROTOCOL.split(".")[0]:
         return ""
     return f"it speaks version {version[:20] or 'unknown'} of the wire protocol, not {PROTOCOL}"
@@ -104,40 +117,45 @@ class Request:
 
 def read_request(params: Any) -> Request | None:
     """Return what the agent waits for; `None` for what nobody can answer."""
-    given = _mapping(params)
-    kind, payload = _text(given, "type"), _mapping(given.get("payload"))
+    given = as_mapping(params)
+    kind, payload = as_text(given.get("type")), as_mapping(given.get("payload"))
     read = REQUESTS.get(kind)
-    return read(kind, payload) if read and _text(payload, "id") else None
+    return read(kind, payload) if read and as_text(payload.get("id")) else None
 
 
 def _read_approval(kind: str, payload: Payload) -> Request:
-    tool, shown = _text(payload, "sender"), [*_mappings(payload.get("display"))]
-    found = [(SURFACES[name], one) for one in shown if (name := _text(one, "type")) in SURFACES]
+    tool, shown = as_text(payload.get("sender")), [*as_mappings(payload.get("display"))]
+    found = [
+        (SURFACES[name], one) for one in shown if (name := as_text(one.get("type"))) in SURFACES
+    ]
     usual = TOOLS.get(tool, (Action.OTHER, (), ()))[0]
-    commands = [_text(one, key) for (action, key), one in found if action is Action.EXECUTE]
+    commands = [as_text(one.get(key)) for (action, key), one in found if action is Action.EXECUTE]
     ask = Ask(
         tool=tool,
         action=found[0][0][0] if found else usual,
-        detail="\n".join(commands) or ("" if found else _text(payload, "description")),
-        paths=tuple(_text(one, key) for (action, key), one in found if action is Action.EDIT),
+        detail="\n".join(commands) or ("" if found else as_text(payload.get("description"))),
+        paths=tuple(as_text(one.get(key)) for (action, key), one in found if action is Action.EDIT),
     )
     inward = tool in INWARD and not found
     return Request(
-        kind, _text(payload, "id"), _text(payload, "tool_call_id"), None if inward else ask
+        kind,
+        as_text(payload.get("id")),
+        as_text(payload.get("tool_call_id")),
+        None if inward else ask,
     )
 
 
 def _read_hook(kind: str, payload: Payload) -> Request:
-    given = _mapping(payload.get("input_data"))
-    tool = _text(given, "tool_name") or _text(payload, "target")
-    ask = None if tool in INWARD else read_tool(tool, _mapping(given.get("tool_input")))
-    return Request(kind, _text(payload, "id"), _text(given, "tool_call_id"), ask)
+    given = as_mapping(payload.get("input_data"))
+    tool = as_text(given.get("tool_name")) or as_text(payload.get("target"))
+    ask = None if tool in INWARD else read_tool(tool, as_mapping(given.get("tool_input")))
+    return Request(kind, as_text(payload.get("id")), as_text(given.get("tool_call_id")), ask)
 
 
 def _read_question(kind: str, payload: Payload) -> Request:
-    said = [_text(one, "question") for one in _mappings(payload.get("questions"))]
+    said = [as_text(one.get("question")) for one in as_mappings(payload.get("questions"))]
     ask = Ask(tool="AskUserQuestion", action=Action.QUESTION, detail="\n".join(said))
-    return Request(kind, _text(payload, "id"), _text(payload, "tool_call_id"), ask)
+    return Request(kind, as_text(payload.get("id")), as_text(payload.get("tool_call_id")), ask)
 
 
 REQUESTS: Mapping[str, Callable[[str, Payload], Request]] = {
@@ -150,14 +168,14 @@ REQUESTS: Mapping[str, Callable[[str, Payload], Request]] = {
 def read_tool(tool: str, given: Payload) -> Ask:
     """Return what a tool that is called so is about; of one that nobody knows, all that it is given."""
     if tool not in TOOLS:
-        return Ask(tool=tool, action=Action.OTHER, detail=_dump(given))
+        return Ask(tool=tool, action=Action.OTHER, detail=dump(given))
     action, about, places = TOOLS[tool]
     details = (given.get(name) for name in about)
     return Ask(
         tool=tool,
         action=action,
-        detail="\n".join(_dump(value) for value in details if value),
-        paths=tuple(path for name in places if (path := _text(given, name))),
+        detail="\n".join(dump(value) for value in details if value),
+        paths=tuple(path for name in places if (path := as_text(given.get(name)))),
     )
 
 
@@ -174,181 +192,127 @@ def is_same(asked: Ask, now: Ask) -> bool:
 # What it tells
 
 
-@dataclass(frozen=True, slots=True)
-class Begun:
-    """A step: one call of the model."""
-
-
-@dataclass(frozen=True, slots=True)
-class Spoken:
-    """A piece of what the agent says."""
-
-    text: str
-    thought: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Called:
-    """A tool is called."""
-
-    call: str
-    tool: str
-
-
-@dataclass(frozen=True, slots=True)
-class Returned:
-    """A tool has ended."""
-
-    call: str
-    failed: bool
-    message: str
-
-
-@dataclass(frozen=True, slots=True)
-class Used:
-    """What one step used, in tokens."""
-
-    fresh: int
-    cached: int
-    written: int
-    """Put into the vendor's cache."""
-    output: int
-
-    @property
-    def total(self) -> int:
-        """All of them."""
-        return self.fresh + self.cached + self.written + self.output
-
-
-@dataclass(frozen=True, slots=True)
-class Heard:
-    """The agent took in what it was told meanwhile."""
-
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Noted:
-    """Something else that whoever follows wants to see."""
-
-    text: str
-
-
-Told = Begun | Spoken | Called | Returned | Used | Heard | Noted
-
-
-def read_event(params: Any) -> tuple[Told, bool] | None:
-    """Return what an event says, and whether it is of an agent of the agent's; `None` for nothing."""
-    given, inner = _mapping(params), False
-    while _text(given, "type") == "SubagentEvent":
-        given, inner = _mapping(_mapping(given.get("payload")).get("event")), True
-    read = EVENTS.get(_text(given, "type"))
-    told = read(_mapping(given.get("payload"))) if read else None
-    return None if told is None else (told, inner)
-
-
-def _read_content(payload: Payload) -> Told | None:
-    key = {"text": "text", "think": "think"}.get(_text(payload, "type"))
-    return Spoken(_text(payload, key), thought=key == "think") if key else None
-
-
-def _read_call(payload: Payload) -> Told:
-    return Called(_text(payload, "id"), _text(_mapping(payload.get("function")), "name"))
-
-
-def _read_result(payload: Payload) -> Told:
-    value = _mapping(payload.get("return_value"))
-    failed = value.get("is_error") is True
-    return Returned(_text(payload, "tool_call_id"), failed, _text(value, "message"))
-
-
-def _read_status(payload: Payload) -> Told | None:
-    usage = payload.get("token_usage")
-    if not isinstance(usage, dict):
-        return None
-    kinds = ("input_other", "input_cache_read", "input_cache_creation", "output")
-    return Used(*(_count(usage, kind) for kind in kinds))
-
-
-def _read_retry(payload: Payload) -> Told:
-    code = payload.get("status_code")
-    why = f"{_text(payload, 'error_type')} {code if isinstance(code, int) else ''}".strip()
-    return Noted(
-        f"the model did not answer ({why}), attempt {_count(payload, 'next_attempt')} of "
-        f"{_count(payload, 'max_attempts')}"
-    )
-
-
-EVENTS: Mapping[str, Callable[[Payload], Told | None]] = {
-    "StepBegin": lambda _: Begun(),
-    "ContentPart": _read_content,
-    "ToolCall": _read_call,
-    "ToolResult": _read_result,
-    "StatusUpdate": _read_status,
-    "StepRetry": _read_retry,
-    "SteerInput": lambda payload: Heard(_text(payload, "user_input")),
-    "CompactionBegin": lambda _: Noted("it shortens what it remembers"),
-    "Notification": lambda payload: Noted(_text(payload, "title")),
-}
-"""What is looked at; everything else is for a person's own screen."""
-
-
 class Usage:
-    """What a turn used so far, from what each step told of itself."""
+    """What a turn used so far, from what each call of the model told of itself; one that is cut off does not."""
 
     def __init__(self) -> None:
-        self.tokens = 0
-        self._open: dict[bool, int] = {False: 0, True: 0}
-        self._told = 0
+        self._sum: int | None = None
         self._came = False
 
-    def add(self, told: Told, inner: bool) -> bool:
-        """Take notice of what was told; return whether the sum is another now."""
-        match told:
-            case Begun():
-                self._open[inner] += 1
-            case Spoken() | Called():
-                self._came = True
-            case Used(total=total):
-                self._open[inner] = max(0, self._open[inner] - 1)
-                self._told += 1
-                self.tokens += total
-                return True
+    @property
+    def tokens(self) -> int | None:
+        """All that were told of by now, `None` before."""
+        return self._sum
+
+    @property
+    def whole(self) -> int | None:
+        """What it comes to when the turn is over: a model that gave nothing used none."""
+        return 0 if self._sum is None and not self._came else self._sum
+
+    def begin(self) -> None:
+        """The model gives something."""
+        self._came = True
+
+    def add(self, status: Payload) -> None:
+        """Take notice of the end of a call."""
+        told = as_mapping(status.get("token_usage"))
+        counts = [as_count(told.get(kind)) for kind in KINDS_OF_TOKENS]
+        if any(count is not None for count in counts):
+            self._sum = (self._sum or 0) + sum(count or 0 for count in counts)
+
+
+KINDS_OF_TOKENS = ("input_other", "input_cache_read", "input_cache_creation", "output")
+"""No token is in two of them."""
+
+
+@dataclass(slots=True)
+class Session:
+    """What the agent told of its turn."""
+
+    usage: Usage = field(default_factory=Usage)
+    turns: int = 0
+    """Prompts that the agent took in."""
+    heard: int = 0
+    """How many of the words that it was told meanwhile it took in."""
+
+    def read(self, method: str, params: Any) -> Iterator[Told]:
+        """Yield what a notification says."""
+        given, inner = as_mapping(params), False
+        if method != "event":
+            return
+        while given.get("type") == "SubagentEvent":  # an agent of the agent's is the agent
+            given, inner = as_mapping(as_mapping(given.get("payload")).get("event")), True
+        payload = as_mapping(given.get("payload"))
+        match given.get("type"):
+            case "ContentPart" if (kind := as_text(payload.get("type"))) in PARTS:
+                self.usage.begin()
+                yield Spoken(as_text(payload.get(kind)), thought=inner or kind != "text")
+            case "ToolCall":
+                self.usage.begin()
+                yield Called(as_text(as_mapping(payload.get("function")).get("name")))
+            case "ToolResult":
+                value = as_mapping(payload.get("return_value"))
+                if value.get("is_error") is True:
+                    yield Noted(f"failed: {as_text(value.get('message'))}")
+            case "StatusUpdate":
+                self.usage.add(payload)
+            case "TurnBegin":
+                self.turns += 1
+            case "SteerInput":
+                self.heard += 1
+            case "StepRetry":
+                yield Noted(_say_retry(payload))
+            case "CompactionBegin":
+                yield Noted("it shortens what it remembers")
             case _:
                 pass
-        return False
-
-    @property
-    def is_known(self) -> bool:
-        """Whether there is a figure: of a model that gave nothing it is none, for certain."""
-        return bool(self._told) or not self._came
-
-    @property
-    def is_whole(self) -> bool:
-        """Whether every step told what it used: one that is cut off does not."""
-        return not any(self._open.values())
 
 
-# Parts of the wrong shape say nothing
+PARTS = frozenset({"text", "think"})
+"""Kinds of content that are words; others are pictures and sounds."""
 
 
-def _mapping(value: Any) -> Payload:
-    return value if isinstance(value, dict) else {}
+def _say_retry(payload: Payload) -> str:
+    why = f"{as_text(payload.get('error_type'))} {as_count(payload.get('status_code')) or ''}"
+    number, most = (as_count(payload.get(key)) for key in ("next_attempt", "max_attempts"))
+    return f"the model did not answer ({why.strip()}): attempt {number} of {most} comes"
 
 
-def _mappings(value: Any) -> Iterator[Payload]:
-    yield from (one for one in value if isinstance(one, dict)) if isinstance(value, list) else ()
+# How it ends
 
 
-def _text(given: Payload, key: str) -> str:
-    value = given.get(key)
-    return value if isinstance(value, str) else ""
+STATUSES: Mapping[str, Ending] = {
+    "cancelled": Ending.CANCELLED,
+    "max_steps_reached": Ending.LIMIT,
+}
+"""How a prompt may end beside well."""
+LOG_IN = "`kimi login`, or name a provider with its key in its configuration, and `execute` the goal again"
+NO_MODEL = -32001
+ERRORS: Mapping[int, Ending] = {NO_MODEL: Ending.AUTH_REQUIRED, -32004: Ending.AUTH_REQUIRED}
+"""What its own codes say.  That of its vendor's errors, -32003, says nothing: their text does."""
 
 
-def _count(given: Payload, key: str) -> int:
-    value = given.get(key)
-    return max(0, value) if isinstance(value, int) and not isinstance(value, bool) else 0
+def read_status(result: Any) -> Over:
+    """Return how a prompt ended that was answered."""
+    given = as_mapping(result)
+    ending = STATUSES.get(as_text(given.get("status")), Ending.END_TURN)
+    steps = as_count(given.get("steps"))
+    limited = ending is Ending.LIMIT and steps
+    return Over(ending, f"{steps} steps, as its configuration says" if limited else "")
 
 
-def _dump(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+def read_error(error: RemoteError) -> Over:
+    """Return how a prompt ended that was answered with an error."""
+    if RATE_LIMITED.search(error.message):
+        return Over(Ending.RATE_LIMITED, error.message)
+    if error.code in ERRORS or LOGGED_OUT.search(error.message):
+        why = "it has no model" if error.code == NO_MODEL else error.message
+        return Over(Ending.AUTH_REQUIRED, f"{why}; {LOG_IN}")
+    return Over(Ending.PROVIDER_ERROR, f"{error.message} ({error.code})")
+
+
+def find_other(noise: str) -> str:
+    """Return why a program that never answered is none that speaks wire, as far as its words say it."""
+    if NO_LONGER in noise:
+        return "it is Kimi CLI from 1.52 on, which does nothing any more"
+    return "it has no such option" if UNKNOWN_OPTION.search(noise) else ""

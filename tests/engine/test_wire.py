@@ -11,22 +11,20 @@ import pytest
 
 from goal_engine.permission import Action, Answer, Ask
 from goal_engine.workers import wire
+from goal_engine.workers.peer import RemoteError
+from goal_engine.workers.told import Called, Ending, Noted, Over, Spoken, Told
 from goal_engine.workers.wire import (
-    Begun,
-    Called,
-    Heard,
-    Noted,
+    LOG_IN,
     Request,
-    Returned,
-    Spoken,
-    Usage,
-    Used,
+    Session,
     answer_request,
+    find_other,
     find_unfit,
     is_same,
     make_initialize,
-    read_event,
+    read_error,
     read_request,
+    read_status,
     read_tool,
 )
 
@@ -41,9 +39,21 @@ def frames(name: str, direction: str = "<") -> Iterator[dict[str, Any]]:
             yield frame["msg"]
 
 
-def told(name: str) -> list[wire.Told]:
-    events = (frame["params"] for frame in frames(name) if frame.get("method") == "event")
-    return [found[0] for event in events if (found := read_event(event))]
+def told(name: str, session: Session | None = None) -> list[Told]:
+    session = session or Session()
+    return [
+        one
+        for frame in frames(name)
+        if "method" in frame
+        for one in session.read(frame["method"], frame["params"])
+    ]
+
+
+def over(name: str) -> Over:
+    last = [*frames(name)][-1]
+    if "error" in last:
+        return read_error(RemoteError(last["error"]["code"], last["error"]["message"]))
+    return read_status(last["result"])
 
 
 def requests(name: str) -> list[Request]:
@@ -58,50 +68,95 @@ def event(kind: str, **payload: Any) -> dict[str, Any]:
     return {"type": kind, "payload": payload}
 
 
-def test_a_turn_is_steps_words_calls_and_their_ends():
+def test_a_turn_is_words_and_calls_of_tools():
     said = told("edit")
     assert "".join(one.text for one in said if isinstance(one, Spoken)) == (
         "I will write the file.Now I run a command.Done: hello.py written and checked."
     )
     assert [one.tool for one in said if isinstance(one, Called)] == ["WriteFile", "Shell"]
-    assert [(one.failed, one.message[:20]) for one in said if isinstance(one, Returned)] == [
-        (False, "File successfully ov"),
-        (False, "Command executed suc"),
-    ]
-    assert sum(isinstance(one, Begun) for one in said) == 3
+    assert not [one for one in said if isinstance(one, Noted)]
 
 
-def test_what_each_step_used_is_summed_with_what_came_from_the_cache():
-    usage = Usage()
-    for one in told("edit"):
-        usage.add(one, False)
-    assert usage.tokens == 900 + 40 + 100 + 200 + 30 + 900 + 200 + 20 + 1000
-    assert usage.is_known and usage.is_whole
+def test_what_a_tool_failed_with_is_told():
+    rejected = "failed: The tool call is rejected by the user. User feedback: do not touch files"
+    assert [one.text for one in told("reject") if isinstance(one, Noted)] == [rejected] * 2
 
 
-def test_a_step_that_was_cut_off_did_not_say_what_it_used():
-    usage = Usage()
-    assert not usage.add(Begun(), False) and usage.is_known
-    assert not usage.add(Spoken("I "), False)
-    assert not usage.is_known and not usage.is_whole
-    assert usage.add(Used(1, 2, 3, 4), False) and usage.tokens == 10
-    assert usage.is_known and usage.is_whole
+def test_what_each_call_of_the_model_used_is_summed_with_what_came_from_the_cache():
+    session = Session()
+    told("edit", session)
+    assert session.usage.tokens == 900 + 40 + 100 + 200 + 30 + 900 + 200 + 20 + 1000
+
+
+def test_a_model_that_gave_something_and_did_not_say_what_it_used_is_unknown():
+    session = Session()
+    assert session.usage.whole == 0
+    assert [*session.read("event", event("ContentPart", type="text", text="I "))]
+    assert session.usage.whole is None
+    usage = {"input_other": 1, "output": 4, "input_cache_read": 2, "input_cache_creation": 3}
+    assert not [*session.read("event", event("StatusUpdate", token_usage=usage))]
+    assert session.usage.tokens == session.usage.whole == 10
 
 
 def test_a_model_that_did_not_answer_used_nothing():
-    usage = Usage()
-    for one in told("dead"):
-        usage.add(one, False)
-    assert usage.is_known and usage.tokens == 0 and not usage.is_whole
+    session = Session()
+    told("dead", session)
+    assert (session.usage.tokens, session.usage.whole) == (None, 0)
 
 
-def test_what_an_agent_of_the_agent_used_counts_and_its_words_are_told_apart():
-    status = {"token_usage": {"input_other": 5, "output": 2}}
-    inner = event("SubagentEvent", agent_id="a1", event=event("StatusUpdate", **status))
-    twice = event("SubagentEvent", event=inner)
-    assert read_event(inner) == read_event(twice) == (Used(5, 0, 0, 2), True)
+def test_what_an_agent_of_the_agent_used_counts_and_its_words_are_not_the_agents_own():
+    session = Session()
+    status = event("StatusUpdate", token_usage={"input_other": 5, "output": 2})
+    inner = event("SubagentEvent", agent_id="a1", event=status)
+    for one in (inner, event("SubagentEvent", event=inner)):
+        assert not [*session.read("event", one)]
+    assert session.usage.tokens == 14
     words = event("SubagentEvent", event=event("ContentPart", type="text", text="hm"))
-    assert read_event(words) == (Spoken("hm"), True)
+    assert [*session.read("event", words)] == [Spoken("hm", thought=True)]
+
+
+@pytest.mark.parametrize(
+    ("capture", "ending"),
+    [
+        ("edit", Over(Ending.END_TURN)),
+        ("canceltool", Over(Ending.CANCELLED)),
+        ("maxsteps", Over(Ending.LIMIT, "3 steps, as its configuration says")),
+        ("nollm", Over(Ending.AUTH_REQUIRED, f"it has no model; {LOG_IN}")),
+    ],
+)
+def test_how_a_prompt_ended(capture, ending):
+    assert over(capture) == ending
+
+
+@pytest.mark.parametrize(
+    ("code", "text", "ending"),
+    [
+        (-32003, "Error code: 401 - {'error': {}}", Ending.AUTH_REQUIRED),
+        (-32004, 'Please run "/login" to sign in again.', Ending.AUTH_REQUIRED),
+        (-32003, "Error code: 429 - {'error': {}}", Ending.RATE_LIMITED),
+        (-32003, "Error code: 500 - {'error': {}}", Ending.PROVIDER_ERROR),
+        (-32002, "LLM model x does not support image_in", Ending.PROVIDER_ERROR),
+        (-32603, "RuntimeError: oh", Ending.PROVIDER_ERROR),
+    ],
+)
+def test_how_a_prompt_failed(code, text, ending):
+    found = read_error(RemoteError(code, text))
+    assert found.ending is ending and text in found.detail
+    assert ("kimi login" in found.detail) is (ending is Ending.AUTH_REQUIRED)
+
+
+@pytest.mark.parametrize(
+    ("noise", "why"),
+    [
+        ("kimi-cli is no longer maintained. Please", "from 1.52 on"),
+        ("error: unknown option '--wire'", "no such option"),
+        ("Error: No such option: --wire", "no such option"),
+        ("Traceback: unknown option '--color'", ""),
+        ("", ""),
+    ],
+)
+def test_what_is_another_program_of_that_name(noise, why):
+    assert why in find_other(noise) and bool(why) is bool(find_other(noise))
 
 
 def test_approvals_say_the_whole_command_and_the_file():
@@ -207,42 +262,47 @@ def test_only_the_first_version_is_spoken(greeting, unfit):
 
 
 def test_what_was_said_meanwhile_is_heard():
-    assert [one.text for one in told("steer") if isinstance(one, Heard)] == [
-        "also mention the tests"
-    ]
+    session = Session()
+    told("steer", session)
+    assert (session.turns, session.heard) == (1, 1)
 
 
 def test_a_model_that_is_asked_again_is_told_of():
     retry = event("StepRetry", n=1, next_attempt=2, max_attempts=3, error_type="E", status_code=429)
-    assert read_event(retry) == (Noted("the model did not answer (E 429), attempt 2 of 3"), False)
+    assert [*Session().read("event", retry)] == [
+        Noted("the model did not answer (E 429): attempt 2 of 3 comes")
+    ]
 
 
 ODD: list[Any] = [None, 7, "x", [], [[]], {}, {"type": 7}, {"type": []}, {"type": "Unheard"}]
-KINDS = [*wire.EVENTS, *wire.REQUESTS, "SubagentEvent"]
+KINDS = [
+    *("StepBegin", "ContentPart", "ToolCall", "ToolResult", "StatusUpdate", "StepRetry"),
+    *("SteerInput", "SubagentEvent", *wire.REQUESTS),
+]
 SHAPES: list[Any] = [None, 7, "x", [], [1], {}, {"id": "i", "event": 3, "display": [1, {}, "x"]}]
+PARTS = ("input_data", "return_value", "function", "token_usage", "text", "type", "questions")
 DEEPER: list[Any] = [
     {"id": "i", key: value}
-    for key in (
-        "input_data",
-        "return_value",
-        "function",
-        "token_usage",
-        "text",
-        "type",
-        "questions",
-    )
+    for key in PARTS
     for value in (None, -5, True, [], {"tool_input": [], "input_other": "x", "output": -3})
 ]
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_parts_of_the_wrong_shape_say_nothing_and_break_nothing(kind):
+    session = Session()
     for payload in [*SHAPES, *DEEPER]:
         given = {"type": kind, "payload": payload}
-        found = read_event(given)
-        assert found is None or not isinstance(found[0], Used) or found[0].total >= 0
+        for one in session.read("event", given):
+            assert isinstance(one, Spoken | Called | Noted)
         request = read_request(given)
         assert request is None or answer_request(request, NO)["request_id"] == "i"
+    assert session.usage.tokens in (0, None)  # some of these say that they are none
+
+
+def test_what_nobody_knows_is_passed_over():
+    session = Session()
     for params in ODD:
-        assert read_event(params) is None
+        assert not [*session.read("event", params)]
         assert read_request(params) is None
+    assert not [*session.read("unheard", event("ContentPart", type="text", text="x"))]
