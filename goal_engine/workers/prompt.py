@@ -122,7 +122,7 @@ def render_prompt(
 
 def render_words(words: Sequence[str]) -> str:
     """Return what the person says to an agent that works."""
-    return _section("What the person says to you meanwhile", "\n".join(words))
+    return render_section("What the person says to you meanwhile", "\n".join(words))
 
 
 def render_failed(failed: Sequence[Failed]) -> str:
