@@ -41,6 +41,8 @@ class GoalProgressSnapshot(Frozen):
     spend: Spend
     blocker: str = ""
     """Why it does not go on, empty while it does."""
+    asks: tuple[str, ...] = ()
+    """Keys of what agents wait for a person to allow."""
 
     @property
     def percentage(self) -> int:
@@ -78,6 +80,7 @@ def render_progress(state: GoalState, remaining: Range | None = None) -> GoalPro
         lines=tuple(lines),
         spend=state.spend,
         blocker=find_blocker(state),
+        asks=tuple(one.key for one in state.open_asks),
     )
 
 

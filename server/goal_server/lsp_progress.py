@@ -39,6 +39,7 @@ def render_snapshot(snapshot: GoalProgressSnapshot) -> dict[str, Any]:
             "turns": spend.turns,
         },
         "blocker": plain_line(snapshot.blocker),
+        "asks": list(snapshot.asks),
     }
 
 

@@ -20,6 +20,15 @@ export interface Move {
   blocker: string;
 }
 
+/** Progress tells what agents ask, and no more of what is possible. */
+function withAnswer(possible: readonly string[], progress: GoalProgress): readonly string[] {
+  if (progress.status !== 'running') {
+    return possible;
+  }
+  const others = possible.filter((verb) => verb !== 'answer');
+  return progress.asks.length > 0 ? ['answer', ...others] : others;
+}
+
 interface Standing {
   status: string;
   /** What it waits for while it runs: a person's task, say. */
@@ -98,7 +107,12 @@ export class GoalBook {
     }
     entry.progress = progress;
     entry.view = undefined;
-    entry.line = { ...entry.line, status: progress.status, blocker: progress.blocker };
+    entry.line = {
+      ...entry.line,
+      status: progress.status,
+      blocker: progress.blocker,
+      possible: withAnswer(entry.line.possible, progress),
+    };
     return this.settle(entry);
   }
 

@@ -19,6 +19,7 @@ import { openPlan, runPlan } from './plans';
 import type { Action } from './possible';
 import { openProof, tryHunks, verifyProof } from './proof';
 import { answer, accept, reject, resume } from './questions';
+import { tell } from './asks';
 import { showStatusMenu } from './status';
 import { openTaskFolder, submit } from './tasks';
 import { callGoal, guarded } from './work';
@@ -85,6 +86,7 @@ const COMMANDS: Record<string, Handler> = {
   },
   hunks: tryHunks,
   answer,
+  tell,
   accept,
   reject,
   submit,
@@ -133,6 +135,7 @@ const SHOWN_BY: Record<string, string> = {
   'goal.accept': 'accept',
   'goal.reject': 'reject',
   'goal.answer': 'answer',
+  'goal.tell': 'tell',
   'goal.verifyProof': 'verifyProof',
   'goal.adopt': 'adopt',
   'goal.archive': 'archive',

@@ -1,6 +1,7 @@
 // Shows notices as toasts; nothing waits for them.
 
 import * as vscode from 'vscode';
+import { showAsks } from './asks';
 import type { Move } from './book';
 import type { Context } from './context';
 import { type Notifications, findNotice } from './notices';
@@ -16,6 +17,13 @@ export function notify(context: Context, move: Move): void {
   }
   const at = { root: move.root, goal: move.goal };
   void guarded(context, 'notify', async () => {
+    if (move.to === 'running') {
+      const view = await context.goals.view(move.goal, move.root);
+      if (view.asks.length > 0) {
+        showAsks(context, at, view);
+        return;
+      }
+    }
     const buttons = new Map(await narrow(context, move, notice.buttons));
     const show =
       notice.level === 'warning'

@@ -9,6 +9,7 @@ export type Action =
   | 'resume'
   | 'cancel'
   | 'answer'
+  | 'tell'
   | 'accept'
   | 'reject'
   | 'diff'
@@ -28,7 +29,7 @@ const JUDGED = ['diff', 'review', 'proof', 'verify', 'rebase'] as const;
 
 export const POSSIBLE: Record<GoalStatus, readonly Action[]> = {
   planned: ['execute', 'plan', 'cancel'],
-  running: ['pause', 'cancel'],
+  running: ['answer', 'tell', 'pause', 'cancel'],
   paused: ['resume', 'cancel'],
   blocked_on_human: [
     'answer',
@@ -59,9 +60,19 @@ export const WAITING: readonly GoalStatus[] = [
 
 /** Returns what to offer for a goal, narrowed by what the server tells of it. */
 export function findActions(line: GoalLine, view?: GoalView): Action[] {
-  return listPossible(line.status).filter(
-    (action) => !view || (isPossible(action, view) && fits(action, view)),
+  return listPossible(line.status).filter((action) =>
+    view
+      ? isPossible(action, view) && fits(action, view)
+      : line.status !== 'running' || !OF_AGENTS.includes(action) || isPossible(action, line),
   );
+}
+
+/** What a running goal has only while an agent asks, or can hear. */
+const OF_AGENTS: readonly Action[] = ['answer', 'tell'];
+
+/** Whether an agent waits for a person to allow something. */
+export function isAsking(line: Pick<GoalLine, 'status' | 'possible'>): boolean {
+  return line.status === 'running' && isPossible('answer', line);
 }
 
 /** Whether the server says that an action is possible; progress does not tell, lists and views do. */
@@ -108,7 +119,7 @@ export function findContext(lines: readonly GoalLine[]): ContextKeys {
     hasGoals: lines.length > 0,
     running: some('running'),
     waiting: some(...WAITING),
-    asking: some('blocked_on_human'),
+    asking: some('blocked_on_human') || lines.some(isAsking),
     acceptable: some('blocked_on_human', 'not_ready'),
     rejectable: some('blocked_on_human', 'not_ready', 'ready', 'delivered'),
     applicable: some('ready', 'delivered'),

@@ -1025,6 +1025,7 @@ export interface GoalProgress {
   readonly lines: readonly string[];
   readonly spend: SpendView;
   readonly blocker: string;
+  readonly asks: readonly string[];
   readonly percentage: number;
 }
 

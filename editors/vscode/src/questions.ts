@@ -1,7 +1,8 @@
 // What only a person can say: answers, acceptance, more budget.  Asked for, never waited for.
 
-import type { GoalView } from './protocol';
+import type { AskView, GoalView } from './protocol';
 import * as vscode from 'vscode';
+import { answerAsk } from './asks';
 import type { Context } from './context';
 import { type Chosen, type Given, pickGoal } from './pick';
 import { plainLabel, plainLine } from './plain';
@@ -15,7 +16,12 @@ export async function answer(context: Context, given: Given): Promise<GoalView |
   if (!at) {
     return undefined;
   }
-  const { questions } = await context.goals.read(at.goal, at.root);
+  const { questions, asks } = await context.goals.read(at.goal, at.root);
+  if (asks.length > 0) {
+    const named = asks.find((one) => one.key === given.question);
+    const ask = named ?? (await pickAsk(asks));
+    return ask && answerAsk(context, at, ask, given.text);
+  }
   if (questions.length === 0) {
     void vscode.window.showInformationMessage('The goal asks nothing now.');
     return undefined;
@@ -44,6 +50,18 @@ export async function answer(context: Context, given: Given): Promise<GoalView |
   const view = await callGoal(context, 'answer', params, 'Goalproof: answering…');
   offerToGoOn(context, at, view);
   return view;
+}
+
+async function pickAsk(asks: readonly AskView[]): Promise<AskView | undefined> {
+  if (asks.length === 1) {
+    return asks[0];
+  }
+  const items = asks.map((ask) => ({
+    label: plainLabel(ask.text, 160),
+    description: ask.task,
+    ask,
+  }));
+  return (await vscode.window.showQuickPick(items, { placeHolder: 'Which one?' }))?.ask;
 }
 
 const USUAL: readonly (readonly [string, string])[] = [

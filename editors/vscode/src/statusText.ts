@@ -3,7 +3,7 @@
 import type { Entry } from './book';
 import { GOAL_LOOKS, findLook } from './look';
 import { plainLabel, plainLine } from './plain';
-import { isPossible } from './possible';
+import { isAsking, isPossible } from './possible';
 import { showCost, showSpend } from './spend';
 
 export interface StatusText {
@@ -50,6 +50,9 @@ function findGoalStatus(words: string, entries: readonly Entry[]): StatusText {
       tooltip,
       severity: 'none',
     };
+  }
+  if (handed.some((entry) => isAsking(entry.line))) {
+    return { text: '$(question) Goalproof: an agent asks you', tooltip, severity: 'none' };
   }
   if (handed.length > 0) {
     return { text: '$(person) Goalproof: a task waits for you', tooltip, severity: 'none' };
@@ -110,6 +113,13 @@ const VERBS: Record<string, readonly (readonly [string, string])[]> = {
     ['$(debug-pause) Pause', 'pause'],
     ['$(debug-stop) Cancel', 'cancel'],
     ['$(output) Show log', 'showLog'],
+  ],
+  asking: [
+    ['$(comment-discussion) Answer the agent', 'answer'],
+    ['$(megaphone) Say a word to it', 'tell'],
+    ['$(output) Show log', 'showLog'],
+    ['$(debug-pause) Pause', 'pause'],
+    ['$(debug-stop) Cancel', 'cancel'],
   ],
   handed: [
     ['$(folder-opened) Open folder of the task', 'openTaskFolder'],
@@ -175,7 +185,10 @@ function findVerbs(entry: Entry): readonly (readonly [string, string])[] {
   );
 }
 
-/** A running goal that waits for a person's task is a state of its own in the menu. */
+/** A running goal that waits for a person is a state of its own in the menu. */
 function findState({ line }: Entry): string {
+  if (isAsking(line)) {
+    return 'asking';
+  }
   return line.status === 'running' && line.blocker !== '' ? 'handed' : line.status;
 }

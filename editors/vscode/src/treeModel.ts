@@ -4,7 +4,14 @@ import type { Entry } from './book';
 import { CRITERION_LOOKS, GOAL_LOOKS, type Look, TASK_LOOKS, findLook } from './look';
 import { plainLabel, plainLine, plainText, showArgv } from './plain';
 import { findActions, isAcceptable } from './possible';
-import type { CriterionView, GateView, GoalView, QuestionView, TaskView } from './protocol';
+import type {
+  AskView,
+  CriterionView,
+  GateView,
+  GoalView,
+  QuestionView,
+  TaskView,
+} from './protocol';
 import { showSpend } from './spend';
 
 /** What a command is given when a person picks a node. */
@@ -96,6 +103,7 @@ export function makeChildren(root: string, view: GoalView): Node[] {
   ];
   return [
     ...view.questions.map((question) => questionNode(at, question)),
+    ...view.asks.map((ask) => askNode(at, ask)),
     ...(view.blocker ? [note(at, 'blocker', view.blocker)] : []),
     ...groups.filter((one) => one.children?.length),
   ];
@@ -130,6 +138,11 @@ function group(at: Target, name: string, title: string, done: number, children: 
   };
 }
 
+/** Whether the agent that works on a task can be told something. */
+export function hears(task: TaskView): boolean {
+  return task.status === 'running' && ['acp', 'wire'].includes(task.worker);
+}
+
 function taskNode(at: Target, task: TaskView): Node {
   const look = findLook(TASK_LOOKS, task.status);
   const who = task.agent ? `${task.worker} (${task.agent})` : task.worker;
@@ -140,6 +153,9 @@ function taskNode(at: Target, task: TaskView): Node {
   }
   if (task.hasLog) {
     context.push('taskLog');
+  }
+  if (hears(task)) {
+    context.push('taskTell');
   }
   if (task.folder) {
     context.push('taskFolder', ...(waits ? ['taskSubmit'] : []));
@@ -228,6 +244,21 @@ function gateLook(gate: GateView): Look {
     return { icon: 'error', color: 'testing.iconFailed', word: 'not met' };
   }
   return { icon: 'shield', word: 'not judged' };
+}
+
+function askNode(at: Target, ask: AskView): Node {
+  return {
+    id: `${at.root}#${at.goal}/ask/${ask.key}`,
+    kind: 'question',
+    label: plainLabel(ask.text, 160),
+    description: ask.task,
+    tooltip: plainText(ask.detail || ask.text),
+    look: { icon: 'question', color: 'list.warningForeground', word: 'asks' },
+    context: 'question answer',
+    children: [],
+    target: { ...at, question: ask.key },
+    root: at.root,
+  };
 }
 
 function questionNode(at: Target, question: QuestionView): Node {

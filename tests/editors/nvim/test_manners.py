@@ -168,6 +168,47 @@ def test_an_older_snapshot_changes_nothing(start: OpenEditor, project: Path) -> 
     assert editor.statusline() == "goal: execution 1/2"
 
 
+@newest
+def test_what_an_agent_asks_is_told_once_and_settled_by_its_key(
+    start: OpenEditor, project: Path
+) -> None:
+    editor = open_calc(start, project)
+    editor.answer("deny")
+    editor.lua("""
+        local ask = {
+          key = '0123456789abcdef', task = 'fix', tool = 'Bash', action = 'execute',
+          text = 'Bash: git push', detail = 'git push', paths = {}, choices = {}, ['until'] = '',
+        }
+        local running = { id = 'fix', title = 'Fix', status = 'running', worker = 'acp' }
+        local goal = { text = 'x', status = 'running', blocker = '', asks = { ask }, tasks = { running } }
+        sent = {}
+        require('goalproof.operate').operate = function(_, operation, params)
+          if operation ~= 'show' then
+            sent[#sent + 1] = { operation, params }
+          end
+          return goal
+        end
+        local snapshot = {
+          goalId = 'goal-x', rev = 1, text = 'x', status = 'running', phase = 'execution', done = 0,
+          total = 1, percentage = 0, lines = {}, spend = {}, blocker = 'an agent asks you: git push',
+          asks = { ask.key },
+        }
+        local progress = require('goalproof.progress')
+        progress.take('/x', snapshot)
+        progress.take('/x', vim.tbl_extend('force', snapshot, { rev = 2 }))
+        local call = { root = '/x', goal = 'goal-x', words = { 'not', 'that' }, options = {} }
+        local flow, asks = require('goalproof.flow'), require('goalproof.asks')
+        flow.run(function() asks.deny(call) end)
+        flow.run(function() asks.tell(call) end)
+    """)
+    editor.until("return #sent == 2")
+    answered = {"goal": "goal-x", "question": "0123456789abcdef", "text": "deny not that"}
+    told = {"goal": "goal-x", "task": "fix", "text": "not that"}
+    assert sorted(editor.lua("return sent")) == [["answer", answered], ["tell", told]]
+    said = [words for words in editor.said() if "an agent asks you" in words]
+    assert len(said) == 1 and "`:Goal allow`" in said[0]
+
+
 def test_an_edit_for_an_older_text_is_refused_as_a_whole(start: OpenEditor, project: Path) -> None:
     editor = open_calc(start, project)
     editor.lua("vim.api.nvim_buf_set_lines(0, 0, 0, true, { '# mine' })")

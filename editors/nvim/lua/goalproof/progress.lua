@@ -17,6 +17,7 @@ local M = {}
 ---@field lines string[]
 ---@field spend table
 ---@field blocker string
+---@field asks string[]
 
 ---@type table<string, table<string, goalproof.Snapshot>>
 local told = {} -- root → goal → its newest snapshot
@@ -51,6 +52,23 @@ local function tell_news(snapshot)
   )
 end
 
+--- Tells of what agents began to ask.
+---@param before? goalproof.Snapshot
+---@param snapshot goalproof.Snapshot
+local function tell_asks(before, snapshot)
+  local known = before and before.asks or {}
+  local new = vim.iter(snapshot.asks or {}):any(function(key)
+    return not vim.list_contains(known, key)
+  end)
+  if new and require('goalproof.config').get().notify ~= 'off' then
+    local words = ('“%s”: %s (`:Goal allow`, `:Goal deny`, `:Goal answer`)'):format(
+      plain.short(snapshot.text, 60),
+      plain.line(snapshot.blocker)
+    )
+    require('goalproof.flow').say(words, vim.log.levels.WARN)
+  end
+end
+
 ---@param root string
 ---@param snapshot goalproof.Snapshot
 function M.take(root, snapshot)
@@ -70,6 +88,7 @@ function M.take(root, snapshot)
   if before and before.status ~= snapshot.status then
     tell_news(snapshot)
   end
+  tell_asks(before, snapshot)
   vim.cmd.redrawstatus({ bang = true })
 end
 

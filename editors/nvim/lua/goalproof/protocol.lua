@@ -770,6 +770,7 @@
 ---@field lines string[]
 ---@field spend goalproof.SpendView
 ---@field blocker string
+---@field asks string[]
 ---@field percentage number
 
 --- The data of the error -32803.

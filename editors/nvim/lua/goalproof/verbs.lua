@@ -119,9 +119,24 @@ M.verbs = {
     act = act('findings', 'hunks'),
   },
   answer = {
-    title = 'Answer a question of it',
-    fits = { 'blocked_on_human' },
+    title = 'Answer a question of it, or what its agent asks',
+    fits = { 'blocked_on_human', 'running' },
     act = act('work', 'answer'),
+  },
+  allow = {
+    title = 'Allow what its agent asks',
+    fits = { 'running' },
+    act = act('asks', 'allow'),
+  },
+  deny = {
+    title = 'Say no to what its agent asks, and why',
+    fits = { 'running' },
+    act = act('asks', 'deny'),
+  },
+  tell = {
+    title = 'Say a word to its agent',
+    fits = { 'running' },
+    act = act('asks', 'tell'),
   },
   accept = {
     title = 'Accept a criterion that only a person can judge',
@@ -177,14 +192,14 @@ M.verbs = {
 -- stylua: ignore
 M.order = {
   'new', 'run', 'plan', 'edit', 'execute', 'show', 'watch', 'log', 'pause', 'resume', 'budget',
-  'diagnose', 'answer', 'accept', 'reject', 'submit', 'diff', 'review', 'apply', 'undo', 'proof', 'verify',
+  'diagnose', 'answer', 'allow', 'deny', 'tell', 'accept', 'reject', 'submit', 'diff', 'review', 'apply', 'undo', 'proof', 'verify',
   'again', 'rebase', 'hunks', 'deliver', 'replay', 'failures', 'open', 'cancel', 'archive', 'list', 'unarchive', 'gates', 'agents',
   'adopt', 'gc', 'trust', 'untrust', 'restart',
 }
 
 --- The operations of verbs that are called otherwise.
 local OPERATION = {
-  edit = 'revise', watch = 'show', failures = 'show', verify = 'proof', again = 'verify',
+  edit = 'revise', watch = 'show', allow = 'answer', deny = 'answer', failures = 'show', verify = 'proof', again = 'verify',
 }
 
 --- Whether a verb can be used with a goal as it stands, as the server says.

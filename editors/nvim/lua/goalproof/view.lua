@@ -88,6 +88,7 @@ function M.lines(goal)
     out[#out + 1] = 'stands still: ' .. plain.line(goal.blocker)
   end
   add(out, 'Questions', vim.tbl_map(render_question, goal.questions))
+  add(out, 'Agents ask', vim.tbl_map(render_question, goal.asks))
   add(out, 'Criteria', vim.tbl_map(render_criterion, goal.criteria))
   add(out, 'Tasks', vim.tbl_map(render_task, goal.tasks))
   add(out, 'Gates', vim.tbl_map(render_gate, goal.gates))

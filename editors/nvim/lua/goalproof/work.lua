@@ -165,6 +165,9 @@ M.cancel = stop('cancel')
 ---@param call goalproof.Call
 function M.answer(call)
   local goal = about(call, 'show')
+  if #goal.asks > 0 then
+    return require('goalproof.asks').answer(call, goal)
+  end
   if #goal.questions == 0 then
     flow.refuse('this goal asks nothing.')
   end

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { GoalBook } from '../../src/book';
+import { findActions } from '../../src/possible';
 import { GOAL, ROOT, goal, line, list, progress } from './builders';
 
 function aBook(): GoalBook {
@@ -95,4 +96,13 @@ test('a goal that begins to wait for a person while it runs is told of once', ()
   assert.equal(book.see(progress({ rev: 2, ...waits }))?.blocker, 'waiting for you');
   assert.equal(book.see(progress({ rev: 3, ...waits })), undefined);
   assert.equal(book.see(progress({ rev: 4 })), undefined);
+});
+
+test('what agents ask is known from progress alone', () => {
+  const book = new GoalBook();
+  book.setList(ROOT, list(line({ possible: ['pause'] })));
+  book.see(progress({ rev: 2, asks: ['0123456789abcdef'], blocker: 'an agent asks you' }));
+  assert.deepEqual(findActions(book.find(GOAL)!.line), ['answer', 'pause', 'cancel']);
+  book.see(progress({ rev: 3 }));
+  assert.deepEqual(findActions(book.find(GOAL)!.line), ['pause', 'cancel']);
 });

@@ -1,6 +1,7 @@
 // Values of the server with everything filled in, to be changed where a test cares.
 
 import type {
+  AskView,
   CriterionView,
   GateView,
   GoalLine,
@@ -21,6 +22,7 @@ const SPEND = {
   usd: '0',
   source: 'measured',
   turns: 0,
+  priced: '',
 };
 
 export const spend = (more: Partial<GoalProgress['spend']> = {}) => ({ ...SPEND, ...more });
@@ -55,6 +57,7 @@ export const progress = (more: Partial<GoalProgress> = {}): GoalProgress => ({
   lines: [],
   spend: spend(),
   blocker: '',
+  asks: [],
   ...more,
 });
 
@@ -72,6 +75,19 @@ export const task = (more: Partial<TaskView> = {}): TaskView => ({
   hasLog: false,
   spend: null,
   seeding: [],
+  ...more,
+});
+
+export const ask = (more: Partial<AskView> = {}): AskView => ({
+  key: '0123456789abcdef',
+  task: 'fix',
+  tool: 'Bash',
+  action: 'execute',
+  text: 'Bash: git push',
+  detail: 'git push',
+  paths: [],
+  choices: [],
+  until: '2026-01-01T00:05:00Z',
   ...more,
 });
 
@@ -140,6 +156,7 @@ export const goal = (more: Partial<GoalView> = {}): GoalView =>
     },
     proof: { digest: 'e'.repeat(64), tree: 'c'.repeat(40), path: '/proof' },
     questions: [],
+    asks: [],
     blocker: '',
     reasons: [],
     next: [],

@@ -77,3 +77,12 @@ test('a goal whose task waits for a person does not spin', () => {
   const commands = findMenu('ready', [handed]).map((item) => item.command);
   assert.deepEqual(commands.slice(0, 2), ['openTaskFolder', 'submit']);
 });
+
+test('an agent that asks is answered from the menu', () => {
+  const asking = entry({
+    line: line({ blocker: 'an agent asks you: Bash: git push', possible: ['answer'] }),
+  });
+  assert.equal(text(asking), '$(question) Goalproof: an agent asks you');
+  const commands = findMenu('ready', [asking]).map((item) => item.command);
+  assert.deepEqual(commands.slice(0, 2), ['answer', 'tell']);
+});

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { makeChildren, makeGoalNode } from '../../src/treeModel';
-import { ROOT, criterion, gate, goal, line, progress, task } from './builders';
+import { GOAL, ROOT, ask, criterion, gate, goal, line, progress, task } from './builders';
 
 const words = (context: string) => context.split(' ');
 
@@ -94,6 +94,24 @@ test('a task of a person waits in its folder and can be handed in', () => {
   const node = makeChildren(ROOT, view)[0]?.children?.[0];
   assert.equal(node?.description, 'waits for you');
   assert.deepEqual(words(node?.context ?? ''), ['task', 'running', 'taskFolder', 'taskSubmit']);
+});
+
+test('what an agent asks stands first and is answered by its key', () => {
+  const view = goal({ status: 'running', asks: [ask({ text: 'Bash: git \u202e push $(flame)' })] });
+  const [first] = makeChildren(ROOT, view);
+  assert.equal(first!.context, 'question answer');
+  assert.deepEqual(first!.target, { root: ROOT, goal: GOAL, question: ask().key });
+  assert.ok(!first!.label.includes('\u202e') && !first!.label.includes('$(flame)'));
+});
+
+test('an agent that works and can hear is told something, and no other', () => {
+  const context = (worker: string, status: string) => {
+    const [tasks] = makeChildren(ROOT, goal({ tasks: [task({ worker, status })] }));
+    return tasks!.children![0]!.context;
+  };
+  assert.match(context('acp', 'running'), /\btaskTell\b/);
+  assert.doesNotMatch(context('cli', 'running'), /taskTell/);
+  assert.doesNotMatch(context('acp', 'done'), /taskTell/);
 });
 
 test('what an agent wrote is one plain line', () => {
