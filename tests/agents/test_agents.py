@@ -23,26 +23,20 @@ from goal_engine.types import Decision, GoalStatus, TaskStatus
 from goal_engine.verifier.bundle import read_bundle
 from goal_engine.workers.agents import read_agents
 from goal_engine.workers.installed import find_installed
-from tests.agents.conftest import SetStage, Stage, find_agents
+from tests.agents.conftest import SetStage
 from tests.agents.endpoint import Asked, Reply, Run, Script, Write, in_turn
 from tests.agents.isolated import ALONE
 from tests.agents.known import ALL, ONE_EACH, Known
+from tests.agents.scripts import FIXES, RIGHT, SLEEPS, WAITS, WRONG
+from tests.agents.stage import Stage, find_agents, find_running
 from tests.agents.tools import Programs
 from tests.integration.agents import wait_until
-from tests.integration.projects import CALC, fingerprint
+from tests.integration.projects import fingerprint
 
 S = GoalStatus
 ME = Decision(actor="me", reason="I looked at it")
-RIGHT, WRONG = CALC.replace("a - b", "a + b"), CALC.replace("a - b", "a * b")
 AGAIN = "What was seen of it"
 """What the prompt of a repair says, and no other."""
-FOREVER = "python3 -c 'import time; time.sleep(86399)'"
-FIXES = in_turn(
-    Reply("I write the file.", (Write("calc.py", RIGHT),)),
-    Reply("I run the tests.", (Run("python3 run_tests.py"),)),
-    Reply("Sums are right."),
-)
-
 HERE = (
     ("kimi-code", "kimi", ("acp", "cli")),
     ("kimi-cli", "kimi", ("wire", "cli")),
@@ -77,14 +71,14 @@ def test_there_is_no_network() -> None:
 @pytest.mark.parametrize(("installed", "agent", "ways"), HERE, ids=[row[0] for row in HERE])
 def test_what_is_installed_is_known_without_being_started(
     programs: Programs,
-    home: Path,
+    tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     installed: str,
     agent: str,
     ways: tuple[str, ...],
 ) -> None:
     monkeypatch.setenv("PATH", str(programs.agents[installed]))
-    assert find_installed(read_agents(), home) == {agent: ways}
+    assert find_installed(read_agents(), tmp_path) == {agent: ways}
 
 
 @every
@@ -102,13 +96,13 @@ async def test_an_agent_that_fixes_it_is_ready(stage: SetStage, known: Known) ->
 
 @every
 async def test_cancelling_ends_the_agent_and_what_it_runs(stage: SetStage, known: Known) -> None:
-    there = stage(known, in_turn(Reply("", (Run(FOREVER),))))
+    there = stage(known, WAITS)
     state = await there.create()
     job = asyncio.ensure_future(execute_goal(there.engine.ports, state.goal_id))
-    await asyncio.to_thread(wait_until, lambda: find_sleepers(there.around))
+    await asyncio.to_thread(wait_until, lambda: find_running(there.around, SLEEPS))
     state = await cancel_goal(there.engine.ports, state.goal_id, ME)
     assert state.status is S.CANCELLED and not find_agents(there.around)
-    assert not find_sleepers(there.around)
+    assert not find_running(there.around, SLEEPS)
     await job
 
 
@@ -218,8 +212,3 @@ def hangs_first(script: Script) -> Script:
         return Reply("I think", hangs=True) if asked.number == 0 else script(asked)
 
     return say
-
-
-def find_sleepers(folder: Path) -> list[str]:
-    """Return what an agent runs that never ends by itself, whoever its parent is."""
-    return [found for found in find_agents(folder) if "time.sleep(86399)" in found]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import traceback
 
+from tests.bench.agents import measure_agents
 from tests.bench.detection import measure_detection
 from tests.bench.engine import measure_engine
 from tests.bench.following import measure_following
@@ -52,6 +53,7 @@ MEASURES = {
     "coalescing": measure_coalescing,
     "shutdown": measure_shutdown,
     "memory": measure_memory,
+    "agents": measure_agents,
 }
 
 

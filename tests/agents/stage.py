@@ -1,0 +1,112 @@
+"""A project, an agent who is at home on this machine, and the model it talks to."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psutil
+
+from goal_engine.budget import GoalBudget
+from goal_engine.document import parse_plan
+from goal_engine.engine import Engine
+from goal_engine.planner import CreateGoalOptions, create_goal
+from goal_engine.state import events as e
+from goal_engine.state.model import GoalState
+from tests.agents.endpoint import Endpoint, Script, serve
+from tests.agents.known import Known
+from tests.agents.tools import Programs
+from tests.conftest import GIT_CONFIG
+from tests.integration.projects import CRITERIA, a_project
+from tests.personal import set_sandbox
+
+GOAL = "Make sums right in calc.py"
+
+
+@dataclass
+class Stage:
+    """What a scenario plays on."""
+
+    known: Known
+    model: Endpoint
+    engine: Engine
+    facts: list[e.GoalEvent] = field(default_factory=list)
+
+    @property
+    def project(self) -> Path:
+        return self.engine.checkout
+
+    @property
+    def around(self) -> Path:
+        """The folder of all that tests of this process make: workspaces are in it, wherever."""
+        return self.project.parent.parent
+
+    def plan(self, writes: str = '"**"') -> str:
+        return (
+            f'goal = "{GOAL}"\nkind = "fix"\n{CRITERIA}\n[[task]]\nid = "fix"\ntitle = "Fix the sum"\n'
+            f'worker = "{self.known.worker}"\nagent = "{self.known.agent}"\nwrites = [{writes}]\n'
+        )
+
+    async def create(self, writes: str = '"**"', **limits: object) -> GoalState:
+        """Create the goal with the project's gates; `limits` are of its budget."""
+        choice = await self.engine.choose_gates()
+        plan, budget = parse_plan(self.plan(writes), "plan.toml"), GoalBudget(**limits)
+        options = CreateGoalOptions(gates=choice.specs, plan=plan, budget=budget)
+        return await create_goal(self.engine.ports, GOAL, options)
+
+    async def read_log(self, state: GoalState) -> str:
+        """Return what the agent printed in its last turn."""
+        log = state.tasks["fix"].log
+        return (await self.engine.ports.store.read_object(log)).decode() if log else ""
+
+
+def set_home(folder: Path, programs: Programs, known: Known) -> Mapping[str, str]:
+    """Return the variables of a person in `folder` who has one agent, and nothing set but a sandbox."""
+    home, config = folder / "home", folder / "config"
+    home.mkdir(parents=True)
+    (home / ".gitconfig").write_text(GIT_CONFIG)
+    set_sandbox(config, "required")
+    path = (programs.agents[known.programs], programs.node, os.environ["PATH"])
+    return {
+        "HOME": str(home),
+        "GOALPROOF_CONFIG_DIR": str(config),
+        "PATH": os.pathsep.join(map(str, path)),
+    }
+
+
+@contextmanager
+def set_stage(folder: Path, known: Known, script: Script) -> Iterator[Stage]:
+    """Set a stage for an agent, at home in `folder`, whose model follows a script."""
+    with serve(script, GOAL) as model:
+        known.configure(folder / "home", model.url)
+        engine = Engine.open(a_project(folder / "project"))
+        stage = Stage(known, model, engine)
+        engine.subscribe(lambda _, entry: stage.facts.extend(entry.events))
+        try:
+            yield stage
+        finally:
+            engine.close()
+
+
+def find_agents(folder: Path) -> list[psutil.Process]:
+    """Return what works in a folder, but for us and our own git."""
+    found = []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            ours = process.ppid() == os.getpid()
+            if str(folder) in process.cwd() and not (ours and process.name() == "git"):
+                found.append(process)
+    return found
+
+
+def find_running(folder: Path, words: str) -> list[psutil.Process]:
+    """Return what an agent runs there whose command line has these words, whoever its parent is."""
+    found = []
+    for process in find_agents(folder):
+        with suppress(psutil.Error):
+            if words in " ".join(process.cmdline()):
+                found.append(process)
+    return found
