@@ -37,6 +37,7 @@ def render_snapshot(snapshot: GoalProgressSnapshot) -> dict[str, Any]:
             "usd": None if spend.usd is None else str(spend.usd),
             "source": spend.source,
             "turns": spend.turns,
+            "priced": spend.priced,
         },
         "blocker": plain_line(snapshot.blocker),
         "asks": list(snapshot.asks),

@@ -29,6 +29,7 @@ from goal_engine import (
 from goal_engine.binding import say_adoption
 from goal_engine.budget import GoalBudget
 from goal_engine.delivery import local
+from goal_engine.doctor import Check, Place, examine
 from goal_engine.document import GoalPlan, parse_plan
 from goal_engine.engine import Engine
 from goal_engine.errors import (
@@ -691,6 +692,22 @@ def _view_agent(
 
 def _say_package(package: Package | None) -> str:
     return f"{package.name} {package.version}" if package else ""
+
+
+async def examine_machine(context: Context, params: p.NoParams) -> r.DoctorView:
+    """Say what goals need on this machine and how it stands; starts no agent and changes nothing."""
+    checks = await asyncio.to_thread(_examine, context.engine)
+    views = tuple(
+        r.CheckView(name=one.name, standing=one.standing.value, said=one.said, next=one.next)
+        for one in checks
+    )
+    return r.DoctorView(checks=views, good=all(view.standing != "bad" for view in views))
+
+
+def _examine(engine: Engine) -> tuple[Check, ...]:
+    is_repository = (engine.checkout / ".git").exists()
+    problem = engine.home.problem if is_repository else ""
+    return examine(Place(engine.checkout, is_repository, problem))
 
 
 async def _create(context: Context, params: p.PlanParams) -> GoalState:

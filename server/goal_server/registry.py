@@ -165,6 +165,8 @@ OPERATIONS: tuple[Operation, ...] = (
          ("trust_gates", "TrustGateParams", "GatesView")),
     _row("agents", "Show the workers there are, and the agents on this machine.", ABOUT, READ,
          ("show_agents", "NoParams", "AgentsView"), anywhere=True),
+    _row("doctor", "Say what goals need on this machine, how it stands, and what to do next.", ABOUT,
+         READ, ("examine_machine", "NoParams", "DoctorView"), anywhere=True),
 )  # fmt: skip
 """Every operation, in the order in which help shows them."""
 

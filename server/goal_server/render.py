@@ -386,6 +386,15 @@ def _agent(agent: r.AgentView) -> tuple[str, ...]:
     return (found, plain_line(agent.name), able, plain_line("; ".join(filter(None, facts))))
 
 
+def _doctor(view: r.DoctorView) -> Iterator[str]:
+    colours = {"good": "green", "note": "yellow", "bad": "red"}
+    for check in view.checks:
+        standing = click.style(check.standing, fg=colours[check.standing])
+        yield f"{standing}  {plain_line(check.name)}"
+        yield from _wrap(check.said, "    ")
+        yield from (_wrap(f"→ {check.next}", "    ") if check.next else ())
+
+
 def _proof(view: r.ProofView) -> Iterator[str]:
     yield f"{render_word(view.status)}  {view.goal}"
     yield f"digest  {view.proof.digest}"
@@ -538,6 +547,7 @@ RENDERERS: dict[type[r.View], Callable[[Any], Iterator[str]]] = {
     r.AdoptedView: _adopted,
     r.GcView: _gc,
     r.AgentsView: _agents,
+    r.DoctorView: _doctor,
     r.ProofView: _proof,
     r.HunksView: _hunks,
     r.SpendingView: _spending,

@@ -805,6 +805,25 @@ class AgentsView(View):
     note: str
 
 
+class CheckView(View):
+    """What one check of this machine found."""
+
+    name: str
+    standing: Literal["good", "note", "bad"]
+    """`bad`: no goal can be worked on before it is put right."""
+    said: str
+    next: str = ""
+    """What to do; empty where nothing has to be done."""
+
+
+class DoctorView(View):
+    """What goals need on this machine, and how it stands."""
+
+    good: bool
+    """Whether goals can be worked on."""
+    checks: tuple[CheckView, ...]
+
+
 class SupersededProof(View):
     """A proof that the goal had before."""
 

@@ -82,7 +82,7 @@ def test_every_result_has_a_text() -> None:
         r.DifferenceView,
     }
     rendered_elsewhere = {
-        *(r.ChangeView, r.WorkerView, r.AgentView, r.WayView, r.DemoView),
+        *(r.ChangeView, r.WorkerView, r.AgentView, r.WayView, r.CheckView, r.DemoView),
         *(r.PageView, r.ExplanationView, r.SeenView),  # pages of an editor
     }
     assert set(RENDERERS) == results - parts - rendered_elsewhere

@@ -24,7 +24,7 @@ EACH = pytest.mark.parametrize("operation", OPERATIONS, ids=lambda row: row.name
 def test_every_verb_of_the_first_slice_is_there() -> None:
     verbs = [row.name for row in OPERATIONS] + [row.name for row in CLI_COMMANDS]
     assert " ".join(sorted(verbs)) == (
-        "accept adopt agents answer apply archive budget cancel deliver demo diagnose diff execute gates gc hunks list log lsp open pause plan"
+        "accept adopt agents answer apply archive budget cancel deliver demo diagnose diff doctor execute gates gc hunks list log lsp open pause plan"
         " proof rebase reject replay resume review revise run show submit tell trust-gate unarchive verify verify-proof"
     )
 

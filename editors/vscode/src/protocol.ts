@@ -52,6 +52,7 @@ export const COMMANDS = {
   gates: "goal.gates",
   trustGate: "goal.trustGate",
   agents: "goal.agents",
+  doctor: "goal.doctor",
 } as const;
 export type ServerCommand = (typeof COMMANDS)[keyof typeof COMMANDS];
 
@@ -1013,6 +1014,20 @@ export interface AgentsView {
   readonly note: string;
 }
 
+/** What one check of this machine found. */
+export interface CheckView {
+  readonly name: string;
+  readonly standing: "good" | "note" | "bad";
+  readonly said: string;
+  readonly next: string;
+}
+
+/** What goals need on this machine, and how it stands. */
+export interface DoctorView {
+  readonly good: boolean;
+  readonly checks: readonly CheckView[];
+}
+
 /** What `goal/progress` tells of a goal.  A lower `rev` is older. */
 export interface GoalProgress {
   readonly goalId: string;
@@ -1208,4 +1223,6 @@ export interface Operations {
   readonly "goal.trustGate": { readonly params: TrustGateParams & Rooted; readonly result: GatesView };
   /** Show the workers there are, and the agents on this machine. */
   readonly "goal.agents": { readonly params: NoParams & Rooted; readonly result: AgentsView };
+  /** Say what goals need on this machine, how it stands, and what to do next. */
+  readonly "goal.doctor": { readonly params: NoParams & Rooted; readonly result: DoctorView };
 }

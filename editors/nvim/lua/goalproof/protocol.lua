@@ -758,6 +758,18 @@
 ---@field agents goalproof.AgentView[]
 ---@field note string
 
+--- What one check of this machine found.
+---@class goalproof.CheckView
+---@field name string
+---@field standing 'good'|'note'|'bad'
+---@field said string
+---@field next string
+
+--- What goals need on this machine, and how it stands.
+---@class goalproof.DoctorView
+---@field good boolean
+---@field checks goalproof.CheckView[]
+
 --- What `goal/progress` tells of a goal.  A lower `rev` is older.
 ---@class goalproof.GoalProgress
 ---@field goalId string
@@ -896,6 +908,7 @@ M.commands = {
   gates = 'goal.gates',
   trustGate = 'goal.trustGate',
   agents = 'goal.agents',
+  doctor = 'goal.doctor',
 }
 
 --- What holds when nothing is set; `vim.NIL` is sent as null.
