@@ -46,7 +46,6 @@ from goal_engine.workers.peer import METHOD_NOT_FOUND, Peer, RemoteError
 from goal_engine.workers.presets import Speaks
 from goal_engine.workers.shapes import as_mapping
 from goal_engine.workers.talking import Conversation, run_talk
-from goal_engine.workers.telling import GO_ON, render_turn
 from goal_engine.workers.told import Ending, Over
 
 LATE = 0.25
@@ -132,13 +131,7 @@ class _Talk:
         said = await conversation.start(self._set_mode(opened, mode)) if mode else ""
         conversation.add_note(f"{greeting.name or 'the agent'} {greeting.release}{said}")
         self._session.live = True
-        over = await self._prompt(render_turn(turn), greeting)
-        if over.ending is Ending.LIMIT:
-            conversation.add_note(
-                f"stopped at a limit of its own ({over.detail}), and is told to go on"
-            )
-            over = await self._prompt(GO_ON, greeting)
-        return over
+        return await conversation.work(lambda text: self._prompt(text, greeting))
 
     async def _open(self, greeting: Greeting) -> Any:
         """Open the session: the turn's earlier one, where the agent still has it, or a new one."""

@@ -41,6 +41,8 @@ from goal_engine.workers.peer import (
     RemoteError,
     refuse_excess,
 )
+from goal_engine.workers.prompt import render_words
+from goal_engine.workers.telling import GO_ON, render_turn
 from goal_engine.workers.told import Called, Ending, Noted, Over, Spoken, Told
 from goal_engine.workers.transcript import Transcript, make_plain
 from goal_engine.workers.troubles import find_trouble
@@ -217,6 +219,40 @@ class Conversation:
 
     async def _ask(self, ask: Ask) -> Answer:
         return await self.turn.ask(ask)
+
+    # What it is told
+
+    async def work(
+        self,
+        prompt: Callable[[str], Awaitable[Over]],
+        find_words: Callable[[], list[str]] | None = None,
+    ) -> Over:
+        """Give the turn's prompt, and afterwards what the person said that the agent has not heard.
+
+        `find_words` are those words, if not all are.  An agent that stops at a limit of its own goes on
+        once.
+        """
+        find_words = find_words or self.take_words
+        words, text = find_words(), render_turn(self.turn)
+        over = await prompt(f"{text}\n{render_words(words)}" if words else text)
+        if over.ending is Ending.LIMIT:
+            self.add_note(f"stopped at a limit of its own ({over.detail}), and is told to go on")
+            over = await prompt(GO_ON)
+        while over.ending is Ending.END_TURN and (words := find_words()):
+            over = await prompt(render_words(words))
+        return over
+
+    def take_words(self) -> list[str]:
+        """Return what the person said since this was asked last."""
+        words = []
+        while not self.turn.words.empty():
+            words.append(self.turn.words.get_nowait())
+            self.note_word(words[-1])
+        return words
+
+    def note_word(self, word: str) -> None:
+        """Say in the log what the person says."""
+        self.add_note(f"the person says: {word}")
 
     # How long it takes
 

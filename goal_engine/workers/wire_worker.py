@@ -32,7 +32,6 @@ from goal_engine.workers.installed import find_way
 from goal_engine.workers.peer import METHOD_NOT_FOUND, Peer, RemoteError
 from goal_engine.workers.prompt import render_words
 from goal_engine.workers.talking import Conversation, run_talk
-from goal_engine.workers.telling import GO_ON, render_turn
 from goal_engine.workers.told import Ending, Over
 from goal_engine.workers.wire import (
     Request,
@@ -155,7 +154,9 @@ class WireWorkerAdapter:
             if unfit:
                 return Over(Ending.REFUSED, unfit)
             conversation.session = self._session
-            over = await self._work(peer, conversation.turn)
+            over = await conversation.work(
+                lambda text: self._prompt(peer, text), self._take_unheard
+            )
             conversation.spend(tokens=self._told.usage.whole)
             return over
 
@@ -167,20 +168,6 @@ class WireWorkerAdapter:
         if not unfit:
             await peer.request("set_plan_mode", {"enabled": reads_only})
         return unfit
-
-    async def _work(self, peer: Peer, turn: WorkerTurn) -> Over:
-        """Give the task, and afterwards the words that came too late for the agent to take them in."""
-        words = self._take_unheard()
-        text = render_turn(turn)
-        over = await self._prompt(peer, f"{text}\n{render_words(words)}" if words else text)
-        if over.ending is Ending.LIMIT:
-            self._conversation.add_note(
-                f"stopped at a limit of its own ({over.detail}), and is told to go on"
-            )
-            over = await self._prompt(peer, GO_ON)
-        while over.ending is Ending.END_TURN and (words := self._take_unheard()):
-            over = await self._prompt(peer, render_words(words))
-        return over
 
     async def _prompt(self, peer: Peer, text: str) -> Over:
         self._begun.clear()
@@ -200,21 +187,16 @@ class WireWorkerAdapter:
         """Hand on what the person says while the agent works."""
         await self._begun.wait()
         while True:
-            self._hold(await self._conversation.turn.words.get())
+            word = await self._conversation.turn.words.get()
+            self._words.append(word)
+            self._conversation.note_word(word)
             with suppress(RemoteError):  # the turn is over: it is told afterwards
-                await peer.request("steer", {"user_input": render_words(self._words[-1:])})
-
-    def _hold(self, word: str) -> None:
-        self._words.append(word)
-        self._conversation.add_note(f"the person says: {word}")
+                await peer.request("steer", {"user_input": render_words([word])})
 
     def _take_unheard(self) -> list[str]:
         """Return the words that the agent did not take in; what it was told and did not, it forgets."""
-        queue = self._conversation.turn.words
-        while not queue.empty():
-            self._hold(queue.get_nowait())
-        words, self._words = self._words[self._told.heard :], []
-        self._told.heard = 0
+        words = [*self._words[self._told.heard :], *self._conversation.take_words()]
+        self._words, self._told.heard = [], 0
         return words
 
     def _hear(self, method: str, params: Any) -> None:

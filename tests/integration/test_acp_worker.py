@@ -96,9 +96,12 @@ def worker_of(*argv, preset=None, **more):
     return AcpWorker(lambda: {agent.name: agent}, Path("/nowhere"))
 
 
-async def run(tmp_path, script, *, session="", ask=allow, mode="", reads_only=False, **more):
+async def run(
+    tmp_path, script, *, session="", ask=allow, mode="", reads_only=False, words=None, **more
+):
     turn = a_turn(tmp_path, ask=ask, session=session, reads_only=reads_only)
-    turn = replace(turn, task=GoalTask(id="fix", title="Fix", worker="acp", agent="mine"))
+    task = GoalTask(id="fix", title="Fix", worker="acp", agent="mine")
+    turn = replace(turn, task=task, words=words or turn.words)
     worker = worker_of("-c", SPEAKS + script, mode=mode, sessions=True, **more)
     async with asyncio.timeout(PATIENCE):
         result = await worker.run(turn)
@@ -448,3 +451,36 @@ def test_what_it_reports_is_its_agents():
 
     assert find("qwen").tokens is Reporting.LIVE and find("opencode").usd is Reporting.LIVE
     assert find("nobody") == SAYS_NOTHING
+
+
+async def test_what_the_person_says_is_part_of_the_prompt_or_the_next_one(tmp_path):
+    words = asyncio.Queue()
+    words.put_nowait("mind the tests")
+
+    async def ask(_):
+        words.put_nowait("/yolo")
+        return Answer(allowed=True)
+
+    result, log = await run(
+        tmp_path,
+        """
+greet()
+say(id=told("session/new")["id"], result={"sessionId": "s"})
+prompts = [told("session/prompt")]
+ask(toolCallId="c", title="Run", kind="execute", rawInput={"command": "ls"})
+words("the first")
+end(prompts[0]["id"])
+prompts.append(told("session/prompt"))
+words(json.dumps([one["params"]["prompt"][0]["text"] for one in prompts]))
+end(prompts[1]["id"])
+told()
+""",
+        ask=ask,
+        words=words,
+    )
+    assert result.ended, result.reason
+    first, again = json.loads(result.said)
+    assert "mind the tests" in first and "/yolo" not in first
+    assert "/yolo" in again and again.startswith("## ")  # no command of the agent's
+    assert result.spent.turns == 2
+    assert "the person says: mind the tests" in log
