@@ -131,6 +131,7 @@ def make_command(operation: Operation) -> click.Command:
         params = parse_params(operation, values)
         from goal_server.session import perform
 
+        _collect_again()
         ctx.exit(perform(ctx.ensure_object(Settings), operation, params))
 
     made = [make_parameter(name, field) for name, field in fields.items() if is_typed(field)]
@@ -221,7 +222,6 @@ def _say_invalid(error: ValidationError, model: Any) -> str:
 
 def _lsp_command() -> click.Command:
     def serve(stdio: bool) -> int:
-        gc.disable()  # importing is a tenth faster so; `serve` lets it run again
         code: int = load("goal_server.lsp:main")()
         return code
 
@@ -233,7 +233,9 @@ def _lsp_command() -> click.Command:
 def _demo_command() -> click.Command:
     @click.pass_context
     def demo(ctx: click.Context, keep: bool) -> None:
-        ctx.exit(load("goal_server.demo.command:run_demo")(ctx.ensure_object(Settings), keep))
+        run_demo = load("goal_server.demo.command:run_demo")
+        _collect_again()
+        ctx.exit(run_demo(ctx.ensure_object(Settings), keep))
 
     row = next(row for row in CLI_COMMANDS if row.name == "demo")
     keep = click.Option(["--keep"], is_flag=True, help="Leave the folder, to look around in it.")
@@ -246,7 +248,17 @@ BUILT: dict[str, Callable[[], click.Command]] = {"lsp": _lsp_command, "demo": _d
 def main(argv: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and exit; a refusal is one paragraph on stderr, never a traceback."""
     args = list(sys.argv[1:] if argv is None else argv)
-    sys.exit(run(args))
+    gc.disable()  # importing is a tenth faster so; what works for long lets it run again
+    code = run(args)
+    gc.freeze()  # all goes with the process: looking through it first takes a third of a second
+    sys.exit(code)
+
+
+def _collect_again() -> None:
+    """What is imported stays, and is looked through no more."""
+    if not gc.isenabled():
+        gc.freeze()
+        gc.enable()
 
 
 def run(args: list[str]) -> int:
