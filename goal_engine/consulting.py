@@ -30,7 +30,7 @@ from goal_engine.state.decide import find_unmetered_limits
 from goal_engine.state.model import GoalState
 from goal_engine.task_graph.graph import GoalTask
 from goal_engine.types import WorkerName
-from goal_engine.worktree import Workbench
+from goal_engine.worktree import Workbench, name_consultation
 
 T = TypeVar("T")
 READS = "this turn only reads: nothing is changed or run"
@@ -111,7 +111,7 @@ async def _ask(
     meter: Meter,
 ) -> Consulted[T]:
     since = meter.spent.wall_ms
-    log = bench.log_path(name_log(wanted.about))
+    log = bench.log_path(name_consultation(wanted.about))
     answer: Consulted[T] = Consulted(None, problems=("it was stopped",))
     spent: Spend | None = None
     report: str | None = None
@@ -154,7 +154,7 @@ async def _take_turn(
     meter: Meter,
 ) -> tuple[TurnResult, str]:
     """Return how the turn ended, and what it changed, empty for nothing."""
-    name = name_log(wanted.about)
+    name = name_consultation(wanted.about)
     async with bench.door.step(), bench.workspace(name, wanted.commit) as workspace:
         environment = await bench.environment(workspace, wanted.commit)
         turn = WorkerTurn(
@@ -200,11 +200,6 @@ def _weigh(wanted: Consultation[T], result: TurnResult, changed: str) -> Consult
         return Consulted(wanted.read(result.said), result.said, ended=True)
     except NotTaken as error:
         return Consulted(None, result.said, error.problems, ended=True)
-
-
-def name_log(about: str) -> str:
-    """Return what its workspace and log are called, as no task can be."""
-    return f"{about}.agent"
 
 
 def find_share(state: GoalState, spent: Spend) -> TaskBudget:

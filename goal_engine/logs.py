@@ -15,7 +15,7 @@ from goal_engine.state.model import GateRun, GoalState
 from goal_engine.takeover import workspaces_folder
 from goal_engine.types import GoalStatus, TaskStatus
 from goal_engine.verifier.run import name_run
-from goal_engine.worktree import log_file
+from goal_engine.worktree import log_file, name_consultation
 
 LIMIT = 64 * 1024
 """Bytes of a log in one answer."""
@@ -84,9 +84,14 @@ def decode_part(data: bytes, *, final: bool) -> tuple[str, int]:
 def find_log(state: GoalState, folder: Path, task: str | None, gate: str | None) -> LogPlace:
     """Return the log that is meant; looks for files in `folder`.  Raises `GoalNotFound`."""
     if task is not None:
-        return _find_of_task(state, folder, task)
+        asked = None if task in state.tasks else _find_of_consultation(state, folder, task)
+        return asked or _find_of_task(state, folder, task)
     if gate is not None:
         return _find_of_gate(state, folder, gate)
+    if state.consulting is not None:
+        asked = _find_of_consultation(state, folder, state.consulting.about)
+        if asked is not None:
+            return asked
     running = [name for name, at in state.tasks.items() if _is_running(state, at.status)]
     if running:
         return _find_of_task(state, folder, running[0])
@@ -111,6 +116,14 @@ def _find_of_task(state: GoalState, folder: Path, task: str) -> LogPlace:
     if not at.attempts:
         raise GoalNotFound(f"Task {task} of {state.goal_id} has no log yet: it has not run.")
     return LogPlace(task, task=task, sha256=at.log)
+
+
+def _find_of_consultation(state: GoalState, folder: Path, about: str) -> LogPlace | None:
+    """The log of whoever is, or was, asked for a plan or a review: called so where no task is."""
+    now, last = state.consulting, state.consulted.get(about)
+    if now is not None and now.about == about and state.status is GoalStatus.RUNNING:
+        return LogPlace(about, task=about, path=log_file(folder, name_consultation(about)))
+    return LogPlace(about, task=about, sha256=last.log) if last is not None and last.log else None
 
 
 def _find_of_gate(state: GoalState, folder: Path, gate: str) -> LogPlace:
@@ -160,6 +173,9 @@ def _find_last(state: GoalState) -> LogPlace:
         return LogPlace(tried[-1], task=tried[-1], sha256=state.tasks[tried[-1]].log)
     if runs:
         return _place_of(runs[-1])
+    planned = state.consulted.get("plan")
+    if planned is not None and planned.log is not None:
+        return LogPlace("plan", task="plan", sha256=planned.log)
     raise GoalNotFound(f"{state.goal_id} has no log yet: nothing of it has run.")
 
 

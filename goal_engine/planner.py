@@ -36,6 +36,7 @@ from goal_engine.proof.flakes import is_quarantined
 from goal_engine.proof.gate import GateSpec, name_setup
 from goal_engine.proof.review import ReviewPolicy
 from goal_engine.runtime.large_files import describe_absent
+from goal_engine.runtime.personal import read_personal_settings
 from goal_engine.runtime.repository import CheckoutStatus, EvidenceRepository, read_checkout
 from goal_engine.runtime.submodules import Submodules, describe_missing
 from goal_engine.runtime.threads import in_thread
@@ -45,6 +46,7 @@ from goal_engine.state.model import GoalState
 from goal_engine.task_graph.graph import FixStep, GoalTask, GoalTaskGraph
 from goal_engine.types import (
     AGENT_WORKERS,
+    AgentWorker,
     GoalDeliveryPolicy,
     GoalId,
     GoalKind,
@@ -286,6 +288,33 @@ def choose_agent(options: CreateGoalOptions, text: str, hands: Hands) -> CreateG
         "`--worker manual`, which is you, is somebody else."
     )
     return replace(options, worker=worker, agent=chosen, notices=(*options.notices, notice))
+
+
+async def choose_planner(
+    ports: Ports, worker: WorkerName | None, agent: str
+) -> tuple[AgentWorker, str]:
+    """Return the worker and the agent that are to make a plan: the goal's own, or who usually works here.
+
+    Raises `BadInput` where that is nobody in particular, and `ToolMissing` for one that is not here.
+    """
+    hands = await in_thread(read_hands, ports.checkout, ports.workers)
+    name = agent or hands.find_default()[0]
+    if not name:
+        raise BadInput(
+            f"Say which agent is to make the plan (`--agent NAME`); there are {', '.join(hands.agents)}."
+            f"{_say_installed(tuple(hands.installed))}"
+        )
+    able = [one for one in AGENT_WORKERS if one == worker]
+    chosen = able[0] if able and agent else find_worker(name, hands.installed)
+    task = GoalTask(id="plan", title="A plan", worker=chosen, agent=name)
+    await in_thread(check_agents, GoalTaskGraph(tasks=(task,)), hands, ports.checkout)
+    return chosen, name
+
+
+def is_planned_by_agent(state: GoalState) -> bool:
+    """Whether the person's settings want an agent to make the plan that this new goal has.  Blocking."""
+    words = state.planner == "scaffold" and state.created.worker in AGENT_WORKERS
+    return words and read_personal_settings().planner == "agent"
 
 
 def check_agents(graph: GoalTaskGraph, hands: Hands, checkout: Path) -> None:

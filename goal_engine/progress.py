@@ -88,8 +88,13 @@ def _find_running(state: GoalState) -> list[str]:
     """A line for each gate that runs; a goal without a runner has none, whatever was begun."""
     if state.status is not GoalStatus.RUNNING:
         return []
+    mark = MARKS[TaskStatus.RUNNING]
     named = (name.split(" ", 1) for name in state.gates_running)
-    return [f"{MARKS[TaskStatus.RUNNING]} gate {gate} ({stage})" for stage, gate in named]
+    lines = [f"{mark} gate {gate} ({stage})" for stage, gate in named]
+    if state.consulting is not None:
+        who = state.consulting.agent or state.consulting.worker
+        lines.append(f"{mark} {who} is asked for a {state.consulting.about}")
+    return lines
 
 
 def _say(task: TaskState) -> str:

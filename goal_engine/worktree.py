@@ -641,6 +641,11 @@ def log_file(folder: Path, name: str) -> Path:
     return folder / f"{name}.log"
 
 
+def name_consultation(about: str) -> str:
+    """Return what the workspace and the log of an agent are called that is asked for something."""
+    return f"{about}.agent"  # no task's id has a dot
+
+
 def choose_folder(state: GoalState, find_state_dir: Callable[[], Path], task: str | None) -> Path:
     """Return the person's folder of a task; `None` is the only one that has one.
 

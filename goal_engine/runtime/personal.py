@@ -42,6 +42,8 @@ class PersonalSettings(Frozen):
     """Paths that they may write to beside their workspaces: a build tool's cache, say."""
     agent: Annotated[str, StringConstraints(pattern=AGENT)] = ""
     """Who does the goals that name nobody, by the name that `goalproof agents` shows."""
+    planner: Literal["scaffold", "agent"] = "scaffold"
+    """Who makes the plan of a goal that an agent does, where none is given."""
     protocol: Literal["", "acp", "wire", "cli"] = ""
     """The worker by which agents are started, where an agent has it; else the best that it has."""
     variables: list[Annotated[str, AfterValidator(_check_variable)]] = []
@@ -88,7 +90,7 @@ def read_personal_settings() -> PersonalSettings:
     raise BadConfiguration(
         f'{path} cannot be used: {said}. It may say `sandbox = "auto"` (or "required", "off") and '
         '`sandbox_shows = ["~/.aws"]` and `sandbox_writes = ["~/.gradle"]`, and '
-        '`variables = ["DATABASE_URL"]`, none of git\'s own, and `agent = "codex"` and '
+        '`variables = ["DATABASE_URL"]`, none of git\'s own, and `agent = "codex"`, `planner = "agent"` and '
         '`protocol = "acp"` (or "wire", "cli"), and `permissions = "workspace"` (or "deny", "ask", "all") '
         'with `permissions_allow = ["git push*"]`, `permissions_deny` and `permissions_timeout = 300`; '
         "correct it, or move it "

@@ -35,6 +35,10 @@ def _planned(state: GoalState, event: e.GoalPlanned) -> str:
     return f"planned: {tasks} task{'s' * (tasks != 1)}, {criteria} criteri{'on' if criteria == 1 else 'a'} ({event.planner})"
 
 
+def _planning_ended(state: GoalState, event: e.PlanningEnded) -> str:
+    return _planned(state, event.plan) if event.plan else f"planned as before: {event.reason}"
+
+
 def _gate(state: GoalState, event: e.GateFinished) -> str:
     result = event.result
     seconds = result.duration_ms / 1000
@@ -124,6 +128,13 @@ def _extended(state: GoalState, event: e.BudgetExtended) -> str:
 FACTS: Mapping[type, Say] = {
     e.GoalCreated: _created,
     e.GoalPlanned: _planned,
+    e.PlanningEnded: _planning_ended,
+    e.ConsultationStarted: lambda _, event: (
+        f"{event.agent or event.worker} is asked for a {event.about} ({event.attempt})"
+    ),
+    e.ConsultationFinished: lambda _, event: (
+        f"no {event.about} was taken: {'; '.join(event.problems)}" if event.problems else ""
+    ),
     e.QuestionsAsked: lambda _, event: "asked: " + "; ".join(q.text for q in event.questions),
     e.QuestionAnswered: lambda _, event: f"answered: {event.answer.question}",
     e.RepositoryMoved: lambda _, event: f"your repository moved: {say_changes(event.changes)}",

@@ -104,7 +104,8 @@ class GoalServer(LanguageServer):
         given = take_document(self.workspace, operation.name, given)
         given = await self.configuration.fill(operation, given, place)
         run = partial(self._find_desk().run, operation, given, place)
-        asked = not operation.executes_if or given.get(operation.executes_if)
+        named = filter(None, (operation.executes_if, operation.long_if))
+        asked = all(given.get(name) for name in named)
         if operation.cancellable and not operation.progress and asked:
             return await guarded(self.runs.run(operation.title, run))
         return await guarded(run())

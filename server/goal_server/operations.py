@@ -72,6 +72,7 @@ NOT_MADE_HERE = (
     "its journal came from elsewhere, so nothing that it says was seen by this machine, `ready` "
     "included; `run` what it asks for as a goal of your own"
 )
+TWO_PLANS = "A plan is given, so no agent is asked for one: leave out one of the two."
 FOLLOWING = 0.2
 """Seconds between two looks at a log that is followed."""
 
@@ -206,6 +207,10 @@ async def execute_goal(context: Context, params: p.ExecuteParams) -> r.GoalView:
 async def revise_goal(context: Context, params: p.ReviseParams) -> r.GoalView:
     """Give a goal another plan: the one that is named, or its own file as the person left it."""
     state = await _find(context, params.goal)
+    if params.planner is not None:
+        if params.plan is not None or params.plan_text is not None:
+            raise BadInput(TWO_PLANS)
+        return _view(context, await _plan_by_agent(context, state, params))
     if params.plan is None and params.plan_text is None:
         own = plan_file.plan_path(context.engine.checkout, state.goal_id)
         if not own.exists():
@@ -217,6 +222,20 @@ async def revise_goal(context: Context, params: p.ReviseParams) -> r.GoalView:
     plan = await _read_plan(context, params, state.created.worker, state.created.agent)
     assert plan is not None
     return _view(context, await _revise(context, state, plan))
+
+
+async def _plan_by_agent(
+    context: Context, state: GoalState, params: p.PlanParams | p.ReviseParams
+) -> GoalState:
+    """Let an agent make the plan; it runs nothing of the workspace, and set-up commands may."""
+    await _check_gates(context, find_runnable(state))
+    ports, created = context.engine.ports, state.created
+    agent = params.agent or created.agent
+    own = created.worker if agent == created.agent else None
+    worker, name = await planner.choose_planner(ports, own, agent)
+    planned = await lifecycle.plan_by_agent(ports, state.goal_id, worker, name, by=context.actor)
+    await asyncio.to_thread(plan_file.refresh_plan, context.engine.checkout, state, planned)
+    return planned
 
 
 async def _revise(context: Context, state: GoalState, plan: GoalPlan) -> GoalState:
@@ -715,6 +734,10 @@ async def _create(context: Context, params: p.PlanParams) -> GoalState:
     text = params.text.strip() or (plan.goal if plan else "")
     if not text:
         raise BadGoal('Say what is to be true afterwards: goalproof run "Make the linter pass".')
+    if params.planner == "agent":
+        if plan is not None and plan.tasks:
+            raise BadInput(TWO_PLANS)
+        await planner.choose_planner(context.engine.ports, params.worker, params.agent or "")
     choice = await context.engine.choose_gates()
     await _check_gates(context, (*name_setup(choice.setup), *choice.specs))
     limits = params.model_dump(
@@ -739,7 +762,17 @@ async def _create(context: Context, params: p.PlanParams) -> GoalState:
         sequential=params.sequential,
     )
     create = planner.create_goal if isinstance(params, p.RunParams) else planner.plan_goal
-    return await create(context.engine.ports, text, options)
+    state = await create(context.engine.ports, text, options)
+    if params.planner == "agent" and state.status is not GoalStatus.PLANNED:
+        again = f"goalproof revise {state.goal_id} --planner agent"
+        context.say(f"no agent is asked for a plan yet; `{again}` does it once it is planned")
+        return state
+    wanted = params.planner == "agent" or (
+        params.planner is None
+        and state.status is GoalStatus.PLANNED
+        and await asyncio.to_thread(planner.is_planned_by_agent, state)
+    )
+    return await _plan_by_agent(context, state, params) if wanted else state
 
 
 async def _read_plan(

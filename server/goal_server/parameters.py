@@ -167,6 +167,11 @@ class PlanParams(Limits):
         default=None,
         description=f"What sort of goal it is, over what its words say: {', '.join(GoalKind)}.",
     )
+    planner: Literal["scaffold", "agent"] | None = Field(
+        default=None,
+        description="Who makes the plan where none is given: agent, who reads the repository and changes"
+        " nothing, or scaffold, without any model (usual).",
+    )
 
 
 class RunParams(PlanParams):
@@ -196,6 +201,12 @@ class ReviseParams(GoalParams):
         default=None, cli="path",
     )  # fmt: skip
     plan_text: str | None = _plan_text()
+    planner: Literal["agent"] | None = Field(
+        default=None, description="Let an agent make the plan, in the place of a file."
+    )
+    agent: AgentName | None = Field(
+        default=None, description="Which agent makes the plan; the goal's own if left out."
+    )
 
 
 class OpenParams(Params):

@@ -45,6 +45,8 @@ class Operation:
     """Whether the CLI's exit code tells the goal's status, instead of that the request was done."""
     executes_if: str = ""
     """The parameter that asks for the execute effect; without it the operation only reads."""
+    long_if: str = ""
+    """The parameter without which it is over at once, so that nobody needs to cancel it."""
     anywhere: bool = False
     """Whether it needs no repository, as long as it executes nothing."""
 
@@ -96,12 +98,13 @@ _LONG = {"cancellable": True, "progress": True, "exits_by_status": True}
 OPERATIONS: tuple[Operation, ...] = (
     _row("run", "Plan a goal, work on it and judge the result.", WORK, EXECUTE,
          ("run_goal", "RunParams", "GoalView"), **_LONG),
-    _row("plan", "Plan a goal and start nothing.", WORK, EXECUTE,
-         ("plan_goal", "PlanParams", "GoalView"), exits_by_status=True),
+    _row("plan", "Plan a goal and start nothing; with --planner agent, an agent that only reads.", WORK,
+         EXECUTE, ("plan_goal", "PlanParams", "GoalView"), exits_by_status=True, cancellable=True,
+         long_if="planner"),
     _row("execute", "Work on a planned goal, or again on one that was judged.", WORK, EXECUTE,
          ("execute_goal", "ExecuteParams", "GoalView"), **_LONG),
-    _row("revise", "Give a goal another plan while nothing of its plan was done.", WORK, WRITE,
-         ("revise_goal", "ReviseParams", "GoalView")),
+    _row("revise", "Give a goal another plan while nothing of its plan was done.", WORK, EXECUTE,
+         ("revise_goal", "ReviseParams", "GoalView"), cancellable=True, executes_if="planner"),
     _row("pause", "Stop a running goal; it can go on later.", WORK, WRITE,
          ("pause_goal", "PauseParams", "GoalView")),
     _row("resume", "Let a waiting goal go on, with other limits if given.", WORK, EXECUTE,

@@ -961,6 +961,11 @@ def render_goal(
                 * state.archived
             ),
             *state.created.notices,
+            *(
+                (f"planned without the agent that was asked: {state.unplanned}",)
+                if state.unplanned
+                else ()
+            ),
             *_render_kept(state),
             *_render_delivered(state),
             *filter(

@@ -59,7 +59,7 @@ def perform(settings: Settings, operation: Operation, params: Params) -> int:
     try:
         if "write" in operation.effects and engine.place_warning:
             click.echo(f"goalproof: {plain_line(engine.place_warning)}", err=True)
-        quiet = settings.json or not (operation.progress or operation.cancellable)
+        quiet = settings.json or not is_long(operation, params)
         trusted = settle_trust(engine, settings, operation, params)
         with open_reporter(quiet=quiet) as reporter:
             result = run_interruptible(
@@ -74,6 +74,12 @@ def perform(settings: Settings, operation: Operation, params: Params) -> int:
         engine.close()
     print_result(settings, result)
     return find_code(operation, result)
+
+
+def is_long(operation: Operation, params: Params) -> bool:
+    """Whether there is something to watch."""
+    named = operation.long_if or (operation.executes_if if not operation.anywhere else "")
+    return operation.progress or (operation.cancellable and bool(getattr(params, named, True)))
 
 
 def find_place(settings: Settings, params: Params) -> Path:
@@ -171,7 +177,8 @@ def run_interruptible(work: Coroutine[Any, Any, T], watched: Watched) -> T:
 
 def settle_trust(engine: Engine, settings: Settings, operation: Operation, params: Params) -> bool:
     """Whether code of this workspace may run: by `--trust`, by an earlier answer, or by asking."""
-    if not needs_trust(operation, params) or settings.trust or operation.executes_if:
+    typed = operation.executes_if == "run"
+    if not needs_trust(operation, params) or settings.trust or typed:
         return True  # `--run` is typed by the person, who is shown what it will run
     if engine.trust.is_workspace_trusted():
         return True

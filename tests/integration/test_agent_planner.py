@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +14,17 @@ import pytest
 from goal_engine.budget import GoalBudget
 from goal_engine.control import cancel_goal, pause_goal
 from goal_engine.engine import Engine
-from goal_engine.errors import NotPossibleNow
+from goal_engine.errors import BadInput, NotPossibleNow, NotTrusted
 from goal_engine.lifecycle import execute_goal, plan_by_agent, resume_goal
 from goal_engine.planner import CreateGoalOptions, create_goal
 from goal_engine.state.model import GoalState
 from goal_engine.types import Decision, GoalStatus
+from goal_server import operations as o
+from goal_server import parameters as p
+from goal_server.operations import Context
+from goal_server.registry import find_operation
 from tests.integration.agents import FIXES, HANGS, configure, wait_until
-from tests.integration.projects import a_project, fingerprint
+from tests.integration.projects import FIX, a_project, fingerprint, plan_text
 from tests.personal import set_sandbox
 
 pytestmark = pytest.mark.one_python
@@ -29,6 +34,7 @@ ME = Decision(actor="me", reason="I looked at it")
 GOAL = "Make sums right in calc.py"
 TASK = {"id": "sums", "title": "Repair add()", "writes": ["calc.py", "tests/**"]}
 CRITERION = {"id": "all-green", "text": "All tests pass", "evidence": "flips", "gate": "tests"}
+A_PLAN = plan_text(FIX)
 PLAN = {"tasks": [TASK], "criteria": [CRITERION]}
 
 
@@ -182,3 +188,67 @@ async def test_a_goal_that_was_worked_on_is_not_planned_again(engine: Engine, co
     state = await execute_goal(engine.ports, (await create(engine)).goal_id)
     with pytest.raises(NotPossibleNow, match="`revise` is not possible now"):
         await plan_by_agent(engine.ports, state.goal_id, "cli", "mine")
+
+
+@pytest.fixture
+def context(engine: Engine) -> Context:
+    return Context(engine, lambda _: None, trusted=True, actor="me", approve=lambda _: True)
+
+
+async def test_the_words_of_a_plan_ask_an_agent_and_show_what_it_said(
+    context: Context, config: Path
+) -> None:
+    program = an_agent(config, PLAN, "no", "no")
+    shown = await o.plan_goal(context, p.PlanParams(text=GOAL, agent="mine", planner="agent"))
+    assert [task.id for task in shown.tasks] == ["sums"] and shown.status == S.PLANNED
+    said = await o.show_log(context, p.LogParams(goal=shown.id))
+    assert (said.name, said.live) == ("plan", False) and '"sums"' in said.text
+    told = await o.replay_goal(context, p.ReplayParams(goal=shown.id))
+    sentences = [moment.text for moment in told.moments]
+    assert (
+        "mine gave a plan" in sentences
+        and "it got a plan: 1 task, 3 criteria, an agent's" in sentences
+    )
+    again = await o.revise_goal(context, p.ReviseParams(goal=shown.id, planner="agent"))
+    assert [task.id for task in again.tasks] == ["sums"] and len(asked(program)) == 3
+    assert any("planned without the agent that was asked: no plan" in n for n in again.notices)
+
+
+async def test_settings_may_want_agents_plans_of_what_agents_do(
+    context: Context, config: Path
+) -> None:
+    program = an_agent(config, PLAN)
+    with (config / "settings.toml").open("a") as file:
+        file.write('planner = "agent"\n')
+    by_hand = await o.plan_goal(context, p.PlanParams(text=GOAL, worker="manual"))
+    without = await o.plan_goal(context, p.PlanParams(text=GOAL, agent="mine", planner="scaffold"))
+    assert not Path(f"{program}.asked").exists()
+    assert [task.id for view in (by_hand, without) for task in view.tasks] == ["work", "work"]
+    shown = await o.plan_goal(context, p.PlanParams(text=GOAL, agent="mine"))
+    assert [task.id for task in shown.tasks] == ["sums"]
+
+
+async def test_what_cannot_be_asked_of_an_agent_that_plans(context: Context, config: Path) -> None:
+    an_agent(config, PLAN)
+    with pytest.raises(BadInput, match="leave out one of the two"):
+        await o.plan_goal(context, p.PlanParams(plan_text=A_PLAN, planner="agent", agent="mine"))
+    with pytest.raises(BadInput, match="There is no agent 'other'"):
+        await o.plan_goal(context, p.PlanParams(text=GOAL, planner="agent", agent="other"))
+    assert await context.engine.ports.store.names() == []
+    goal = (await o.plan_goal(context, p.PlanParams(text=GOAL, agent="mine"))).id
+    with pytest.raises(BadInput, match="leave out one of the two"):
+        await o.revise_goal(context, p.ReviseParams(goal=goal, plan="x.toml", planner="agent"))
+
+
+async def test_no_agent_is_asked_where_the_workspace_is_not_trusted(
+    context: Context, config: Path
+) -> None:
+    program = an_agent(config, PLAN)
+    goal = (await o.plan_goal(context, p.PlanParams(text=GOAL, agent="mine"))).id
+    revise = find_operation("revise")
+    assert revise is not None
+    untrusted = replace(context, trusted=False)
+    with pytest.raises(NotTrusted):
+        await o.dispatch(untrusted, revise, p.ReviseParams(goal=goal, planner="agent"))
+    await o.dispatch(untrusted, revise, p.ReviseParams(goal=goal, plan_text=A_PLAN))
+    assert not Path(f"{program}.asked").exists()

@@ -217,6 +217,7 @@ def install(monkeypatch: pytest.MonkeyPatch, engine: FakeEngine) -> FakeEngine:
         "planner": {
             "create_goal": engine.create_goal,
             "plan_goal": engine.create_goal,
+            "is_planned_by_agent": lambda _: False,
             "CreateGoalOptions": lambda **values: SimpleNamespace(**values),
         },
         "lifecycle": {

@@ -55,7 +55,7 @@ def test_what_starts_processes_of_the_workspace_says_so(operation: Operation) ->
         "trust-gate",
         "verify",
     }
-    starts |= {"verify-proof", "hunks", "rebase"}
+    starts |= {"verify-proof", "hunks", "rebase", "revise"}
     assert bool(NEEDS_TRUST.intersection(operation.effects)) == (operation.name in starts)
 
 

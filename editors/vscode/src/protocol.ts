@@ -88,6 +88,8 @@ export interface RunParams {
   readonly agent?: string | null;
   /** What sort of goal it is, over what its words say: feature, fix, refactor, migration, performance, security, docs, test, chore, mixed. */
   readonly kind?: "feature" | "fix" | "refactor" | "migration" | "performance" | "security" | "docs" | "test" | "chore" | "mixed" | null;
+  /** Who makes the plan where none is given: agent, who reads the repository and changes nothing, or scaffold, without any model (usual). */
+  readonly planner?: "scaffold" | "agent" | null;
 }
 
 /** How large the change is. */
@@ -376,6 +378,8 @@ export interface PlanParams {
   readonly agent?: string | null;
   /** What sort of goal it is, over what its words say: feature, fix, refactor, migration, performance, security, docs, test, chore, mixed. */
   readonly kind?: "feature" | "fix" | "refactor" | "migration" | "performance" | "security" | "docs" | "test" | "chore" | "mixed" | null;
+  /** Who makes the plan where none is given: agent, who reads the repository and changes nothing, or scaffold, without any model (usual). */
+  readonly planner?: "scaffold" | "agent" | null;
 }
 
 /** A goal to work on. */
@@ -396,6 +400,10 @@ export interface ReviseParams {
   readonly plan?: string | null;
   /** The text of the plan, in the place of what is in the file. */
   readonly planText?: string | null;
+  /** Let an agent make the plan, in the place of a file. */
+  readonly planner?: "agent" | null;
+  /** Which agent makes the plan; the goal's own if left out. */
+  readonly agent?: string | null;
 }
 
 /** A goal to stop for a while. */
@@ -1155,7 +1163,7 @@ export interface Rooted {
 export interface Operations {
   /** Plan a goal, work on it and judge the result. */
   readonly "goal.run": { readonly params: RunParams & Rooted; readonly result: GoalView };
-  /** Plan a goal and start nothing. */
+  /** Plan a goal and start nothing; with --planner agent, an agent that only reads. */
   readonly "goal.plan": { readonly params: PlanParams & Rooted; readonly result: GoalView };
   /** Work on a planned goal, or again on one that was judged. */
   readonly "goal.execute": { readonly params: ExecuteParams & Rooted; readonly result: GoalView };

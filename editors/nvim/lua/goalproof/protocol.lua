@@ -18,6 +18,7 @@
 ---@field worker? 'recipe'|'acp'|'wire'|'cli'|'manual'|nil Who does it: recipe (steps of a plan, fixes of gates), acp, wire or cli (an agent, by that protocol or headless), manual (you). With a plan, for its tasks that name nobody.
 ---@field agent? string|nil Which agent, as `goalproof agents` shows them, by the best worker that it has.
 ---@field kind? 'feature'|'fix'|'refactor'|'migration'|'performance'|'security'|'docs'|'test'|'chore'|'mixed'|nil What sort of goal it is, over what its words say: feature, fix, refactor, migration, performance, security, docs, test, chore, mixed.
+---@field planner? 'scaffold'|'agent'|nil Who makes the plan where none is given: agent, who reads the repository and changes nothing, or scaffold, without any model (usual).
 
 --- How large the change is.
 ---@class goalproof.ChangeView
@@ -269,6 +270,7 @@
 ---@field worker? 'recipe'|'acp'|'wire'|'cli'|'manual'|nil Who does it: recipe (steps of a plan, fixes of gates), acp, wire or cli (an agent, by that protocol or headless), manual (you). With a plan, for its tasks that name nobody.
 ---@field agent? string|nil Which agent, as `goalproof agents` shows them, by the best worker that it has.
 ---@field kind? 'feature'|'fix'|'refactor'|'migration'|'performance'|'security'|'docs'|'test'|'chore'|'mixed'|nil What sort of goal it is, over what its words say: feature, fix, refactor, migration, performance, security, docs, test, chore, mixed.
+---@field planner? 'scaffold'|'agent'|nil Who makes the plan where none is given: agent, who reads the repository and changes nothing, or scaffold, without any model (usual).
 
 --- A goal to work on.
 ---@class goalproof.ExecuteParams
@@ -281,6 +283,8 @@
 ---@field goal string The goal's id, the beginning of one, or `latest`.
 ---@field plan? string|nil The plan to take (TOML file); the one that `open GOAL plan` wrote if left out.
 ---@field planText? string|nil The text of the plan, in the place of what is in the file.
+---@field planner? 'agent'|nil Let an agent make the plan, in the place of a file.
+---@field agent? string|nil Which agent makes the plan; the goal's own if left out.
 
 --- A goal to stop for a while.
 ---@class goalproof.PauseParams
