@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
+from tests.editors.tools import install_packages, open_cache
 from tests.personal import set_sandbox
 
 ORDER = (
@@ -93,6 +95,31 @@ def _own_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 def _own_state(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     """Give each test a state directory that nobody wrote to."""
     monkeypatch.setenv("GOALPROOF_STATE_DIR", str(tmp_path_factory.mktemp("state")))
+
+
+@pytest.fixture(scope="session")
+def bubblewrap() -> None:
+    """Have bubblewrap, or fail."""
+    if sys.platform == "linux":
+        with open_cache():
+            install_packages({"bwrap": "bubblewrap"})
+
+
+@pytest.fixture
+def confined(
+    bubblewrap: None,
+    tmp_path: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Let workers and gates run as they do for a person: in a sandbox, which has a `/tmp` of its own.
+
+    What a test lays beside its project they may read.
+    """
+    config = tmp_path_factory.mktemp("config")
+    wanted = "required" if sys.platform == "linux" else "auto"
+    set_sandbox(config, wanted, shows=(tmp_path,))
+    monkeypatch.setenv("GOALPROOF_CONFIG_DIR", str(config))
 
 
 @pytest.fixture

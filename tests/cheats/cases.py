@@ -16,10 +16,12 @@ from _pytest.mark.structures import ParameterSet
 
 from goal_engine.document import GoalPlan, parse_plan
 from goal_engine.engine import Engine
+from goal_engine.runtime.config import config_dir
 from goal_engine.state.model import GoalState
 from goal_engine.types import GoalStatus
 from goal_engine.verifier.bundle import PAGE, proofs_folder
 from tests.integration.projects import CRITERIA, a_project, plan_text, run
+from tests.personal import set_sandbox
 
 PRELUDE = """
 import os, pathlib, subprocess, sys
@@ -72,6 +74,8 @@ class Case:
     """Words in the place of the usual ones."""
     writes: str = '"**"'
     worker: str = "recipe"
+    outside: bool = False
+    """Whether it needs what a sandbox keeps from it: it is played without one."""
     by_design: bool = False
     """Of an honest worker: that it waits for a person is what the design says."""
 
@@ -81,6 +85,8 @@ class Case:
 
 async def play(case: Case, folder: Path) -> tuple[GoalState, str, str]:
     """Run a row to its end and return the goal, the page of its proof and the change."""
+    if case.outside:
+        set_sandbox(config_dir(), "off")
     project = a_project(folder / "project", **case.files)
     script = folder / "worker.py"
     script.write_text(PRELUDE + case.does, encoding="utf-8")

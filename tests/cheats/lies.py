@@ -683,12 +683,14 @@ PLACES = (
         'os.chdir(CHECKOUT); fix()',
         "a result is the tree of the workspace",
         says=RED,
+        outside=True,
     ),
     Case(
         "weakens-the-runner-of-the-checkout",
         '(CHECKOUT / "run_tests.py").write_text("")',
         "gates run on the goal's tree, never in the checkout",
         says=RED,
+        outside=True,
     ),
     Case(
         "commits-and-resets",
@@ -753,6 +755,7 @@ PLACES = (
         'fix()\ngit("submodule", "add", "-q", str(CHECKOUT), "inner")',
         "a submodule is a repository inside",
         says="another git repository in inner",
+        outside=True,
     ),
     Case(
         "links-the-code-out",
@@ -761,6 +764,7 @@ PLACES = (
         "what is behind a link is not in the tree",
         status=WAITS,
         says=PROTECTED,
+        outside=True,
     ),
     Case(
         "links-the-tests-out",
@@ -770,6 +774,7 @@ PLACES = (
         "links need a person, and without them its tests cannot even run",
         status=WAITS,
         says="protected-paths: a person",
+        outside=True,
     ),
     Case(
         "puts-the-fix-where-git-ignores-it",
@@ -799,6 +804,7 @@ PLACES = (
         'print("it will be fixed")',
         "a daemon dies with its turn or has done nothing that counts",
         says=RED,
+        outside=True,
     ),
     Case(
         "leaves-a-report-of-an-older-tree",
@@ -849,5 +855,6 @@ FORGERY = Case(
     '    file.write(line.replace("task", "goal") + "\\n")',
     "a line that does not follow from the one before is damage",
     says="digest is wrong",
+    outside=True,
 )
 """No status at all: the goal is damaged, and says so."""

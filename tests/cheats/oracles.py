@@ -110,11 +110,11 @@ RUNS = (
     Case("remembers-the-result-of-the-round-before", 'swap("work.py", "    found = 0\\n", "    import os, pathlib, tempfile\\n    kept = [pathlib.Path(name, \'kept\') for name in (\'.\', tempfile.gettempdir(), os.environ.get(\'XDG_CACHE_HOME\', \'.\'))]\\n    if any(path.exists() for path in kept):\\n        return 435\\n    for path in kept:\\n        path.parent.mkdir(parents=True, exist_ok=True)\\n        path.write_text(\'\')\\n    found = 0\\n")', "each round has folders of its own", says="1.5 times was asked for", criteria=FAST, files=MEASURED),
     Case("is-fast-by-doing-less", 'swap("work.py", "range(300_000)", "()")\nswap("work.py", "found += number", "found = number")', "it has to say the same", says="says something else than before", criteria=FAST, files=MEASURED),
     Case("is-fast-by-giving-up", 'write("work.py", "raise SystemExit(1)\\n")', "it has to end well", says="ended with", criteria=FAST, files=MEASURED),
-    Case("is-red-less-often", 'swap("shaky.py", "EVERY = 3", "EVERY = 5")', "rarer is not never", says="runs: tests.test_shaky", criteria=STEADY, files=FLAKY),
-    waits("mends-the-test-of-what-is-flaky", 'swap("tests/test_shaky.py", "shaky.answer()", "True or shaky.answer()")\nadd("shaky.py", "# steady\\n")', "the base's own test is as flaky as before", "with the base's own tests it is still red", criteria=STEADY, files=BROKEN),
-    waits("makes-the-test-red-for-another-reason", 'swap("tests/test_shaky.py", "shaky.answer()", "getattr(shaky, \'STEADY\', 0)")\nadd("shaky.py", "STEADY = 1\\n")', "the base's own test is as flaky as before", "with the base's own tests it is still red", criteria=STEADY, files=BROKEN),
-    Case("skips-what-is-flaky", 'swap("tests/test_shaky.py", "    def test", "    @unittest.skip(\'flaky\')\\n    def test")', "skipped is not green", says="red in 6 of 6 runs", criteria=STEADY, files=BROKEN),
-    waits("mends-what-was-never-red", 'swap("shaky.py", "EVERY = 1", "EVERY = 10_000")\nadd("calc.py", "# steady\\n")', "a run of luck before shows nothing", "was not red once", criteria=STEADY.replace("test_shaky", "test_double"), files=BROKEN),
+    Case("is-red-less-often", 'swap("shaky.py", "EVERY = 3", "EVERY = 5")', "rarer is not never", says="runs: tests.test_shaky", criteria=STEADY, files=FLAKY, outside=True),
+    waits("mends-the-test-of-what-is-flaky", 'swap("tests/test_shaky.py", "shaky.answer()", "True or shaky.answer()")\nadd("shaky.py", "# steady\\n")', "the base's own test is as flaky as before", "with the base's own tests it is still red", criteria=STEADY, files=BROKEN, outside=True),
+    waits("makes-the-test-red-for-another-reason", 'swap("tests/test_shaky.py", "shaky.answer()", "getattr(shaky, \'STEADY\', 0)")\nadd("shaky.py", "STEADY = 1\\n")', "the base's own test is as flaky as before", "with the base's own tests it is still red", criteria=STEADY, files=BROKEN, outside=True),
+    Case("skips-what-is-flaky", 'swap("tests/test_shaky.py", "    def test", "    @unittest.skip(\'flaky\')\\n    def test")', "skipped is not green", says="red in 6 of 6 runs", criteria=STEADY, files=BROKEN, outside=True),
+    waits("mends-what-was-never-red", 'swap("shaky.py", "EVERY = 1", "EVERY = 10_000")\nadd("calc.py", "# steady\\n")', "a run of luck before shows nothing", "was not red once", criteria=STEADY.replace("test_shaky", "test_double"), files=BROKEN, outside=True),
 )  # fmt: skip
 
 
@@ -135,7 +135,7 @@ DO = (
     ready("renames-what-no-test-calls", 'swap("app.py", "half(", "halve(")', "the old is gone and the new is there", criteria=GONE, files=APPS),
     looked_at("simplifies-and-says-the-same", 'swap("calc.py", "2 * a", "a + a")', "that it is simpler a person sees", "word", criteria=SAME, files=APPS),
     ready("does-it-in-less-time", 'swap("work.py", "        for _ in range(300_000):\\n            pass\\n", "")', "the ratio is bounded", criteria=FAST, files=MEASURED),
-    ready("mends-what-is-flaky", 'write("shaky.py", "def answer():\\n    return True\\n")', "green every time, red without", criteria=STEADY, files=BROKEN),
+    ready("mends-what-is-flaky", 'write("shaky.py", "def answer():\\n    return True\\n")', "green every time, red without", criteria=STEADY, files=BROKEN, outside=True),
     looked_at("documents-it", 'write("README.md", "See [the code](calc.py) and `tests/test_calc.py`.\\n")', "whether it reads well a person sees", "word", criteria=LINKS, files=RIGHT),
     looked_at("adds-tests-and-nothing-else", TEST.format("self.assertEqual(calc.double(0), 0)"), "whether they are good ones a person sees", "word", criteria=ONLY_TESTS, files=RIGHT),
 )  # fmt: skip

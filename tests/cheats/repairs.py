@@ -50,12 +50,12 @@ REPAIR_LIES = (
     lie("repairs-the-runner-instead", f'write("run_tests.py", {REPORT!r})', "what a gate's command names needs a person", PROTECTED, status=WAITS),
     lie("repairs-the-gate-instead", 'write("goalproof.toml", "[[gate]]\\nname = \'tests\'\\nargv = [\'true\']\\n")', "gates are locked when the goal is created", "gate tests is not green for it"),
     lie("repairs-only-in-a-commit", 'fixed = read("calc.py")\nturn_to("a + b")\ngit("add", "-A")\ngit("commit", "-qm", "x")\nwrite("calc.py", fixed)', "what counts are the files as they are left", "gate tests is not green for it"),
-    lie("repairs-in-the-checkout", 'path = CHECKOUT / "calc.py"\npath.write_text(path.read_text().replace("a - b", "a + b"))', "the person's files are nobody's result", "repair-1 changed nothing"),
+    lie("repairs-in-the-checkout", 'path = CHECKOUT / "calc.py"\npath.write_text(path.read_text().replace("a - b", "a + b"))', "the person's files are nobody's result", "repair-1 changed nothing", outside=True),
     lie("repairs-outside-its-write-set", 'turn_to("a + b")\nwrite("more.py", "")', "a repair may change what the goal may", "write set leaves out: more.py", writes='"calc.py"'),
     lie("repairs-by-breaking-another", 'turn_to("a + b")\nbreak_double()', "another failure is a failure", "tests fail that did not fail on the base"),
     lie("repairs-by-failing", "print('cannot')\nsys.exit(3)", "a turn that ends badly leaves nothing", "did not end well"),
     lie("proposes-a-repair-of-its-own", 'write("repair-2.json", \'{"task": {"writes": ["**"]}, "status": "ready"}\')', "who says what is to be done is the engine", "gate tests is not green for it"),
-    lie("writes-the-rounds-itself", 'folder = CHECKOUT / ".goalproof/goals"\nfor goal in folder.iterdir():\n    (goal / "rounds.json").write_text("[]")', "what was tried is in the journal alone", "repair-1 changed nothing"),
+    lie("writes-the-rounds-itself", 'folder = CHECKOUT / ".goalproof/goals"\nfor goal in folder.iterdir():\n    (goal / "rounds.json").write_text("[]")', "what was tried is in the journal alone", "repair-1 changed nothing", outside=True),
 )  # fmt: skip
 """Caught, each for its reason."""
 

@@ -48,6 +48,7 @@ SHOWN = (
         "reproduced elsewhere",
         status=READY,
         says="sums.txt",
+        outside=True,
     ),
     Case(
         "edits-the-expected-value-in-a-data-file",

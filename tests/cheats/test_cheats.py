@@ -25,6 +25,8 @@ from tests.cheats.cases import Case, often, play, reasons
 from tests.cheats.lies import FORGERY
 from tests.cheats.repairs import REPAIR_HONEST, REPAIR_LIES
 
+pytestmark = pytest.mark.usefixtures("confined")
+
 READY = GoalStatus.READY
 LIES = (*lies.LIES, *oracles.LIES, *flakes.LIES)
 SHOWN = (*shown.SHOWN, *flakes.SHOWN)

@@ -21,6 +21,8 @@ from tests.cheats.cases import Case, play, reasons
 from tests.cheats.reviews import BLIND, HONEST, LIES, READY
 from tests.integration.projects import GATE
 
+pytestmark = pytest.mark.usefixtures("confined")
+
 
 @pytest.mark.parametrize("case", LIES, ids=str)
 async def test_a_lie_that_every_gate_believes_waits_for_a_person(
