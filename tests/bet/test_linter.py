@@ -14,7 +14,7 @@ import pytest
 from tests.bet.projects import Checkout, Project, install, run
 from tests.integration.projects import fingerprint
 
-pytestmark = [pytest.mark.bet, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.bet, pytest.mark.timeout(180), pytest.mark.usefixtures("confined")]
 
 HUMANIZE = Project(  # its own ruff configuration says `fix = true`: the gate must not repair
     "humanize==4.12.0", ("freezegun", "ruff", "pytest-cov"), "tests", "src/humanize/lists.py", "", "",

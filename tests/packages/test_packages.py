@@ -157,6 +157,7 @@ def test_the_extension_has_compiled_libraries_for_every_python(vsix: Path) -> No
 
 
 @pytest.mark.timeout(300)
+@pytest.mark.usefixtures("confined")
 def test_the_wheel_alone_shows_the_demo(wheel: Path, tmp_path: Path) -> None:
     home = tmp_path / "environment"
     run(sys.executable, "-m", "venv", "--without-pip", home, cwd=tmp_path)
