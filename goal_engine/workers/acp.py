@@ -13,6 +13,7 @@ from decimal import Decimal
 from typing import Any
 
 from goal_engine.permission import Action, Answer, Ask
+from goal_engine.usage import Usage as ModelUsage
 from goal_engine.workers.peer import RemoteError
 from goal_engine.workers.shapes import (
     Payload,
@@ -350,6 +351,7 @@ class Usage:
         self._cost_before: Decimal | None = Decimal(0)
         self._steps: int | None = None
         self._turns: int | None = None
+        self._parts: list[ModelUsage] = []
 
     def forget_cost(self) -> None:
         """The session is an old one: what it cost before is only known once it is told."""
@@ -359,6 +361,12 @@ class Usage:
     def tokens(self) -> int | None:
         """Tokens in all, `None` where nobody said."""
         return self._steps if self._turns is None else self._turns
+
+    @property
+    def parts(self) -> tuple[ModelUsage, ...]:
+        """The same tokens by the models that used them; none where that does not account for all."""
+        whole = sum(part.tokens for part in self._parts)
+        return tuple(self._parts) if whole == self.tokens else ()
 
     def add_step(self, usage: Any) -> None:
         """Take notice of what one call of the model used, as Qwen Code says it."""
@@ -382,11 +390,13 @@ class Usage:
         """Take notice of what the answer to a prompt says."""
         given = as_mapping(result)
         quota = as_mapping(as_mapping(given.get("_meta")).get("quota"))
+        named = tuple(as_mappings(quota.get("model_usage")))
         models = [
             used
-            for model in as_mappings(quota.get("model_usage"))
+            for model in named
             if (used := count_tokens(as_mapping(model.get("token_count")))) is not None
         ]
+        self._parts += filter(None, map(_read_model_usage, named))
         used = sum(models) if models else count_tokens(as_mapping(quota.get("token_count")))
         if used is None and not agent.casefold().startswith(LAST_STEP):
             used = count_tokens(as_mapping(given.get("usage")))
@@ -394,6 +404,25 @@ class Usage:
             self._turns = (self._turns or 0) + used
 
 
+def _read_model_usage(model: Payload) -> ModelUsage | None:
+    """Whether `inputTokens` has what was cached in it is seen by the sum; without one, nothing is known of a cache."""
+    count, name = as_mapping(model.get("token_count")), model.get("model")
+    total, read = count_tokens(count), as_count(count.get("cachedInputTokens")) or 0
+    write = as_count(count.get("cacheWriteInputTokens", count.get("cachedWriteTokens"))) or 0
+    given = as_count(count.get("inputTokens", count.get("input_tokens")))
+    made = as_count(count.get("outputTokens", count.get("output_tokens")))
+    if total is None or given is None or made is None or not isinstance(name, str):
+        return None
+    own = total - made - read - write
+    if own not in (given, given - read - write) or own < 0:
+        return None
+    return ModelUsage(
+        model=name[:MODEL_NAME], input=own, cache_read=read, cache_write=write, output=made
+    )
+
+
+MODEL_NAME = 200
+"""Characters of a model's name that are looked at."""
 LAST_STEP = ("opencode",)
 """Agents whose `usage` is that of the last step alone."""
 

@@ -12,12 +12,13 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from goal_engine.budget import SAYS_NOTHING, Reports
+from goal_engine.budget import SAYS_NOTHING, Reporting, Reports
 from goal_engine.errors import GoalError
 from goal_engine.permission import Action, Answer
 from goal_engine.ports import TurnResult, WorkerTurn
 from goal_engine.runtime.threads import in_thread
 from goal_engine.task_graph.graph import GoalTask
+from goal_engine.usage import FindEstimate, add_up, know_no_price
 from goal_engine.workers.acp import (
     CANCELLED,
     PROTOCOL,
@@ -44,6 +45,7 @@ from goal_engine.workers.commands import AgentCommand
 from goal_engine.workers.installed import find_way
 from goal_engine.workers.peer import METHOD_NOT_FOUND, Peer, RemoteError
 from goal_engine.workers.presets import Speaks
+from goal_engine.workers.prices import has_prices, read_prices
 from goal_engine.workers.shapes import as_mapping
 from goal_engine.workers.talking import Conversation, run_talk
 from goal_engine.workers.told import Ending, Over
@@ -66,15 +68,19 @@ class AcpWorker:
         except GoalError:  # whoever starts it hears of it
             agent = None
         speaks = agent.acp if agent else None
-        return Reports(tokens=speaks.tokens, usd=speaks.usd) if speaks else SAYS_NOTHING
+        if speaks is None:
+            return SAYS_NOTHING
+        estimated = speaks.usd is Reporting.NEVER and speaks.models and has_prices()
+        return Reports(tokens=speaks.tokens, usd=speaks.tokens if estimated else speaks.usd)
 
     async def run(self, turn: WorkerTurn) -> TurnResult:
         """Have the agent work on the turn's prompt until it ends its turn, or its time is up."""
         try:
             speaks, command = await in_thread(self._find, turn.task)
+            prices = await in_thread(read_prices) if speaks.models else know_no_price
         except GoalError as error:
             return TurnResult(ended=False, reason=error.paragraph)
-        return await run_talk(turn, command, partial(_converse, speaks=speaks))
+        return await run_talk(turn, command, partial(_converse, speaks=speaks, prices=prices))
 
     def _find(self, task: GoalTask) -> tuple[Speaks, AgentCommand]:
         agent = find_agent(self._find_agents(), task.agent)
@@ -85,8 +91,8 @@ class AcpWorker:
         return way.speaks, AgentCommand(agent.name, argv, variables, own)
 
 
-async def _converse(conversation: Conversation, speaks: Speaks) -> Over:
-    talk = _Talk(conversation)
+async def _converse(conversation: Conversation, speaks: Speaks, prices: FindEstimate) -> Over:
+    talk = _Talk(conversation, prices)
     async with conversation.connect(talk.answer, talk.hear) as peer:
         talk.peer = peer
         try:
@@ -113,8 +119,9 @@ class _Talk:
 
     peer: Peer
 
-    def __init__(self, conversation: Conversation) -> None:
+    def __init__(self, conversation: Conversation, prices: FindEstimate) -> None:
         self._conversation = conversation
+        self._prices = prices
         self._turn = conversation.turn
         self._session = Session()
         self._unanswered = ""
@@ -189,7 +196,11 @@ class _Talk:
 
     def _spend(self) -> None:
         usage = self._session.usage
-        self._conversation.spend(tokens=usage.tokens, usd=usage.usd)
+        if usage.usd is None and usage.parts:
+            told = add_up(usage.parts, self._prices)
+            self._conversation.spend(tokens=usage.tokens, usd=told.usd, priced=told.priced)
+        else:
+            self._conversation.spend(tokens=usage.tokens, usd=usage.usd)
 
     async def answer(self, method: str, params: Any) -> Any:
         """Answer a request: leave for what a tool is to do, and nothing else."""

@@ -44,6 +44,8 @@ class Speaks:
     tokens: Reporting = Reporting.NEVER
     usd: Reporting = Reporting.NEVER
     """What it says of what it uses, and when."""
+    models: bool = False
+    """Whether it names the models that used the tokens: then dollars can be estimated."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +155,7 @@ PRESETS: tuple[Agent, ...] = (
             sessions=True,
             tokens=Reporting.TURN,
             usd=Reporting.TURN,
+            models=True,
         ),
     ),
     Agent(
@@ -181,6 +184,7 @@ PRESETS: tuple[Agent, ...] = (
             install="npm install -g @agentclientprotocol/codex-acp",
             sessions=True,
             tokens=Reporting.TURN,
+            models=True,
         ),
     ),
     Agent(
@@ -205,7 +209,13 @@ PRESETS: tuple[Agent, ...] = (
         keys=("GEMINI_API_KEY", "GOOGLE_API_KEY", "GOOGLE_APPLICATION_CREDENTIALS"),
         logins=("oauth_creds.json",),
         log_in="start `gemini` and choose how to log in",
-        acp=Speaks(argv=("gemini", "--acp"), mode="default", reading="plan", tokens=Reporting.TURN),
+        acp=Speaks(
+            argv=("gemini", "--acp"),
+            mode="default",
+            reading="plan",
+            tokens=Reporting.TURN,
+            models=True,
+        ),
     ),
     Agent(
         name="opencode",

@@ -40,6 +40,7 @@ def has_prices() -> bool:
 def read_prices() -> FindEstimate:
     """Return what finds the price of tokens.  Raises `BadConfiguration`.  Blocking, the first time for long."""
     own = _read_own()
+    _import_prices()
     return lambda usage: _estimate(usage, own) or _look_up(usage)
 
 

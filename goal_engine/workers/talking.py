@@ -103,6 +103,7 @@ class Conversation:
         self._room = SAID
         self._tokens: int | None = None
         self._usd: Decimal | None = None
+        self._priced = ""
         self._transcript = Transcript(lambda text: dialogue.note(text.encode("utf-8", "replace")))
         self._patience = Patience(self._now(), START, START)
 
@@ -169,8 +170,14 @@ class Conversation:
 
     # What it uses
 
-    def spend(self, *, tokens: int | None = None, usd: Decimal | None = None) -> None:
-        """Take notice of what the agent says that the turn used by now, in all; `None` says nothing."""
+    def spend(
+        self, *, tokens: int | None = None, usd: Decimal | None = None, priced: str = ""
+    ) -> None:
+        """Take notice of what the agent says that the turn used by now, in all; `None` says nothing.
+
+        `priced` says by whose prices the dollars are estimated, where the agent does not tell them.
+        """
+        self._priced = self._priced if usd is None else priced
         self._tokens = self._tokens if tokens is None else tokens
         self._usd = self._usd if usd is None else usd
         if self._tokens is not None or self._usd is not None:
@@ -187,6 +194,7 @@ class Conversation:
             usd=self._usd,
             source=SpendSource.VENDOR_REPORTED if known else SpendSource.UNKNOWN,
             turns=self.prompts,
+            priced=self._priced,
         )
 
     # What it asks

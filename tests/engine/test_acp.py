@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from goal_engine.permission import Action, Answer
+from goal_engine.usage import Usage as ModelUsage
 from goal_engine.workers.acp import (
     CALLS,
     Session,
@@ -165,6 +166,33 @@ def test_what_was_used_is_what_was_said_and_no_more(agent, tokens, usd):
     session, _, _ = read(f"{agent}-edit")
     assert session.usage.tokens == tokens
     assert session.usage.usd == (None if usd is None else Decimal(usd))
+
+
+def test_tokens_are_told_apart_where_all_of_them_are_accounted_for():
+    parts = {name: read(f"{name}-edit")[0].usage.parts for name in ("codex", "gemini", "claude")}
+    assert parts["codex"] == (
+        ModelUsage(model="stub-model", input=1300, cache_read=2000, output=90),
+    )
+    assert parts["gemini"] == (ModelUsage(model="gemini-2.5-pro", input=3300, output=90),)
+    assert parts["claude"] == (
+        ModelUsage(model="claude-opus-5-5", input=4326, cache_read=2000, output=97),
+    )
+    with_cached = {
+        "totalTokens": 110,
+        "inputTokens": 100,
+        "cachedInputTokens": 40,
+        "outputTokens": 10,
+    }
+    for count, told in (
+        (with_cached, (ModelUsage(model="m", input=60, cache_read=40, output=10),)),
+        ({**with_cached, "totalTokens": 111}, ()),
+        ({**with_cached, "outputTokens": 1000}, ()),
+        ({"inputTokens": "many", "outputTokens": 1}, ()),
+    ):
+        usage = Usage()
+        models = [{"model": "m", "token_count": count}, {"model": 7, "token_count": {}}]
+        usage.add_turn({"_meta": {"quota": {"model_usage": models}}}, "any")
+        assert usage.parts == told
 
 
 def test_each_step_of_qwen_is_added():

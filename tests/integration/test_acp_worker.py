@@ -6,6 +6,7 @@ import asyncio
 import json
 import sys
 from dataclasses import replace
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -140,6 +141,7 @@ async def replay(tmp_path, name, turn_ends=None):
         preset=preset,
         mode=preset.acp.mode,
         sessions=preset.acp.sessions,
+        models=preset.acp.models,
     )
     job = asyncio.ensure_future(worker.run(replace(turn, task=task)))
     async with asyncio.timeout(PATIENCE):
@@ -153,22 +155,29 @@ async def replay(tmp_path, name, turn_ends=None):
 
 
 @pytest.mark.parametrize(
-    ("agent", "answers", "tokens", "session"),
+    ("agent", "answers", "tokens", "session", "usd"),
     [
-        ("claude", 2, 6423, True),
-        ("codex", 0, 3390, True),
-        ("gemini", 2, 3390, False),
-        ("kimi", 1, None, True),
-        ("opencode", 3, None, True),
+        ("claude", 2, 6423, True, "told"),
+        ("codex", 0, 3390, True, "estimated"),
+        ("gemini", 2, 3390, False, "estimated"),
+        ("kimi", 1, None, True, "unknown"),
+        ("opencode", 3, None, True, "told"),
     ],
 )
 async def test_a_turn_of_each_agent_goes_as_it_was_captured(
-    tmp_path, agent, answers, tokens, session
+    tmp_path, monkeypatch, agent, answers, tokens, session, usd
 ):
+    monkeypatch.setenv("GOALPROOF_CONFIG_DIR", str(tmp_path))
+    prices = '[model."stub-model"]\ninput = 4\ncache_read = 1\noutput = 20\n'
+    (tmp_path / "prices.toml").write_text(prices)
     result, turn = await replay(tmp_path, f"{agent}-edit")
     assert result.ended, result.reason
     assert result.said.endswith("Done: hello.py written and checked.")
     assert result.spent.tokens == tokens and result.spent.turns == 1
+    priced = {"codex": "prices.toml", "gemini": f"genai-prices {version('genai-prices')}"}
+    assert result.spent.priced == priced.get(agent, "")
+    assert (result.spent.usd is None) == (usd == "unknown")
+    assert agent != "codex" or str(result.spent.usd) == "0.009000"
     assert bool(result.session) is session
     heard = check_heard(turn.workspace / "heard")
     modes = ["session/set_mode"] if agent == "claude" else []
@@ -450,6 +459,8 @@ def test_what_it_reports_is_its_agents():
         return worker.find_reports(GoalTask(id="a", title="A", worker="acp", agent=name))
 
     assert find("qwen").tokens is Reporting.LIVE and find("opencode").usd is Reporting.LIVE
+    assert find("codex").usd is Reporting.TURN, "dollars can be estimated of what it tells"
+    assert find("kimi").usd is Reporting.NEVER
     assert find("nobody") == SAYS_NOTHING
 
 

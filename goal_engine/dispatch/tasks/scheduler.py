@@ -52,6 +52,7 @@ def next_wave(
         later = (state.tasks[task.id].not_before for task in ready)
         return Wave(until=min((at for at in later if at is not None), default=None))
     room, claimed = Room(state.budget, spent), _Claimed()
+    find_reports = _remember(find_reports) if find_reports else None
     chosen: list[GoalTask] = []
     first: tuple[str, ...] = ()
     for task in due:
@@ -68,6 +69,19 @@ def next_wave(
         if room.is_full:
             break
     return Wave(tasks=tuple(chosen)) if chosen else Wave(exceeded=first)
+
+
+def _remember(find_reports: FindReports) -> FindReports:
+    """What is said of an agent is read from files: once is enough for all of its tasks."""
+    known: dict[tuple[str, str], Reports] = {}
+
+    def find(task: GoalTask) -> Reports:
+        who = (task.worker, task.agent)
+        if who not in known:
+            known[who] = find_reports(task)
+        return known[who]
+
+    return find
 
 
 class _Claimed:
