@@ -320,11 +320,12 @@ def read_request(params: Any, tool: Tool) -> Request:
     several = kinds.count("allow_once") > 1 and "allow_always" not in kinds
     about = tool.command or tool.paths
     if tool.questions or several or ("question" in tool.title.lower() and not about):
-        offered = " / ".join(option.name for option in options if option.kind not in REJECTS)
+        offered = tuple(option.name for option in options if option.kind not in REJECTS)
         texts = as_mappings(as_mapping(given.get("toolCall")).get("content"))
         said = [as_text(as_mapping(one.get("content")).get("text")) for one in texts]
-        detail = "\n".join(filter(None, (*said, offered))) or tool.title
-        return Request(Ask(tool=tool.title, action=Action.QUESTION, detail=detail), options)
+        detail = "\n".join(filter(None, said)) or tool.title
+        question = Ask(tool=tool.title, action=Action.QUESTION, detail=detail, choices=offered)
+        return Request(question, options)
     detail = tool.command or tool.about
     if tool.action is Action.EXECUTE or not (detail or tool.paths):
         detail = detail or tool.title

@@ -214,7 +214,12 @@ class _Talk:
         if refused:
             self._conversation.add_note(f"asks to {request.ask.action}, and is refused: {refused}")
             return request.answer(Answer(allowed=False, reason=refused))
-        told = request.answer(await self._conversation.ask(request.ask))
+        answer = await self._conversation.ask(request.ask)
+        told = request.answer(answer)
         if request.ask.action is Action.QUESTION and told == CANCELLED:
-            self._unanswered = request.ask.detail
+            own = answer.reason if answer and answer.allowed else ""
+            if own:  # it has no place for a person's own words: they are told it next
+                self._turn.words.put_nowait(own)
+            else:
+                self._unanswered = request.ask.detail
         return told

@@ -77,6 +77,8 @@ SAYS: dict[Ending, str] = {
     Ending.TIMEOUT: "{name} was stopped",
 }
 """What is said of each end but the good one."""
+AT_REST = (Ending.END_TURN, Ending.CANCELLED)
+"""The ends of its own after which an agent can be told more."""
 TROUBLES = {Ending.RATE_LIMITED: Trouble.RATE_LIMITED}
 """The ends that say nothing of the task, beside those that the system tells of."""
 
@@ -246,7 +248,7 @@ class Conversation:
         if over.ending is Ending.LIMIT:
             self.add_note(f"stopped at a limit of its own ({over.detail}), and is told to go on")
             over = await prompt(GO_ON)
-        while over.ending is Ending.END_TURN and (words := find_words()):
+        while over.ending in AT_REST and (words := find_words()):
             over = await prompt(render_words(words))
         return over
 
@@ -399,13 +401,15 @@ def tidy(ask: Ask, redact: Callable[[str], str]) -> Ask:
         action=ask.action,
         detail=clean(ask.detail, ASKED),
         paths=tuple(clean(path, LONGEST) for path in ask.paths[:PLACES]),
+        choices=tuple(clean(choice, LONGEST) for choice in ask.choices[:PLACES]),
     )
 
 
 def is_too_long(ask: Ask) -> bool:
     """Whether more is asked than anybody would be shown."""
-    names = (ask.tool, *ask.paths)
-    return len(ask.detail) > ASKED or len(ask.paths) > PLACES or max(map(len, names)) > LONGEST
+    names = (ask.tool, *ask.paths, *ask.choices)
+    many = max(len(ask.paths), len(ask.choices)) > PLACES
+    return len(ask.detail) > ASKED or many or max(map(len, names)) > LONGEST
 
 
 async def _drop(*works: asyncio.Future[Any]) -> None:

@@ -349,7 +349,8 @@ QUESTION = {
 def test_a_question_in_the_guise_of_an_ask_has_no_answer_but_its_own(answer, picked):
     request = read_request(QUESTION, Tool())
     assert request.ask.action is Action.QUESTION
-    assert request.ask.detail == "Which DB?\nPostgres / SQLite"
+    assert request.ask.detail == "Which DB?"
+    assert request.ask.choices == ("Postgres", "SQLite")
     assert request.answer(answer)["outcome"].get("optionId") == picked
 
 

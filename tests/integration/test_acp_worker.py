@@ -424,7 +424,28 @@ answer = ask(title="AskUserQuestion", rawInput={"questions": []},
 end(name, answer["result"]["outcome"]["outcome"])
 """
     result, _ = await run(tmp_path, script)
-    assert result.reason == ("mine stopped by itself: nobody answered its question: Which DB? Yes")
+    assert result.reason == "mine stopped by itself: nobody answered its question: Which DB?"
+
+
+async def test_a_question_may_be_answered_in_words_that_it_did_not_offer(tmp_path):
+    script = """
+name = begin()
+ask(title="AskUserQuestion", rawInput={"questions": []},
+    content=[{"type": "content", "content": {"type": "text", "text": "Which DB?"}}])
+end(name, "cancelled")
+again = told("session/prompt")
+words(again["params"]["prompt"][0]["text"])
+end(again["id"])
+"""
+    asked = []
+
+    async def say(ask):
+        asked.append(ask.choices)
+        return Answer(allowed=True, by="person", reason="neither: a file")
+
+    result, _ = await run(tmp_path, script, ask=say)
+    assert result.ended and "neither: a file" in result.said
+    assert asked == [("Yes",)]
 
 
 @pytest.mark.parametrize(("kind", "picked"), [("edit", "n"), ("read", "y")])
