@@ -53,7 +53,7 @@ class Consultation(Generic[T]):
     tree: str
     prompt: str
     read: Callable[[str], T]
-    """Makes something of what was said.  Raises `NotTaken` where it is not that."""
+    """Makes something of what was said.  Raises `NotTaken` where it is not that; blocking."""
     pack: Callable[[T], bytes] | None = None
     """Makes an object of that, for the store."""
 
@@ -135,7 +135,7 @@ async def _ask(
     try:
         result, changed = await _take_turn(ports, bench, state, wanted, task, meter)
         spent = result.spent
-        answer = _weigh(wanted, result, changed)
+        answer = await in_thread(_weigh, wanted, result, changed)
         if answer.taken is not None and wanted.pack is not None:
             report = await ports.store.write_object(wanted.pack(answer.taken))
     except GoalError as error:

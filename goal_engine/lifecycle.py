@@ -27,6 +27,7 @@ from goal_engine.proof.statement import ProofCause
 from goal_engine.proof.verdict import judge
 from goal_engine.rebase import note_news, plan_move
 from goal_engine.repair import repair_merge, repair_result
+from goal_engine.reviewing import ask_reviewer, wants_review
 from goal_engine.runtime.room import Fit
 from goal_engine.runtime.sandbox import REMEDY
 from goal_engine.runtime.threads import in_thread
@@ -485,6 +486,11 @@ async def _judge(
     reaching = await in_thread(find_reaching_change, read, state.evidence, state.gates)
     undone = await in_thread(find_undone_work, bench.repository, state)
     seen = await observe(ports, state, without, original, reaching, undone)
+    if wants_review(state, seen):
+        await vigil.begin(state)
+        state = await ask_reviewer(ports, bench, state, meter)
+        if await vigil.ends_badly(before, "the agent that reviews"):
+            return
     seen = await review_seen(ports, bench.repository, state, seen)
     judgement = await in_thread(judge, state.gates, state.asked, state.acceptances, seen)
     spent = meter.spent.changed(changed_lines=lines - state.spend.changed_lines)

@@ -91,6 +91,9 @@ class CreateGoalOptions:
     python: str | None = None
     copies: tuple[str, ...] = ()
     review: ReviewPolicy = ReviewPolicy()
+    reviewer: str | None = None
+    """The agent that reviews a result which the gates said yes to, empty for none; `None` is whom the
+    person's settings name."""
     setup: tuple[tuple[str, ...], ...] = ()
     """Commands that make each workspace ready, locked and approved like the gates."""
     keeps_setup: bool = True
@@ -118,6 +121,7 @@ async def create_goal(ports: Ports, text: str, options: CreateGoalOptions) -> Go
     await ports.store.check_room()
     hands = await in_thread(read_hands, ports.checkout, ports.workers)
     options = choose_agent(settle_worker(options, hands), text, hands)
+    options = replace(options, reviewer=await in_thread(_choose_reviewer, options, hands))
     repository = await in_thread(ports.open_repository)
     status = await in_thread(read_checkout, ports.checkout)
     goal_id = GoalId.made_of(ports.clock.now(), ports.ids.entropy())
@@ -233,6 +237,7 @@ def _created(
         python=options.python,
         copies=options.copies,
         review=options.review,
+        reviewer=options.reviewer or "",
         setup=options.setup,
         keeps_setup=options.keeps_setup,
         budget=options.budget or (plan.budget if plan else GoalBudget()),
@@ -290,10 +295,10 @@ def choose_agent(options: CreateGoalOptions, text: str, hands: Hands) -> CreateG
     return replace(options, worker=worker, agent=chosen, notices=(*options.notices, notice))
 
 
-async def choose_planner(
+async def choose_consultant(
     ports: Ports, worker: WorkerName | None, agent: str
 ) -> tuple[AgentWorker, str]:
-    """Return the worker and the agent that are to make a plan: the goal's own, or who usually works here.
+    """Return the worker and the agent that are asked for a plan or a review: `agent`, or who usually works here.
 
     Raises `BadInput` where that is nobody in particular, and `ToolMissing` for one that is not here.
     """
@@ -301,7 +306,7 @@ async def choose_planner(
     name = agent or hands.find_default()[0]
     if not name:
         raise BadInput(
-            f"Say which agent is to make the plan (`--agent NAME`); there are {', '.join(hands.agents)}."
+            f"Say which agent is to be asked (`--agent NAME`); there are {', '.join(hands.agents)}."
             f"{_say_installed(tuple(hands.installed))}"
         )
     able = [one for one in AGENT_WORKERS if one == worker]
@@ -309,6 +314,13 @@ async def choose_planner(
     task = GoalTask(id="plan", title="A plan", worker=chosen, agent=name)
     await in_thread(check_agents, GoalTaskGraph(tasks=(task,)), hands, ports.checkout)
     return chosen, name
+
+
+def _choose_reviewer(options: CreateGoalOptions, hands: Hands) -> str:
+    """Return the agent that reviews; one that is named has to be known."""
+    if options.reviewer is not None:
+        return find_agent(hands.agents, options.reviewer).name if options.reviewer else ""
+    return read_personal_settings().reviewer
 
 
 def is_planned_by_agent(state: GoalState) -> bool:

@@ -42,6 +42,8 @@ class PersonalSettings(Frozen):
     """Paths that they may write to beside their workspaces: a build tool's cache, say."""
     agent: Annotated[str, StringConstraints(pattern=AGENT)] = ""
     """Who does the goals that name nobody, by the name that `goalproof agents` shows."""
+    reviewer: Annotated[str, StringConstraints(pattern=AGENT)] = ""
+    """The agent that reviews each result which the gates said yes to, beside the engine's own review."""
     planner: Literal["scaffold", "agent"] = "scaffold"
     """Who makes the plan of a goal that an agent does, where none is given."""
     protocol: Literal["", "acp", "wire", "cli"] = ""
@@ -90,7 +92,7 @@ def read_personal_settings() -> PersonalSettings:
     raise BadConfiguration(
         f'{path} cannot be used: {said}. It may say `sandbox = "auto"` (or "required", "off") and '
         '`sandbox_shows = ["~/.aws"]` and `sandbox_writes = ["~/.gradle"]`, and '
-        '`variables = ["DATABASE_URL"]`, none of git\'s own, and `agent = "codex"`, `planner = "agent"` and '
+        '`variables = ["DATABASE_URL"]`, none of git\'s own, and `agent = "codex"`, `planner = "agent"`, `reviewer = "claude"` and '
         '`protocol = "acp"` (or "wire", "cli"), and `permissions = "workspace"` (or "deny", "ask", "all") '
         'with `permissions_allow = ["git push*"]`, `permissions_deny` and `permissions_timeout = 300`; '
         "correct it, or move it "

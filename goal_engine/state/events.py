@@ -75,6 +75,8 @@ class GoalCreated(Frozen):
     """Globs of untracked files that the gates need in a workspace."""
     review: ReviewPolicy = later(ReviewPolicy())
     """What the person wants of reviews, locked like the gates."""
+    reviewer: AgentName | Literal[""] = later("")
+    """The agent that reviews a result which the gates said yes to."""
     setup: tuple[tuple[str, ...], ...] = later(())
     """Commands that make each workspace ready before anything else runs in it."""
     keeps_setup: bool = later(True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from goal_engine.agent_review import AgentReview, add_opinions, say_missing_review
 from goal_engine.decision import Criterion
 from goal_engine.errors import GoalError, NotPossibleNow
 from goal_engine.evidence import GoalGitEvidence
@@ -42,7 +43,24 @@ async def review_seen(
         writes,
         claims,
     )
-    return seen.changed(reviews=reviews)
+    return seen.changed(reviews=await _add_agents_review(ports, state, reviews))
+
+
+async def _add_agents_review(
+    ports: Ports, state: GoalState, reviews: tuple[ReviewSection, ...]
+) -> tuple[ReviewSection, ...]:
+    """An agent's review counts for the tree that it is of, and lowers nothing."""
+    last = state.consulted.get("review")
+    if last is None or last.tree != state.present_tree:
+        return reviews
+    if last.report is None:
+        return say_missing_review(reviews, last.agent, last.problems)
+    try:
+        data = await ports.store.read_object(last.report)
+        review = AgentReview.model_validate_json(data)
+    except (GoalError, OSError, ValueError) as error:
+        return say_missing_review(reviews, last.agent, (f"what it said is lost: {error}",))
+    return add_opinions(reviews, review, last.agent)
 
 
 def review_tree(

@@ -232,7 +232,7 @@ async def _plan_by_agent(
     ports, created = context.engine.ports, state.created
     agent = params.agent or created.agent
     own = created.worker if agent == created.agent else None
-    worker, name = await planner.choose_planner(ports, own, agent)
+    worker, name = await planner.choose_consultant(ports, own, agent)
     planned = await lifecycle.plan_by_agent(ports, state.goal_id, worker, name, by=context.actor)
     await asyncio.to_thread(plan_file.refresh_plan, context.engine.checkout, state, planned)
     return planned
@@ -737,7 +737,7 @@ async def _create(context: Context, params: p.PlanParams) -> GoalState:
     if params.planner == "agent":
         if plan is not None and plan.tasks:
             raise BadInput(TWO_PLANS)
-        await planner.choose_planner(context.engine.ports, params.worker, params.agent or "")
+        await planner.choose_consultant(context.engine.ports, params.worker, params.agent or "")
     choice = await context.engine.choose_gates()
     await _check_gates(context, (*name_setup(choice.setup), *choice.specs))
     limits = params.model_dump(
@@ -750,6 +750,7 @@ async def _create(context: Context, params: p.PlanParams) -> GoalState:
         python=choice.python,
         copies=choice.copies,
         review=choice.review,
+        reviewer=params.reviewer,
         setup=choice.setup,
         keeps_setup=choice.keeps_setup,
         notices=(

@@ -167,6 +167,10 @@ class PlanParams(Limits):
         default=None,
         description=f"What sort of goal it is, over what its words say: {', '.join(GoalKind)}.",
     )
+    reviewer: AgentName | None = Field(
+        default=None,
+        description="An agent that reviews the result once the gates said yes; it decides nothing.",
+    )
     planner: Literal["scaffold", "agent"] | None = Field(
         default=None,
         description="Who makes the plan where none is given: agent, who reads the repository and changes"

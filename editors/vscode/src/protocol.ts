@@ -88,6 +88,8 @@ export interface RunParams {
   readonly agent?: string | null;
   /** What sort of goal it is, over what its words say: feature, fix, refactor, migration, performance, security, docs, test, chore, mixed. */
   readonly kind?: "feature" | "fix" | "refactor" | "migration" | "performance" | "security" | "docs" | "test" | "chore" | "mixed" | null;
+  /** An agent that reviews the result once the gates said yes; it decides nothing. */
+  readonly reviewer?: string | null;
   /** Who makes the plan where none is given: agent, who reads the repository and changes nothing, or scaffold, without any model (usual). */
   readonly planner?: "scaffold" | "agent" | null;
 }
@@ -378,6 +380,8 @@ export interface PlanParams {
   readonly agent?: string | null;
   /** What sort of goal it is, over what its words say: feature, fix, refactor, migration, performance, security, docs, test, chore, mixed. */
   readonly kind?: "feature" | "fix" | "refactor" | "migration" | "performance" | "security" | "docs" | "test" | "chore" | "mixed" | null;
+  /** An agent that reviews the result once the gates said yes; it decides nothing. */
+  readonly reviewer?: string | null;
   /** Who makes the plan where none is given: agent, who reads the repository and changes nothing, or scaffold, without any model (usual). */
   readonly planner?: "scaffold" | "agent" | null;
 }

@@ -18,6 +18,7 @@
 ---@field worker? 'recipe'|'acp'|'wire'|'cli'|'manual'|nil Who does it: recipe (steps of a plan, fixes of gates), acp, wire or cli (an agent, by that protocol or headless), manual (you). With a plan, for its tasks that name nobody.
 ---@field agent? string|nil Which agent, as `goalproof agents` shows them, by the best worker that it has.
 ---@field kind? 'feature'|'fix'|'refactor'|'migration'|'performance'|'security'|'docs'|'test'|'chore'|'mixed'|nil What sort of goal it is, over what its words say: feature, fix, refactor, migration, performance, security, docs, test, chore, mixed.
+---@field reviewer? string|nil An agent that reviews the result once the gates said yes; it decides nothing.
 ---@field planner? 'scaffold'|'agent'|nil Who makes the plan where none is given: agent, who reads the repository and changes nothing, or scaffold, without any model (usual).
 
 --- How large the change is.
@@ -270,6 +271,7 @@
 ---@field worker? 'recipe'|'acp'|'wire'|'cli'|'manual'|nil Who does it: recipe (steps of a plan, fixes of gates), acp, wire or cli (an agent, by that protocol or headless), manual (you). With a plan, for its tasks that name nobody.
 ---@field agent? string|nil Which agent, as `goalproof agents` shows them, by the best worker that it has.
 ---@field kind? 'feature'|'fix'|'refactor'|'migration'|'performance'|'security'|'docs'|'test'|'chore'|'mixed'|nil What sort of goal it is, over what its words say: feature, fix, refactor, migration, performance, security, docs, test, chore, mixed.
+---@field reviewer? string|nil An agent that reviews the result once the gates said yes; it decides nothing.
 ---@field planner? 'scaffold'|'agent'|nil Who makes the plan where none is given: agent, who reads the repository and changes nothing, or scaffold, without any model (usual).
 
 --- A goal to work on.
