@@ -65,5 +65,6 @@ def check(stage: Stage) -> None:
     for log in sorted((stage.project / ".goalproof" / "objects").rglob("*")):
         if log.is_file():
             sys.stdout.write(f"{log.name}: {log.read_text('utf-8', 'replace')[-TAIL:]}\n")
+    sys.stdout.write(f"seen by its model: {[asked.results for asked in stage.model.asked]}\n")
     assert stage.model.problems == []
     assert find_agents(stage.around) == []

@@ -83,6 +83,8 @@ class Asked:
     """By name, the properties of each tool's arguments."""
     results: tuple[str, ...] = ()
     """What the tools answered since then."""
+    items: tuple[tuple[str, str], ...] = ()
+    """All since then: who (`user`, `assistant`, `call`, `result`), and what."""
     number: int = 0
     """How many requests with tools came before."""
 
@@ -182,6 +184,7 @@ def _look(items: list[_Item], tools: _Tools, ours: str, number: int) -> Asked:
         done=sum(who == "call" for who, _ in since),
         tools=tools,
         results=tuple(text for who, text in since if who == "result"),
+        items=tuple(since),
         number=number,
     )
 
@@ -245,7 +248,7 @@ def _find_call(number: int, action: Action, tools: _Tools) -> _Call:
             names = ("AskUserQuestion", "question")
             choices = [{"label": label, "description": label} for label in options]
             question = {"question": text, "header": "Choice", "options": choices}
-            values = {"questions": [{**question, "multiSelect": False, "multiple": False}]}
+            values = {"questions": [question]}
     name = next((name for name in names if name in tools), None)
     if name is None:
         raise LookupError(f"no tool of {sorted(tools)} does {action}")

@@ -11,19 +11,20 @@ from typing import Any
 from goal_engine.types import WorkerName
 from tests.agents.endpoint import MODEL, WINDOW
 
-KIMI = """\
+KIMI = f"""\
 default_model = "stub"
 telemetry = false
 [providers.own]
-type = "{type}"
-base_url = "{url}"
+type = "kimi"
+base_url = "{{url}}"
 api_key = "sk-stub"
 [models.stub]
 provider = "own"
-model = "{model}"
-max_context_size = {window}
-capabilities = ["tool_use"]
+model = "{MODEL}"
+max_context_size = {WINDOW}
 """
+TOOLS = 'capabilities = ["tool_use"]\n'
+"""What the new Kimi wants to know of a model, and the old one does not know."""
 OPENCODE = {
     "autoupdate": False,
     "share": "disabled",
@@ -54,13 +55,12 @@ def write(path: Path, content: str | dict[str, Any]) -> None:
     path.write_text(content if isinstance(content, str) else json.dumps(content), "utf-8")
 
 
-def configure_kimi(home: Path, url: str, folder: str = ".kimi-code") -> None:
-    said = KIMI.format(type="kimi", url=f"{url}/v1", model=MODEL, window=WINDOW)
-    write(home / folder / "config.toml", said)
+def configure_kimi(home: Path, url: str) -> None:
+    write(home / ".kimi-code" / "config.toml", KIMI.format(url=f"{url}/v1") + TOOLS)
 
 
 def configure_old_kimi(home: Path, url: str) -> None:
-    configure_kimi(home, url, ".kimi")
+    write(home / ".kimi" / "config.toml", KIMI.format(url=f"{url}/v1"))
 
 
 def configure_opencode(home: Path, url: str) -> None:
@@ -90,9 +90,15 @@ def configure_claude(home: Path, url: str) -> None:
 
 
 KIMI_CLI = Known("kimi", "cli", "kimi-code", configure_kimi)
-OPENCODE_CLI = Known("opencode", "cli", "opencode", configure_opencode)
 CLAUDE_CLI = Known("claude", "cli", "claude", configure_claude)
+OPENCODE_CLI = Known("opencode", "cli", "opencode", configure_opencode)
+KIMI_ACP = Known("kimi", "acp", "kimi-code", configure_kimi)
+CLAUDE_ACP = Known("claude", "acp", "claude", configure_claude)
+OPENCODE_ACP = Known("opencode", "acp", "opencode", configure_opencode)
+KIMI_WIRE = Known("kimi", "wire", "kimi-cli", configure_old_kimi)
 
-ALL = (KIMI_CLI, CLAUDE_CLI, OPENCODE_CLI)
-ONE_EACH = (KIMI_CLI,)
+ALL = (KIMI_CLI, KIMI_ACP, KIMI_WIRE, CLAUDE_CLI, CLAUDE_ACP, OPENCODE_CLI, OPENCODE_ACP)
+ONE_EACH = (KIMI_CLI, KIMI_ACP, KIMI_WIRE)
 """Of each protocol the agent that plays every scenario."""
+TALKING = (KIMI_ACP, KIMI_WIRE)
+"""Those of them that ask, and hear what a person says."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -16,6 +17,7 @@ from goal_engine.engine import Engine
 from goal_engine.planner import CreateGoalOptions, create_goal
 from goal_engine.state import events as e
 from goal_engine.state.model import GoalState
+from goal_engine.types import GoalId
 from tests.agents.endpoint import Endpoint, Script, serve
 from tests.agents.known import Known
 from tests.agents.tools import Programs
@@ -34,6 +36,13 @@ class Stage:
     model: Endpoint
     engine: Engine
     facts: list[e.GoalEvent] = field(default_factory=list)
+    news: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set with each fact."""
+
+    def note(self, _: GoalId, entry: e.JournalEntry) -> None:
+        """Take notice of what happened."""
+        self.facts.extend(entry.events)
+        self.news.set()
 
     @property
     def project(self) -> Path:
@@ -56,6 +65,15 @@ class Stage:
         plan, budget = parse_plan(self.plan(writes), "plan.toml"), GoalBudget(**limits)
         options = CreateGoalOptions(gates=choice.specs, plan=plan, budget=budget)
         return await create_goal(self.engine.ports, GOAL, options)
+
+    @property
+    def goal(self) -> GoalId:
+        """The one goal that there is."""
+        return next(fact.goal_id for fact in self.facts if isinstance(fact, e.GoalCreated))
+
+    async def read(self) -> GoalState:
+        """Return it as it stands."""
+        return await self.engine.ports.read(self.goal)
 
     async def read_log(self, state: GoalState) -> str:
         """Return what the agent printed in its last turn."""
@@ -84,7 +102,7 @@ def set_stage(folder: Path, known: Known, script: Script) -> Iterator[Stage]:
         known.configure(folder / "home", model.url)
         engine = Engine.open(a_project(folder / "project"))
         stage = Stage(known, model, engine)
-        engine.subscribe(lambda _, entry: stage.facts.extend(entry.events))
+        engine.subscribe(stage.note)
         try:
             yield stage
         finally:

@@ -12,9 +12,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 
-from goal_engine.control import cancel_goal
+from goal_engine.control import answer_question, cancel_goal, tell_agent
 from goal_engine.lifecycle import execute_goal, recover_goal, resume_goal
 from goal_engine.queries import resolve_goal_proof
 from goal_engine.state import events as e
@@ -24,9 +25,9 @@ from goal_engine.verifier.bundle import read_bundle
 from goal_engine.workers.agents import read_agents
 from goal_engine.workers.installed import find_installed
 from tests.agents.conftest import SetStage
-from tests.agents.endpoint import Asked, Reply, Run, Script, Write, in_turn
+from tests.agents.endpoint import Asked, Question, Reply, Run, Script, Write, in_turn
 from tests.agents.isolated import ALONE
-from tests.agents.known import ALL, ONE_EACH, Known
+from tests.agents.known import ALL, KIMI_ACP, KIMI_CLI, KIMI_WIRE, ONE_EACH, TALKING, Known
 from tests.agents.scripts import FIXES, RIGHT, SLEEPS, WAITS, WRONG
 from tests.agents.stage import Stage, find_agents, find_running
 from tests.agents.tools import Programs
@@ -45,7 +46,9 @@ HERE = (
 )
 """What is installed, whose it is, and which workers can start it."""
 
+WORD = "Use plus, not times."
 every = pytest.mark.parametrize("known", ALL, ids=str)
+talking = pytest.mark.parametrize("known", TALKING, ids=str)
 thorough = pytest.mark.parametrize("known", ONE_EACH, ids=str)
 
 
@@ -53,7 +56,9 @@ async def play(stage: Stage, writes: str = '"**"', **limits: object) -> GoalStat
     """Take the goal to its end."""
     state = await stage.create(writes, **limits)
     assert state.status is S.PLANNED, state.blocked
-    return await execute_goal(stage.engine.ports, state.goal_id)
+    state = await execute_goal(stage.engine.ports, state.goal_id)
+    assert stage.model.asked, tell(state)
+    return state
 
 
 def tell(state: GoalState) -> str:
@@ -132,7 +137,7 @@ async def test_an_agent_that_only_says_so_is_not_ready(stage: SetStage, known: K
 @thorough
 async def test_what_it_writes_elsewhere_fails_the_task(stage: SetStage, known: Known) -> None:
     there = stage(
-        known, in_turn(Reply("", (Write("calc.py", RIGHT), Write("other.py", ""))), Reply("Done."))
+        known, in_turn(Reply("", (Write("calc.py", RIGHT), Run("touch other.py"))), Reply("Done."))
     )
     state = await play(there, '"calc.py"', repairs=0)
     assert state.status is S.NOT_READY, tell(state)
@@ -162,7 +167,8 @@ async def test_it_cannot_write_to_the_checkout(
 async def test_a_login_that_is_refused_is_said(stage: SetStage, known: Known) -> None:
     there = stage(known, lambda _: Reply(status=401))
     state = await play(there, repairs=0)
-    assert "401" in tell(state) and state.status is not S.READY
+    assert state.status is not S.READY
+    assert "401" in tell(state) or "is not logged in: log in (`kimi login`)" in tell(state)
     assert state.tasks["fix"].attempts == 1
 
 
@@ -175,12 +181,80 @@ async def test_a_model_that_is_busy_is_asked_again(stage: SetStage, known: Known
     assert state.status is S.READY, tell(state)
 
 
-@thorough
+@pytest.mark.parametrize("known", [KIMI_CLI, KIMI_ACP], ids=str)
 async def test_a_limit_of_time_ends_the_agent(stage: SetStage, known: Known) -> None:
-    there = stage(known, lambda _: Reply(hangs=True))
-    state = await play(there, wall_seconds=8)
+    there = stage(known, lambda _: Reply("I think", hangs=True))
+    state = await there.create(wall_seconds=8)
+    state = await execute_goal(there.engine.ports, state.goal_id)
     assert state.status is S.NEEDS_MORE_BUDGET, tell(state)
-    assert there.model.asked and not find_agents(there.around)
+    assert state.blocked and state.blocked.limits == ("wall_seconds",)
+    assert any(isinstance(fact, e.TaskStarted) for fact in there.facts)
+    assert not find_agents(there.around)
+
+
+async def test_a_limit_of_tokens_ends_the_agent_in_the_middle_of_its_turn(stage: SetStage) -> None:
+    """Each answer of its model costs 1,020."""
+    there = stage(KIMI_WIRE, lambda _: Reply("", (Run("true"),)))
+    state = await play(there, tokens=2500)
+    assert state.status is S.NEEDS_MORE_BUDGET, tell(state)
+    assert state.blocked and state.blocked.limits == ("tokens",)
+    assert state.spend.tokens == 3060 and not find_agents(there.around)
+
+
+@talking
+async def test_what_the_policy_denies_is_not_done_and_the_turn_goes_on(
+    stage: SetStage, known: Known
+) -> None:
+    pushes = (Reply("", (Run("git push origin HEAD"),)), Reply("", (Write("calc.py", RIGHT),)))
+    there = stage(known, in_turn(*pushes, Reply("Done.")))
+    state = await play(there)
+    assert state.status is S.READY, tell(state)
+    assert "denied by policy" in await there.read_log(state)
+    assert "fatal" not in str(there.model.asked[-1].results), "it was run"
+
+
+@talking
+async def test_a_person_may_be_asked_and_allows_it(
+    stage: SetStage, known: Known, tmp_path: Path
+) -> None:
+    there = stage(known, FIXES)
+    with (tmp_path / "config" / "settings.toml").open("a") as settings:
+        settings.write('permissions = "ask"\n')
+    state, asked = await asyncio.gather(play(there), answer(there, "allow"))
+    assert state.status is S.READY, tell(state)
+    assert "run_tests.py" in asked[-1]
+
+
+async def test_a_question_waits_for_the_persons_answer(stage: SetStage) -> None:
+    def asks(asked: Asked) -> Reply:
+        right = "Plus" in str(asked.results[:1])
+        return in_turn(
+            Reply("", (Question("Which sign is it?", ("Plus", "Times")),)),
+            Reply("", (Write("calc.py", RIGHT if right else WRONG),)),
+            Reply("Done."),
+        )(asked)
+
+    there = stage(KIMI_ACP, asks)
+    state, asked = await asyncio.gather(play(there), answer(there, "Plus"))
+    assert state.status is S.READY, tell(state)
+    assert len(asked) == 1 and "Which sign is it?" in asked[0]
+
+
+@talking
+async def test_it_hears_what_a_person_says_meanwhile(stage: SetStage, known: Known) -> None:
+    def listens(asked: Asked) -> Reply:
+        told = [at for at, (who, text) in enumerate(asked.items) if who == "user" and WORD in text]
+        if told:
+            since = [who for who, _ in asked.items[told[0] :]]
+            return Reply("Done.") if "call" in since else Reply("", (Write("calc.py", RIGHT),))
+        works = (Run("until test -e go; do sleep 0.1; done; rm go"), *[Run("sleep 0.3")] * 3)
+        return in_turn(*(Reply("", (one,)) for one in works), Reply("I know nothing."))(asked)
+
+    there = stage(known, listens)
+    state, _ = await asyncio.gather(play(there), say(there, WORD))
+    assert state.status is S.READY, tell(state)
+    assert state.tasks["fix"].words == (WORD,)
+    assert f"the person says: {WORD}" in await there.read_log(state)
 
 
 @thorough
@@ -196,6 +270,30 @@ async def test_a_goal_whose_runner_was_killed_goes_on(stage: SetStage, known: Kn
     state = await resume_goal(ports, state.goal_id)
     assert state.status is S.READY, tell(state)
     assert any(isinstance(fact, e.GoalResumed) for fact in there.facts)
+
+
+async def answer(there: Stage, text: str) -> list[str]:
+    """Be the person until the goal is judged: give all that is asked one answer; return what it was."""
+    asked: list[str] = []
+    while not any(isinstance(fact, e.GoalJudged) for fact in there.facts):
+        open_asks = (await there.read()).open_asks if there.facts else ()
+        for one in open_asks:
+            asked.append(one.ask.detail)
+            await answer_question(there.engine.ports, there.goal, one.key, text, ME)
+        await there.news.wait()
+        there.news.clear()
+    return asked
+
+
+async def say(there: Stage, word: str) -> None:
+    """Say something to the agent as soon as it waits for a file `go`, and then make it."""
+
+    def find() -> list[psutil.Process]:
+        return find_running(there.around, "test -e go")
+
+    await asyncio.to_thread(wait_until, find)
+    await tell_agent(there.engine.ports, there.goal, word, None, "me")
+    (Path(find()[0].cwd()) / "go").touch()
 
 
 def kill_when_asked(there: Stage, words: tuple[str, ...]) -> None:

@@ -22,7 +22,7 @@ from goal_engine.state import events as e
 from goal_engine.types import Decision, GoalId
 from goal_engine.workers.presets import PRESETS, fill_argv, takes_argument
 from tests.agents.endpoint import Script, serve
-from tests.agents.known import CLAUDE_CLI, KIMI_CLI, Known
+from tests.agents.known import CLAUDE_CLI, KIMI_ACP, KIMI_CLI, KIMI_WIRE, Known
 from tests.agents.scripts import FIXES, SLEEPS, WAITS
 from tests.agents.stage import GOAL, Stage, find_agents, find_running, set_home, set_stage
 from tests.agents.tools import Programs, install_agents
@@ -30,6 +30,7 @@ from tests.bench.table import Row
 from tests.integration.agents import wait_until
 
 TURNS, STOPS = 3, 10
+MEASURED = (KIMI_CLI, KIMI_ACP, KIMI_WIRE, CLAUDE_CLI)
 ME = Decision(actor="me", reason="measured")
 MIB = 1 << 20
 
@@ -37,17 +38,18 @@ MIB = 1 << 20
 def measure_agents() -> Iterator[Row]:
     """Measure agents, one after the other."""
     programs = install_agents()
-    for known in (KIMI_CLI, CLAUDE_CLI):
+    for known in MEASURED:
         yield from _measure(known, programs)
 
 
 def _measure(known: Known, programs: Programs) -> Iterator[Row]:
-    with _a_person(known, programs) as folder:
-        alone = median(_time_alone(known, folder / f"alone{n}") for n in range(TURNS))
-    yield Row(f"{known}, a turn of three answers", alone, None, "ms", "the agent alone")
     whole = median(_on_stage(known, programs, FIXES, _time_turn) for _ in range(TURNS))
-    note = "workspace, sandbox, evidence, journal; the turn and no gate"
-    yield Row(f"{known}, the engine around it", whole - alone, None, "ms", note)
+    yield Row(f"{known}, a turn", whole, None, "ms", "three answers; from task.started to its end")
+    if known.worker == "cli":
+        with _a_person(known, programs) as folder:
+            alone = median(_time_alone(known, folder / f"alone{n}") for n in range(TURNS))
+        note = f"of that; the agent alone takes {alone:.0f} ms"
+        yield Row(f"{known}, the engine around it", whole - alone, None, "ms", note)
     stopped = [_on_stage(known, programs, WAITS, _time_stop) for _ in range(STOPS)]
     stops = sorted(took for took, _ in stopped)
     yield Row(
