@@ -196,11 +196,12 @@ async def talk(
     grace: float = 2.0,
     running: Running | None = None,
     sandbox: Sequence[str] = (),
+    append: bool = False,
 ) -> AsyncIterator[Dialogue]:
     """Start `argv` and give what it says and hears; on leaving, its whole tree is dead.
 
     It is left like this: its input ends, it has `grace` seconds to end by itself, then it is asked to,
-    then killed.  Left by an exception, it is asked at once.  `log`, `running` and `sandbox` are as of
+    then killed.  Left by an exception, it is asked at once.  `append` keeps what is in the log.  `log`, `running` and `sandbox` are as of
     `run_process`, and so are the errors; those of a command that never began come on leaving.
     """
     program = find_there(argv[0], env, cwd)
@@ -212,7 +213,7 @@ async def talk(
     }
     failure: BaseException | None = None
     with ExitStack() as held:
-        output = held.enter_context(open_log(log))
+        output = held.enter_context(open_log(log, append=append))
         hears, speaks = map(held.enter_context, _open_pipe())
         listens, says = map(held.enter_context, _open_pipe())
         order["talk"] = theirs = [hears.fileno(), says.fileno()]

@@ -275,11 +275,11 @@ def build_order(
 
 
 @contextmanager
-def open_log(log: Path) -> Iterator[IO[bytes]]:
+def open_log(log: Path, *, append: bool = False) -> Iterator[IO[bytes]]:
     """Give the file that a guardian writes to.  Raises `StoreUnwritable`."""
     with writing(log):
         log.parent.mkdir(parents=True, exist_ok=True)
-        output = log.open("wb")
+        output = log.open("ab" if append else "wb")
     with output:
         yield output
 

@@ -8,10 +8,11 @@ state, and that its turn ended well says nothing of its work.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from decimal import Decimal
+from pathlib import Path
 from typing import Any, Literal, TypeVar, assert_never
 
 from goal_engine.budget import Spend, SpendSource
@@ -63,6 +64,12 @@ STRAY = "it also printed: "
 """Before a line in the log that was no message."""
 PLACES, LONGEST = 100, 4096
 """Files that one ask may be about, and characters of the name of one."""
+BROKE_OFF = (
+    "You were at work on this when your process ended. What you had changed by then is still there: "
+    "look at it, and go on."
+)
+"""What an agent is told whose session goes on, before what it was told at first."""
+NOTHING = Spend()
 T = TypeVar("T")
 
 
@@ -90,8 +97,11 @@ class OutOfTime(Exception):
 class Conversation:
     """One turn with one agent while it lasts: what it said, used and asked."""
 
-    def __init__(self, turn: WorkerTurn, name: str, dialogue: Dialogue) -> None:
+    def __init__(
+        self, turn: WorkerTurn, name: str, dialogue: Dialogue, before: Spend = NOTHING
+    ) -> None:
         self.turn = turn
+        self._before = before
         self.name = name
         self.dialogue = dialogue
         self.session = ""
@@ -189,15 +199,16 @@ class Conversation:
     def spent(self) -> Spend:
         """What the turn used by now, as far as the agent says."""
         if not self.prompts:
-            return Spend()
+            return self._before
         known = self._tokens is not None or self._usd is not None
-        return Spend(
+        used = Spend(
             tokens=self._tokens,
             usd=self._usd,
             source=SpendSource.VENDOR_REPORTED if known else SpendSource.UNKNOWN,
             turns=self.prompts,
             priced=self._priced,
         )
+        return self._before.plus(used)
 
     # What it asks
 
@@ -332,28 +343,69 @@ Converse = Callable[[Conversation], Awaitable[Over]]
 
 
 async def run_talk(turn: WorkerTurn, command: AgentCommand, converse: Converse) -> TurnResult:
-    """Start an agent, have the conversation, and return its result once all of it is dead."""
-    conversation: Conversation | None = None
+    """Start an agent, have the conversation, and return its result once all of it is dead.
+
+    One that breaks off, and whose session another process can go on with, is started once more.
+    """
     try:
         async with (
             redacting(turn.log, turn.redactor) as raw,
             confined(turn, command.own) as sandbox,
-            talk(
-                command.argv,
-                cwd=turn.workspace,
-                env=command.find_environment(turn),
-                log=raw,
-                running=turn.running,
-                sandbox=sandbox,
-            ) as dialogue,
         ):
-            conversation = Conversation(turn, command.name, dialogue)
-            over = await _converse(conversation, converse)
+            last = await _talk(turn, command, converse, raw, sandbox)
+            if last.may_go_on:
+                had = last.conversation
+                prompt = f"{BROKE_OFF}\n\n{render_turn(turn)}"
+                again = replace(turn, session=had.session, prompt=prompt)
+                last = await _talk(again, command, converse, raw, sandbox, had.spent)
     except ToolMissing as error:
-        spent = conversation.spent if conversation else Spend()
-        return replace(fail_to_run(command, turn, error), spent=spent)
-    assert dialogue.ended is not None
-    return await in_thread(_conclude, conversation, over, dialogue.ended)
+        return fail_to_run(command, turn, error)
+    return await in_thread(_conclude, last)
+
+
+@dataclass(frozen=True, slots=True)
+class _Talked:
+    """A conversation that is over."""
+
+    conversation: Conversation
+    over: Over
+    ended: Finished | None = None
+    """How its process ended, as far as anybody knows."""
+
+    @property
+    def may_go_on(self) -> bool:
+        """Whether it broke off, and another process can go on with the session."""
+        broke_off = self.over.ending is Ending.CRASHED and self.ended is not None
+        return broke_off and bool(self.conversation.session)
+
+
+async def _talk(
+    turn: WorkerTurn,
+    command: AgentCommand,
+    converse: Converse,
+    log: Path,
+    sandbox: Sequence[str],
+    before: Spend | None = None,
+) -> _Talked:
+    """Have one conversation; `before` is what an earlier one in the same turn used.  Raises `ToolMissing`."""
+    conversation: Conversation | None = None
+    try:
+        async with talk(
+            command.argv,
+            cwd=turn.workspace,
+            env=command.find_environment(turn),
+            log=log,
+            running=turn.running,
+            sandbox=sandbox,
+            append=before is not None,
+        ) as dialogue:
+            conversation = Conversation(turn, command.name, dialogue, before or NOTHING)
+            over = await _converse(conversation, converse)
+    except ToolMissing as error:  # nobody knows how it ended, but it used something
+        if conversation is None or not conversation.prompts:
+            raise
+        return _Talked(conversation, Over(Ending.CRASHED, str(error)))
+    return _Talked(conversation, over, dialogue.ended)
 
 
 async def _converse(conversation: Conversation, converse: Converse) -> Over:
@@ -367,7 +419,8 @@ async def _converse(conversation: Conversation, converse: Converse) -> Over:
     return over
 
 
-def _conclude(conversation: Conversation, over: Over, ended: Finished) -> TurnResult:
+def _conclude(talked: _Talked) -> TurnResult:
+    conversation, over, ended = talked.conversation, talked.over, talked.ended
     result = TurnResult(
         ended=over.ending is Ending.END_TURN,
         spent=conversation.spent,
@@ -378,7 +431,9 @@ def _conclude(conversation: Conversation, over: Over, ended: Finished) -> TurnRe
         return result
     turn, detail, trouble = conversation.turn, over.detail, TROUBLES.get(over.ending)
     said = SAYS[over.ending].format(name=conversation.name)
-    if over.ending is Ending.CRASHED:
+    if over.ending is Ending.CRASHED and ended is None:
+        trouble = Trouble.DID_NOT_RUN
+    elif over.ending is Ending.CRASHED and ended is not None:
         detail = read_last_line(turn.log).removeprefix(STRAY)
         trouble = find_trouble(ended.exit_code, read_tail(turn.log))
         if ended.exit_code is not None:

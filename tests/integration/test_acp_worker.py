@@ -336,6 +336,41 @@ async def test_an_earlier_session_goes_on_and_what_was_said_then_is_not_said_now
     assert result.spent.usd == 1 and result.spent.tokens == 3
 
 
+BREAKS_OFF = """
+again = os.path.exists("begun")
+open("begun", "w").close()
+greet(sessionCapabilities={"resume": {}})
+opening = told("session/new", "session/resume")
+say(id=opening["id"], result={"sessionId": "s"})
+prompt = told("session/prompt")
+update("usage_update", cost={"amount": 2, "currency": "USD"})
+if not again:
+    sys.exit("out of memory")
+words(opening["method"] + " " + opening["params"]["sessionId"] + ": " + prompt["params"]["prompt"][0]["text"])
+FINALLY
+"""
+
+
+async def test_an_agent_that_breaks_off_goes_on_in_its_session_once(tmp_path):
+    script = BREAKS_OFF.replace("FINALLY", 'end(prompt["id"])')
+    result, log = await run(tmp_path, script)
+    assert result.ended, result.reason
+    assert result.said.startswith(
+        "session/resume s: You were at work on this when your process ended"
+    )
+    assert "Fix it" in result.said and result.spent.turns == 2
+    assert "out of memory" in log and "end_turn" in log
+    assert (
+        result.spent.usd is None
+    )  # what the session cost before is not known by the second process
+
+
+async def test_an_agent_that_breaks_off_again_is_not_begun_a_third_time(tmp_path):
+    result, log = await run(tmp_path, BREAKS_OFF.replace("FINALLY", 'sys.exit("no luck")'))
+    assert not result.ended and result.reason.endswith("with exit code 1: no luck")
+    assert log.count("out of memory") == 1
+
+
 async def test_a_session_that_is_gone_is_begun_anew(tmp_path):
     script = """
 greet(sessionCapabilities={"resume": {}})
