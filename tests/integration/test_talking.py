@@ -335,3 +335,27 @@ def test_what_is_asked_is_plain_and_a_path_stays_another_path():
     told = tidy(ask, Redactor.of([SECRET]).redact_text)
     assert told.detail == "x\ufffd[secret]\ny" and told.tool == "a\ufffd[31m"
     assert told.paths == ("/out\ufffdside/w",)
+
+
+LOSES = """
+say(id=told("hello")["id"], result={})
+prompt = told("prompt")
+import os, signal
+guard = os.getppid()
+with open(f"/proc/{guard}/stat") as stat:
+    keeper = int(stat.read().rpartition(")")[2].split()[1])
+os.kill(keeper, signal.SIGKILL)
+os.kill(guard, signal.SIGKILL)
+time.sleep(600)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+async def test_what_is_used_by_an_agent_of_which_nobody_knows_the_end_is_unknown_not_nothing(
+    tmp_path,
+):
+    async with asyncio.timeout(PATIENCE):
+        result = await talk_with(a_turn(tmp_path), LOSES, conversing())
+    assert not result.ended and result.trouble is Trouble.DID_NOT_RUN
+    assert "nobody knows how it ended" in result.reason
+    assert (result.spent.tokens, result.spent.turns) == (None, 1)
