@@ -7,6 +7,7 @@ nobody knows is passed over.  Agents differ in where they say what; each place w
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
@@ -209,8 +210,10 @@ class Tool:
     def words(self) -> str:
         """What it does, for people."""
         about = self.command or ", ".join(self.paths) or self.about
-        title = self.title or self.name or self.kind
-        return title if not about or about in title else f"{title}: {about}"
+        title = "" if about and CUT[0] in self.title else self.title
+        named = title or self.name or self.kind or "a tool"
+        is_said = about in named or (not self.command and about.rpartition("/")[2] in named)
+        return named if is_said else f"{named}: {about}"
 
 
 def add_told(tool: Tool, told: Payload, *, asking: bool = False) -> Tool:
@@ -301,6 +304,10 @@ class Request:
         if len(picked) != 1:
             return CANCELLED
         return {"outcome": {"outcome": "selected", "optionId": picked[0].id}}
+
+    def has_said(self, told: Mapping[str, Any]) -> bool:
+        """Whether this answer has all of what somebody said: it takes no words but those of an option."""
+        return self.ask.action is Action.QUESTION and told != CANCELLED
 
 
 REJECTS = ("reject_once", "reject_always")
@@ -424,6 +431,17 @@ def _read_model_usage(model: Payload) -> ModelUsage | None:
 
 MODEL_NAME = 200
 """Characters of a model's name that are looked at."""
+TOTALS: Mapping[str, str] = {"Kimi Code CLI": "usage"}
+"""Agents that say what a session used only when they are asked, and the command that asks them."""
+TOTAL = re.compile(r"Session total: ([0-9][0-9,]{0,14}) input, ([0-9][0-9,]{0,14}) output")
+
+
+def read_total(said: str) -> int | None:
+    """Return the tokens that such a command was answered with, `None` where it was not."""
+    found = TOTAL.search(said)
+    return sum(int(part.replace(",", "")) for part in found.groups()) if found else None
+
+
 LAST_STEP = ("opencode",)
 """Agents whose `usage` is that of the last step alone."""
 
@@ -450,22 +468,37 @@ class Session:
     live: bool = False
     """Whether what comes belongs to the prompt: what was there before is told again when it is loaded."""
     usage: Usage = field(default_factory=Usage)
+    commands: frozenset[str] = frozenset()
+    """What it answers without its model, where that begins with `/`."""
+    aside: list[str] | None = None
+    """What it says while nobody is to hear it, `None` while it is heard."""
 
     def read(self, method: str, params: Any) -> Iterator[Told]:
         """Yield what a notification says."""
         given = as_mapping(params)
-        if method != "session/update" or given.get("sessionId") != self.name:
+        other = (
+            self.name and given.get("sessionId") != self.name
+        )  # its name may come after its updates
+        if method != "session/update" or other:
             return
         update = as_mapping(given.get("update"))
         match update.get("sessionUpdate"):
             case "agent_message_chunk" | "agent_thought_chunk" as kind if self.live:
                 self.usage.add_step(as_mapping(update.get("_meta")).get("usage"))
                 text = as_text(as_mapping(update.get("content")).get("text"))
+                if self.aside is not None:
+                    self.aside.append(text[:TITLE])
+                    return
                 yield Spoken(text, thought=kind == "agent_thought_chunk")
             case "tool_call" | "tool_call_update" if self.live:
                 yield from self._read_call(update)
             case "usage_update":
                 self.usage.set_cost(update.get("cost"), live=self.live)
+            case "available_commands_update":
+                names = (
+                    as_text(one.get("name")) for one in as_mappings(update.get("availableCommands"))
+                )
+                self.commands = frozenset(names)
             case "current_mode_update":
                 yield Noted(f"its mode is now {as_text(update.get('currentModeId'))}")
             case "plan" if self.live:

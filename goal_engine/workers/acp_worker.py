@@ -7,6 +7,7 @@ turn's to answer, and what they did is found in the workspace.
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import Any
 
 from goal_engine.budget import SAYS_NOTHING, Reporting, Reports
 from goal_engine.errors import GoalError
-from goal_engine.permission import Action, Answer
+from goal_engine.permission import Action, Answer, say_ask
 from goal_engine.ports import TurnResult, WorkerTurn
 from goal_engine.runtime.threads import in_thread
 from goal_engine.task_graph.graph import GoalTask
@@ -22,6 +23,7 @@ from goal_engine.usage import FindEstimate, add_up, know_no_price
 from goal_engine.workers.acp import (
     CANCELLED,
     PROTOCOL,
+    TOTALS,
     Greeting,
     Session,
     find_mode,
@@ -34,6 +36,7 @@ from goal_engine.workers.acp import (
     read_request,
     read_session,
     read_stop,
+    read_total,
 )
 from goal_engine.workers.agents import (
     FindAgents,
@@ -52,6 +55,8 @@ from goal_engine.workers.told import Ending, Over
 
 LATE = 0.25
 """Seconds after an answer in which an agent may still say what it used."""
+ASIDE = 5.0
+"""Seconds for an answer that an agent gives without its model."""
 
 
 class AcpWorker:
@@ -138,7 +143,29 @@ class _Talk:
         said = await conversation.start(self._set_mode(opened, mode)) if mode else ""
         conversation.add_note(f"{greeting.name or 'the agent'} {greeting.release}{said}")
         self._session.live = True
-        return await conversation.work(lambda text: self._prompt(text, greeting))
+        before = await self._find_total(greeting) if turn.session else 0
+        over = await conversation.work(lambda text: self._prompt(text, greeting))
+        total = await self._find_total(greeting)
+        if total is not None and before is not None:
+            conversation.spend(tokens=max(total - before, 0))
+        return over
+
+    async def _find_total(self, greeting: Greeting) -> int | None:
+        """Ask an agent that says by itself nothing of it what its session used, in tokens."""
+        session = self._session
+        if greeting.name not in TOTALS:
+            return None
+        if not session.commands:  # they come when the session is open
+            await asyncio.sleep(LATE)
+        if TOTALS[greeting.name] not in session.commands:
+            return None
+        session.aside = []
+        request = self.peer.request(*make_prompt(session.name, f"/{TOTALS[greeting.name]}"))
+        with suppress(RemoteError, TimeoutError):
+            async with asyncio.timeout(ASIDE):
+                await request
+        said, session.aside = "".join(session.aside), None
+        return read_total(said)
 
     async def _open(self, greeting: Greeting) -> Any:
         """Open the session: the turn's earlier one, where the agent still has it, or a new one."""
@@ -173,7 +200,7 @@ class _Talk:
         return f", mode {wanted}"
 
     async def _prompt(self, text: str, greeting: Greeting) -> Over:
-        name, usage = self._session.name, self._session.usage
+        name, usage, self._unanswered = self._session.name, self._session.usage, ""
         request = self.peer.request(*make_prompt(name, text))
         result = await self._conversation.prompt(
             request, lambda: self.peer.notify(*make_cancel(name))
@@ -217,9 +244,8 @@ class _Talk:
         answer = await self._conversation.ask(request.ask)
         told = request.answer(answer)
         if request.ask.action is Action.QUESTION and told == CANCELLED:
-            own = answer.reason if answer and answer.allowed else ""
-            if own:  # it has no place for a person's own words: they are told it next
-                self._turn.words.put_nowait(own)
-            else:
-                self._unanswered = request.ask.detail
+            self._unanswered = request.ask.detail
+        if answer and answer.by == "person" and answer.reason and not request.has_said(told):
+            about = say_ask(request.ask)
+            self._turn.words.put_nowait(f"To what you asked ({about}): {answer.reason}")
         return told

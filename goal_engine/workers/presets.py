@@ -271,7 +271,13 @@ PRESETS: tuple[Agent, ...] = (
         keys=("KIMI_MODEL_API_KEY", "KIMI_API_KEY"),
         logins=("credentials/kimi-code.json", "~/.kimi/credentials/kimi-code.json"),
         log_in="`kimi login`",
-        acp=Speaks(argv=("kimi", "acp"), mode="default", reading="plan", sessions=True),
+        acp=Speaks(
+            argv=("kimi", "acp"),
+            mode="default",
+            reading="plan",
+            sessions=True,
+            tokens=Reporting.TURN,
+        ),
         wire=Speaks(
             argv=("kimi", "--wire"),
             reading="plan",

@@ -63,7 +63,7 @@ ASKED = 16 * 1024
 STRAY = "it also printed: "
 """Before a line in the log that was no message."""
 PLACES, LONGEST = 100, 4096
-"""Files that one ask may be about, and characters of the name of one."""
+"""Files that one ask may be about, or choices it may give, and characters of the name of one."""
 BROKE_OFF = (
     "You were at work on this when your process ended. What you had changed by then is still there: "
     "look at it, and go on."
@@ -215,7 +215,9 @@ class Conversation:
     async def ask(self, ask: Ask) -> Answer | None:
         """Return what the agent is told; `None` when the turn is to end before somebody answered."""
         told = tidy(ask, self.turn.redactor.redact_text)
-        self.add_note(f"asks to {told.action}: {told.detail or ', '.join(told.paths) or told.tool}")
+        about = told.detail or ", ".join(told.paths) or told.tool
+        choices = f" ({' | '.join(told.choices)})" if told.choices else ""
+        self.add_note(f"asks to {told.action}: {about}{choices}")
         answer = await self._find_answer(ask, told)
         if answer is None:
             self.add_note("nobody answers: the turn is over")
@@ -374,9 +376,9 @@ class _Talked:
 
     @property
     def may_go_on(self) -> bool:
-        """Whether it broke off, and another process can go on with the session."""
+        """Whether it broke off in the middle, and another process can go on with the session."""
         broke_off = self.over.ending is Ending.CRASHED and self.ended is not None
-        return broke_off and bool(self.conversation.session)
+        return broke_off and self.conversation.prompts > 0 and self.conversation.session != ""
 
 
 async def _talk(

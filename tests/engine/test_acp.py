@@ -58,6 +58,7 @@ def read(name: str) -> tuple[Session, list[Any], list[Any]]:
             session.name = session.name or read_session(frame["result"])
             if "stopReason" in frame["result"]:
                 session.usage.add_turn(frame["result"], read_greeting(results(name)[0]).name)
+                session.aside = []
         elif frame.get("method") == "session/request_permission":
             call = frame["params"]["toolCall"]["toolCallId"]
             asked.append(read_request(frame["params"], session.find_tool(call)))

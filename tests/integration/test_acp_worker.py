@@ -66,8 +66,8 @@ def update(kind, **more):
 def words(text):
     update("agent_message_chunk", content={"type": "text", "text": text})
 
-def greet(**can):
-    say(id=told("initialize")["id"], result={"protocolVersion": 1, "agentCapabilities": can})
+def greet(name="", **can):
+    say(id=told("initialize")["id"], result={"protocolVersion": 1, "agentInfo": {"name": name}, "agentCapabilities": can})
 
 def begin(**can):
     greet(**can)
@@ -97,13 +97,10 @@ def worker_of(*argv, preset=None, **more):
     return AcpWorker(lambda: {agent.name: agent}, Path("/nowhere"))
 
 
-async def run(
-    tmp_path, script, *, session="", ask=allow, mode="", reads_only=False, words=None, **more
-):
-    turn = a_turn(tmp_path, ask=ask, session=session, reads_only=reads_only)
-    task = GoalTask(id="fix", title="Fix", worker="acp", agent="mine")
-    turn = replace(turn, task=task, words=words or turn.words)
-    worker = worker_of("-c", SPEAKS + script, mode=mode, sessions=True, **more)
+async def run(tmp_path, script, *, ask=allow, mode="", reading="", **more):
+    turn = a_turn(tmp_path, ask=ask, **more)
+    turn = replace(turn, task=GoalTask(id="fix", title="Fix", worker="acp", agent="mine"))
+    worker = worker_of("-c", SPEAKS + script, mode=mode, reading=reading, sessions=True)
     async with asyncio.timeout(PATIENCE):
         result = await worker.run(turn)
     assert find_survivors(turn.workspace) == []
@@ -160,7 +157,7 @@ async def replay(tmp_path, name, turn_ends=None):
         ("claude", 2, 6423, True, "told"),
         ("codex", 0, 3390, True, "estimated"),
         ("gemini", 2, 3390, False, "estimated"),
-        ("kimi", 1, None, True, "unknown"),
+        ("kimi", 1, 3390, True, "unknown"),
         ("opencode", 3, None, True, "told"),
     ],
 )
@@ -181,9 +178,11 @@ async def test_a_turn_of_each_agent_goes_as_it_was_captured(
     assert bool(result.session) is session
     heard = check_heard(turn.workspace / "heard")
     modes = ["session/set_mode"] if agent == "claude" else []
+    totals = ["session/prompt"] if agent == "kimi" else []
     assert heard == [
         *("initialize", "session/new", *modes, "session/prompt"),
         *["answer"] * answers,
+        *totals,
     ]
     log = turn.log.read_text()
     assert "hello.py" in log and "asks to execute: " in log or agent == "codex"
@@ -309,6 +308,25 @@ async def test_an_agent_without_a_session_gets_no_prompt(tmp_path):
     script = 'greet(); say(id=told("session/new")["id"], result={"sessionId": 7}); told()'
     result, _ = await run(tmp_path, script)
     assert result.reason == "mine had an error of its vendor: it opened no session"
+
+
+async def test_an_agent_that_says_its_total_when_asked_is_asked_before_and_after(tmp_path):
+    script = """
+greet("Kimi Code CLI", sessionCapabilities={"resume": {}})
+opening = told("session/resume")
+update("available_commands_update", availableCommands=[{"name": "usage"}])
+say(id=opening["id"], result={})
+for total in ("1,000 input, 5 output", None, "1,200 input, 10 output"):
+    prompt = told("session/prompt")
+    text = prompt["params"]["prompt"][0]["text"]
+    assert (text == "/usage") is bool(total), text
+    words(f"Session total: {total}" if total else "Done")
+    end(prompt["id"])
+"""
+    result, log = await run(tmp_path, script, session="s")
+    assert result.ended, log
+    assert result.said == "Done" and result.spent.tokens == 205 and result.spent.turns == 1
+    assert "Session total" not in log
 
 
 # Sessions
@@ -459,28 +477,43 @@ answer = ask(title="AskUserQuestion", rawInput={"questions": []},
 end(name, answer["result"]["outcome"]["outcome"])
 """
     result, _ = await run(tmp_path, script)
-    assert result.reason == "mine stopped by itself: nobody answered its question: Which DB?"
+    assert result.reason == ("mine stopped by itself: nobody answered its question: Which DB?")
 
 
-async def test_a_question_may_be_answered_in_words_that_it_did_not_offer(tmp_path):
-    script = """
+@pytest.mark.parametrize(
+    ("call", "answer", "outcome", "said"),
+    [
+        (
+            'title="AskUserQuestion", rawInput={"questions": []}',
+            Answer(allowed=True, by="person", reason="Use Oracle"),
+            "cancelled",
+            "To what you asked (AskUserQuestion (Yes)): Use Oracle",
+        ),
+        (
+            'title="Bash", rawInput={"command": "make"}',
+            Answer(allowed=False, by="person", reason="Use tox"),
+            "end_turn",
+            "To what you asked (Bash: make): Use tox",
+        ),
+    ],
+)
+async def test_what_a_person_answers_and_no_option_says_is_the_next_prompt(
+    tmp_path, call, answer, outcome, said
+):
+    script = f"""
 name = begin()
-ask(title="AskUserQuestion", rawInput={"questions": []},
-    content=[{"type": "content", "content": {"type": "text", "text": "Which DB?"}}])
-end(name, "cancelled")
+ask({call})
+end(name, "{outcome}")
 again = told("session/prompt")
 words(again["params"]["prompt"][0]["text"])
 end(again["id"])
 """
-    asked = []
 
-    async def say(ask):
-        asked.append(ask.choices)
-        return Answer(allowed=True, by="person", reason="neither: a file")
+    async def by_person(_):
+        return answer
 
-    result, _ = await run(tmp_path, script, ask=say)
-    assert result.ended and "neither: a file" in result.said
-    assert asked == [("Yes",)]
+    result, _ = await run(tmp_path, script, ask=by_person)
+    assert result.ended and said in result.said
 
 
 @pytest.mark.parametrize(("kind", "picked"), [("edit", "n"), ("read", "y")])
