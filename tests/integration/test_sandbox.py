@@ -23,6 +23,7 @@ from goal_engine.errors import BadConfiguration, EnvironmentUnusable
 from goal_engine.lifecycle import execute_goal
 from goal_engine.proof.gate import GateOutcome, GateStage
 from goal_engine.runtime import sandbox as boxes
+from goal_engine.runtime.dialogue import talk
 from goal_engine.runtime.personal import PersonalSettings, read_personal_settings
 from goal_engine.runtime.process import clean_environment, run_process
 from goal_engine.runtime.sandbox import (
@@ -277,6 +278,28 @@ async def test_what_gates_need_is_there(ground: Ground, monkeypatch: pytest.Monk
     words = confine(find_sandbox(wants("auto")), GATE, ground)
     ended = await run_process(argv, cwd=workspace, env=env, log=log, timeout=60, sandbox=words)
     assert (ended.exit_code, log.read_text()) == (0, "works\n")
+
+
+async def test_a_command_that_is_talked_to_is_confined_as_others_are(ground: Ground) -> None:
+    (workspace,) = ground.writable
+    words = confine(find_sandbox(wants("required")), AGENT, ground)
+    tries = f"cat; cat {ground.home}/.netrc; echo x > {ground.checkout}/calc.py; exit 3"
+    async with (
+        asyncio.timeout(PATIENCE),
+        talk(
+            ["/bin/sh", "-c", tries],
+            cwd=workspace,
+            env=clean_environment(),
+            log=ground.home / "log",
+            grace=PATIENCE,
+            sandbox=words,
+        ) as dialogue,
+    ):
+        await dialogue.write(b"hello")
+        assert await dialogue.read() == b"hello"
+    assert dialogue.ended is not None and dialogue.ended.exit_code == 3
+    assert b"secret" not in (ground.home / "log").read_bytes()
+    assert (ground.checkout / "calc.py").read_text() == ""
 
 
 OWNER = """
