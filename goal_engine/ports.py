@@ -33,6 +33,10 @@ class Ids(Protocol):
         ...
 
 
+async def _forget(_: str) -> None:
+    """Let a session be the last of its kind."""
+
+
 @dataclass(frozen=True, slots=True)
 class WorkerTurn:
     """What a worker is given for one attempt."""
@@ -69,6 +73,8 @@ class WorkerTurn:
     """Answers what the agent asks leave for; it may take as long as a person takes."""
     session: str = ""
     """The agent's own session from an earlier turn in this folder, to go on with; empty for a new one."""
+    keep_session: Callable[[str], Awaitable[None]] = _forget
+    """Told what the agent calls its session, where a later turn can go on with it."""
     prompt: str = ""
     """What it is told in the place of the task: see `workers.telling`."""
     reads_only: bool = False

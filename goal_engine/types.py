@@ -123,6 +123,11 @@ AgentName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}
 """What a command that takes a prompt is called: a preset, or one that the person configured."""
 
 
+SESSION = re.compile(r"[!-~]{1,512}")
+"""What an agent may call its session: plain and short."""
+SessionName = Annotated[str, StringConstraints(pattern=rf"^{SESSION.pattern}$")]
+
+
 class GoalKind(StrEnum):
     """What sort of goal it is: decides the evidence that is asked for (seed: `GoalKind`)."""
 

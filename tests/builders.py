@@ -213,6 +213,7 @@ EVENTS: tuple[e.GoalEvent, ...] = (
     e.BudgetExtended(added=BudgetAdd(attempts=1), budget=GoalBudget(attempts=2), decision=ME),
     e.BudgetWarned(limit="attempts", percent=50, used="1", of="2"),
     e.BudgetChecked(step="wave", spent=Spend(wall_ms=5)),
+    e.SessionOpened(task="fix", attempt=1, session="3b241101"),
     e.SpendReported(task="fix", attempt=1, spent=Spend(tokens=5)),
     e.FormatRaised(format=e.FORMAT),
 )

@@ -253,6 +253,7 @@ SENTENCES: Mapping[type[Frozen], Callable[[Any], str]] = {
     e.PermissionAsked: lambda v: f"the agent of task {v.task} asked leave: {say_ask(v.ask)}",
     e.PermissionAnswered: _leave,
     e.WordSaid: lambda v: f"the agent of task {v.task} was told: “{v.text}”",
+    e.SessionOpened: lambda v: f"the agent of task {v.task} works in its session {v.session}",
     e.TaskFinished: _task_finished,
     e.TaskFailed: lambda v: f"task {v.task} failed{_attempt(v.attempt)}: {v.reason}",
     e.TaskDeferred: _deferred,

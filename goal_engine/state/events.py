@@ -38,6 +38,7 @@ from goal_engine.types import (
     GoalId,
     GoalKind,
     Person,
+    SessionName,
     Sha256,
     TaskId,
     Trouble,
@@ -447,6 +448,15 @@ class WordSaid(Frozen):
     attempt: int
     text: str = Field(min_length=1, max_length=MOST_SAID)
     by: str = ""
+
+
+class SessionOpened(Frozen):
+    """The agent that works on a task told what it calls its session: a later attempt may go on with it."""
+
+    type: Literal["session.opened"] = "session.opened"
+    task: TaskId
+    attempt: int
+    session: SessionName
 
 
 class TaskFinished(Frozen):
@@ -883,6 +893,7 @@ GoalEvent = Annotated[
     | PermissionAsked
     | PermissionAnswered
     | WordSaid
+    | SessionOpened
     | TaskFinished
     | TaskFailed
     | TaskDeferred

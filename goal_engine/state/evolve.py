@@ -659,6 +659,7 @@ CHANGES: Mapping[type[Frozen], Change] = {
     e.PermissionAsked: _leave_asked,
     e.PermissionAnswered: _leave_given,
     e.WordSaid: _word_said,
+    e.SessionOpened: lambda s, v: _with_task(s, v.task, session=v.session),
     e.TaskFinished: _task_finished,
     e.TaskFailed: _task_failed,
     e.TaskDeferred: _task_deferred,

@@ -87,6 +87,8 @@ class TaskState(Frozen):
     """What the attempt that runs, or was stopped, had reported."""
     seeding: Seeding = later(())
     """What the workspace of the last attempt cost."""
+    session: str = later("")
+    """What the agent of the last attempt called its session, if it said so."""
     words: tuple[str, ...] = later(())
     """What a person said to whoever works on it, to the attempts before this one too."""
 

@@ -38,6 +38,7 @@ _WORK = (
     e.PermissionAsked,
     e.PermissionAnswered,
     e.WordSaid,
+    e.SessionOpened,
     e.TaskFinished,
     e.TaskFailed,
     e.TaskDeferred,
@@ -157,7 +158,11 @@ TASK_MOVES: Mapping[TaskStatus | None, Mapping[type[Frozen], TaskStatus]] = {
     T.RUNNING: {
         e.TaskHandedOver: T.RUNNING,
         **dict.fromkeys(
-            (e.TaskSubmitted, e.PermissionAsked, e.PermissionAnswered, e.WordSaid), T.RUNNING
+            (
+                *(e.TaskSubmitted, e.PermissionAsked, e.PermissionAnswered, e.WordSaid),
+                e.SessionOpened,
+            ),
+            T.RUNNING,
         ),
         e.TaskFinished: T.DONE,
         e.TaskFailed: T.FAILED,

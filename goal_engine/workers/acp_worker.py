@@ -138,7 +138,7 @@ class _Talk:
         if not self._session.name:
             return Over(Ending.PROVIDER_ERROR, "it opened no session")
         if greeting.keeps and speaks.sessions:
-            conversation.session = self._session.name
+            await conversation.open_session(self._session.name)
         mode = (speaks.reading if turn.reads_only else "") or speaks.mode
         said = await conversation.start(self._set_mode(opened, mode)) if mode else ""
         conversation.add_note(f"{greeting.name or 'the agent'} {greeting.release}{said}")

@@ -245,6 +245,12 @@ class Conversation:
 
     # What it is told
 
+    async def open_session(self, name: str) -> None:
+        """Take notice of what the agent calls its session, where a later process can go on with it."""
+        self.session = name
+        if name != self.turn.session:
+            await self.turn.keep_session(name)
+
     async def work(
         self,
         prompt: Callable[[str], Awaitable[Over]],

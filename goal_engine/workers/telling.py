@@ -8,10 +8,16 @@ from goal_engine.workers.prompt import render_prompt
 GO_ON = "You stopped at a limit of yours. Go on where you were, and end your turn when it is done."
 """The one prompt more that an agent gets which stopped so."""
 
+AGAIN = """You may remember work on this task from before: it was cut off, and nothing of it is kept. The folder is
+as it was before you began.
+"""
+
 
 def render_turn(turn: WorkerTurn) -> str:
     """Return the prompt of a turn: its own, or the task's."""
-    return turn.prompt or render_prompt(
+    if turn.prompt:
+        return turn.prompt
+    text = render_prompt(
         turn.goal,
         turn.task,
         turn.criteria,
@@ -21,3 +27,4 @@ def render_turn(turn: WorkerTurn) -> str:
         turn.tried,
         may_propose=turn.may_propose,
     )
+    return f"{text}\n{AGAIN}" if turn.session else text

@@ -153,7 +153,7 @@ class WireWorkerAdapter:
                 return Over(Ending.REFUSED, str(error))
             if unfit:
                 return Over(Ending.REFUSED, unfit)
-            conversation.session = self._session
+            await conversation.open_session(self._session)
             over = await conversation.work(
                 lambda text: self._prompt(peer, text), self._take_unheard
             )

@@ -33,6 +33,7 @@ UNRECORDED = frozenset(
         "proposal.rejected",
         "repository.moved",
         "repository.settled",
+        "session.opened",
         "spend.reported",
         "task.deferred",
         "task.proposed",

@@ -1,7 +1,7 @@
 """A stand-in for `kimi --wire`: plays back what the real one was captured to say, or misbehaves.
 
-A script: `wire_agent.py SCENARIO [ARGUMENT]`, and what the worker adds.  Where it is started it leaves
-`argv.json`, and `answers.jsonl` with what it was answered.
+A script: `wire_agent.py SCENARIO ARGUMENT`, and what the worker adds.  It leaves `argv.json` and
+`answers.jsonl` with what it was answered where it is started, but for `mend`, whose argument says where.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+KEEPS = Path()
 CAPTURES = Path(__file__).parents[1] / "engine" / "wire"
 Message = dict[str, Any]
 
@@ -40,7 +41,7 @@ def hear() -> Message:
 
 
 def keep(name: str, value: Any) -> None:
-    with Path(name).open("a") as file:
+    with (KEEPS / name).open("a") as file:
         file.write(json.dumps(value) + "\n")
 
 
@@ -211,6 +212,25 @@ def tire(times: str) -> None:
     hear()
 
 
+def mend(_: str) -> None:
+    """Is put off by its vendor once, and mends the sum then; it tries to do more than that."""
+    first = not (KEEPS / "prompts.jsonl").exists()
+    prompt = begin()
+    if first:
+        fail(prompt, -32003, "Error code: 429 - come back later")
+        hear()
+    calc = Path("calc.py")
+    if hook("h1", "c1", "WriteFile", path="calc.py")["action"] == "allow":
+        approve("a1", "c1", "WriteFile", {"type": "diff", "path": str(calc.resolve())})
+        calc.write_text(calc.read_text().replace("a - b", "a + b"))
+    hook("h2", "c2", "Shell", command="git push origin HEAD")
+    hook("h3", "c3", "ReadFile", path="/srv/other/key")
+    use(input_other=1000, input_cache_read=200, output=34)
+    write("It adds now.")
+    finish(prompt)
+    hear()
+
+
 def push(_: str) -> None:
     """Two tools: the one that is allowed is approved as well, the other never gets there."""
     prompt = begin()
@@ -353,6 +373,7 @@ SCENARIOS: dict[str, Callable[[str], None]] = {
             hang,
             give_up,
             tire,
+            mend,
             push,
             swap,
         ),
@@ -361,5 +382,6 @@ SCENARIOS: dict[str, Callable[[str], None]] = {
 }
 
 if __name__ == "__main__":
+    KEEPS = Path(sys.argv[2] if sys.argv[1] == "mend" else ".")
     keep("argv.json", sys.argv[3:])
     SCENARIOS[sys.argv[1]](sys.argv[2])

@@ -36,7 +36,7 @@ from goal_engine.state.commands import Record, RecordStep
 from goal_engine.state.model import GoalState
 from goal_engine.task_graph.globs import match_glob
 from goal_engine.task_graph.graph import GoalTask
-from goal_engine.types import TaskStatus
+from goal_engine.types import SESSION, TaskStatus
 from goal_engine.worktree import Workbench
 
 OWN = FOLDER.split("/")[0]
@@ -147,6 +147,12 @@ async def _work(
     beside = Beside(
         ports, state.goal_id, task, attempt.number, bench.permissions, ground, bench.redactor
     )
+
+    async def keep_session(name: str) -> None:
+        if SESSION.fullmatch(name):
+            opened = e.SessionOpened(task=task.id, attempt=attempt.number, session=name)
+            await ports.transact(state.goal_id, Record((opened,)))
+
     turn = WorkerTurn(
         task=task,
         workspace=workspace,
@@ -163,6 +169,8 @@ async def _work(
         redactor=bench.redactor,
         ask=beside.ask,
         words=beside.words,
+        session=state.tasks[task.id].session,
+        keep_session=keep_session,
         read=lambda: ports.read(state.goal_id),
         record=lambda event: ports.transact(state.goal_id, Record((event,))),
     )
