@@ -609,3 +609,46 @@ def test_what_does_not_merge_with_newer_commits_is_done_again_and_no_repair_coun
     waits = fold((a_block(),), moved)
     assert do(waits, c.ResumeGoal()).tasks["fix"].status is TaskStatus.PENDING
     assert find_decision(MOVED).verb == "rebase" and find_decision(MOVED).decision == ME
+
+
+def a_planning(*more: e.GoalEvent):
+    """A goal whose plan an agent makes."""
+    begun = e.ConsultationStarted(about="plan", attempt=1, tree=BASE, worker="cli", agent="mine")
+    return do(a_goal(), c.StartPlanning("cli", "mine", "me"), c.Record((begun, *more)))
+
+
+def test_an_agent_that_plans_is_as_a_run_is_and_nothing_has_begun_after_it():
+    asked = a_planning()
+    assert asked.status is S.RUNNING and asked.is_open("plan") and not asked.has_begun
+    answered = e.ConsultationFinished(
+        about="plan", attempt=1, tree=BASE, spent=Spend(tokens=5, turns=1)
+    )
+    plan = planned(a_task("other")).changed(planner="agent")
+    ended = e.PlanningEnded(plan=plan, spent=Spend(wall_ms=7))
+    state = do(asked, c.Record((answered, ended)))
+    assert state.status is S.PLANNED and state.planner == "agent" and not state.is_open("plan")
+    assert (state.spend.tokens, state.spend.turns, state.spend.wall_ms) == (5, 1, 7)
+    assert state.planning is None and list(state.tasks) == ["other"] and not state.has_begun
+    kept = do(asked, c.Record((answered, e.PlanningEnded(reason="it was none"))))
+    assert kept.status is S.PLANNED and list(kept.tasks) == ["fix"]
+    assert kept.unplanned == "it was none"
+
+
+def test_a_turn_that_plans_and_is_cut_off_is_one_of_unknown_cost_and_goes_on_later():
+    state = do(a_planning(), c.NoticeInterruption())
+    assert state.status is S.PAUSED and state.consulting is None and state.planning is not None
+    assert (state.spend.turns, state.spend.tokens) == (1, None)
+    assert do(state, c.ResumeGoal()).status is S.RUNNING
+
+
+@pytest.mark.parametrize("status", sorted(set(S) - {S.PLANNED}))
+def test_only_what_is_planned_is_planned_by_an_agent(status):
+    with pytest.raises(NotPossibleNow):
+        decide(a_goal(status), c.StartPlanning("cli", "mine"), NOW)
+
+
+def test_an_agents_plan_does_not_widen_what_a_person_granted():
+    narrow = fold((a_goal_created(), planned(a_task(writes=("src/**",)))))
+    plan = planned(a_task("other", writes=("src/a.py",))).changed(planner="agent")
+    begun = do(narrow, c.StartPlanning("cli"), c.Record((e.PlanningEnded(plan=plan),)))
+    assert begun.granted == ("src/**",)

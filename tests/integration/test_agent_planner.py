@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -25,6 +26,7 @@ from goal_server.operations import Context
 from goal_server.registry import find_operation
 from tests.integration.agents import FIXES, HANGS, configure, wait_until
 from tests.integration.projects import FIX, a_project, fingerprint, plan_text
+from tests.integration.test_acp_worker import SPEAKS
 from tests.personal import set_sandbox
 
 pytestmark = pytest.mark.one_python
@@ -252,3 +254,26 @@ async def test_no_agent_is_asked_where_the_workspace_is_not_trusted(
         await o.dispatch(untrusted, revise, p.ReviseParams(goal=goal, planner="agent"))
     await o.dispatch(untrusted, revise, p.ReviseParams(goal=goal, plan_text=A_PLAN))
     assert not Path(f"{program}.asked").exists()
+
+
+async def test_an_agent_that_is_talked_to_plans_and_may_read_and_nothing_else(
+    context: Context, config: Path
+) -> None:
+    program = config / "talker.py"
+    program.write_text(
+        SPEAKS
+        + f"""
+name = begin()
+told_so = [ask(kind=kind, title=kind)["result"]["outcome"] for kind in ("read", "execute", "edit", "other")]
+open(sys.argv[0] + ".told", "w").write(json.dumps(told_so))
+words("```json\\n" + {json.dumps(json.dumps(PLAN))} + "\\n```")
+end(name)
+sys.stdin.read()
+"""
+    )
+    argv = json.dumps([sys.executable, "-I", str(program)])
+    (config / "agents.toml").write_text(f"[agent.talker]\nacp = {argv}\n")
+    shown = await o.plan_goal(context, p.PlanParams(text=GOAL, agent="talker", planner="agent"))
+    assert [(task.id, task.worker) for task in shown.tasks] == [("sums", "acp")], shown.notices
+    told = json.loads(Path(f"{program}.told").read_text())
+    assert [one["optionId"] for one in told] == ["y", "n", "n", "n"]
