@@ -194,6 +194,8 @@ class Workbench:
     """Where what the set-up commands make is kept for the next workspace."""
     making: dict[str, asyncio.Lock] = field(default_factory=dict, repr=False)
     """The set-ups under way: of several workspaces that need the same, one makes it."""
+    sound: set[tuple[str, ...]] = field(default_factory=set, repr=False)
+    """The commits, each with a view, in which it was seen that nothing comes from outside."""
     standing: dict[Path, Standing] = field(default_factory=dict, repr=False)
     """What is known of the workspaces that stand now."""
     sandbox: Sandbox = NO_SANDBOX
@@ -278,13 +280,24 @@ class Workbench:
             await in_thread(seed_go_cache, self.folder / SEED, find_beside(workspace))
         return view
 
-    async def find_strays(self, environment: Environment, workspace: Path) -> tuple[str, ...]:
+    async def find_strays(
+        self, environment: Environment, workspace: Path, commit: str
+    ) -> tuple[str, ...]:
         """Return what of the project would come from outside `workspace`; see `probe_origin`.
 
-        The view's Python is asked as a gate would run it: set-up commands may have written to it.
+        The view's Python is asked as a gate would run it: set-up commands may have written to it.  Where
+        nobody but us did, and nothing was copied from the checkout, all workspaces of a commit answer
+        the same, and the first is asked.
         """
+        ours = not (self.setup or self.copies or environment.node_modules)
+        known = (commit, environment.key, *sorted(environment.packages))
+        if ours and known in self.sound:
+            return ()
         sandbox = await in_thread(self.confine, GATE, workspace)
-        return await probe_origin(environment, sandbox)
+        strays = await probe_origin(environment, sandbox)
+        if ours and not strays:
+            self.sound.add(known)
+        return strays
 
     def check_sandbox(self) -> None:
         """Raise `ToolMissing` where the person requires a sandbox and there can be none."""

@@ -246,10 +246,11 @@ def find_git_dir(path: Path) -> tuple[Path, bool]:
     return Path(git_dir), bare == "true"
 
 
-def find_common_dir(git_dir: Path) -> Path:
-    """Return the git directory that has the objects: another one for a linked worktree."""
-    asked = ["rev-parse", "--path-format=absolute", "--git-common-dir"]
-    return Path(safe_git(asked, git_dir=git_dir).text)
+def find_common_dir(git_dir: Path) -> tuple[Path, str]:
+    """Return the git directory that has the objects, another one for a linked worktree, and their format."""
+    asked = ["rev-parse", "--path-format=absolute", "--git-common-dir", "--show-object-format"]
+    common, form = safe_git(asked, git_dir=git_dir).text.rsplit("\n", 1)
+    return Path(common), form
 
 
 def find_object_format(git_dir: Path) -> str:
@@ -261,6 +262,14 @@ def find_top(path: Path) -> Path:
     """Return the root of the working tree."""
     asked = ["rev-parse", "--path-format=absolute", "--show-toplevel"]
     return Path(safe_git(asked, cwd=path).text)
+
+
+def find_head(git_dir: Path) -> tuple[str, str] | None:
+    """Return the commit that is checked out and its tree, if there is one."""
+    asked = ["rev-parse", "HEAD^{commit}", "HEAD^{tree}"]
+    said = safe_git(asked, git_dir=git_dir, ok=(0, 1, 128))
+    commit, _, tree = said.text.partition("\n")
+    return (commit, tree) if said.code == 0 else None
 
 
 def find_commit(git_dir: Path, name: str) -> str | None:
@@ -301,8 +310,11 @@ def list_changed_paths(git_dir: Path, base: str, head: str) -> tuple[str, ...]:
 
 
 def read_personal(path: Path) -> dict[str, str]:
-    """Return who commits here, what they ignore everywhere and how their files are written."""
-    asked = ["config", "--includes", "-z", "--get-regexp", PERSONAL]
+    """Return who commits here, what they ignore everywhere, how their files are written, and all that
+    would make git run something.
+
+    Where the person's own settings cannot be read it is only what the repository's would run.
+    """
     env = {
         "GIT_CONFIG_GLOBAL": os.environ.get("GIT_CONFIG_GLOBAL"),
         "GIT_CONFIG_NOSYSTEM": None,
@@ -311,7 +323,10 @@ def read_personal(path: Path) -> dict[str, str]:
         "GIT_CONFIG_KEY_0": "safe.directory",
         "GIT_CONFIG_VALUE_0": "*",
     }
-    said = safe_git(asked, cwd=path, ok=(0, 1, 128), env=env)
+    asked = ["config", "--includes", "-z", "--get-regexp"]
+    said = safe_git([*asked, f"{PERSONAL}|{EXECUTES}"], cwd=path, ok=(0, 1, 128), env=env)
+    if said.code == 128:
+        said = safe_git([*asked, EXECUTES], cwd=path, ok=(0, 1))
     records = (record.partition("\n") for record in said.text.split("\0") if record)
     return {key: value if told else "true" for key, told, value in records}
 
@@ -344,7 +359,7 @@ def find_person(personal: Mapping[str, str]) -> Person:
 def list_changed(top: Path, personal: Mapping[str, str]) -> tuple[str, ...]:
     """Return what differs from the last commit, untracked files too; runs no filter."""
     asked = ["status", "--porcelain=v2", "-z", "--no-renames", "--ignore-submodules=all"]
-    records = safe_git(asked, cwd=top, settings=_blanked(top, personal)).text.split("\0")
+    records = safe_git(asked, cwd=top, settings=_blanked(personal)).text.split("\0")
     wanted = {"1": 8, "u": 10, "?": 1}
     return tuple(
         record.split(" ", wanted[record[0]])[-1] for record in records if record[:1] in wanted
@@ -354,7 +369,7 @@ def list_changed(top: Path, personal: Mapping[str, str]) -> tuple[str, ...]:
 def list_ignored(checkout: Path) -> tuple[str, ...]:
     """Return the untracked files that git ignores; a wholly ignored directory ends with `/`."""
     asked = ["ls-files", "--others", "--ignored", "--exclude-standard", "--directory", "-z"]
-    blanked = _blanked(checkout, read_personal(checkout))
+    blanked = _blanked(read_personal(checkout))
     return tuple(
         path for path in safe_git(asked, cwd=checkout, settings=blanked).text.split("\0") if path
     )
@@ -362,7 +377,7 @@ def list_ignored(checkout: Path) -> tuple[str, ...]:
 
 def list_skipped(checkout: Path) -> tuple[str, ...]:
     """Return the files of the index that a sparse checkout leaves out."""
-    blanked = _blanked(checkout, read_personal(checkout))
+    blanked = _blanked(read_personal(checkout))
     said = safe_git(["ls-files", "-t", "-z"], cwd=checkout, settings=blanked)
     return tuple(record[2:] for record in said.text.split("\0") if record.startswith("S "))
 
@@ -370,18 +385,16 @@ def list_skipped(checkout: Path) -> tuple[str, ...]:
 def list_untracked(checkout: Path) -> tuple[str, ...]:
     """Return what git does not have, ignored or not; a folder of nothing else ends with `/`."""
     asked = ["ls-files", "--others", "--directory", "-z"]
-    blanked = _blanked(checkout, read_personal(checkout))
+    blanked = _blanked(read_personal(checkout))
     said = safe_git(asked, cwd=checkout, settings=blanked)
     return tuple(path for path in said.text.split("\0") if path)
 
 
-def _blanked(top: Path, personal: Mapping[str, str]) -> dict[str, str]:
+def _blanked(personal: Mapping[str, str]) -> dict[str, str]:
     """Return the settings that keep a repository's own from running anything."""
-    asked = ["config", "--includes", "--name-only", "-z", "--get-regexp", EXECUTES]
-    executing = safe_git(asked, cwd=top, ok=(0, 1)).text.split("\0")
     ignores = personal.get("core.excludesfile") or str(_config_home() / "git" / "ignore")
     return {
-        **{key: "" for key in executing if key},
+        **{key: "" for key in personal if re.match(EXECUTES, key)},
         **find_forms(personal),
         "core.excludesFile": str(Path(ignores).expanduser()),
     }
@@ -614,12 +627,15 @@ def find_ignored(
 ) -> frozenset[str]:
     """Return those of `paths` that are untracked and ignored: `add` leaves them out unasked, and
     fails when a pathspec names one, even to exclude it."""
+    asked = "\0".join(paths).encode("utf-8", "surrogateescape")
+    if not asked:
+        return frozenset()
     said = safe_git(
         ["check-ignore", "-z", "--stdin"],
         git_dir=git_dir,
         index=index,
         work_tree=work_tree,
-        stdin="\0".join(paths).encode("utf-8", "surrogateescape"),
+        stdin=asked,
         ok=(0, 1),
         env={"GIT_LITERAL_PATHSPECS": "0"},  # it knows names only, and refuses the setting
     )

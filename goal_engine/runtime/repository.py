@@ -113,8 +113,8 @@ def read_checkout(path: Path) -> CheckoutStatus:
         raise RepositoryUnusable(
             f"{path} is inside a git directory: give the folder that has the files with `-C`."
         ) from error
-    commit = git.find_commit(git_dir, "HEAD")
-    if commit is None:
+    head = git.find_head(git_dir)
+    if head is None:
         raise RepositoryUnusable(
             f"{root} has no commits, so there is nothing to start from: commit first."
         )
@@ -122,8 +122,8 @@ def read_checkout(path: Path) -> CheckoutStatus:
     return CheckoutStatus(
         root=root,
         git_dir=git_dir,
-        commit=commit,
-        tree=git.find_tree(git_dir, commit),
+        commit=head[0],
+        tree=head[1],
         branch=git.find_branch(git_dir),
         dirty=git.list_changed(root, personal),
         operation=next(
@@ -200,6 +200,8 @@ class EvidenceRepository:
         """The git directory of the person's repository that has its objects."""
         self._objects: EvidenceObjects | None = None
         self._reading = Lock()
+        self._blank: dict[Path, bytes | None] = {}
+        """What git makes of a new repository: its folders, and its files with their content."""
         self._sizes: dict[str, int] = {}
         """What was estimated of each tree."""
         # what an object name stands for never changes
@@ -210,8 +212,7 @@ class EvidenceRepository:
     def open(cls, path: Path, checkout_git_dir: Path) -> EvidenceRepository:
         """Return the repository at `path`, made if need be, that sees the checkout's objects."""
         git.require_git()
-        common = git.find_common_dir(checkout_git_dir)
-        wanted = git.find_object_format(common)
+        common, wanted = git.find_common_dir(checkout_git_dir)
         if not (path / "HEAD").exists():
             git.init_bare(path, wanted)
         repository = cls(path.absolute(), common)
@@ -229,7 +230,7 @@ class EvidenceRepository:
         """Return the repository at `path` as it is, which may be another checkout's; if there is one."""
         git.require_git()
         there = (path / "HEAD").exists()
-        return cls(path.absolute(), git.find_common_dir(checkout_git_dir)) if there else None
+        return cls(path.absolute(), git.find_common_dir(checkout_git_dir)[0]) if there else None
 
     def close(self) -> None:
         """End the process that reads objects."""
@@ -375,8 +376,8 @@ class EvidenceRepository:
         self._forget(path)
         index = self._index_of(path, commit)
         git.check_out(self.path, index, path, commit)
-        git.init_workspace(path, self._format)
         own = path / ".git"
+        self._begin(path, own)
         _point_alternates(own, self.path)
         shallow = _read_shallow(self._common)
         if shallow:
@@ -384,6 +385,22 @@ class EvidenceRepository:
         (own / "HEAD").write_text(f"{commit}\n", encoding="ascii")
         shutil.copy2(index, own / "index")
         return index
+
+    def _begin(self, path: Path, own: Path) -> None:
+        """Make a new repository, the second one as the first was made."""
+        if not self._blank:
+            git.init_workspace(path, self._format)
+            self._blank = {
+                made.relative_to(own): made.read_bytes() if made.is_file() else None
+                for made in sorted(own.rglob("*"))
+            }
+            return
+        own.mkdir()
+        for name, content in self._blank.items():
+            if content is None:
+                (own / name).mkdir()
+            else:
+                (own / name).write_bytes(content)
 
     def _index_of(self, path: Path, commit: str) -> Path:
         """Return the file, beside the workspace, that says how `commit` was put into it.
@@ -432,6 +449,8 @@ class EvidenceRepository:
                     f"The files in {workspace} cannot be taken as a result: {error.paragraph}"
                 ) from error
             tree = git.write_tree(self.path, index)
+            if tree == self._find_tree(base_commit):
+                return tree
             changed = list(_parse_raw(git.list_differing(self.path, base_commit, tree)))
             same = [entry for entry in changed if _is_unchanged(workspace, *entry)]
             if any(path.endswith(ATTRIBUTES) for _, _, path in records):

@@ -343,7 +343,7 @@ async def _run(
     commit = ground.commits[ground.trees[stage]]
     async with bench.workspace(name, commit) as workspace:
         environment = await bench.environment(workspace, commit)
-        strangers = await bench.find_strays(environment, workspace)
+        strangers = await bench.find_strays(environment, workspace, commit)
         if strangers:
             raise ToolMissing(f"{', '.join(strangers)} would be imported from outside the tree.")
         try:

@@ -142,7 +142,7 @@ async def run_gate(
     name = name_run(stage, spec.name)
     async with bench.workspace(name, commit) as workspace:
         environment = await bench.environment(workspace, commit)
-        strangers = await bench.find_strays(environment, workspace)
+        strangers = await bench.find_strays(environment, workspace, commit)
         if strangers:
             result = GateResult(
                 gate=spec.name,
@@ -265,6 +265,8 @@ def _find_changed(
         after = bench.repository.snapshot(workspace, commit, environment.exclude)
     except RepositoryUnusable as error:
         return (error.paragraph,)
+    if after == tree:
+        return ()
     found = bench.repository.evidence(tree, after).files
     return tuple(file.path for file in found if file.status != "A")
 

@@ -239,7 +239,7 @@ def test_git_that_is_not_hardened_is_found_out(
     )
     roots = plant_all(template, canaries, ["config", "include"])
     monkeypatch.setattr(hardened, "HARDENED", {"safe.directory": "*"})
-    monkeypatch.setattr(hardened, "_blanked", lambda top, personal: {})
+    monkeypatch.setattr(hardened, "_blanked", lambda personal: {})
     for root in roots.values():
         read_checkout(root)
     assert {"fsmonitor", "clean", "include"} <= canaries.sung()
