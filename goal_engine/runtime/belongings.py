@@ -46,10 +46,12 @@ class Belongings:
     """Folders that it may only read."""
     forgets: tuple[Path, ...] = ()
     """Folders that are empty for it, and what it leaves there is gone with the turn."""
+    keeps: tuple[Path, ...] = ()
+    """Folders that are empty for it at first: what it leaves there it has until the turn is over."""
     copies: tuple[Path, ...] = ()
     """Files of which it gets a copy, and what it writes to that is gone with the turn."""
     sources: tuple[tuple[Path, Path], ...] = field(default=(), repr=False)
-    """Each file with the copy that stands for it, while they are lent."""
+    """Each path with what stands for it, while they are lent."""
 
 
 @contextmanager
@@ -65,17 +67,20 @@ def lend(own: Belongings) -> Iterator[Belongings]:
         fcntl.flock(lock, fcntl.LOCK_SH)
         scratch = Path(tempfile.mkdtemp(dir=top))
         _make(lock, own.folders)
-        looked = {path: _look(path) for path in (*own.reads, *own.shelves, *own.forgets)}
+        looked = {
+            path: _look(path) for path in (*own.reads, *own.shelves, *own.forgets, *own.keeps)
+        }
         before = {path: told for path, told in looked.items() if told or path.name in MEANT}
         absent = [path for path in (*own.reads, *own.copies) if _is_missing(path, own.folders)]
         folders = [path for path in (*own.shelves, *own.forgets) if _is_missing(path, own.folders)]
-        _cover(lock, [path for path in absent if path.name not in MEANT], folders)
+        kept = [path for path in own.keeps if _is_missing(path, own.folders)]
+        _cover(lock, [path for path in absent if path.name not in MEANT], (*folders, *kept))
         try:
             yield replace(
                 own,
                 shelves=tuple(path for path in own.shelves if path not in folders),
                 forgets=tuple(dict.fromkeys((*own.forgets, *folders))),
-                sources=tuple(_copy(own.copies, scratch)),
+                sources=(*_copy(own.copies, scratch), *_keep(own.keeps, scratch)),
             )
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
@@ -125,6 +130,13 @@ def _copy(paths: Iterable[Path], scratch: Path) -> Iterator[tuple[Path, Path]]:
             shutil.copyfile(path, copy)
             copy.chmod(0o600)
             yield path, copy
+
+
+def _keep(paths: Iterable[Path], scratch: Path) -> Iterator[tuple[Path, Path]]:
+    for number, path in enumerate(paths):
+        kept = scratch / f"kept-{number}"
+        kept.mkdir(mode=0o700)
+        yield path, kept
 
 
 def _set_aside(before: dict[Path, str | None]) -> None:

@@ -209,6 +209,7 @@ def find_belongings(agent: Agent, checkout: Path) -> Belongings:
         reads=find(name for name in names if not name.endswith("/")),
         shelves=find(name for name in names if name.endswith("/")),
         forgets=find(name for one in kin for name in one.forgets),
+        keeps=find(name for one in kin for name in one.transcripts),
         copies=find(name for one in kin for name in one.copies),
     )
 

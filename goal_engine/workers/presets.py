@@ -89,6 +89,8 @@ class Agent:
     They are in the first of `folders` and in those that variables name, or begin with `~`."""
     forgets: tuple[str, ...] = ()
     """Names of folders that its sandbox has empty: it would read other work there, or leave code."""
+    transcripts: tuple[str, ...] = ()
+    """Names of folders that have its sessions: its sandbox has them empty, and they last for a turn."""
     copies: tuple[str, ...] = ()
     """Names of files that hold a login and settings alike: its sandbox has a copy."""
     settings: tuple[tuple[str, str], ...] = ()
@@ -140,7 +142,8 @@ PRESETS: tuple[Agent, ...] = (
             *("settings.json", "settings.local.json", "CLAUDE.md", "keybindings.json", "agents/"),
             *("commands/", "hooks/", "local/", "output-styles/", "plugins/", "rules/", "skills/"),
         ),
-        forgets=("projects/", "session-env/", "shell-snapshots/"),
+        forgets=("session-env/", "shell-snapshots/"),
+        transcripts=("projects/",),
         copies=("~/.claude.json", ".claude.json"),
         settings=(("DISABLE_AUTOUPDATER", "1"),),
         install="npm install -g @anthropic-ai/claude-code",
@@ -172,7 +175,8 @@ PRESETS: tuple[Agent, ...] = (
             *("config.toml", "AGENTS.md", "AGENTS.override.md", "hooks.json", "agents/", "hooks/"),
             *("plugins/", "prompts/", "rules/", "skills/"),
         ),
-        forgets=("shell_snapshots/", "sessions/", "archived_sessions/"),
+        forgets=("shell_snapshots/", "archived_sessions/"),
+        transcripts=("sessions/",),
         install="npm install -g @openai/codex",
         keys=("CODEX_API_KEY", "OPENAI_API_KEY"),
         logins=("auth.json",),
@@ -266,7 +270,7 @@ PRESETS: tuple[Agent, ...] = (
             *("~/.kimi/config.toml", "~/.kimi/config.json", "~/.kimi/mcp.json"),
             *("~/.kimi/plugins/", "~/.kimi/skills/"),
         ),
-        forgets=("sessions/", "~/.kimi/sessions/"),
+        transcripts=("sessions/", "~/.kimi/sessions/"),
         settings=(("KIMI_CODE_NO_AUTO_UPDATE", "1"), ("KIMI_CLI_NO_AUTO_UPDATE", "1")),
         install="npm install -g @moonshot-ai/kimi-code",
         keys=("KIMI_MODEL_API_KEY", "KIMI_API_KEY"),
@@ -310,7 +314,7 @@ PRESETS: tuple[Agent, ...] = (
             *("settings.json", "QWEN.md", "AGENTS.md", ".env", "trustedFolders.json"),
             *("agents/", "commands/", "extensions/", "hooks/", "skills/"),
         ),
-        forgets=("tmp/", "projects/"),
+        transcripts=("tmp/", "projects/"),
         install="npm install -g @qwen-code/qwen-code",
         keys=("OPENAI_API_KEY", "DASHSCOPE_API_KEY", "BAILIAN_CODING_PLAN_API_KEY"),
         logins=("oauth_creds.json",),

@@ -108,10 +108,30 @@ def test_in_a_folder_that_is_written_settings_are_read_and_a_copy_is_seen(
         how = {str(place.path): place.how for place in places}
         folder = f"{home}/.claude"
         assert how[folder] is How.WRITE and how[f"{folder}/plugins"] is How.SHOW
-        assert how[f"{folder}/settings.json"] is How.SHOW and how[f"{folder}/projects"] is How.OWN
+        assert how[f"{folder}/settings.json"] is How.SHOW
+        assert how[f"{folder}/session-env"] is How.OWN and how[f"{folder}/projects"] is How.WRITE
         words = " ".join(render(Path("/usr/bin/bwrap"), (), places, {}))
         copy = dict(lent.sources)[home / ".claude.json"]
         assert f"--bind {copy} {home}/.claude.json" in words
+
+
+def test_sessions_of_other_work_are_not_there_and_its_own_last_for_the_turn(
+    home: Path, tmp_path: Path, claude: Belongings
+) -> None:
+    """Where a process breaks off, another one of the same turn goes on with its session."""
+    theirs = home / ".claude" / "projects"
+    (theirs / "other-work").mkdir(parents=True)
+    with lend(claude) as lent:
+        kept = dict(lent.sources)[theirs]
+        assert names(kept) == set() and kept.stat().st_mode & 0o77 == 0
+        ground = Ground(home, tmp_path / "project", (), (), (), (), (), lent=lent)
+        words = " ".join(render(Path("/usr/bin/bwrap"), (), find_places(GATE, ground), {}))
+        assert f"--bind {kept} {theirs}" in words
+        (kept / "session.jsonl").touch()
+        with lend(claude) as another:
+            assert names(dict(another.sources)[theirs]) == set()
+        assert names(kept) == {"session.jsonl"}
+    assert names(theirs) == {"other-work"} and not kept.exists()
 
 
 def test_an_agent_of_the_persons_own_that_has_a_known_folder_is_held_to_the_same(
