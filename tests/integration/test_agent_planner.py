@@ -277,3 +277,14 @@ sys.stdin.read()
     assert [(task.id, task.worker) for task in shown.tasks] == [("sums", "acp")], shown.notices
     told = json.loads(Path(f"{program}.told").read_text())
     assert [one["optionId"] for one in told] == ["y", "n", "n", "n"]
+
+
+@pytest.mark.usefixtures("bubblewrap")
+@pytest.mark.skipif(sys.platform != "linux", reason="bubblewrap is Linux's")
+async def test_who_plans_does_so_in_a_sandbox(context: Context, config: Path) -> None:
+    set_sandbox(config, "required")
+    said = f"```json\n{json.dumps(PLAN)}\n```"
+    configure(config, "mine", f"print(open('calc.py').read())\nprint({said!r})\n")
+    shown = await o.plan_goal(context, p.PlanParams(text=GOAL, agent="mine", planner="agent"))
+    assert [task.id for task in shown.tasks] == ["sums"], shown.notices
+    assert shown.sandbox[0].startswith("workers: bubblewrap")

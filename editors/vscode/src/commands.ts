@@ -84,6 +84,11 @@ const COMMANDS: Record<string, Handler> = {
     const at = await pickGoal(context, given, 'rebase', 'Which goal onto the newest commits?');
     return at && callGoal(context, 'rebase', { ...at }, 'Goalproof: judging it on newer commits…');
   },
+  planByAgent: async (context, given) => {
+    const at = await pickGoal(context, given, 'plan', 'An agent plans which goal?');
+    const params = at && { ...at, planner: 'agent' as const };
+    return params && callGoal(context, 'revise', params, 'Goalproof: an agent makes the plan…');
+  },
   hunks: tryHunks,
   answer,
   tell,
