@@ -35,6 +35,10 @@ CALLS = 1000
 """Calls of tools that are remembered at the same time."""
 STREAMED = 64 * 1024
 """Characters of a call's input that are kept while it is streamed."""
+KEPT, PLACES = 20_000, 200
+"""Characters of what a call is about, and files: more than anybody is asked for, who is told no then."""
+ASIDE = 100
+"""Pieces of an answer that nobody hears."""
 TITLE = 2000
 CUT = ("…", "...")
 """Ends of what is not the whole."""
@@ -235,9 +239,9 @@ def add_told(tool: Tool, told: Payload, *, asking: bool = False) -> Tool:
         title=as_text(told.get("title"))[:TITLE] or tool.title,
         kind=as_text(told.get("kind")) or tool.kind or ("edit" if any(diffs) else ""),
         name=as_text(told.get("name")) or tool.name,
-        command=_find_first(given, COMMANDS) or tool.command,
-        about=_find_first(given, QUERIES) or tool.about,
-        paths=tuple(dict.fromkeys(paths)),
+        command=_find_first(given, COMMANDS)[:KEPT] or tool.command,
+        about=_find_first(given, QUERIES)[:KEPT] or tool.about,
+        paths=tuple(dict.fromkeys(path[:KEPT] for path in paths))[:PLACES],
         questions=tool.questions
         or "questions" in given
         or meta.get("qwenInteractionKind") == "user_question",
@@ -487,7 +491,7 @@ class Session:
                 self.usage.add_step(as_mapping(update.get("_meta")).get("usage"))
                 text = as_text(as_mapping(update.get("content")).get("text"))
                 if self.aside is not None:
-                    self.aside.append(text[:TITLE])
+                    self.aside += [text[:TITLE]] if len(self.aside) < ASIDE else []
                     return
                 yield Spoken(text, thought=kind == "agent_thought_chunk")
             case "tool_call" | "tool_call_update" if self.live:

@@ -214,6 +214,8 @@ class Conversation:
 
     async def ask(self, ask: Ask) -> Answer | None:
         """Return what the agent is told; `None` when the turn is to end before somebody answered."""
+        if self.stopping.is_set():
+            return None
         told = tidy(ask, self.turn.redactor.redact_text)
         about = told.detail or ", ".join(told.paths) or told.tool
         choices = f" ({' | '.join(told.choices)})" if told.choices else ""

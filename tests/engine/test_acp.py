@@ -32,6 +32,8 @@ from goal_engine.workers.acp import (
     read_stop,
 )
 from goal_engine.workers.peer import RemoteError
+from goal_engine.workers.talking import ASKED, LONGEST, is_too_long
+from goal_engine.workers.talking import PLACES as MOST_PLACES
 from goal_engine.workers.told import Called, Ending, Noted, Spoken
 
 CAPTURES = Path(__file__).parent / "acp"
@@ -243,6 +245,18 @@ def test_calls_that_never_end_are_not_kept_for_ever():
         update = {"sessionUpdate": "tool_call", "toolCallId": f"c{number}", "title": "x"}
         list(session.read("session/update", {"sessionId": "s", "update": update}))
     assert len(session.tools) == CALLS
+
+
+def test_of_a_call_no_more_is_kept_than_shows_that_it_is_too_much():
+    tool = Tool()
+    for number in range(50):
+        places = [{"path": f"{number}-{place}"} for place in range(50)]
+        raw = {"command": "x" * 1_000_000, "path": "y" * 1_000_000}
+        tool = add_told(tool, {"rawInput": raw, "locations": places})
+    assert len(tool.command) > ASKED and max(map(len, tool.paths)) > LONGEST
+    assert len(tool.paths) > MOST_PLACES and sum(map(len, tool.paths)) < 100_000
+    ask = read_request({"options": options(ONCE, REJECT), "toolCall": {}}, tool).ask
+    assert is_too_long(ask)
 
 
 # What they ask
