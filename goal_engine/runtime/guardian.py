@@ -46,6 +46,8 @@ LOST = "lost"
 """Instead of how the command ended: one of the two was killed, and so many processes were ended."""
 GLANCE = 0.05
 """Seconds between two looks at a command whose end cannot be waited for together with a pipe."""
+LAST_WORDS = 4096
+"""Bytes of the end of its output that somebody is told who talks to the command."""
 LAST = 3.0
 """Seconds of killing after which what is still there is said to be left."""
 
@@ -60,6 +62,7 @@ class Output:
         self.half = cap // 2
         self.seen = 0
         self.tail = bytearray()
+        self.last = b""
         self.lost = False
 
     def take(self) -> bool:
@@ -73,6 +76,7 @@ class Output:
             return False
         room = max(0, self.half - self.seen)
         self.seen += len(data)
+        self.last = (self.last + data[-LAST_WORDS:])[-LAST_WORDS:]
         self.keep(data[:room])
         self.tail += data[room:]
         if len(self.tail) > 2 * self.half:
@@ -574,6 +578,7 @@ def run(order: dict[str, Any], keeper: int) -> None:
             # of a sandboxed command its own process is among those that were ended
             "killed": max(0, ended - (bool(sandbox) and code is None)),
             "left": left,
+            "last": output.last.decode(errors="replace") if talk else "",
         }
     )
 

@@ -73,6 +73,8 @@ class Finished:
     """The name of the limit that it was ended for, empty for none."""
     left: int = 0
     """Processes that could not be ended: another user's, or stuck in the system."""
+    last: str = ""
+    """The end of what it printed as errors, where it was talked to: others write to that log as well."""
     mark: str = ""
     """What all that it started had in its environment: random, so no part of what it says."""
 

@@ -75,11 +75,15 @@ def read_tail(log: Path, most: int = TAIL) -> str:
 
 
 def read_last_line(log: Path) -> str:
+    """Return the last line of a log that says something: see `find_last_line`."""
+    return find_last_line(read_tail(log))
+
+
+def find_last_line(text: str) -> str:
     """Return the last line that says something, plain and shortened; empty when there is none.
 
     Of the few last ones, one that speaks of an error comes first: agents end with where their log is.
     """
-    text = read_tail(log)
     lines = (" ".join(line.split()) for line in COLOURS.sub("", text).splitlines())
     plain = ("".join(char for char in line if char.isprintable()) for line in lines)
     last = [line for line in plain if line][-LAST:]

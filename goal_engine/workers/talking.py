@@ -30,6 +30,7 @@ from goal_engine.workers.commands import (
     AgentCommand,
     confined,
     fail_to_run,
+    find_last_line,
     read_last_line,
     read_tail,
 )
@@ -60,6 +61,8 @@ SAID = 256 * 1024
 """Characters of an agent's last words that are kept."""
 ASKED = 16 * 1024
 """Characters of what is asked leave for; nobody is shown more, so nobody allows it."""
+HALVED = 1024
+"""Characters of the end of what was printed from which it may be the end of more."""
 STRAY = "it also printed: "
 """Before a line in the log that was no message."""
 PLACES, LONGEST = 100, 4096
@@ -444,8 +447,11 @@ def _conclude(talked: _Talked) -> TurnResult:
     if over.ending is Ending.CRASHED and ended is None:
         trouble = Trouble.DID_NOT_RUN
     elif over.ending is Ending.CRASHED and ended is not None:
-        detail = read_last_line(turn.log).removeprefix(STRAY)
-        trouble = find_trouble(ended.exit_code, read_tail(turn.log))
+        # of a long end the first line is cut, and may have half a secret
+        whole = ended.last if len(ended.last) < HALVED else ended.last.partition("\n")[2]
+        last = turn.redactor.redact_text(whole)
+        detail = find_last_line(last) or read_last_line(turn.log).removeprefix(STRAY)
+        trouble = find_trouble(ended.exit_code, last or read_tail(turn.log))
         if ended.exit_code is not None:
             said += f", with exit code {ended.exit_code}"
     quoted = " ".join(make_plain(turn.redactor.redact_text(detail)).split())[:QUOTED]

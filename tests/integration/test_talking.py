@@ -359,3 +359,10 @@ async def test_what_is_used_by_an_agent_of_which_nobody_knows_the_end_is_unknown
     assert not result.ended and result.trouble is Trouble.DID_NOT_RUN
     assert "nobody knows how it ended" in result.reason
     assert (result.spent.tokens, result.spent.turns) == (None, 1)
+
+
+async def test_the_last_words_of_an_agent_have_no_half_of_a_secret(tmp_path):
+    long = f'sys.exit("{SECRET}" + "z" * (4096 - 10))'
+    result = await talk_with(a_turn(tmp_path), long, conversing())
+    assert result.reason.startswith("mine ended in the middle of its turn, with exit code 1: ")
+    assert SECRET[-9:] not in result.reason
