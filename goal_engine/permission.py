@@ -280,7 +280,8 @@ def find_answer(ask: Ask, permissions: Permissions, ground: Ground) -> Answer | 
     """Return what the policy says to an ask, `None` where a person has to say.
 
     A question is never answered: who may ask nobody is told so, everybody else asks a person.  What
-    people forbade goes before what they allowed, and both before the level.
+    people forbade goes before what they allowed, and both before the level.  Its workspace was given
+    to it to read: most agents do so without asking, and one that asks for all of it asks for nothing new.
     """
     line = read_line(ask.detail) if ask.action is Action.EXECUTE else None
     if ask.action is not Action.QUESTION:
@@ -290,6 +291,8 @@ def find_answer(ask: Ask, permissions: Permissions, ground: Ground) -> Answer | 
         if _is_allowed(ask, permissions.allow, line, ground):
             return Answer(allowed=True, reason="a pattern of the person's allows it")
     match permissions.level:
+        case "deny" | "ask" if _reads_its_own(ask, ground):
+            return OF_WORKSPACE
         case "deny":
             return _no("nobody is asked here: go on without it, or decide what is sensible")
         case "all" if ask.action is not Action.QUESTION:
@@ -298,6 +301,11 @@ def find_answer(ask: Ask, permissions: Permissions, ground: Ground) -> Answer | 
             return JUDGES[ask.action](ask, line, ground)
         case _:
             return None
+
+
+def _reads_its_own(ask: Ask, ground: Ground) -> bool:
+    inside = (ground.find_inside(path) is not None for path in ask.paths)
+    return ask.action is Action.READ and all(inside)
 
 
 def _no(reason: str) -> Answer:

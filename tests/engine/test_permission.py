@@ -168,6 +168,18 @@ def test_each_level(level: str, harmless: object, harmful: object, question: obj
     assert judge(ask("Which one?", Action.QUESTION), permissions) is question
 
 
+@pytest.mark.parametrize(("level", "elsewhere"), [("deny", False), ("ask", None)])
+def test_nobody_is_bothered_with_what_an_agent_reads_of_its_own_workspace(
+    level: str, elsewhere: object
+) -> None:
+    permissions = Permissions(level=level, deny=("read: secrets/*",))
+    assert judge(ask("", Action.READ, "src/a.py", "/ws/task/b.py"), permissions) is True
+    assert judge(ask("pattern", Action.READ), permissions) is True
+    assert judge(ask("", Action.READ, "src/a.py", "/usr/lib/x"), permissions) is elsewhere
+    assert judge(ask("", Action.READ, "secrets/key"), permissions) is False
+    assert judge(ask("", Action.EDIT, "src/a.py"), permissions) is elsewhere
+
+
 def test_every_action_has_a_judge() -> None:
     assert set(JUDGES) == set(Action)
 
