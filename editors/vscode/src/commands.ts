@@ -11,7 +11,7 @@ import { showPage } from './documents';
 import { adopt } from './adopt';
 import { archive, freeSpace, unarchive } from './keeping';
 import { selectInterpreter } from './interpreterPick';
-import { listGoals, showAgents, showGates } from './lists';
+import { checkMachine, listGoals, showAgents, showGates } from './lists';
 import { type From, type NewGoal, newGoal, newGoalFrom, newGoalFromSelection } from './newGoal';
 import { type Given, pickGoal, pickTask, readGiven } from './pick';
 import { plainLine } from './plain';
@@ -105,6 +105,7 @@ const COMMANDS: Record<string, Handler> = {
   },
   listGoals,
   showGates,
+  checkMachine,
   showAgents,
   adopt,
   archive,

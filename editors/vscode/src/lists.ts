@@ -5,10 +5,11 @@ import type { Context } from './context';
 import { plainLabel, showArgv } from './plain';
 import { HANDS } from './newGoal';
 import { type Given, pickGoal, pickRoot } from './pick';
-import type { GateView } from './protocol';
+import type { AgentView, GateView } from './protocol';
 import type { UnapprovedGate } from './refusal';
 import { approve } from './work';
 
+const STANDINGS = { good: 'pass', note: 'info', bad: 'error' };
 /** The workers that start an agent: who chooses an agent gets the best of them. */
 const BY_AGENT = ['acp', 'wire', 'cli'];
 
@@ -62,10 +63,43 @@ export async function showGates(context: Context, given: Given): Promise<void> {
   }
 }
 
+/** Lists what goals need on this machine; what is to be done about the chosen one can be copied. */
+export async function checkMachine(context: Context, given: Given): Promise<void> {
+  const root = await pickRoot(given);
+  if (root === undefined) {
+    return;
+  }
+  const view = await context.client.request('doctor', { root });
+  const items = view.checks.map((check) => ({
+    label: `$(${STANDINGS[check.standing]}) ${plainLabel(check.name)}`,
+    description: plainLabel(check.said, 200),
+    detail: check.next ? `→ ${plainLabel(check.next, 200)}` : '',
+    next: check.next ?? '',
+  }));
+  const chosen = await vscode.window.showQuickPick(items, {
+    title: view.good ? 'Goals can be worked on here' : 'Goals cannot be worked on here yet',
+    placeHolder: 'Choose one to copy what to do about it',
+    matchOnDescription: true,
+  });
+  if (chosen?.next) {
+    await vscode.env.clipboard.writeText(plainLabel(chosen.next, 1000));
+  }
+}
+
 function showWorker(name: string, available: boolean): string {
   const known = HANDS.find((hands) => hands.worker === name);
   const icon = known?.icon ?? 'tools';
   return `$(${available ? icon : 'circle-slash'}) ${known?.label ?? plainLabel(name)}`;
+}
+
+/** Says what of an agent is here and whether somebody is logged in, or how to get it. */
+function describeAgent(agent: AgentView): string {
+  const here = (agent.ways ?? []).filter((way) => way.available);
+  if (here.length === 0) {
+    return agent.ways?.at(-1)?.missing || showArgv(agent.argv);
+  }
+  const login = agent.login ? 'logged in' : agent.logIn && `no login seen: ${agent.logIn}`;
+  return [here[0]?.package, `by ${here[0]?.worker}`, login].filter(Boolean).join(' · ');
 }
 
 function hasDigest(gate: GateView): gate is GateView & UnapprovedGate {
@@ -90,7 +124,7 @@ export async function showAgents(context: Context, given: Given): Promise<void> 
   const agents = (view.agents ?? []).map((agent) => ({
     label: `$(${agent.available ? 'hubot' : 'circle-slash'}) ${plainLabel(agent.title || agent.name)}`,
     description: agent.available ? plainLabel(agent.path ?? '', 120) : 'not installed',
-    detail: plainLabel(showArgv(agent.argv), 160),
+    detail: plainLabel(describeAgent(agent), 200),
     available: agent.available,
     worker: '',
     agent: agent.name,

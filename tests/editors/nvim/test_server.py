@@ -140,6 +140,8 @@ def test_a_command_starts_the_server_where_no_file_is_open(
     editor.until_said("is trusted")
     editor.ex("Goal gates")
     editor.until("return vim.fn.search('run_tests', 'nw') > 0")
+    editor.ex("Goal doctor")
+    editor.until("return vim.fn.search('good  Git', 'nw') > 0")
     assert editor.lua("return #vim.lsp.get_clients({ name = 'goalproof' })") == 1
 
 

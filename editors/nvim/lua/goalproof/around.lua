@@ -82,6 +82,19 @@ function M.gates(call)
   require('goalproof.page').float('goalproof://gates', 'gates', lines)
 end
 
+---@param call goalproof.Call
+function M.doctor(call)
+  local lines = {}
+  for _, check in ipairs(operate.operate(call.root, 'doctor').checks) do
+    table.insert(lines, ('%s  %s'):format(plain.line(check.standing), plain.line(check.name)))
+    table.insert(lines, '  ' .. plain.line(check.said))
+    if (check.next or '') ~= '' then
+      table.insert(lines, '  → ' .. plain.line(check.next))
+    end
+  end
+  require('goalproof.page').float('goalproof://doctor', 'doctor', lines)
+end
+
 --- Makes goals of another place one's own, as far as they can be.
 ---@param call goalproof.Call
 function M.adopt(call)

@@ -165,6 +165,10 @@ M.verbs = {
     act = act('outcome', 'failures'),
   },
   gates = { title = 'Show the checks that goals are judged by', act = act('around', 'gates') },
+  doctor = {
+    title = 'Show what goals need on this machine, and what to do next',
+    act = act('around', 'doctor'),
+  },
   agents = { title = 'Choose who does new goals', act = act('around', 'agents') },
   archive = {
     title = 'Put it out of the lists; nothing of it goes',
@@ -193,7 +197,7 @@ M.verbs = {
 M.order = {
   'new', 'run', 'plan', 'edit', 'execute', 'show', 'watch', 'log', 'pause', 'resume', 'budget',
   'diagnose', 'answer', 'allow', 'deny', 'tell', 'accept', 'reject', 'submit', 'diff', 'review', 'apply', 'undo', 'proof', 'verify',
-  'again', 'rebase', 'hunks', 'deliver', 'replay', 'failures', 'open', 'cancel', 'archive', 'list', 'unarchive', 'gates', 'agents',
+  'again', 'rebase', 'hunks', 'deliver', 'replay', 'failures', 'open', 'cancel', 'archive', 'list', 'unarchive', 'gates', 'doctor', 'agents',
   'adopt', 'gc', 'trust', 'untrust', 'restart',
 }
 
