@@ -66,6 +66,14 @@ class Stage:
         options = CreateGoalOptions(gates=choice.specs, plan=plan, budget=budget)
         return await create_goal(self.engine.ports, GOAL, options)
 
+    async def create_of_words(self) -> GoalState:
+        """Create the goal without a plan, for this agent."""
+        choice = await self.engine.choose_gates()
+        options = CreateGoalOptions(
+            gates=choice.specs, worker=self.known.worker, agent=self.known.agent
+        )
+        return await create_goal(self.engine.ports, GOAL, options)
+
     @property
     def goal(self) -> GoalId:
         """The one goal that there is."""

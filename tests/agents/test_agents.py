@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import socket
 import subprocess
@@ -16,7 +17,7 @@ import psutil
 import pytest
 
 from goal_engine.control import answer_question, cancel_goal, tell_agent
-from goal_engine.lifecycle import execute_goal, recover_goal, resume_goal
+from goal_engine.lifecycle import execute_goal, plan_by_agent, recover_goal, resume_goal
 from goal_engine.queries import resolve_goal_proof
 from goal_engine.state import events as e
 from goal_engine.state.model import GoalState
@@ -46,6 +47,12 @@ HERE = (
 )
 """What is installed, whose it is, and which workers can start it."""
 
+PLAN = {
+    "tasks": [{"id": "sums", "title": "Repair add()", "writes": ["calc.py", "tests/**"]}],
+    "criteria": [
+        {"id": "all-green", "text": "All tests pass", "evidence": "flips", "gate": "tests"}
+    ],
+}
 WORD = "Use plus, not times."
 every = pytest.mark.parametrize("known", ALL, ids=str)
 talking = pytest.mark.parametrize("known", TALKING, ids=str)
@@ -179,6 +186,39 @@ async def test_a_model_that_is_busy_is_asked_again(stage: SetStage, known: Known
 
     state = await play(stage(known, busy))
     assert state.status is S.READY, tell(state)
+
+
+@thorough
+async def test_it_makes_the_plan_that_is_then_worked_on(stage: SetStage, known: Known) -> None:
+    def plans(asked: Asked) -> Reply:
+        told = Reply(f"I would do this.\n```json\n{json.dumps(PLAN)}\n```")
+        return told if "You plan one goal" in asked.prompt else FIXES(asked)
+
+    there = stage(known, plans)
+    ports, before = there.engine.ports, fingerprint(there.project)
+    state = await there.create_of_words()
+    state = await plan_by_agent(ports, state.goal_id, known.worker, known.agent, by="me")
+    assert state.status is S.PLANNED and state.planner == "agent", state.unplanned
+    assert [(task.id, task.worker, task.agent) for task in state.graph] == [
+        ("sums", known.worker, known.agent)
+    ]
+    state = await execute_goal(ports, state.goal_id)
+    assert state.judgement is not None, state.blocked
+    states = {one.criterion.id: one.state for one in state.judgement.criteria}
+    assert states["all-green"] == "verified", state.judgement.reasons
+    assert fingerprint(there.project) == before
+
+
+@thorough
+async def test_who_makes_the_plan_changes_nothing(stage: SetStage, known: Known) -> None:
+    writes = in_turn(Reply("", (Run("echo >>calc.py"),)), Reply(json.dumps(PLAN)))
+    there = stage(known, writes)
+    state = await there.create_of_words()
+    state = await plan_by_agent(
+        there.engine.ports, state.goal_id, known.worker, known.agent, by="me"
+    )
+    hindered = known in TALKING  # nobody can hinder the others: their plan is not taken
+    assert (state.planner == "agent") is hindered and bool(state.unplanned) is not hindered
 
 
 @pytest.mark.parametrize("known", [KIMI_CLI, KIMI_ACP], ids=str)
