@@ -90,6 +90,7 @@ def editors(session: nox.Session) -> None:
     install(session)
     session.install("--quiet", "-r", EDITORS_LOCK)
     session.run("python", "-m", "tests.editors.tools")
+    session.run("python", "-m", "tests.agents.tools")
     session.run("pytest", *BY_MODULE, "tests/editors", *session.posargs)
 
 
