@@ -86,6 +86,7 @@ def _planned(state: GoalState, event: e.GoalPlanned) -> Mapping[str, Any]:
     return {
         "phase": GoalPhase.PLANNING,
         "granted": tuple(dict.fromkeys(writes)) if own else state.granted,
+        "unplanned": "",
         "planner": event.planner,
         "criteria": event.criteria,
         "graph": event.graph,

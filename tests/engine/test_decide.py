@@ -632,6 +632,7 @@ def test_an_agent_that_plans_is_as_a_run_is_and_nothing_has_begun_after_it():
     kept = do(asked, c.Record((answered, e.PlanningEnded(reason="it was none"))))
     assert kept.status is S.PLANNED and list(kept.tasks) == ["fix"]
     assert kept.unplanned == "it was none"
+    assert do(kept, c.RevisePlan(planned(a_task("mine")))).unplanned == ""
 
 
 def test_a_turn_that_plans_and_is_cut_off_is_one_of_unknown_cost_and_goes_on_later():
