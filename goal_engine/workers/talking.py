@@ -413,6 +413,8 @@ async def _talk(
             append=before is not None,
         ) as dialogue:
             conversation = Conversation(turn, command.name, dialogue, before or NOTHING)
+            if before is not None:
+                conversation.add_note("its process broke off; its session goes on in another one")
             over = await _converse(conversation, converse)
     except ToolMissing as error:  # nobody knows how it ended, but it used something
         if conversation is None or not conversation.prompts:

@@ -377,7 +377,7 @@ async def test_an_agent_that_breaks_off_goes_on_in_its_session_once(tmp_path):
         "session/resume s: You were at work on this when your process ended"
     )
     assert "Fix it" in result.said and result.spent.turns == 2
-    assert "out of memory" in log and "end_turn" in log
+    assert "out of memory" in log and "end_turn" in log and "its process broke off" in log
     assert (
         result.spent.usd is None
     )  # what the session cost before is not known by the second process
