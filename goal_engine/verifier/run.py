@@ -288,7 +288,8 @@ def _read_outcome(
         if ended.truncated and not spec.report.in_file:
             return GateOutcome.ERROR, tests, "it printed more than is kept: its tests are not known"
         try:
-            data = read_regular(report, ANSWER_CAP) if spec.report.in_file else printed
+            told = spec.report.in_file
+            data = read_regular(report, ANSWER_CAP, links=False) if told else printed
             tests = read_report(spec.report, data, root)
         except FileNotFoundError:
             return GateOutcome.ERROR, Report({}), f"it wrote no report; {quote(output)}"

@@ -28,6 +28,7 @@ import shlex
 import shutil
 import signal
 import socket
+import stat
 import subprocess
 import sys
 import tempfile
@@ -64,6 +65,8 @@ PORTS, PORT_COUNT = range(20_000, 30_000, 20), 20
 NODE, NODE_CACHES = "node_modules", {".cache", ".vite", ".vite-temp", ".vitest", ".nyc_output"}
 OID = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
 REPORT_LIMIT = 64 << 20
+FILE_LIMIT = 1 << 30
+POINTER, POINTER_LIMIT = b"version https://git-lfs.github.com/spec/v1", 1024
 SCRIPTS = (".js", ".mjs", ".cjs", ".ts", ".mts", ".cts", ".jsx", ".tsx")
 SETUP_SECONDS = 1800.0
 TESTS = (
@@ -164,9 +167,19 @@ def read(folder: Path, name: str) -> bytes:
     if not path.resolve().is_relative_to(folder):
         raise Different(f"files[{name}]: it leads out of the bundle")
     try:
-        return path.read_bytes()
+        return read_file(path)
     except OSError as error:
-        raise Different(f"{name}: it is missing ({error.strerror})") from error
+        raise Different(f"{name}: it is missing or no plain file ({error.strerror})") from error
+
+
+def read_file(path: Path, limit: int = FILE_LIMIT) -> bytes:
+    """Return the bytes of a plain file; a pipe would be waited for, a device never ends."""
+    flags = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW
+    with os.fdopen(os.open(path, flags), "rb") as file:
+        about = os.fstat(file.fileno())
+        if not stat.S_ISREG(about.st_mode) or about.st_size > limit:
+            raise OSError(0, "it is no plain file, or too large")
+        return file.read(limit)
 
 
 def digest(data: bytes) -> str:
@@ -398,10 +411,11 @@ def run_again(proof: Json, options: argparse.Namespace, scratch: Path) -> list[s
     if options.setup:
         python = make_environment(python, scratch)
     gates = {gate["name"]: gate for gate in proof["gates"]}
+    unviewed = find_unviewed(clone, trees["proving"])
     differences: list[str] = []
     seen: set[tuple[str, str]] = set()
     known: dict[tuple[str, str], Ran] = {}
-    print()
+    print(plain(f"\nNot viewed here: {unviewed}\n") if unviewed else "")
     for run in proof["runs"]:
         stage, name = run["stage"], run["gate"]
         where = f"runs[{stage} {name}]"
@@ -417,6 +431,7 @@ def run_again(proof: Json, options: argparse.Namespace, scratch: Path) -> list[s
         outcome, code, tests, why = known[run["tree"], name]
         if stage == "baseline" and outcome == "error" != run["outcome"] and not tests:
             hint = "--setup runs the set-up commands, " if proof.get("setup") and not setup else ""
+            hint = f"not viewed here: {unviewed}; {hint}" if unviewed else hint
             raise Missing(f"gate {name} does not answer here, not even on the base: {why}"
                           f"; {hint}--env names the environment that has what it needs")  # fmt: skip
         outcome, code, tests = expect_unsteady(gates[name], run, outcome, code, tests)
@@ -429,6 +444,8 @@ def run_again(proof: Json, options: argparse.Namespace, scratch: Path) -> list[s
             there, here = run["tests"].get(test, "absent"), tests.get(test, "absent")
             if there != here:
                 found.append(f"{where}.tests[{test}]: {there} there, {here} here")
+        if found and unviewed and stage == "baseline":
+            raise Missing(f"what gate {name} may need even on the base: {unviewed}; {found[0]}")
         print(plain(f"  {stage:14} {name}: {outcome}, {len(tests)} tests"
                     f"{f' — differs; {why}' if found else ''}"))  # fmt: skip
         differences += found
@@ -445,6 +462,24 @@ def run_again(proof: Json, options: argparse.Namespace, scratch: Path) -> list[s
                 differences.append(f"runs[{stage} {name}]: absent")
     means = (python, first, setup)
     return differences + check_again(proof, clone, commits, trees, means, scratch)
+
+
+def find_unviewed(clone: Path, tree: str) -> str:
+    """Return the submodules of a tree and the files whose content Git LFS keeps: gates see neither."""
+    entries = list_entries(clone, tree)
+    links = [os.fsdecode(name) for name, entry in entries.items() if entry.startswith(b"160000")]
+    found = b""
+    with contextlib.suppress(Missing):  # which git says where there is none
+        found = git("grep", "-l", "-z", "-F", "-e", POINTER.decode(), tree, cwd=clone)
+    names = [name.partition(b":")[2] for name in found.split(b"\0") if name]
+    texts = {name: read_entry(clone, entries.get(name)) for name in names}
+    kept = [os.fsdecode(name) for name, text in texts.items()
+            if text.startswith(POINTER) and len(text) < POINTER_LIMIT]  # fmt: skip
+    said = [(f"submodule{'s' * (len(links) > 1)} ", links), ("what Git LFS keeps of ", kept)]
+    return "; ".join(
+        what + ", ".join(paths[:5]) + (f" and {len(paths) - 5} more" if len(paths) > 5 else "")
+        for what, paths in said if paths
+    )  # fmt: skip
 
 
 def is_to_flip(proof: Json, gate: Json) -> bool:
@@ -637,11 +672,11 @@ def run_command(
     begun = time.monotonic()
     code = run_process(argv, where, environment, log, check["timeout"])
     took = (time.monotonic() - begun) * 1000
-    said = log.read_bytes()
+    said = read_file(log)
     for name in check.get("files", []):
         file = (workspace / name).resolve()
         inside = file.is_relative_to(workspace) and file.is_file()
-        said += b"\n" + name.encode() + (b":\n" + file.read_bytes() if inside else b": absent\n")
+        said += b"\n" + name.encode() + (b":\n" + read_file(file) if inside else b": absent\n")
     said = said.replace(str(place).encode(), b"<here>")
     shutil.rmtree(place)
     return code, said, took
@@ -880,7 +915,7 @@ def make_workspace(
     for command in setup:
         ready = find_command(command, workspace, variables["PATH"], python, view)
         if run_process(ready, workspace, variables, log, SETUP_SECONDS) != 0:
-            said = plain(log.read_bytes()[-600:].decode(errors="replace").strip())
+            said = plain(read_file(log)[-600:].decode(errors="replace").strip())
             raise Missing(f"what the set-up command {shlex.join(command)} needs; it said: {said}")
     return where, variables
 
@@ -903,7 +938,7 @@ def run_gate(
     environment = {**FRESH, **variables, **gate["env"]}
     argv = find_command(argv, where, environment["PATH"], python, view)
     code = run_process(argv, where, environment, log, gate["timeout"])
-    said = plain(log.read_bytes()[-2000:].decode(errors="replace").strip())[-600:]
+    said = plain(read_file(log)[-2000:].decode(errors="replace").strip())[-600:]
     if code is None:
         return "timeout", None, {}, f"killed after {gate['timeout']:g} s"
     tests: dict[str, str] = {}
@@ -961,8 +996,9 @@ def run_process(
 def read_report(kind: str, report: Path, log: Path, root: str) -> dict[str, str]:
     """Return what each test said, in the gate's report or in what it printed."""
     if kind == "junit":
-        return parse_junit(report.read_bytes(), root)
-    return read_told(kind, (report if kind in IN_FILE else log).read_bytes(), root).outcomes
+        return parse_junit(read_file(report, REPORT_LIMIT), root)
+    told = read_file(report, REPORT_LIMIT) if kind in IN_FILE else read_file(log)
+    return read_told(kind, told, root).outcomes
 
 
 def parse_junit(data: bytes, root: str = "") -> dict[str, str]:

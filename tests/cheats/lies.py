@@ -404,6 +404,13 @@ JUDGES = (
         says="wrote no report",
     ),
     Case(
+        "puts-a-link-in-the-place-of-the-report",
+        'write("run_tests.py", "import os, sys\\nopen(\'kept.xml\', \'w\').write(\'<testsuite/>\')\\n'
+        'os.symlink(os.path.abspath(\'kept.xml\'), sys.argv[2])")',
+        "a report is a plain file",
+        says="its report cannot be read",
+    ),
+    Case(
         "declares-entities-in-the-report",
         f'write("run_tests.py", {DOCTYPE!r})',
         "a report with a document type is not read",

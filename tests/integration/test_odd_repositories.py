@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -262,6 +263,13 @@ async def test_gates_see_the_files_of_submodules_as_the_commit_records_them(
     assert state.proof is not None
     bundle = project / ".goalproof/goals" / state.goal_id / "proofs" / state.proof.digest
     assert (await verify_proof(bundle, project)).outcome is ReverifyOutcome.REPRODUCED
+    alone = [sys.executable, "-I", "-S", str(bundle / "verify.py"), "--run", "--repository"]
+    said = subprocess.run(  # noqa: ASYNC221 nothing else runs
+        [*alone, str(project)], capture_output=True, text=True, check=False
+    )
+    assert (said.returncode, said.stderr) == (2, ""), said.stdout
+    assert "Not viewed here: submodule vendor/lib" in said.stdout
+    assert "what gate tests may need even on the base: submodule vendor/lib" in said.stdout
     workspace = tmp_path / "workspace"
     repository = engine.ports.open_repository()
     repository.make_workspace(workspace, state.created.base_commit)

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import venv
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -25,9 +26,11 @@ from goal_engine.proof.gate import GateOutcome
 from goal_engine.proof.statement import GoalProof
 from goal_engine.queries import resolve_goal_proof
 from goal_engine.reverify import inspect_bundle, verify_proof
+from goal_engine.runtime.regular import read_regular
 from goal_engine.types import GoalStatus
 from goal_engine.verifier import standalone
 from goal_engine.verifier.script import compose_verifier
+from tests.conftest import Repository
 from tests.integration.projects import FIX, a_plan, a_project, fingerprint, run
 from tests.integration.test_reverify import forge, prove, proven
 
@@ -309,6 +312,40 @@ def test_it_reads_reports_alike(report: str) -> None:
             standalone.parse_junit(data)
         return
     assert standalone.parse_junit(data) == expected
+
+
+NO_PLAIN_FILE = {
+    "a pipe": os.mkfifo,
+    "a folder": Path.mkdir,
+    "a link to a device": lambda path: path.symlink_to("/dev/zero"),
+    "a link to a file": lambda path: path.symlink_to(__file__),
+    "a file that is too large": lambda path: path.write_bytes(b"12345"),
+    "nothing": lambda path: None,
+}
+
+
+@pytest.mark.parametrize("what", NO_PLAIN_FILE)
+def test_a_report_is_a_plain_file_to_it_and_to_the_engine(what: str, tmp_path: Path) -> None:
+    report = tmp_path / "report.xml"
+    NO_PLAIN_FILE[what](report)
+    for read in (standalone.read_file, partial(read_regular, links=False)):
+        with pytest.raises(OSError, match=r"plain|ordinary|over|symbolic|No such|directory"):
+            read(report, 4)
+    (tmp_path / "plain").write_bytes(b"1234")
+    assert standalone.read_file(tmp_path / "plain", 4) == b"1234"
+
+
+def test_what_it_does_not_view_is_named(tmp_path: Path, a_repository: Repository) -> None:
+    pointer = f"{standalone.POINTER.decode()}\noid sha256:{'1' * 64}\nsize 9\n"
+    root = a_repository({"logo.png": pointer, "about.md": f"Like this:\n{pointer}"})
+    assert standalone.find_unviewed(root, "HEAD") == "what Git LFS keeps of logo.png"
+    commit = standalone.oid(root, "HEAD")
+    links = ("--add", *(word for n in "abcdef" for word in ("--cacheinfo", f"160000,{commit},{n}")))
+    standalone.git("update-index", *links, cwd=root)
+    tree = standalone.git("write-tree", cwd=root).decode().strip()
+    said = "submodules a, b, c, d, e and 1 more; what Git LFS keeps of logo.png"
+    assert standalone.find_unviewed(root, tree) == said
+    assert standalone.find_unviewed(a_repository({"a": ""}), "HEAD") == ""
 
 
 def test_the_envelope_holds_the_statement(proven: tuple[Path, Path]) -> None:
