@@ -11,7 +11,7 @@ from goal_engine.proof.confinement import say_confinement
 from goal_engine.proof.first_page import render_first_page
 from goal_engine.proof.gate import GateResult, GateStage
 from goal_engine.proof.hunk import HunkStanding, HunkTrial, count_standings
-from goal_engine.proof.page_text import cell, code, describe_signature
+from goal_engine.proof.page_text import code, describe_signature, foreign, settle
 from goal_engine.proof.review import ReviewSection
 from goal_engine.proof.statement import GoalProof, ProofCause
 from goal_engine.proof.verdict import GateVerdict, Verdict
@@ -53,7 +53,7 @@ def render_proof_page(proof: GoalProof, digest: str) -> str:
 def _render_page(proof: GoalProof, digest: str) -> str:
     parts = (
         f"# Proof of {proof.goal_id}",
-        f"> {cell(proof.text)}",
+        f"> {foreign(proof.text)}",
         _verdict(proof),
         _section("What was asked, and what shows it", _criteria(proof)),
         _section("Gates", _gates(proof)),
@@ -65,7 +65,7 @@ def _render_page(proof: GoalProof, digest: str) -> str:
         _section("What it is about", _list(_facts(proof, digest))),
         _section("Run it again", AGAIN),
     )
-    return "\n\n".join(part for part in parts if part) + "\n"
+    return settle("\n\n".join(part for part in parts if part) + "\n", dead=proof.page > 2)
 
 
 AGAIN = """\
@@ -100,14 +100,16 @@ def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
 def _verdict(proof: GoalProof) -> str:
     judgement = proof.judgement
     said = f"**{judgement.verdict}**: {MEANING[judgement.verdict]}."
-    return said + "".join(f"\n- {cell(reason)}" for reason in judgement.reasons)
+    return said + "".join(f"\n- {foreign(reason)}" for reason in judgement.reasons)
 
 
 def _say_round(one: Round) -> str:
     """A result that is ready only after repairs says what it was before them."""
     made = one.task or "the first result"
     failed = f"{one.failures} failure{'' if one.failures == 1 else 's'}"
-    return f"{made}, tree {code(one.tree[:12])}: {failed}, {', '.join(map(cell, one.failing[:3]))}"
+    return (
+        f"{made}, tree {code(one.tree[:12])}: {failed}, {', '.join(map(foreign, one.failing[:3]))}"
+    )
 
 
 def _criteria(proof: GoalProof) -> str:
@@ -115,10 +117,10 @@ def _criteria(proof: GoalProof) -> str:
     head = ("criterion", "evidence", "state", "why", "shown by")
     rows = (
         (
-            cell(item.criterion.text),
+            foreign(item.criterion.text),
             _say_asked(item.criterion),
             f"**{item.state}**".replace("_", " "),
-            cell(item.reason),
+            foreign(item.reason),
             _say_by(item.criterion),
         )
         for item in items
@@ -136,7 +138,7 @@ def _say_asked(criterion: Criterion) -> str:
     """What was asked for beyond the kind of evidence is told as well."""
     if criterion.check is None and not criterion.some_test:
         return criterion.evidence.value
-    return f"{criterion.evidence}: {cell(describe_evidence(criterion))}"
+    return f"{criterion.evidence}: {foreign(describe_evidence(criterion))}"
 
 
 def _say_who(criterion: Criterion) -> str:
@@ -153,7 +155,7 @@ def _gates(proof: GoalProof) -> str:
         (
             gate.gate,
             _say_met(proof, gate),
-            cell(gate.reason),
+            foreign(gate.reason),
             str(gate.bar).replace("_", " "),
             "; ".join(_runs(proof, gate.gate)),
             code(shlex.join(specs[gate.gate].argv)),
@@ -174,7 +176,7 @@ def _runs(proof: GoalProof, gate: str) -> Iterator[str]:
     for run in proof.runs:
         if run.gate == gate:
             often = f", {run.runs} runs" if run.runs > 1 else ""
-            known = f", cached: seen at {cell(run.cached)}" if run.cached else ""
+            known = f", cached: seen at {foreign(run.cached)}" if run.cached else ""
             yield f"{STAGES[run.stage]}: {run.outcome}{_count(run)}{often}{known}"
 
 
@@ -193,29 +195,31 @@ def _find_gaps(proof: GoalProof) -> Iterator[str]:
         )
     for gate in proof.judgement.gates:
         yield from (
-            f"{cell(gap)} failed before as well and still does" for gap in gate.gaps[:LISTED]
+            f"{foreign(gap)} failed before as well and still does" for gap in gate.gaps[:LISTED]
         )
         more = len(gate.gaps) - LISTED
         if more > 0:
             yield f"{more} more tests of {gate.gate} failed before as well and still do"
-        yield from (f"flaky, so it backs nothing: {cell(said)}" for said in gate.flaky)
-        yield from (f"quarantined, so it backs nothing: {cell(said)}" for said in gate.quarantined)
-    yield from (f"unfinished: {cell(phrase)}" for phrase in proof.unfinished)
+        yield from (f"flaky, so it backs nothing: {foreign(said)}" for said in gate.flaky)
+        yield from (
+            f"quarantined, so it backs nothing: {foreign(said)}" for said in gate.quarantined
+        )
+    yield from (f"unfinished: {foreign(phrase)}" for phrase in proof.unfinished)
     for waived in proof.waived:
         yield f"gate {waived} counts for nothing here: a person said that it is optional"
     for word in proof.acceptances:
         if word.tree == proof.tree:
             yield (
-                f"{word.criterion} rests on the word of {cell(word.decision.actor)}: "
-                f"{cell(word.decision.reason)}"
+                f"{word.criterion} rests on the word of {foreign(word.decision.actor)}: "
+                f"{foreign(word.decision.reason)}"
             )
     if proof.protected:
-        yield f"files that can change what gates mean were changed: {cell(', '.join(proof.protected))}"
+        yield f"files that can change what gates mean were changed: {foreign(', '.join(proof.protected))}"
     yield _say_hunks(proof.hunks)
     if proof.sandbox == "none":
         yield _say_open(proof)
     yield f"the signature: {describe_signature(proof)}"
-    yield from (f"of the environment: {cell(note)}" for note in proof.environment.notes)
+    yield from (f"of the environment: {foreign(note)}" for note in proof.environment.notes)
 
 
 def _say_open(proof: GoalProof) -> str:
@@ -231,10 +235,12 @@ def _decisions(decisions: tuple[Decided, ...]) -> str:
         (
             decided.verb,
             " ".join(
-                filter(None, (cell(decided.about), code(decided.tree[:12]) if decided.tree else ""))
+                filter(
+                    None, (foreign(decided.about), code(decided.tree[:12]) if decided.tree else "")
+                )
             ),
-            cell(decided.decision.actor),
-            cell(decided.decision.reason),
+            foreign(decided.decision.actor),
+            foreign(decided.decision.reason),
         )
         for decided in decisions
     )
@@ -254,7 +260,7 @@ def _hunks(trials: tuple[HunkTrial, ...]) -> str:
         return ""
     shown = sorted(trials, key=lambda trial: trial.standing is HunkStanding.CONSTRAINED)
     rows = [
-        (code(trial.hunk.place), f"**{trial.standing}**", cell(trial.reason))
+        (code(trial.hunk.place), f"**{trial.standing}**", foreign(trial.reason))
         for trial in shown[:LISTED]
     ]
     more = len(trials) - LISTED
@@ -267,7 +273,8 @@ def _reviews(reviews: tuple[ReviewSection, ...]) -> str:
     if not reviews:
         return ""
     rows = [
-        (str(s.name), f"**{s.status}**".replace("_", " "), cell("; ".join(s.gaps))) for s in reviews
+        (str(s.name), f"**{s.status}**".replace("_", " "), foreign("; ".join(s.gaps)))
+        for s in reviews
     ]
     found = [finding for section in reviews for finding in section.findings]
     told = [
@@ -275,7 +282,7 @@ def _reviews(reviews: tuple[ReviewSection, ...]) -> str:
             str(f.severity),
             f.rule,
             code(f.place),
-            cell(f.message),
+            foreign(f.message),
             code(f.excerpt) if f.excerpt else "",
         )
         for f in found
@@ -305,14 +312,18 @@ def _facts(proof: GoalProof, digest: str) -> Iterator[str]:
     )
     for argv in proof.setup:
         yield f"set up, in each workspace, with {code(shlex.join(argv))}"
-    yield f"workers: {cell(', '.join(proof.workers)) or 'none'}"
-    yield from (f"sandbox, {cell(said)}" for said in say_confinement(proof.confined))
+    yield f"workers: {foreign(', '.join(proof.workers)) or 'none'}"
+    yield from (f"sandbox, {foreign(said)}" for said in say_confinement(proof.confined))
     yield (
         f"environment: Python {environment.python or 'none'}, git {environment.git}, "
-        f"{cell(environment.platform)}"
+        f"{foreign(environment.platform)}"
     )
     yield f"journal: entry {proof.journal_seq}, head `{proof.journal_head}`"
 
 
-PAGES: dict[int, Callable[[GoalProof, str], str]] = {1: render_first_page, 2: _render_page}
+PAGES: dict[int, Callable[[GoalProof, str], str]] = {
+    1: render_first_page,
+    2: _render_page,  # in which addresses from outside are links
+    3: _render_page,
+}
 """How each page that was ever written is made."""

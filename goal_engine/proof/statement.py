@@ -126,7 +126,7 @@ class GoalProof(Frozen):
     """The digest of the journal's last line before this proof."""
     files: dict[str, Sha256] = Field(default_factory=dict)
     """Every other file of the bundle and its digest."""
-    page: Literal[1, 2] = later(1)
+    page: Literal[1, 2, 3] = later(1)
     """Which form the page of the bundle has."""
     cause: ProofCause = later(ProofCause.JUDGED)
     supersedes: Sha256 | None = later(None)

@@ -236,7 +236,7 @@ def make_proof(
         journal_seq=state.seq,
         journal_head=made.head,
         files=files,
-        page=2,
+        page=3,
         review=created.review,
         setup=created.setup,
         cause=made.cause,

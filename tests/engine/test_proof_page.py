@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 
+import pytest
+
 from goal_engine.budget import Spend
 from goal_engine.decision import Acceptance, Criterion, CriterionState, EvidenceKind
 from goal_engine.evidence import ChangedFile, GoalGitEvidence
@@ -21,8 +23,8 @@ from goal_engine.proof.verdict import Bar, CriterionVerdict, GateVerdict, Judgem
 from goal_engine.types import GoalKind
 from tests.builders import BASE, DIGEST, GOAL, ME, TREE, a_gate
 
-FIRST = "5225023f2fb5a475"
-"""The beginning of the digest of the first form of the page."""
+FORMS = {1: "5225023f2fb5a475", 2: "b24a01948becf646"}
+"""The beginning of the digest of each earlier form of the page."""
 
 
 def a_proof(**changes) -> GoalProof:
@@ -74,13 +76,20 @@ def a_proof(**changes) -> GoalProof:
         key_exposed=True,
         journal_seq=3,
         journal_head=DIGEST,
-    ).changed(**{"page": 2, **changes})
+    ).changed(**{"page": 3, **changes})
 
 
-def test_a_proof_that_was_made_before_has_the_page_that_it_had():
+@pytest.mark.parametrize("form", FORMS)
+def test_a_proof_that_was_made_before_has_the_page_that_it_had(form):
     """The pages of bundles that people keep are compared byte for byte."""
-    page = render_proof_page(a_proof(page=1), DIGEST)
-    assert hashlib.sha256(page.encode()).hexdigest().startswith(FIRST), page
+    text = "Make sums right <b>\n# now" + (", see https://a.example @ada #1" if form > 1 else "")
+    page = render_proof_page(a_proof(page=form, text=text), DIGEST)
+    assert hashlib.sha256(page.encode()).hexdigest().startswith(FORMS[form]), page
+
+
+def test_what_comes_from_outside_is_no_link_and_calls_nobody():
+    page = render_proof_page(a_proof(text="see https://a.example/x_y|z, @ada: fix #1 now_"), DIGEST)
+    assert "\n> see `https://a.example/x_y\\|z,` `@ada:` fix `#1` now\\_\n" in page
 
 
 def test_what_came_later_is_left_out_of_what_was_there_before():

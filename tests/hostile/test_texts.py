@@ -14,7 +14,7 @@ from markdown_it.token import Token
 
 from goal_engine.budget import Spend
 from goal_engine.diagnosis import diagnose
-from goal_engine.proof.page_text import cell
+from goal_engine.proof.page_text import BEGIN, END, cell, foreign, settle
 from goal_engine.proof.page_text import code as proof_code
 from goal_engine.proof.verdict import Verdict
 from goal_engine.replay import ReplayOptions, tell_story
@@ -31,6 +31,8 @@ from tests.server.fakes import created, entry, judged, planned, state_of
 MARKDOWN = MarkdownIt("commonmark").enable(["table", "strikethrough"])
 STEERS = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 ADDRESS = re.compile(r"https?://|\bwww\.", re.IGNORECASE)
+LIVE = re.compile(r"//|\bwww\.|@\w|#\d|\bGH-\d|mailto:", re.IGNORECASE)
+"""What a forge makes of a word outside of code: a link, somebody is told, something is referred to."""
 CODE = re.compile(r"(`+)[^`](?:.*?[^`])??\1(?!`)")
 
 
@@ -146,6 +148,16 @@ def test_a_proof_s_page_has_nothing_to_do(name: str) -> None:
     text = TEXTS[name]
     page = f"> {cell(text)}\n\n| a | b |\n| --- | --- |\n| {cell(text)} | {proof_code(text)} |\n"
     assert find_active(page, addresses=False) == []
+    page = (
+        f"> {foreign(text)}\n\n| a | b |\n| --- | --- |\n| {foreign(text)} | {proof_code(text)} |\n"
+    )
+    dead = settle(page, dead=True)
+    assert find_active(dead, addresses=False) == []
+    inline = (token for token in MARKDOWN.parse(dead) if token.type == "inline")
+    shown = [part.content for token in inline for part in token.children or []
+             if part.type == "text"]  # fmt: skip
+    assert LIVE.findall("\n".join(shown)) == []
+    assert settle(page, dead=False) == page.replace(BEGIN, "").replace(END, "")
 
 
 def test_what_is_shown_as_it_came_is_found_out(

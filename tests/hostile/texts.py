@@ -38,5 +38,8 @@ TEXTS: dict[str, str] = {
     "a command of a workflow": "::error file=x::owned",
     "a command of a workflow on another line": "x " * 60 + "::set-output name=x::y",
     "an old command of a workflow": "x ##[error]owned",
+    "somebody's name": "thanks @ada, (@team/owners) ada@evil.example mailto:ada@evil.example",
+    "entries of a tracker": "fixes #12, owner/repo#3 and GH-7",
+    "addresses in code": "`https://evil.example` `` //evil.example | @ada` \\`@ada\\` https://`@x`",
 }
 """Append only: a text that was once obeyed stays."""
