@@ -350,6 +350,8 @@ async def _work(ports: Ports, bench: Workbench, goal_id: GoalId, meter: Meter) -
             await ports.transact(goal_id, Record((ended,)))
         return
     base = state.created.base_commit
+    if not await _has_room(ports, bench, state, meter):
+        return
     state = await run_stage(ports, bench, state, GateStage.BASELINE, base, state.gates)
     if await vigil.ends_badly(begun, "gates"):
         return
@@ -383,6 +385,21 @@ async def _work(ports: Ports, bench: Workbench, goal_id: GoalId, meter: Meter) -
     await _judge(ports, bench, vigil, state, meter)
 
 
+async def _has_room(ports: Ports, bench: Workbench, state: GoalState, meter: Meter) -> bool:
+    """Whether a gate's workspace has room; blocks the goal where there is none."""
+    if not state.gates:
+        return True
+    fit = await in_thread(bench.find_fit, state.tree or state.created.base_tree, 1)
+    if not fit.at_once:
+        await _wait_for_room(ports, state.goal_id, fit, meter)
+    return bool(fit.at_once)
+
+
+async def _wait_for_room(ports: Ports, goal_id: GoalId, fit: Fit, meter: Meter) -> None:
+    after = "`gc`, free room or raise the limit, then `resume`"
+    await _block(ports, goal_id, "infra", f"no room for work: {fit.reason}", after, meter)
+
+
 async def _run_waves(
     ports: Ports, bench: Workbench, vigil: Vigil, state: GoalState, meter: Meter
 ) -> GoalState | None:
@@ -404,10 +421,7 @@ async def _run_waves(
             wanted = min(len(wave.tasks), state.budget.max_agents)
             fit = await in_thread(bench.find_fit, state.created.base_tree, wanted)
             if not fit.at_once:
-                after = "`gc`, free room or raise the limit, then `resume`"
-                await _block(
-                    ports, goal_id, "infra", f"no room for work: {fit.reason}", after, meter
-                )
+                await _wait_for_room(ports, goal_id, fit, meter)
                 return None
             step = RecordStep("wave", meter.in_flight, _find_narrowing(fit))
             state = await ports.transact(goal_id, step)
@@ -456,6 +470,8 @@ async def _prove(
     exceeded = find_exceeded(state.budget, Spend(changed_lines=_count_lines(state)))
     if exceeded and not state.reopened:
         await _exhaust(ports, goal_id, exceeded, meter)
+        return None
+    if not await _has_room(ports, bench, state, meter):
         return None
     begun = e.VerificationStarted(tree=state.tree or created.base_tree)
     state = await ports.transact(goal_id, RecordStep("gates", meter.in_flight, (begun,)))

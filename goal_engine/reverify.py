@@ -35,8 +35,10 @@ from goal_engine.proof.gate import (
 from goal_engine.proof.report import describe_signature
 from goal_engine.proof.statement import GoalProof
 from goal_engine.proof.verdict import EXTRA_CRITERIA, Observations, judge
+from goal_engine.runtime.atomic import sweep_left
 from goal_engine.runtime.config import state_dir
 from goal_engine.runtime.environment import find_environment
+from goal_engine.runtime.owner import own_tag
 from goal_engine.runtime.personal import read_personal_settings
 from goal_engine.runtime.port_ranges import PORTS
 from goal_engine.runtime.process import clean_environment, run_process
@@ -57,6 +59,8 @@ from goal_engine.worktree import Workbench
 
 Say = Callable[[str], None]
 VENV_SECONDS = 300.0
+SCRATCH = "goalproof-verify-"
+"""How the name of the folder begins in which a proof is run again; the rest says whose it is."""
 
 
 class ReverifyOutcome(StrEnum):
@@ -200,7 +204,8 @@ async def verify_proof(
     """
     python, first = split_environment(env)
     proof, digest = await in_thread(read_bundle, bundle)
-    with tempfile.TemporaryDirectory(prefix="goalproof-verify-") as scratch:
+    await in_thread(sweep_left, Path(tempfile.gettempdir()), SCRATCH)
+    with tempfile.TemporaryDirectory(prefix=f"{SCRATCH}{own_tag()}-") as scratch:
         try:
             if setup:
                 python = await _make_environment(repository, python, Path(scratch))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import shutil
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from goal_engine.proof.statement import find_digest, parse_statement, render_sta
 from goal_engine.proof.verdict import PROTECTED, Verdict
 from goal_engine.queries import resolve_goal_proof
 from goal_engine.reverify import (
+    SCRATCH,
     ReverifyOutcome,
     describe_inspection,
     inspect_bundle,
@@ -30,6 +32,7 @@ from goal_engine.reverify import (
     verify_proof,
 )
 from goal_engine.runtime.git import safe_git
+from goal_engine.runtime.owner import own_tag
 from goal_engine.runtime.signing_key import read_signing_seed
 from goal_engine.types import GoalStatus
 from tests.integration.projects import FIX, a_plan, a_project, fingerprint, run
@@ -147,9 +150,16 @@ async def test_a_page_shows_the_very_command_whatever_is_in_it(proven: tuple[Pat
 
 
 async def test_without_the_base_it_says_what_is_missing(
-    proven: tuple[Path, Path], tmp_path: Path
+    proven: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """And what processes left there that are dead by now goes."""
     _, bundle = proven
+    places = tmp_path / "tmp"
+    monkeypatch.setattr(tempfile, "tempdir", str(places))
+    mine = own_tag()
+    dead = f"{mine.rpartition('-')[0]}-1"  # this number belonged to another process before
+    for name in (f"{SCRATCH}{dead}-x/file", f"{SCRATCH}{mine}-y/file", f"{SCRATCH}z/file"):
+        (places / name).mkdir(parents=True)
     other = tmp_path / "other"
     other.mkdir()
     (other / "x").write_text("x", encoding="utf-8")
@@ -157,6 +167,7 @@ async def test_without_the_base_it_says_what_is_missing(
     found = await verify_proof(bundle, other)
     assert found.outcome is ReverifyOutcome.NOT_REPRODUCIBLE_HERE
     assert "does not have the base commit" in found.missing[0]
+    assert {path.name for path in places.iterdir()} == {f"{SCRATCH}{mine}-y", f"{SCRATCH}z"}
 
 
 async def test_a_flipped_byte_anywhere_is_refused_and_named(
