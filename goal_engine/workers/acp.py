@@ -196,6 +196,8 @@ class Tool:
     name: str = ""
     command: str = ""
     about: str = ""
+    given: str = ""
+    """All of its input, where the ask itself tells it."""
     paths: tuple[str, ...] = ()
     questions: bool = False
     streamed: str = ""
@@ -241,6 +243,7 @@ def add_told(tool: Tool, told: Payload, *, asking: bool = False) -> Tool:
         name=as_text(told.get("name")) or tool.name,
         command=_find_first(given, COMMANDS)[:KEPT] or tool.command,
         about=_find_first(given, QUERIES)[:KEPT] or tool.about,
+        given=dump(given)[:KEPT] if asking and given else tool.given,
         paths=tuple(dict.fromkeys(path[:KEPT] for path in paths))[:PLACES],
         questions=tool.questions
         or "questions" in given
@@ -338,6 +341,8 @@ def read_request(params: Any, tool: Tool) -> Request:
         question = Ask(tool=tool.title, action=Action.QUESTION, detail=detail, choices=offered)
         return Request(question, options)
     detail = tool.command or tool.about
+    if tool.action is Action.OTHER:  # nobody says yes to what they have not seen
+        detail = tool.given or tool.streamed or detail
     if tool.action is Action.EXECUTE or not (detail or tool.paths):
         detail = detail or tool.title
     ask = Ask(tool=tool.name or tool.title, action=tool.action, detail=detail, paths=tool.paths)

@@ -543,3 +543,17 @@ def test_nothing_that_comes_breaks_anything(sent):
     session.usage.set_cost(sent, live=True)
     read_stop(sent), read_session(sent)
     read_error(RemoteError(1, "x", sent))
+
+
+@pytest.mark.parametrize("asking", [True, False])
+def test_of_a_tool_that_nobody_knows_all_of_its_input_is_asked(asking):
+    given = {"table": "users", "query": "drop"}
+    call = {"toolCallId": "c", "title": "db__run", "kind": "other"}
+    tool = Tool()
+    if asking:
+        call["rawInput"] = given
+    else:
+        text = {"type": "text", "text": json.dumps(given)}
+        tool = add_told(tool, {"content": [{"type": "content", "content": text}]})
+    ask = read_request({"toolCall": call, "options": []}, tool).ask
+    assert ask.action is Action.OTHER and json.loads(ask.detail) == given

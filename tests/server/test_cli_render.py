@@ -15,7 +15,7 @@ from goal_engine.state import events as e
 from goal_engine.state.model import GoalState
 from goal_engine.state.store import Summary
 from goal_engine.task_graph.graph import GoalTask, GoalTaskGraph
-from goal_engine.types import Decision
+from goal_engine.types import Decision, GoalStatus
 from goal_server import results as r
 from goal_server.facts import render_facts
 from goal_server.goal_page import (
@@ -27,6 +27,7 @@ from goal_server.goal_page import (
 from goal_server.moments import say_ms
 from goal_server.plain import plain_line, plain_text
 from goal_server.render import RENDERERS, render_result
+from tests.builders import a_goal, an_ask
 
 from .fakes import BASE, asked, created, entry, judged, planned, state_of
 
@@ -293,3 +294,17 @@ def test_a_goal_shows_who_decided_what_and_why() -> None:
     page = render_goal_page(view)
     assert "## Decisions" in page and "ann" in page and "\x1b" not in page
     assert "Decisions" not in render_result(r.render_goal(state, None))
+
+
+def test_what_an_agent_asks_is_shown_whole_with_what_to_type() -> None:
+    asked = an_ask("git push\nrm -rf \x1b[2Jx")
+    state = a_goal(
+        GoalStatus.RUNNING, e.TaskStarted(task="fix", attempt=1, base_commit=BASE), asked
+    )
+    view = r.render_goal(state, None)
+    assert view.next[0] == f"goalproof answer {view.id} {asked.key} allow"
+    assert view.asks[0].text == r"Bash: git push ⏎ rm -rf \x1b[2Jx"
+    text = render_result(view)
+    assert f"{asked.key}  task fix: Bash: git push ⏎ rm" in text and "\x1b[2J" not in text
+    page = render_goal_page(view)
+    assert asked.key in page and "git push" in page
