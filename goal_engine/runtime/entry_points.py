@@ -10,6 +10,7 @@ import configparser
 import os
 import re
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from pathlib import Path
 
 from goal_engine.runtime.rerooting import Rerooting
@@ -17,6 +18,8 @@ from goal_engine.runtime.rerooting import Rerooting
 ENTRY_POINT = re.compile(r"([A-Za-z_][\w.]*)\s*:\s*([A-Za-z_][\w.]*)\s*(?:\[.*\])?")
 SCRIPT_NAME = re.compile(r"\w[\w.+-]*")
 OF_THE_INTERPRETER = re.compile(r"(python|pypy)[\d.]*t?(-config)?|[Aa]ctivate.*")
+SCRIPTS = 1024
+"""How many distributions' entry points are remembered: each view of an environment has the same."""
 SHEBANG_LIMIT = 127
 """Older kernels cut a longer first line; a path with a space cannot stand in one at all."""
 
@@ -73,19 +76,24 @@ def write_scripts(
 
 
 def _console_scripts(file: Path) -> Iterable[tuple[str, str]]:
-    if not file.is_file():
-        return
+    return _parse_scripts(file.read_text("utf-8", errors="replace")) if file.is_file() else ()
+
+
+@lru_cache(SCRIPTS)
+def _parse_scripts(text: str) -> tuple[tuple[str, str], ...]:
     parser = configparser.ConfigParser(delimiters=("=",), interpolation=None, strict=False)
     parser.optionxform = str  # type: ignore[assignment,method-assign]
     try:
-        parser.read_string(file.read_text("utf-8", errors="replace"))
+        parser.read_string(text)
     except configparser.Error:
-        return  # pip would not have installed its scripts either
+        return ()  # pip would not have installed its scripts either
+    found = []
     for section in ("console_scripts", "gui_scripts"):
         for name, value in parser.items(section) if parser.has_section(section) else ():
             target = ENTRY_POINT.fullmatch(value.strip())
             if target and SCRIPT_NAME.fullmatch(name) and not OF_THE_INTERPRETER.fullmatch(name):
-                yield name, f"{target[1]}:{target[2]}"
+                found.append((name, f"{target[1]}:{target[2]}"))
+    return tuple(found)
 
 
 def _write_script(path: Path, python: Path, code: str) -> None:
