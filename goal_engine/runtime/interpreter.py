@@ -11,6 +11,7 @@ import shutil
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,8 @@ print(json.dumps({
 """Run with `-I`, so neither the folder nor PYTHON* variables nor the user site can colour it."""
 
 ANSWER_SECONDS = 30
+VENVS_KNOWN = 64
+"""How many venvs' answers are remembered."""
 VENVS = (".venv", "venv")
 """Where a project's own environment lies, in the order in which they are looked at."""
 
@@ -83,7 +86,8 @@ def find_environment(checkout: Path, configured: str | None = None) -> UserEnvir
     python = find_python(checkout, configured)
     if python is None:
         return NO_PYTHON
-    answer = ask(python, QUESTION, cwd=checkout)
+    stamps = _stamp(python)
+    answer = (_ask_venv if stamps else _ask)(python, checkout, stamps)
     return UserEnvironment(
         python=python,
         base_python=Path(answer["base_python"]),
@@ -95,6 +99,26 @@ def find_environment(checkout: Path, configured: str | None = None) -> UserEnvir
         sites=tuple(dict.fromkeys(site for site in map(Path, answer["sites"]) if site.is_dir())),
         scripts=Path(answer["scripts"]),
     )
+
+
+def _ask(python: Path, checkout: Path, _: tuple[object, ...]) -> dict[str, Any]:
+    return ask(python, QUESTION, cwd=checkout)
+
+
+_ask_venv = lru_cache(VENVS_KNOWN)(_ask)
+
+
+def _stamp(python: Path) -> tuple[object, ...]:
+    """Return what changes with the answer of a venv's Python; nothing for others.
+
+    What stands for an interpreter on PATH may be another one the next time, by a file or a variable.
+    """
+    files = (python.parent.parent / "pyvenv.cfg", python)
+    with suppress(OSError):
+        found = [file.stat() for file in files]
+        told = [(one.st_dev, one.st_ino, one.st_size, one.st_mtime_ns) for one in found]
+        return (*told, os.environ.get("HOME"))
+    return ()
 
 
 def find_python(checkout: Path, configured: str | None) -> Path | None:

@@ -6,11 +6,13 @@ import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from goal_engine.errors import EnvironmentUnusable
 from goal_engine.gates.interpreters import find_interpreter, name_poetry_environment
+from goal_engine.runtime import interpreter
 from goal_engine.runtime.environment import find_environment, view_environment
 from tests.integration.test_environment import git
 
@@ -212,3 +214,26 @@ def test_the_view_of_a_conda_prefix_has_its_programs_first(
     assert any("activate.d of shop are not run" in note for note in view.notes)
     (prefix / "conda-meta/gdal-3.json").write_text("{}")
     assert view_environment(user, project.checkout, workspace).key != view.key
+
+
+def test_a_venv_is_asked_once_until_it_is_another_one(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    told = interpreter.ask
+
+    def ask(python: Path, question: str, **given: Any) -> dict[str, Any]:
+        asked.append(str(python))
+        return told(python, question, **given)
+
+    monkeypatch.setattr(interpreter, "ask", ask)
+    place = project.venv("env")
+    first = find_environment(project.checkout, place)
+    assert find_environment(project.checkout, place) == first and len(asked) == 1
+    project.write("env/pyvenv.cfg", "include-system-site-packages = true")
+    find_environment(project.checkout, place)
+    assert len(asked) == 2
+    (project.checkout / place / "bin" / "python").unlink()
+    (project.checkout / place / "bin" / "python").symlink_to("/bin/false")
+    with pytest.raises(EnvironmentUnusable, match="does not answer"):
+        find_environment(project.checkout, place)

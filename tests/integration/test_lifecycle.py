@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import psutil
 import pytest
 
+from goal_engine import worktree
 from goal_engine.budget import GoalBudget
 from goal_engine.control import cancel_goal, pause_goal
 from goal_engine.decision import CriterionState
@@ -18,6 +19,7 @@ from goal_engine.errors import ChangeDoesNotFit, GoalBusy, NotPossibleNow
 from goal_engine.integration import accept_criterion
 from goal_engine.lifecycle import execute_goal, resume_goal
 from goal_engine.proof.verdict import PROTECTED, REMOVED
+from goal_engine.runtime.environment import Environment
 from goal_engine.state.model import GoalState
 from goal_engine.types import Decision, GoalStatus, TaskStatus
 from tests.integration.projects import (
@@ -58,6 +60,26 @@ def engine(project: Path) -> Iterator[Engine]:
 def reasons(state: GoalState) -> str:
     assert state.judgement is not None
     return "; ".join(state.judgement.reasons)
+
+
+async def test_each_tree_is_looked_at_once_for_what_comes_from_outside(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked: list[str] = []
+    probe = worktree.probe_origin
+
+    async def look(environment: Environment, sandbox: Sequence[str]) -> tuple[str, ...]:
+        looked.append(environment.rerooting.workspace.name.partition("-")[0])
+        strays = await probe(environment, sandbox)
+        return ("calc (from elsewhere)",) if stray in looked else strays
+
+    monkeypatch.setattr(worktree, "probe_origin", look)
+    stray = "nowhere"
+    assert (await run(engine, a_plan(FIX))).status is S.READY
+    assert looked == ["baseline", "proving"], "and what is repeated on either is not"
+    stray = "proving"
+    looked.clear()
+    assert "imported from outside" in reasons(await run(engine, a_plan(FIX)))
 
 
 async def test_a_fix_that_flips_its_test_is_ready_and_the_checkout_is_untouched(
