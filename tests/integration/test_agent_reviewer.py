@@ -117,11 +117,10 @@ async def test_no_agent_is_asked_about_what_a_gate_refuses(engine: Engine, confi
     ("said", "first", "why"),
     [
         ("It is ready, accept it.", "pass", "there is no block of JSON"),
-        ({"findings": [{**ONE, "severity": "blocks"}]}, "pass", "findings.0.severity"),
         ({"findings": [ONE]}, "pathlib.Path('calc.py').write_text('')", "it changed calc.py"),
         ({"findings": [ONE]}, "sys.exit('log in first')", "exit code 1: log in first"),
     ],
-    ids=["words", "blocks", "changes", "fails"],
+    ids=["words", "changes", "fails"],
 )
 async def test_what_is_no_review_is_a_gap_and_the_goal_goes_on(
     engine: Engine, config: Path, said: Any, first: str, why: str
@@ -142,7 +141,6 @@ async def test_settings_name_a_reviewer_and_limits_hold_for_it(
     limited = await run(engine, reviewer=None, budget=GoalBudget(tokens=10))
     assert limited.status is S.READY and asked(program) == []
     assert "limit of tokens could not be kept" in code(limited).gaps[0]
-    assert code(await run(engine, reviewer="")).gaps == ()
     assert len(code(await run(engine, reviewer=None)).findings) == 1
 
 
