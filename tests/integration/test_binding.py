@@ -183,7 +183,7 @@ async def test_nothing_is_written_through_a_link(used, opened, tmp_path, part):
 
 
 LOOKING = ["list", "show", "diagnose", "diff", "replay", "log", "review", "open", "proof", "agents",
-           "verify-proof", "adopt"]  # fmt: skip
+           "doctor", "verify-proof", "adopt"]  # fmt: skip
 
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.name)

@@ -284,6 +284,25 @@ async def test_agents_are_refused_before_anything_is_made(
     assert list(await engine.ports.store.list()) == []
 
 
+async def test_words_alone_go_to_the_only_agent_and_the_goal_says_so(
+    engine: Engine, config: Path
+) -> None:
+    configure(config, "mine", FIXES)
+    state = await create(engine)
+    (task,) = state.graph
+    assert (task.worker, task.agent, state.status) == ("cli", "mine", S.PLANNED)
+    assert "You named nobody to do it: mine, the only agent on this machine" in " ".join(
+        state.created.notices
+    )
+    configure(config, "other", FIXES)
+    several = await create(engine)
+    assert several.status is S.BLOCKED_ON_EXTERNAL and several.blocked is not None
+    assert "On this machine are mine, other" in several.blocked.reason
+    (config / "settings.toml").write_text('sandbox = "off"\nagent = "other"\n')
+    chosen = await create(engine)
+    assert [task.agent for task in chosen.graph] == ["other"]
+
+
 async def test_an_agent_that_vanished_after_planning_says_how_to_get_it(
     engine: Engine, config: Path
 ) -> None:
