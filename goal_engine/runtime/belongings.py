@@ -47,7 +47,7 @@ class Belongings:
     forgets: tuple[Path, ...] = ()
     """Folders that are empty for it, and what it leaves there is gone with the turn."""
     keeps: tuple[Path, ...] = ()
-    """Folders that are empty for it at first: what it leaves there it has until the turn is over."""
+    """Folders that are empty for it at first: what it leaves there it has again in its next turn."""
     copies: tuple[Path, ...] = ()
     """Files of which it gets a copy, and what it writes to that is gone with the turn."""
     sources: tuple[tuple[Path, Path], ...] = field(default=(), repr=False)
@@ -55,9 +55,10 @@ class Belongings:
 
 
 @contextmanager
-def lend(own: Belongings) -> Iterator[Belongings]:
+def lend(own: Belongings, sessions: Path | None = None) -> Iterator[Belongings]:
     """Lend an agent what is its own; blocking.
 
+    What it leaves in its `keeps` is in `sessions` and there the next time, or gone with the turn.
     What covers an absent name is removed by the last of all that have something lent: a mount ends
     for everybody when its file is removed.  Raises `StoreUnwritable`, `OSError`.
     """
@@ -80,7 +81,7 @@ def lend(own: Belongings) -> Iterator[Belongings]:
                 own,
                 shelves=tuple(path for path in own.shelves if path not in folders),
                 forgets=tuple(dict.fromkeys((*own.forgets, *folders))),
-                sources=(*_copy(own.copies, scratch), *_keep(own.keeps, scratch)),
+                sources=(*_copy(own.copies, scratch), *_keep(own.keeps, sessions or scratch)),
             )
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
@@ -135,7 +136,7 @@ def _copy(paths: Iterable[Path], scratch: Path) -> Iterator[tuple[Path, Path]]:
 def _keep(paths: Iterable[Path], scratch: Path) -> Iterator[tuple[Path, Path]]:
     for number, path in enumerate(paths):
         kept = scratch / f"kept-{number}"
-        kept.mkdir(mode=0o700)
+        kept.mkdir(mode=0o700, parents=True, exist_ok=True)
         yield path, kept
 
 

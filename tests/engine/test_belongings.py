@@ -148,3 +148,17 @@ def test_an_agent_of_the_persons_own_that_has_a_known_folder_is_held_to_the_same
     assert elsewhere / "settings.json" in moved.reads and elsewhere / ".claude.json" in moved.copies
     assert settings not in moved.reads and home / ".claude.json" not in moved.copies
     assert find_belongings(Agent("other", "", ("other",)), tmp_path / "p") == Belongings()
+
+
+def test_sessions_that_are_kept_are_there_the_next_time_and_nowhere_else(
+    home: Path, tmp_path: Path, claude: Belongings
+) -> None:
+    sessions, kept = home / ".claude" / "projects", tmp_path / "fix.sessions"
+    for before in (set(), {"mine.jsonl"}):
+        with lend(claude, kept) as lent:
+            place = dict(lent.sources)[sessions]
+            assert names(place) == before
+            (place / "mine.jsonl").touch()
+    with lend(claude, tmp_path / "other.sessions") as lent:
+        assert names(dict(lent.sources)[sessions]) == set()
+    assert not sessions.exists()
