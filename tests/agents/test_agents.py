@@ -55,6 +55,11 @@ PLAN = {
 }
 WORD = "Use plus, not times."
 every = pytest.mark.parametrize("known", ALL, ids=str)
+LESS = {known: [pytest.mark.long] if known is not KIMI_ACP else [] for known in ONE_EACH}
+once = pytest.mark.parametrize(
+    "known", [pytest.param(known, marks=LESS[known]) for known in ONE_EACH], ids=str
+)
+"""For what the engine alone decides: the others play it with `nox -s agents -- --long`."""
 talking = pytest.mark.parametrize("known", TALKING, ids=str)
 thorough = pytest.mark.parametrize("known", ONE_EACH, ids=str)
 
@@ -133,7 +138,7 @@ async def test_a_wrong_fix_is_repaired_after_what_the_gates_said(
     assert "6 != 5" in there.model.asked[-1].prompt
 
 
-@thorough
+@once
 async def test_an_agent_that_only_says_so_is_not_ready(stage: SetStage, known: Known) -> None:
     there = stage(known, in_turn(Reply("All tests pass now.")))
     state = await play(there, repairs=0)
@@ -141,7 +146,7 @@ async def test_an_agent_that_only_says_so_is_not_ready(stage: SetStage, known: K
     assert "gate tests is not green" in tell(state)
 
 
-@thorough
+@once
 async def test_what_it_writes_elsewhere_fails_the_task(stage: SetStage, known: Known) -> None:
     there = stage(
         known, in_turn(Reply("", (Write("calc.py", RIGHT), Run("touch other.py"))), Reply("Done."))
@@ -179,7 +184,7 @@ async def test_a_login_that_is_refused_is_said(stage: SetStage, known: Known) ->
     assert state.tasks["fix"].attempts == 1
 
 
-@thorough
+@once
 async def test_a_model_that_is_busy_is_asked_again(stage: SetStage, known: Known) -> None:
     def busy(asked: Asked) -> Reply:
         return Reply(status=429) if asked.number < 2 else FIXES(asked)
