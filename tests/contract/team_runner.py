@@ -16,7 +16,7 @@ from goal_engine.ports import Attempt, Outcome, TeamRunner
 from goal_engine.state.events import TaskFailed
 from goal_engine.task_graph.graph import GoalTask
 
-DEADLINE = 5.0
+DEADLINE = 30.0
 """Seconds after which what was promised has not come."""
 DYING = 25
 """Turns of the loop that it takes until a process is dead that was told to end."""

@@ -203,7 +203,7 @@ class Wire:
     def stop(self) -> None:
         """Read what a server that was killed still said."""
         if self._reader.ident is not None:
-            self._reader.join(5)
+            self._reader.join(self.patience)
 
     def complaints(self) -> str:
         """Return what the server wrote to standard error so far."""

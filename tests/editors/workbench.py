@@ -28,7 +28,7 @@ FLAGS = (
 SIZE = {"width": 1280, "height": 800}
 SECONDS = 1000
 """Playwright counts milliseconds."""
-SOON = 20 * SECONDS
+SOON = 30 * SECONDS
 """What takes the workbench alone."""
 expect.set_options(timeout=SOON)
 OPENS = 5 * SECONDS

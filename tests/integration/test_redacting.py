@@ -33,7 +33,7 @@ assert not [name for name in os.environ if name.endswith("_TOKEN")]
 
 
 async def seen(log, wanted):
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while log.read_bytes() != wanted:  # noqa: ASYNC110 - a file tells nobody
             await asyncio.sleep(0.02)
 

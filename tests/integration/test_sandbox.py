@@ -361,7 +361,7 @@ async def outlive(ground: Ground, words: tuple[str, ...]) -> list[psutil.Process
         with suppress(psutil.NoSuchProcess):
             guard.kill()
     with suppress(TimeoutError):
-        async with asyncio.timeout(5 if words else 0.5):
+        async with asyncio.timeout(30 if words else 0.5):
             while find_survivors(workspace):  # noqa: ASYNC110 - the system takes a moment
                 await asyncio.sleep(0.01)
     left = find_survivors(workspace)

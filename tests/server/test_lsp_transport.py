@@ -16,7 +16,7 @@ from goal_server.lsp_log import OFTEN, PipeHandler, Sparing
 from goal_server.lsp_transport import CASUAL_CAP, FULL, Outbox, Rank, has_hung_up
 from goal_server.lsp_watch import watch_process
 
-PATIENCE = 20.0
+PATIENCE = 30.0
 BLOCK = b"b" * 200_000
 """More than a pipe holds."""
 

@@ -22,7 +22,7 @@ from tests.torture.forks import Child, Forks, Told
 from tests.torture.jobs import append, creation, open_store, prepare
 
 pytestmark = pytest.mark.one_python
-PATIENCE = 10.0
+PATIENCE = 30.0
 """Seconds that anybody may have to wait for a turn, on a machine that is busy with other things."""
 FREED = 0.1
 """Seconds after which a lock is free whose holder was killed, half of the time."""
