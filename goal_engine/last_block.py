@@ -14,7 +14,7 @@ from goal_engine.toml import UNREADABLE
 
 MOST = 64 * 1024
 """Characters of a block that are read."""
-FENCE = re.compile(r" {0,3}(`{3,}|~{3,}) *(\w*)[^`]*")
+FENCE = re.compile(r" {0,3}(`{3,}|~{3,}) *+(\w*+)[^`]*+")
 """A line that opens or closes a block, and what it calls it."""
 
 
@@ -34,12 +34,17 @@ def find_last_block(said: str) -> Mapping[str, object]:
     if len(text) > MOST:
         raise NotTaken([f"the block at the end has {len(text)} characters, and {MOST} are read"])
     try:
-        found = tomllib.loads(text) if kind == "toml" else json.loads(text)
+        found = _read_toml(text) if kind == "toml" else json.loads(text)
     except (*UNREADABLE, ValueError, RecursionError) as error:
         raise NotTaken([f"the block at the end cannot be read: {error}"]) from error
     if not isinstance(found, dict):
         raise NotTaken(["the block at the end is no object"])
     return found
+
+
+def _read_toml(text: str) -> object:
+    """Return what a TOML says as JSON could have: its whole numbers may be longer, and it has dates."""
+    return json.loads(json.dumps(tomllib.loads(text), default=str))
 
 
 def _find_block(said: str) -> tuple[str, str] | None:

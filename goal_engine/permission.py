@@ -216,14 +216,15 @@ PUTTERS = frozenset({"cp", "ln", "install"})
 """Programs whose last argument is."""
 
 _ANY = r"(?:\S+ )*?"
+_GIT = r"(?:-[Cc] \S+ |(?!-[Cc] )--?\S+ )*"  # read in one way only, or it would take for ever
 DANGERS: tuple[tuple[str, str], ...] = (
     (r"(?:sudo|doas|su|pkexec|run0|runuser|gosu)\b", "it takes the rights of another user"),
     (
-        r"git (?:-[Cc] \S+ |--?\S+ )*(?:push|send-email|send-pack|request-pull|credential\S*)\b",
+        rf"git {_GIT}(?:push|send-email|send-pack|request-pull|credential\S*)\b",
         "nothing is pushed from here: the files as they are left are the result",
     ),
     (
-        r"git (?:-[Cc] \S+ |--?\S+ )*config (?:\S+ )*--(?:global|system)\b",
+        rf"git {_GIT}config (?:\S+ )*--(?:global|system)\b",
         "it changes settings outside the workspace",
     ),
     (
@@ -266,10 +267,17 @@ DANGERS: tuple[tuple[str, str], ...] = (
 )  # fmt: skip
 """Commands that are refused though they may name nothing outside, and why; no sandbox, a courtesy."""
 _DANGERS = tuple((re.compile(pattern), why) for pattern, why in DANGERS)
-FETCHED_AND_RUN = re.compile(
-    r"\b(?:curl|wget)\b[^\n;]*\|\s*(?:\S*/)?(?:(?:ba|z|da|k)?sh|python\S*|perl|ruby|node)\b"
-    r"|\b(?:ba|z|da|k)?sh\b[^\n;]*<\(\s*(?:curl|wget)\b"
+FETCHED_AND_RUN = tuple(
+    (re.compile(first), re.compile(then))
+    for first, then in (
+        (
+            r"\b(?:curl|wget)\b",
+            r"\|(?:[^\s|]*/)?(?:(?:ba|z|da|k)?sh|python\S*|perl|ruby|node)\b",
+        ),
+        (r"\b(?:ba|z|da|k)?sh\b", r"<\(\s*(?:curl|wget)\b"),
+    )
 )
+"""What stands first and what after it in one command of a line: found one after the other, in time."""
 ADDRESS = re.compile(
     r"\b([a-z][a-z0-9+.-]*)://(?:[^/\s@]*@)?(\[[^\]\s]*\]|[^/\s:?#]*)", re.IGNORECASE
 )
@@ -338,7 +346,7 @@ def _judge_read(ask: Ask, line: ShellLine | None, ground: Ground) -> Answer | No
 def _judge_execute(ask: Ask, line: ShellLine | None, ground: Ground) -> Answer | None:
     if line is None or not line.commands:
         return None
-    if FETCHED_AND_RUN.search(ask.detail):
+    if _runs_what_it_fetches(ask.detail):
         return _no("it runs what it fetches, unseen")
     for command in line.commands:
         why = next((why for pattern, why in _DANGERS if pattern.match(command.text)), "")
@@ -348,6 +356,16 @@ def _judge_execute(ask: Ask, line: ShellLine | None, ground: Ground) -> Answer |
         if outside is not None:
             return _no(f"{outside} is outside the workspace {ground.workspace}")
     return _judge_read(ask, line, ground)
+
+
+def _runs_what_it_fetches(line: str) -> bool:
+    parts = re.split(r"[\n;]", re.sub(r"\|\s+", "|", line))
+    return any(
+        then.search(part, found.end())
+        for part in parts
+        for first, then in FETCHED_AND_RUN
+        if (found := first.search(part))
+    )
 
 
 def _judge_fetch(ask: Ask, line: ShellLine | None, ground: Ground) -> Answer | None:

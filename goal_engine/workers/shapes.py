@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 Payload = Mapping[str, Any]
+MOST = 10**12
+"""No count of tokens and no price is larger: who says so says nothing."""
 
 
 def as_mapping(value: Any) -> Payload:
@@ -26,14 +27,14 @@ def as_text(value: Any) -> str:
 
 
 def as_count(value: Any) -> int | None:
-    """Return a whole number that is not negative, `None` for anything else."""
-    return value if type(value) is int and value >= 0 else None
+    """Return a whole number from 0 to `MOST`, `None` for anything else."""
+    return value if type(value) is int and 0 <= value <= MOST else None
 
 
 def as_amount(value: Any) -> float | None:
-    """Return a number that is not negative, `None` for anything else."""
+    """Return a number from 0 to `MOST`, `None` for anything else."""
     number = isinstance(value, int | float) and not isinstance(value, bool)
-    return value if number and math.isfinite(value) and value >= 0 else None
+    return value if number and 0 <= value <= MOST else None
 
 
 def dump(value: Any) -> str:

@@ -38,17 +38,19 @@ class Transcript:
         if lead != self._lead:
             self._flush()
             self._lead = lead
-        *lines, self._held = (self._held + make_plain(text)).split("\n")
+        shown = make_plain(text[: max(0, self._left) + 1])
+        *lines, held = (self._held + shown).split("\n")
         for line in lines:
             self._put_line(line)
-        while len(self._held) > WIDEST:
-            line, self._held = self._held[:WIDEST], self._held[WIDEST:]
-            self._put_line(line)
+        whole = max(0, len(held) - 1) // WIDEST * WIDEST
+        for start in range(0, whole, WIDEST):
+            self._put_line(held[start : start + WIDEST])
+        self._held = held[whole:]
 
     def add(self, line: str) -> None:
         """Take a line of the engine's own; what is foreign in it makes no second one."""
         self._flush()
-        self._put(" ".join(make_plain(line).split())[:WIDEST])
+        self._put(" ".join(make_plain(line[:MOST]).split())[:WIDEST])
 
     def close(self, line: str) -> None:
         """Take the last line, for which there always is room."""

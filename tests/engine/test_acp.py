@@ -222,6 +222,17 @@ def test_what_a_session_cost_before_is_not_what_the_turn_costs():
     assert usage.usd == Decimal("0.5")
 
 
+@pytest.mark.parametrize("much", [10**400, float("inf"), float("nan"), 10**13, -1, True])
+def test_a_figure_that_cannot_be_says_nothing(much: object) -> None:
+    usage = Usage()
+    usage.set_cost({"amount": much, "currency": "USD"}, live=True)
+    count = {"totalTokens": much, "inputTokens": 1, "outputTokens": 1}
+    model = {"model": "m", "token_count": count}
+    usage.add_turn({"_meta": {"quota": {"model_usage": [model]}}}, "x")
+    assert usage.usd is None
+    assert usage.tokens == 2
+
+
 def test_what_is_told_again_of_an_old_session_is_not_said_now():
     session = Session(name="s")
     update = {"sessionUpdate": "agent_message_chunk", "content": {"type": "text", "text": "old"}}

@@ -195,6 +195,7 @@ def test_every_problem_is_told_at_once() -> None:
         (f"```json\n{'[' * 50_000}\n```", "cannot be read"),
         (f"```json\n{' ' * MOST}{{}}\n```", "are read"),
         ("```toml\na = \n```", "cannot be read"),
+        (f"```toml\na = 0x{'f' * 5000}\n```", "cannot be read"),
     ],
 )
 def test_what_is_no_block(text: str, why: str) -> None:
@@ -228,6 +229,8 @@ def test_whatever_is_said_is_a_block_or_none(text: str) -> None:
 def test_many_fences_cost_no_more_than_their_length() -> None:
     with pytest.raises(NotTaken):
         find_last_block("```x\n" * 30_000)
+    with pytest.raises(NotTaken):
+        find_last_block(f"```{'x' * 250_000}`")
 
 
 def test_a_large_repository_is_told_by_its_folders() -> None:

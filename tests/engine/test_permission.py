@@ -257,6 +257,9 @@ def test_a_line_that_repeats_itself_is_read_in_time() -> None:
         "a;" * 8000,
         "sh -c " * 2000,
         "-C x " * 3000,
+        f"git {'-c ' * 5000}x",
+        "curl|" * 3200,
+        "sh <(" * 3200,
     ):
         read_line(text)
         find_answer(ask(text), USUAL, GROUND)

@@ -56,6 +56,12 @@ def test_a_flood_is_cut_and_its_end_is_told():
     assert max(map(len, said.splitlines())) <= WIDEST + 4
 
 
+def test_a_line_without_an_end_costs_no_more_than_what_is_kept_of_it():
+    said = write(lambda transcript: transcript.add_words("x" * (32 << 20)), most=MOST // 16)
+    assert len(said) < MOST // 16 + 3 * WIDEST
+    assert said.endswith("the rest is left out\n")
+
+
 @given(st.lists(st.tuples(st.booleans(), st.text(max_size=20)), max_size=20))
 def test_any_words_are_plain_lines(pieces):
     def act(transcript):
