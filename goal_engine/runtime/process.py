@@ -301,7 +301,7 @@ def start_guardian(
     """Return a guardian that waits for its order; `talk` are the pipes that its command is to have."""
     keep_private()
     return subprocess.Popen(
-        [sys.executable, "-I", "-S", "-c", BEGIN, str(GUARDIAN)],
+        [sys.executable, f"-IS{'B' * sys.dont_write_bytecode}", "-c", BEGIN, str(GUARDIAN)],
         bufsize=0,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import os
 import subprocess
+import tempfile
 from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -74,16 +76,22 @@ def closing(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         engine.close()
 
 
+@cache
+def read_runner() -> str:
+    """Return the program that runs the demo's tests."""
+    with tempfile.TemporaryDirectory() as folder:
+        write_application(Path(folder) / "sample")
+        return (Path(folder) / "sample" / "run_tests.py").read_text(encoding="utf-8")
+
+
 def a_project(path: Path, **files: str) -> Path:
     """Make a committed project whose one bug is that `calc.add` subtracts."""
-    sample = path.parent / f"{path.name}-sample"
-    write_application(sample)
     path.mkdir()
     content = {
         "calc.py": CALC,
         "tests/__init__.py": "",
         "tests/test_calc.py": TESTS,
-        "run_tests.py": (sample / "run_tests.py").read_text(encoding="utf-8"),
+        "run_tests.py": read_runner(),
         "goalproof.toml": GATE,
         ".gitignore": "__pycache__/\n",
         **files,

@@ -15,6 +15,7 @@ import psutil
 import pytest
 
 from goal_engine.errors import BadConfiguration, StoreUnwritable, ToolMissing
+from goal_engine.runtime import process
 from goal_engine.runtime.guardian import Status
 from goal_engine.runtime.process import (
     GUARDIAN,
@@ -474,3 +475,15 @@ def test_a_sandbox_that_is_about_to_say_something_has_not_said_it_yet() -> None:
     finally:
         os.close(told)
         os.close(tell)
+
+
+async def test_a_guardian_leaves_its_bytecode_only_where_its_owner_would(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    guardian = place.parent / "guardian.py"
+    guardian.write_text(GUARDIAN.read_text(encoding="utf-8"), encoding="utf-8")
+    monkeypatch.setattr(process, "GUARDIAN", guardian)
+    for withheld in (True, False):
+        monkeypatch.setattr(sys, "dont_write_bytecode", withheld)
+        assert (await run(place, "true")).exit_code == 0
+        assert (place.parent / "__pycache__").exists() is not withheld
