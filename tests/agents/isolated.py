@@ -15,6 +15,7 @@ import sys
 
 ALONE = "TESTS_ARE_ALONE"
 """The variable that says so to the tests."""
+NOT_ALONE = "No network can be made here: agents may reach the real one."
 SIOCGIFFLAGS, SIOCSIFFLAGS, IFF_UP = 0x8913, 0x8914, 0x1
 
 
@@ -44,7 +45,7 @@ def main(argv: list[str]) -> None:
         here = (sys.executable, "-m", "tests.agents.isolated", *argv)
         os.execvpe("unshare", ("unshare", "--net", *here), {**os.environ, ALONE: "1"})
     else:
-        sys.stderr.write("No network can be made here: agents may reach the real one.\n")
+        sys.stderr.write(f"{NOT_ALONE}\n")
     os.execvp(argv[0], argv)
 
 

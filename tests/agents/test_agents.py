@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -27,7 +25,7 @@ from goal_engine.workers.agents import read_agents
 from goal_engine.workers.installed import find_installed
 from tests.agents.conftest import SetStage
 from tests.agents.endpoint import Asked, Question, Reply, Run, Script, Write, in_turn
-from tests.agents.isolated import ALONE
+from tests.agents.isolated import ALONE, NOT_ALONE, can_isolate
 from tests.agents.known import ALL, KIMI_ACP, KIMI_CLI, KIMI_WIRE, ONE_EACH, TALKING, Known
 from tests.agents.scripts import FIXES, RIGHT, SLEEPS, WAITS, WRONG
 from tests.agents.stage import Stage, find_agents, find_running
@@ -79,10 +77,12 @@ def tell(state: GoalState) -> str:
     return f"{state.status}: {state.tasks['fix'].reason}; {reasons}; {state.blocked}"
 
 
-@pytest.mark.skipif(not os.environ.get(ALONE), reason="nobody made a network for these tests")
-def test_there_is_no_network() -> None:
-    with pytest.raises(OSError, match="unreachable"):
-        socket.create_connection(("1.1.1.1", 53), timeout=10).close()
+def test_there_is_no_network_where_one_can_be_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(ALONE, raising=False)
+    call = "import socket; socket.create_connection(('192.0.2.1', 9), timeout=0.1)"
+    words = (sys.executable, "-m", "tests.agents.isolated", sys.executable, "-c", call)
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert ("unreachable" if can_isolate() else NOT_ALONE) in done.stderr
 
 
 @pytest.mark.parametrize(("installed", "agent", "ways"), HERE, ids=[row[0] for row in HERE])
