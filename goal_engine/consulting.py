@@ -15,12 +15,13 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 from goal_engine.budget import LOST_TURN, Reporting, Spend, TaskBudget, find_left
+from goal_engine.dispatch.tasks.asking import find_ground
 from goal_engine.dispatch.tasks.scheduler import find_need
 from goal_engine.dispatch.tasks.turns import run_turn
 from goal_engine.errors import GoalError
 from goal_engine.last_block import NotTaken
 from goal_engine.metering import Meter
-from goal_engine.permission import Action, Answer, Ask
+from goal_engine.permission import Action, Answer, Ask, Ground, Permissions, find_answer
 from goal_engine.ports import Ports, TurnResult, WorkerTurn
 from goal_engine.runtime.sandbox import AGENT
 from goal_engine.runtime.threads import in_thread
@@ -157,6 +158,7 @@ async def _take_turn(
     name = name_consultation(wanted.about)
     async with bench.door.step(), bench.workspace(name, wanted.commit) as workspace:
         environment = await bench.environment(workspace, wanted.commit)
+        ground = await in_thread(find_ground, task, workspace, environment.variables)
         turn = WorkerTurn(
             task=task,
             workspace=workspace,
@@ -171,7 +173,7 @@ async def _take_turn(
             running=bench.running,
             confine=partial(bench.confine, AGENT, workspace),
             redactor=bench.redactor,
-            ask=answer_reader,
+            ask=partial(answer_reader, bench.permissions, ground),
             prompt=wanted.prompt,
             reads_only=True,
         )
@@ -224,8 +226,11 @@ def find_unaffordable(ports: Ports, state: GoalState, task: GoalTask) -> str:
     return f"the limit of {' and '.join(limits)} could not be kept: it does not say what it uses"
 
 
-async def answer_reader(ask: Ask) -> Answer:
-    """Answer an agent that only reads."""
+async def answer_reader(permissions: Permissions, ground: Ground, ask: Ask) -> Answer:
+    """Answer an agent that only reads, by the same policy as one that works; no person is asked."""
     if ask.action is Action.QUESTION:
         return Answer(allowed=False, reason=NOBODY)
-    return Answer(allowed=ask.action is Action.READ, reason=READS)
+    if ask.action is not Action.READ:
+        return Answer(allowed=False, reason=READS)
+    answer = await in_thread(find_answer, ask, permissions, ground)
+    return answer or Answer(allowed=False, reason=NOBODY)

@@ -181,13 +181,13 @@ class Ground:
     may_write: Callable[[str], bool] = lambda _: True
     """Whether the task may change a path of the repository."""
     resolve: Callable[[str], str] = posixpath.normpath
-    """Follows the links of a path from the root."""
+    """Follows the links of a path from the root, each before a `..` after it; nothing where it cannot."""
 
     def find(self, path: str) -> str:
         """Return where a path leads; what is in somebody's home folder begins with `~`."""
         if path.startswith("~"):
             return path
-        return self.resolve(posixpath.normpath(posixpath.join(self.workspace, path)))
+        return posixpath.normpath(self.resolve(posixpath.join(self.workspace, path)))
 
     def find_inside(self, path: str) -> str | None:
         """Return a path against the workspace, `.` for itself; `None` for one that leads out of it."""
@@ -430,12 +430,16 @@ def _find_outside(command: Simple, ground: Ground) -> str | None:
             return path
     program = command.text.split(" ", 1)[0]
     for word, place in command.find_places():
-        if place.startswith("/") and place.split("/")[1] not in ("", *ground.tops):
+        if place.startswith("/") and _find_top(place) not in ("", *ground.tops):
             continue  # a pattern, or a path of something else
         is_put = program in WRITERS or (program in PUTTERS and word == command.words[-1])
         if not (_may_put if is_put else _may_read)(ground, place):
             return place
     return None
+
+
+def _find_top(path: str) -> str:
+    return posixpath.normpath(path).lstrip("/").split("/")[0]
 
 
 def _shorten(text: str) -> str:

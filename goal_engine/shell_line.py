@@ -62,14 +62,13 @@ class Simple:
                 continue
             for found in PLACE.finditer(said):
                 yield word, self.locate(found["path"])
-            if "/../" in said and not said.startswith(("/", "~", "../", "./")):
+            if "/../" in f"{said}/" and not said.startswith(("/", "~", "../", "./")):
                 yield word, self.locate(said)
 
     def locate(self, path: str) -> str:
-        """Return a path of this command against where the line begins."""
-        if path.startswith("~"):
-            return path
-        return posixpath.normpath(posixpath.join(self.folder, path))
+        """Return a path of this command against where the line begins; what stands before a `..` may be a link."""
+        is_whole = self.folder == "." or path.startswith("~")
+        return path if is_whole else posixpath.join(self.folder, path)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ ours did; what moves when people work may be theirs.  Either way nothing that wa
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -155,7 +156,7 @@ def is_out_of_reach(sandbox: Sandbox, checkout: Path) -> bool:
         return False
     written = [path.resolve() for path in sandbox.written]
     seen, _ = read_fingerprint(checkout)
-    own = (Path(path).resolve() for path in (*seen.own, *seen.hooks))
+    own = (Path(os.path.realpath(path)) for path in (*seen.own, *seen.hooks))
     for place in (*find_git_places(checkout), *own):
         around = [path for path in (checkout.resolve(), *written) if place.is_relative_to(path)]
         inmost = max(around, key=lambda path: len(path.parts), default=None)

@@ -29,7 +29,12 @@ from goal_engine.moved import (
 )
 from goal_engine.runtime.atomic import make_dirs, write_atomic, writing
 from goal_engine.runtime.inside import LeadsOut, link_inside, replace_inside, unlink_inside
-from goal_engine.runtime.own_git import find_hook_folders, find_own_configs, list_hooks
+from goal_engine.runtime.own_git import (
+    find_hook_folders,
+    find_own_configs,
+    is_path,
+    list_hooks,
+)
 from goal_engine.secret_shapes import redact
 from goal_engine.types import GoalId
 
@@ -144,19 +149,26 @@ def _find_common(git_dir: Path) -> Path:
 def _read(path: Path) -> tuple[bytes, str, int] | None:
     """Return the content of a file, or the target of a link, which it is, and its permissions."""
     try:
-        if path.is_symlink():
+        if _is_link(path):
             return os.fsencode(path.readlink()), "link", 0
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
         return f"unreadable: {error.strerror}".encode(), "file", 0
-    with os.fdopen(descriptor, "rb") as file:
-        found = os.fstat(file.fileno())
+    try:
+        found = os.fstat(descriptor)
         if not stat.S_ISREG(found.st_mode):
             return b"no file", "file", 0
         bits = stat.S_IMODE(found.st_mode)
-        return file.read(), "executable" if bits & 0o111 else "file", bits
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
+            return file.read(), "executable" if bits & 0o111 else "file", bits
+    finally:
+        os.close(descriptor)
+
+
+def _is_link(path: Path) -> bool:
+    return os.path.islink(path)  # noqa: PTH114 (that of Path raises for a name that is too long)
 
 
 def _say(path: Path) -> str:
@@ -218,12 +230,12 @@ def _take_config(reading: _Reading, path: Path, part: Part = Part.CONFIG) -> Non
         inside = here.is_relative_to(reading.common)
         name = str(here.relative_to(reading.common)) if inside else str(here)
         data = reading.take(part, here, name)
-        if data is None or here.is_symlink():
-            todo += [here.resolve()] if data is not None and part is Part.OWN else []
+        if data is None or _is_link(here):
+            todo += [Path(os.path.realpath(here))] if data is not None and part is Part.OWN else []
             continue
         for key, values in parse_settings(data.decode("utf-8", "surrogateescape")).items():
             if key == "include.path" or (key.startswith("includeif.") and key.endswith(".path")):
-                todo += [_find_included(here, value) for value in values if value]
+                todo += [_find_included(here, value) for value in values if is_path(value)]
 
 
 def _find_included(config: Path, value: str) -> Path:

@@ -29,10 +29,15 @@ def find_own_configs(variables: Mapping[str, str]) -> tuple[Path, ...]:
     return tuple(Path(os.path.normpath(path)) for path in found if Path(path).is_absolute())
 
 
+def is_path(value: str) -> bool:
+    """Whether a setting can be the name of a file."""
+    return value != "" and "\0" not in value
+
+
 def find_hook_folders(checkout: Path, values: Iterable[str]) -> tuple[Path, ...]:
     """Return the folders that values of `core.hooksPath` name; husky's own scripts lie around its `_`."""
     found: dict[Path, None] = {}
-    for value in filter(None, values):
+    for value in filter(is_path, values):
         with suppress(RuntimeError):  # nobody's home
             value = str(Path(value).expanduser())
         folder = Path(os.path.normpath(checkout / value))

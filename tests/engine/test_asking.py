@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from goal_engine.budget import COSTS_NOTHING, Reports, TaskBudget
+from goal_engine.consulting import answer_reader
 from goal_engine.control import answer_question, tell_agent
 from goal_engine.dispatch.tasks.asking import (
     LATE,
@@ -363,3 +364,35 @@ def test_the_ground_of_a_task_follows_links(tmp_path: Path) -> None:
     assert ground.may_write("src/a") and not ground.may_write("a")
     assert set(ground.reads) == {str(tools), str(tools.parent), str(Path.home() / "bin")}
     assert "tmp" in ground.tops
+
+
+def test_a_path_is_where_it_leads_with_every_link_before_what_follows_it(tmp_path: Path) -> None:
+    workspace = tmp_path / "workspace"
+    outside = tmp_path / "elsewhere" / "deep"
+    workspace.mkdir()
+    outside.mkdir(parents=True)
+    (workspace / "link").symlink_to(outside)
+    (workspace / "loop").symlink_to("loop")
+    ground = find_ground(FIX, workspace, {})
+    assert ground.find("link/../secret") == str(tmp_path / "elsewhere" / "secret")
+    assert ground.find_inside("link/../secret") is None
+    assert ground.find_inside("none/../file") == "file"
+    for path in ("loop", "a" * 5000, "a\0b", "a/" * 3000):
+        assert ground.find_inside(path)
+
+
+@pytest.mark.parametrize(
+    ("ask", "allowed"),
+    [
+        (Ask(tool="Read", action=Action.READ, paths=("a.py",)), True),
+        (Ask(tool="Read", action=Action.READ, paths=("/people/me/notes",)), False),
+        (Ask(tool="Read", action=Action.READ, paths=("private/a",)), False),
+        (Ask(tool="Write", action=Action.EDIT, paths=("a.py",)), False),
+        (PUSH, False),
+        (WHICH, False),
+    ],
+)
+def test_who_only_reads_is_held_to_what_the_person_forbade(ask: Ask, allowed: bool) -> None:
+    forbidden = Permissions(deny=("read: private/*",))
+    answer = asyncio.run(answer_reader(forbidden, Ground("/ws"), ask))
+    assert answer.allowed is allowed

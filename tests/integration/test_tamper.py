@@ -545,6 +545,33 @@ async def test_what_a_killed_run_moved_is_recorded_by_the_next(root):
     ]
 
 
+ODD = {
+    "a link to itself": lambda r, h: (
+        (h / ".gitconfig").unlink(),
+        (h / ".gitconfig").symlink_to(".gitconfig"),
+    ),
+    "a folder": lambda r, h: ((h / ".gitconfig").unlink(), (h / ".gitconfig").mkdir()),
+    "hooks in a link to itself": lambda r, h: (
+        (r / "loop").symlink_to("loop"),
+        put(r / ".git/config", "[core]\nhooksPath = loop/hooks\n"),
+    ),
+    "hooks nowhere": lambda r, h: put(r / ".git/config", '[core]\nhooksPath = "~a\0b/c"\n'),
+    "an include nowhere": lambda r, h: put(r / ".git/config", '[include]\npath = "a\0b"\n'),
+    "an include of a long name": lambda r, h: put(
+        r / ".git/config", f"[include]\npath = {'a' * 5000}\n"
+    ),
+}
+
+
+@pytest.mark.parametrize("way", ODD)
+def test_what_git_itself_could_not_read_is_found_all_the_same(root, home, way):
+    before, _ = read_fingerprint(root)
+    ODD[way](root, home)
+    assert find_changes(before, read_fingerprint(root)[0])
+    written = (root.parent / "elsewhere",)
+    assert is_out_of_reach(Sandbox("one", Path("/usr/bin/bwrap"), written=written), root)
+
+
 WRITES = {
     "nothing": ((), True),
     "the folder that it is in": (("",), True),

@@ -170,7 +170,10 @@ def find_ground(task: GoalTask, workspace: Path, variables: Mapping[str, str]) -
 
 
 def _resolve(path: str) -> str:
-    return str(Path(path.replace("\0", "\ufffd")).resolve())
+    try:
+        return os.path.realpath(path.replace("\0", "\ufffd"))
+    except (ValueError, RecursionError):  # no name of a file, or a chain of links that has no end
+        return ""
 
 
 def _find_tools(path: str) -> list[str]:
