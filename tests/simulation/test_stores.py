@@ -25,7 +25,8 @@ USUAL = settings(
     print_blob=True,
     suppress_health_check=list(HealthCheck),
 )
-HUNT = settings(USUAL, max_examples=60, phases=[Phase.generate])
+HUNT = settings(USUAL, max_examples=400, phases=[Phase.generate])
+"""It ends with what it finds; which examples come first depends on the modules that others loaded."""
 
 AT_LENGTH = settings(USUAL, max_examples=2000, stateful_step_count=40, derandomize=False)
 
