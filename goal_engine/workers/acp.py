@@ -560,7 +560,7 @@ def read_stop(result: Any) -> Over:
 
 def read_error(error: RemoteError, login: str = "") -> Over:
     """Return how a prompt ended that was answered with an error; `login` is how one logs in."""
-    data = "" if error.data is None else dump(error.data)
+    data = "" if error.data is None else dump(error.data)[:KEPT]
     said = f"{error.message} {error.code} {data}"
     detail = f"{error.message} {data}".strip()
     if RATE_LIMITED.search(said):

@@ -19,6 +19,8 @@ MOST_OPEN = 64
 """Requests of the other side that are open at once; more are refused, and of many more nothing is heard."""
 KEPT, LONGEST = 50, 500
 """Lines that are no messages: how many are kept, and how much of each."""
+MOST_SAID = 16 * 1024
+"""Characters of what an error says."""
 LAST_WORDS = 2.0
 """Seconds in which what somebody said last still comes who takes no more input."""
 Id = int | str
@@ -213,5 +215,7 @@ def _read_error(error: Any) -> RemoteError:
     told = error if isinstance(error, dict) else {"message": error}
     code = told.get("code")
     return RemoteError(
-        code if isinstance(code, int) else 0, str(told.get("message", "")), told.get("data")
+        code if isinstance(code, int) else 0,
+        str(told.get("message", ""))[:MOST_SAID],
+        told.get("data"),
     )

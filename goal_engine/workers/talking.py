@@ -465,7 +465,8 @@ def tidy(ask: Ask, redact: Callable[[str], str]) -> Ask:
 
     def clean(text: str, most: int) -> str:
         plain = "".join(
-            c if c.isprintable() or c in "\n\t" else "\N{REPLACEMENT CHARACTER}" for c in text
+            c if c.isprintable() or c in "\n\t" else "\N{REPLACEMENT CHARACTER}"
+            for c in text[: 2 * most]
         )
         return redact(plain)[:most]
 

@@ -14,6 +14,7 @@ from goal_engine.workers.peer import (
     KEPT,
     METHOD_NOT_FOUND,
     MOST_OPEN,
+    MOST_SAID,
     Gone,
     Peer,
     RemoteError,
@@ -231,3 +232,14 @@ async def test_nothing_is_left_of_a_conversation_that_was_cancelled():
 def test_any_line_is_a_message_or_none(line):
     message = parse_message(line)
     assert message is None or isinstance(message, dict)
+
+
+async def test_of_a_long_error_no_more_is_kept_than_anybody_reads() -> None:
+    async with connected() as (wire, peer):
+        asking = asyncio.ensure_future(peer.request("x"))
+        wire.send(
+            {"id": (await wire.said.get())["id"], "error": {"code": 1, "message": "e" * 100_000}}
+        )
+        with pytest.raises(RemoteError) as found:
+            await asking
+        assert len(found.value.message) == MOST_SAID
