@@ -3,7 +3,7 @@
 A program of its own (`process.BEGIN`), standard library only: it is the parent that orphans come back
 to, and it dies with its owner because its standard input ends.  Its standard input brings the order,
 its length on a line and then itself, marshalled, and stays open; its standard output takes the answer,
-which Python can read as a literal; its standard error is the log.  The command gets none of the three,
+a line of JSON; its standard error is the log.  The command gets none of the three,
 but may be given a file to read, or two pipes to talk through to whoever gave the order.  Where the
 order names a sandbox, the command runs in it: bubblewrap, whose own two processes end when the command
 does and are asked for nothing themselves.
@@ -583,8 +583,20 @@ def run(order: dict[str, Any], keeper: int) -> None:
     )
 
 
+def render(told: dict[str, object]) -> str:
+    """Return an answer as JSON; to load what renders it takes as long as the whole end of a command."""
+    words = []
+    for name, value in told.items():
+        if isinstance(value, str):
+            plain = (char if " " <= char <= "~" and char not in '"\\' else "?" for char in value)
+            words.append(f'"{name}": "{"".join(plain)}"')
+        else:
+            words.append(f'"{name}": {"null" if value is None else str(value).lower()}')
+    return f"{{{', '.join(words)}}}"
+
+
 def answer(told: dict[str, object]) -> None:
     try:
-        os.write(ANSWER, repr(told).encode())
+        os.write(ANSWER, render(told).encode())
     except OSError:
         pass  # the owner is gone: nobody is left to tell

@@ -8,6 +8,7 @@ guardian that a command stopped is woken; one that it killed is replaced by a lo
 from __future__ import annotations
 
 import asyncio
+import json
 import marshal
 import os
 import secrets
@@ -17,7 +18,6 @@ import signal
 import subprocess
 import sys
 import time
-from ast import literal_eval
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
@@ -231,7 +231,7 @@ def ask_process(
             if not answer:
                 end_run(identity, mark)
                 guardian.kill()
-        told: dict[str, Any] = literal_eval(answer.decode()) if answer else {"exit_code": None}
+        told: dict[str, Any] = json.loads(answer) if answer else {"exit_code": None}
         if "error" in told:
             raise ToolMissing(f"{argv[0]} could not be started: {told['error']}.")
         output.seek(0)
@@ -378,7 +378,7 @@ async def hear_guardian(
         guardian.stdin.close()
         loop.remove_reader(pipe)
     if answer:
-        return literal_eval(answer.decode()), cancellation
+        return json.loads(answer), cancellation
     try:
         gone = await in_thread(end_run, identity, mark)
     except asyncio.CancelledError as error:  # it has been done all the same

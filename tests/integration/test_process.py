@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from goal_engine.errors import BadConfiguration, StoreUnwritable, ToolMissing
-from goal_engine.runtime import process
+from goal_engine.runtime import guardian, process
 from goal_engine.runtime.guardian import Status
 from goal_engine.runtime.process import (
     GUARDIAN,
@@ -480,10 +480,26 @@ def test_a_sandbox_that_is_about_to_say_something_has_not_said_it_yet() -> None:
 async def test_a_guardian_leaves_its_bytecode_only_where_its_owner_would(
     place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    guardian = place.parent / "guardian.py"
-    guardian.write_text(GUARDIAN.read_text(encoding="utf-8"), encoding="utf-8")
-    monkeypatch.setattr(process, "GUARDIAN", guardian)
+    copy = place.parent / "guardian.py"
+    copy.write_text(GUARDIAN.read_text(encoding="utf-8"), encoding="utf-8")
+    monkeypatch.setattr(process, "GUARDIAN", copy)
     for withheld in (True, False):
         monkeypatch.setattr(sys, "dont_write_bytecode", withheld)
         assert (await run(place, "true")).exit_code == 0
         assert (place.parent / "__pycache__").exists() is not withheld
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"exit_code": None, "timed_out": True, "killed": 0, "left": 1, "exceeded": ""},
+        {"exit_code": -9, "timed_out": False, "exceeded": "memory", "log_bytes": 1 << 40},
+        {"error": "No such file or directory"},
+    ],
+)
+def test_an_answer_is_read_as_it_was_told(told: dict[str, object]) -> None:
+    assert json.loads(guardian.render(told)) == told
+
+
+def test_an_answer_is_whole_whatever_the_system_says() -> None:
+    assert json.loads(guardian.render({"error": 'a "\\ \n é'})) == {"error": "a ?? ? ?"}
