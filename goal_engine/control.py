@@ -43,8 +43,9 @@ from goal_engine.worktree import (
 
 LOOK = 0.05
 """Seconds between two looks for the receipt."""
-SHORTEST = 4
-"""Characters of an ask's key that are enough where no other begins so."""
+SHORTEST = 8
+"""Characters of an ask's key that are enough where no other begins so: of fewer an agent can find another
+ask that begins so, for when the one that was read is over."""
 NOTHING_SPENT = Spend()
 NOTHING_ENDED = Ended()
 PATIENCE = 30.0
@@ -227,7 +228,8 @@ async def _answer_ask(
     if not meant or len(key) < SHORTEST:
         raise GoalNotFound(
             f"No agent of {state.goal_id} asks {key[:80]!r} now: it was answered, or changed since. What"
-            f" is asked now: {listed}; `goalproof show` tells it in words."
+            f" is asked now: {listed}; `goalproof show` tells it in words, and {SHORTEST} characters of"
+            " the key are enough."
         )
     if len(meant) > 1:
         raise GoalAmbiguous(
