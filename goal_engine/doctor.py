@@ -7,7 +7,7 @@ without that is not said.  `CHECKS` has every check, in the order in which a per
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
@@ -56,8 +56,14 @@ class Place:
 
 
 def examine(place: Place) -> tuple[Check, ...]:
-    """Return every check; one that is hindered says what hinders it.  Blocking."""
-    return tuple(check for name, look in CHECKS for check in _run(name, look, place))
+    """Return every check; one that is hindered says what hinders it, once in full.  Blocking."""
+    found: dict[str, str] = {}
+    checks = [check for name, look in CHECKS for check in _run(name, look, place)]
+    for index, check in enumerate(checks):
+        first = found.setdefault(check.said, check.name)
+        if check.standing is Standing.BAD and first != check.name:
+            checks[index] = replace(check, said=f"not known before that is put right: {first}")
+    return tuple(checks)
 
 
 def _run(name: str, look: Callable[[Place], Iterator[Check]], place: Place) -> Iterator[Check]:
@@ -98,15 +104,15 @@ def _look_at_settings(_: Place) -> Iterator[Check]:
     changed = sorted(settings.model_fields_set)
     said = f"settings.toml sets {', '.join(changed)}" if changed else "nothing is set: the defaults"
     yield Check("settings", Standing.GOOD, said)
-    if problem := _find_unusable_agent(settings):
-        yield Check("settings", Standing.NOTE, problem, "correct `agent` in settings.toml")
+    yield from _find_unknown_agents(settings)
 
 
-def _find_unusable_agent(settings: PersonalSettings) -> str:
+def _find_unknown_agents(settings: PersonalSettings) -> Iterator[Check]:
     known = read_agents()
-    if not settings.agent or settings.agent in known:
-        return ""
-    return f"settings.toml names the agent {settings.agent}, and there are {', '.join(known)}"
+    for key, name in (("agent", settings.agent), ("reviewer", settings.reviewer)):
+        if name and name not in known:
+            said = f"settings.toml names the {key} {name}, and there are {', '.join(known)}"
+            yield Check("settings", Standing.NOTE, said, f"correct `{key}` in settings.toml")
 
 
 def _look_at_sandbox(_: Place) -> Iterator[Check]:

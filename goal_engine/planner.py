@@ -270,7 +270,7 @@ def settle_worker(options: CreateGoalOptions, hands: Hands) -> CreateGoalOptions
     if not chosen:
         raise BadInput(
             f"Say which agent is to do it (`--agent NAME`); there are {', '.join(hands.agents)}."
-            f"{_say_installed(hands.find_able(worker))}"
+            f"{_say_installed(hands.find_able(worker), worker)}"
         )
     notice = f"{chosen}, {why}, does it."
     return replace(options, agent=chosen, notices=(*options.notices, notice))
@@ -347,10 +347,11 @@ def check_agents(graph: GoalTaskGraph, hands: Hands, checkout: Path) -> None:
         )
 
 
-def _say_installed(installed: tuple[str, ...]) -> str:
+def _say_installed(installed: tuple[str, ...], worker: str | None = None) -> str:
     match installed:
         case ():
-            return " None of the known ones is on this machine."
+            meant = f" for the worker `{worker}`" if worker else ""
+            return f" None of the known ones is on this machine{meant}."
         case (one,):
             return f" {one} is on this machine: `--agent {one}`."
         case _:

@@ -86,7 +86,7 @@ WORKERS = {
 NOTE = (
     "Agents are looked for on PATH and not started. They run as you, with your own login, in a"
     " sandbox unless settings.toml or this system has none; what they say counts for nothing, their change has to pass the gates. Agents of your"
-    " own stand in {path}, as [agent.NAME] with argv; a repository cannot add any."
+    " own stand in {path}, as [agent.NAME] with `argv`, or `acp`; a repository cannot add any."
 )
 
 

@@ -379,7 +379,8 @@ def _agent(agent: r.AgentView) -> tuple[str, ...]:
     facts = [agent.title, *dict.fromkeys(way.package for way in agent.ways if way.package)]
     able = " ".join(way.worker for way in agent.ways if way.available)
     if agent.available:
-        facts.append(f"login: {agent.login}" if agent.login else f"no login seen: {agent.log_in}")
+        hint = f"no login seen: {agent.log_in}" if agent.log_in else ""
+        facts.append(f"login: {agent.login}" if agent.login else hint)
         facts += ["does goals of words alone"] if agent.is_default else []
     else:
         facts.append(agent.ways[-1].missing if agent.ways else shlex.join(agent.argv))

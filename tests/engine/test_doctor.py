@@ -100,9 +100,20 @@ def test_what_a_person_wrote_wrongly_is_said_and_hinders_no_other_check(
     assert found["Git"].standing is Standing.GOOD and "repository" in found
 
 
-def test_an_agent_that_is_set_and_unknown_is_named(here: Path) -> None:
-    (here / "config" / "settings.toml").write_text('agent = "nobody"\n')
-    assert look(here)["settings"].said.startswith("settings.toml names the agent nobody")
+def test_what_hinders_several_checks_is_told_once(here: Path) -> None:
+    (here / "config" / "settings.toml").write_text("nonsense = 1\n")
+    found = look(here)
+    assert "`nonsense`" in found["settings"].said
+    for name in ("sandbox", "agents"):
+        assert found[name].standing is Standing.BAD
+        assert found[name].said == "not known before that is put right: settings"
+
+
+@pytest.mark.parametrize("key", ["agent", "reviewer"])
+def test_an_agent_that_is_set_and_unknown_is_named(here: Path, key: str) -> None:
+    (here / "config" / "settings.toml").write_text(f'{key} = "nobody"\n')
+    found = look(here)["settings"]
+    assert found.said.startswith(f"settings.toml names the {key} nobody") and key in found.next
 
 
 def test_goals_of_another_place_are_said(here: Path) -> None:

@@ -168,7 +168,7 @@ def test_a_worker_alone_means_the_agent_that_alone_can_be_meant() -> None:
     assert settle(worker="cli") == ("cli", "codex")
     assert settle(worker="acp", installed=BOTH) == ("acp", "kimi")
     assert settle(worker="cli", installed=BOTH, preferred="kimi") == ("cli", "kimi")
-    with pytest.raises(BadInput, match="None of the known ones is on this machine"):
+    with pytest.raises(BadInput, match="is on this machine for the worker `wire`"):
         settle(worker="wire")
 
 

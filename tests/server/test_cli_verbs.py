@@ -16,6 +16,7 @@ from goal_engine.errors import JournalDamaged
 from goal_engine.gates.detection.project import PassedOver
 from goal_engine.gates.trust import digest_gate
 from goal_engine.proof.verdict import Verdict
+from goal_engine.runtime.config import config_dir
 from goal_engine.state import events as e
 from goal_server import cli, operations, session
 from goal_server.registry import OPERATIONS, Operation
@@ -253,6 +254,10 @@ def test_agents_shows_who_is_on_this_machine_and_starts_nobody(
     assert "codex-acp was not found on PATH" in found["codex"]["ways"][0]["missing"]
     text = run("agents")[1]
     assert "agents.toml" in text and "here" in text and "no login seen: `codex login`" in text
+    config_dir().mkdir(parents=True, exist_ok=True)
+    (config_dir() / "agents.toml").write_text('[agent.mine]\nacp = ["codex"]\n', encoding="utf-8")
+    (mine,) = (line for line in run("agents")[1].splitlines() if " mine " in line)
+    assert mine.split(maxsplit=3)[3].startswith("your own") and "login" not in mine
 
 
 def test_a_worker_and_an_agent_are_words(run: Run, engine: FakeEngine) -> None:
