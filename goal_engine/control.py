@@ -225,7 +225,12 @@ async def _answer_ask(
     """Answer what an agent asks; what is not asked any more cannot be answered."""
     meant = {one.key: one.ask for one in state.open_asks if one.key.startswith(key)}
     listed = ", ".join(one.key for one in state.open_asks)
-    if not meant or len(key) < SHORTEST:
+    if len(key) < SHORTEST:
+        raise BadInput(
+            f"{key!r} is too short to name what an agent asks: give {SHORTEST} characters of its key or more."
+            f" What is asked now: {listed}."
+        )
+    if not meant:
         raise GoalNotFound(
             f"No agent of {state.goal_id} asks {key[:80]!r} now: it was answered, or changed since. What"
             f" is asked now: {listed}; `goalproof show` tells it in words, and {SHORTEST} characters of"

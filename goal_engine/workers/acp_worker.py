@@ -141,7 +141,8 @@ class _Talk:
             await conversation.open_session(self._session.name)
         mode = (speaks.reading if turn.reads_only else "") or speaks.mode
         said = await conversation.start(self._set_mode(opened, mode)) if mode else ""
-        conversation.add_note(f"{greeting.name or 'the agent'} {greeting.release}{said}")
+        who = " ".join(filter(None, (greeting.name or "the agent", greeting.release)))
+        conversation.add_note(f"{who}{said}")
         self._session.live = True
         before = await self._find_total(greeting) if turn.session else 0
         over = await conversation.work(lambda text: self._prompt(text, greeting))

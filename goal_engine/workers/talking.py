@@ -17,7 +17,7 @@ from typing import Any, Literal, TypeVar, assert_never
 
 from goal_engine.budget import Spend, SpendSource
 from goal_engine.errors import ToolMissing
-from goal_engine.permission import Answer, Ask
+from goal_engine.permission import Action, Answer, Ask
 from goal_engine.ports import TurnResult, WorkerTurn
 from goal_engine.runtime.dialogue import Dialogue, talk
 from goal_engine.runtime.process import Finished
@@ -222,7 +222,8 @@ class Conversation:
         told = tidy(ask, self.turn.redactor.redact_text)
         about = told.detail or ", ".join(told.paths) or told.tool
         choices = f" ({' | '.join(told.choices)})" if told.choices else ""
-        self.add_note(f"asks to {told.action}: {about}{choices}")
+        what = f"use {told.tool}" if told.action is Action.OTHER else told.action
+        self.add_note(f"asks to {what}: {about}{choices}")
         answer = await self._find_answer(ask, told)
         if answer is None:
             self.add_note("nobody answers: the turn is over")

@@ -440,7 +440,7 @@ end(message["id"])
 async def test_the_mode_is_set_in_every_session(tmp_path, more, answer, said):
     result, log = await run(tmp_path, MODES.replace("**SET", answer), **more)
     assert result.ended, result.reason
-    assert f"the agent {said}" in log
+    assert f"the agent{said}" in log
 
 
 # Asks
@@ -567,7 +567,7 @@ async def test_what_the_person_says_is_part_of_the_prompt_or_the_next_one(tmp_pa
 greet()
 say(id=told("session/new")["id"], result={"sessionId": "s"})
 prompts = [told("session/prompt")]
-ask(toolCallId="c", title="Run", kind="execute", rawInput={"command": "ls"})
+ask(toolCallId="c", title="db__drop", kind="other", rawInput={"table": "users"})
 words("the first")
 end(prompts[0]["id"])
 prompts.append(told("session/prompt"))
@@ -584,3 +584,4 @@ told()
     assert "/yolo" in again and again.startswith("## ")  # no command of the agent's
     assert result.spent.turns == 2
     assert "the person says: mind the tests" in log
+    assert log.startswith("the agent\n") and "asks to use db__drop: " in log

@@ -12,7 +12,7 @@ from goal_engine.budget import COSTS_NOTHING, Reports
 from goal_engine.control import answer_question, tell_agent
 from goal_engine.document import parse_plan
 from goal_engine.engine import Engine
-from goal_engine.errors import BadConfiguration, BadPlan
+from goal_engine.errors import BadConfiguration, BadInput, BadPlan
 from goal_engine.lifecycle import execute_goal
 from goal_engine.permission import Action, Answer, Ask
 from goal_engine.planner import CreateGoalOptions, create_goal
@@ -80,6 +80,8 @@ async def be_the_person(checkout: Path) -> list[str]:
             while "db" not in asked:
                 for one in (await read(elsewhere, names[0])).open_asks:
                     asked.append(one.ask.tool)
+                    with pytest.raises(BadInput, match=f"too short .* {one.key}"):
+                        await answer_question(ports, names[0], one.key[:3], "allow", ME)
                     await answer_question(ports, names[0], one.key, "deny not that", ME)
                 await asyncio.sleep(0.05)
             await tell_agent(ports, names[0], "mind the tests", None, "me")
