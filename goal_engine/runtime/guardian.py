@@ -583,13 +583,18 @@ def run(order: dict[str, Any], keeper: int) -> None:
     )
 
 
+def escape(char: str) -> str:
+    if " " <= char <= "~" and char not in '"\\' or char > "\uffff":
+        return char
+    return f"\\u{ord(char):04x}"
+
+
 def render(told: dict[str, object]) -> str:
     """Return an answer as JSON; to load what renders it takes as long as the whole end of a command."""
     words = []
     for name, value in told.items():
         if isinstance(value, str):
-            plain = (char if " " <= char <= "~" and char not in '"\\' else "?" for char in value)
-            words.append(f'"{name}": "{"".join(plain)}"')
+            words.append(f'"{name}": "{"".join(map(escape, value))}"')
         else:
             words.append(f'"{name}": {"null" if value is None else str(value).lower()}')
     return f"{{{', '.join(words)}}}"

@@ -502,4 +502,5 @@ def test_an_answer_is_read_as_it_was_told(told: dict[str, object]) -> None:
 
 
 def test_an_answer_is_whole_whatever_the_system_says() -> None:
-    assert json.loads(guardian.render({"error": 'a "\\ \n é'})) == {"error": "a ?? ? ?"}
+    told = {"last": 'a "\\ \n é \x1b \U0001f600 \udc80'}
+    assert json.loads(guardian.render(told).encode()) == told
