@@ -70,7 +70,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _own_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+def _own_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Keep the person's home, settings and state out of reach, of child processes too."""
     home = tmp_path_factory.mktemp("home")
     (home / ".gitconfig").write_text(GIT_CONFIG)
@@ -88,13 +88,28 @@ def _own_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         patch.setenv("GOALPROOF_STATE_DIR", str(home / "state"))
         patch.setenv("GOALPROOF_CONFIG_DIR", str(home / "config"))
         set_sandbox(home / "config", "off")  # else each test would depend on what is installed
-        yield
+        yield home
 
 
 @pytest.fixture(autouse=True)
-def _own_state(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Give each test a state directory that nobody wrote to."""
+def _own_state(
+    _own_home: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[None]:
+    """Give each test a state directory that nobody wrote to; what a person configures all share."""
     monkeypatch.setenv("GOALPROOF_STATE_DIR", str(tmp_path_factory.mktemp("state")))
+    shared = _own_home / "config"
+    before = _read_all(shared)
+    yield
+    if (left := _read_all(shared)) != before:
+        for name in left:
+            (shared / name).unlink()
+        for name, content in before.items():
+            (shared / name).write_bytes(content)
+        pytest.fail("it configured all the tests that come next: give it a GOALPROOF_CONFIG_DIR")
+
+
+def _read_all(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
 @pytest.fixture(scope="session")

@@ -201,8 +201,10 @@ def test_an_answer_is_to_what_was_asked_and_to_nothing_else(open_room: Make) -> 
 
     async def misunderstand() -> None:
         await room.until_asked()
-        for key in (other.key, "", PUSH.key[:7]):
-            with pytest.raises(GoalNotFound, match=PUSH.key):
+        with pytest.raises(GoalNotFound, match=PUSH.key):
+            await room.answer(other.key)
+        for key in ("", PUSH.key[:7]):
+            with pytest.raises(BadInput, match=f"too short .*{PUSH.key}"):
                 await room.answer(key)
         with pytest.raises(BadInput, match="allow"):
             await room.answer(PUSH.key, "maybe")

@@ -94,6 +94,11 @@ async def read(engine: Engine, goal: GoalId) -> GoalState:
     return await engine.ports.read(goal)
 
 
+@pytest.fixture(autouse=True)
+def _own_config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GOALPROOF_CONFIG_DIR", str(tmp_path / "config"))
+
+
 async def test_a_person_elsewhere_is_asked_only_what_no_policy_says(tmp_path: Path) -> None:
     (config_dir() / "settings.toml").parent.mkdir(parents=True, exist_ok=True)
     (config_dir() / "settings.toml").write_text(

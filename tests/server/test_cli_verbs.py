@@ -233,6 +233,7 @@ def test_agents_shows_who_is_on_this_machine_and_starts_nobody(
     tmp_path_factory: pytest.TempPathFactory,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setenv("GOALPROOF_CONFIG_DIR", str(tmp_path_factory.mktemp("config")))
     mine, theirs = tmp_path_factory.mktemp("bin"), tmp_path / "bin"
     theirs.mkdir()
     for program in (mine / "codex", theirs / "claude"):
