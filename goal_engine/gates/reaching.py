@@ -14,6 +14,8 @@ import re
 from collections.abc import Iterator
 from functools import partial
 
+from goal_engine.syntax import read_syntax
+
 FRAMEWORKS = frozenset({"unittest", "pytest", "_pytest", "pluggy", "doctest", "nose", "xdist"})
 """Modules that judge; code that is not a test has little reason to import one."""
 REACHED = frozenset(
@@ -107,7 +109,7 @@ def _read_lines(patterns: tuple[str, ...], text: bytes) -> Iterator[tuple[int, s
 
 def _read(text: bytes) -> Iterator[tuple[int, str]]:
     try:
-        tree = ast.parse(text)
+        tree = read_syntax(text)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         for number, line in enumerate(text.decode("utf-8", "replace").splitlines(), 1):
             yield from ((number, match.group()) for match in WORDS.finditer(line))

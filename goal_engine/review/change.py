@@ -18,6 +18,7 @@ from goal_engine.evidence import GITLINK, SYMLINK, ChangedFile, GoalGitEvidence
 from goal_engine.gates.protected import is_test
 from goal_engine.proof.gate import GateSpec
 from goal_engine.proof.review import ReviewPolicy
+from goal_engine.syntax import read_syntax
 
 LIMIT = 1024 * 1024
 """Bytes of a file, before or after, beyond which it is not looked at."""
@@ -197,7 +198,7 @@ def parse(text: bytes | str) -> ast.Module | None:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about the code, which is not ours to warn of
-            return ast.parse(text)
+            return read_syntax(text)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
 

@@ -11,12 +11,13 @@ The rule for the user's `.pth` files, which a view does not process but reads:
 
 from __future__ import annotations
 
-import ast
 import re
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from goal_engine.syntax import read_literal
 
 IMPORTED = re.compile(r"(?:^|;)\s*import\s+([A-Za-z_][\w.]*)|__import__\(['\"]([\w.]+)")
 SETUPTOOLS_MAPPING = re.compile(r"^(?:MAPPING|NAMESPACES)\b[^=\n]*=\s*(\{.*\})\s*$", re.MULTILINE)
@@ -112,11 +113,11 @@ def _mapped(finder: str, workspace: Path) -> Mapping[str, Path]:
     """Return the top-level names that an editable finder maps into the workspace."""
     pairs: dict[str, str] = {}
     for table in SETUPTOOLS_MAPPING.findall(finder):
-        for name, places in ast.literal_eval(table).items():
+        for name, places in read_literal(table).items():
             for place in [places] if isinstance(places, str) else places[:1]:
                 pairs[name] = place
     for name, place in EDITABLES_MAPPING.findall(finder):
-        pairs[ast.literal_eval(name)] = ast.literal_eval(place)
+        pairs[read_literal(name)] = read_literal(place)
     return {
         name: Path(place)
         for name, place in pairs.items()
