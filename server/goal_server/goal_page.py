@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from goal_engine.conflicts import say_others
 from goal_engine.seeding import SeedingPart, describe_seeding
+from goal_server import goal_views as g
 from goal_server import results as r
 from goal_server.markdown import code, listed, plain, table
 from goal_server.moments import say_moment, say_ms, say_time, say_took
@@ -14,12 +15,12 @@ FILES = 50
 """Changed files that are listed."""
 
 
-def render_goal_page(goal: r.GoalView) -> str:
+def render_goal_page(goal: g.GoalView) -> str:
     """Return the page; everything from outside in it is plain text."""
     return "\n\n".join(part for part in _parts(goal) if part) + "\n"
 
 
-def _parts(goal: r.GoalView) -> Iterator[str]:
+def _parts(goal: g.GoalView) -> Iterator[str]:
     yield f"# {plain(goal.text)}"
     about = [
         f"**{_words(goal.status)}** · {plain(goal.kind)} · {_words(goal.phase)}",
@@ -70,7 +71,7 @@ def _parts(goal: r.GoalView) -> Iterator[str]:
     yield _section("Notes", listed(notes))
 
 
-def _conflict(conflict: r.ConflictView) -> str:
+def _conflict(conflict: g.ConflictView) -> str:
     sides = f"task {plain(conflict.task)} against {plain(say_others(conflict.others))}"
     named = (f"{code(file.path)} {plain(file.kind)}" for file in conflict.files[:FILES])
     return f"{sides}\n\n{listed(named)}"
@@ -132,7 +133,7 @@ def render_review_page(goal: str, found: r.ReviewView) -> str:
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def _looked(section: r.ReviewSectionView) -> str:
+def _looked(section: g.ReviewSectionView) -> str:
     items = [_say_finding(found) for found in section.findings]
     items += [f"and {section.more} more"] if section.more else []
     items += [f"risk: {plain(risk)}" for risk in section.risks]
@@ -141,7 +142,7 @@ def _looked(section: r.ReviewSectionView) -> str:
     return listed(items) or "Nothing was found."
 
 
-def _say_finding(found: r.FindingView) -> str:
+def _say_finding(found: g.FindingView) -> str:
     place = code(found.path if found.line is None else f"{found.path}:{found.line}")
     excerpt = f": {code(found.excerpt)}" if found.excerpt else ""
     return f"{_words(found.severity)} {plain(found.rule)} {place} {plain(found.message)}{excerpt}"
@@ -153,7 +154,7 @@ def _say_seen(fact: r.SeenView) -> str:
     return f"{plain(fact.source)}: {place}{plain(fact.text)}{log}"
 
 
-def _workspaces(goal: r.GoalView) -> str:
+def _workspaces(goal: g.GoalView) -> str:
     """What it cost to make the last workspace of each task and each gate ready."""
     made = [("task", one.id, one.seeding) for one in goal.tasks]
     made += [("gate", one.name, one.seeding) for one in goal.gates]
@@ -165,7 +166,7 @@ def _workspaces(goal: r.GoalView) -> str:
     return table(("for", "what it cost"), rows[:FILES]) if rows else ""
 
 
-def _as_part(one: r.SeedingView) -> SeedingPart:
+def _as_part(one: g.SeedingView) -> SeedingPart:
     return SeedingPart(part=one.part, ms=one.ms, bytes=one.bytes, how=one.how)
 
 
@@ -177,7 +178,7 @@ def _words(value: str) -> str:
     return plain(value.replace("_", " "))
 
 
-def _criteria(goal: r.GoalView) -> str:
+def _criteria(goal: g.GoalView) -> str:
     if not goal.criteria:
         return ""
     return table(
@@ -189,7 +190,7 @@ def _criteria(goal: r.GoalView) -> str:
     )
 
 
-def _decisions(goal: r.GoalView) -> str:
+def _decisions(goal: g.GoalView) -> str:
     if not goal.decisions:
         return ""
     return table(
@@ -207,7 +208,7 @@ def _decisions(goal: r.GoalView) -> str:
     )
 
 
-def _gates(goal: r.GoalView) -> str:
+def _gates(goal: g.GoalView) -> str:
     if not goal.gates:
         return ""
     met = {True: "met", False: "**not met**", None: "not judged"}
@@ -226,7 +227,7 @@ def _gates(goal: r.GoalView) -> str:
     )
 
 
-def _reviews(goal: r.GoalView) -> str:
+def _reviews(goal: g.GoalView) -> str:
     """The findings that block or warn; notes are in the proof."""
     rows = [
         (
@@ -245,7 +246,7 @@ def _reviews(goal: r.GoalView) -> str:
     return "\n\n".join(filter(None, (stands, found)))
 
 
-def _tasks(goal: r.GoalView) -> str:
+def _tasks(goal: g.GoalView) -> str:
     if not goal.tasks:
         return ""
     return table(
@@ -269,7 +270,7 @@ def _some(files: tuple[str, ...]) -> str:
     return ", ".join(code(name) for name in files[:5]) + more
 
 
-def _change(goal: r.GoalView) -> str:
+def _change(goal: g.GoalView) -> str:
     if goal.change is None:
         return ""
     files = goal.change.files
@@ -278,7 +279,7 @@ def _change(goal: r.GoalView) -> str:
     return f"{size}\n\n{listed([*(code(name) for name in files[:FILES]), *more])}".rstrip()
 
 
-def _spend(goal: r.GoalView) -> str:
+def _spend(goal: g.GoalView) -> str:
     spend = goal.spend
     tokens = "unknown" if spend.tokens is None else str(spend.tokens)
     usd = "unknown" if spend.usd is None else spend.usd

@@ -59,7 +59,9 @@ from goal_engine.workers.agents import agents_path, find_login
 from goal_engine.workers.installed import Hands, Way, find_hindrance, find_ways, read_hands
 from goal_engine.workers.presets import Agent, Package
 from goal_engine.worktree import choose_folder
+from goal_server import goal_views as g
 from goal_server import parameters as p
+from goal_server import pictures
 from goal_server import results as r
 from goal_server.plain import plain_text
 from goal_server.registry import NEEDS_TRUST, Operation, load
@@ -105,7 +107,7 @@ class Context:
     """Where a person has files open; what it cannot do, the engine does."""
 
 
-async def dispatch(context: Context, operation: Operation, params: p.Params) -> r.View:
+async def dispatch(context: Context, operation: Operation, params: p.Params) -> g.View:
     """Carry out `operation`.
 
     Raises `NotTrusted` when it would execute something in an untrusted workspace, and whatever
@@ -119,7 +121,7 @@ async def dispatch(context: Context, operation: Operation, params: p.Params) -> 
             " --trust, or answer in a terminal, or trust the workspace in the editor."
         )
     handler = load(operation.handler)
-    result: r.View = await handler(context, params)
+    result: g.View = await handler(context, params)
     return result
 
 
@@ -177,7 +179,7 @@ def open_engine(
 # Work
 
 
-async def run_goal(context: Context, params: p.RunParams) -> r.GoalView:
+async def run_goal(context: Context, params: p.RunParams) -> g.GoalView:
     """Create a goal and work on it until a judgement or a stop."""
     state = await _create(context, params)
     if state.status is GoalStatus.PLANNED:
@@ -185,12 +187,12 @@ async def run_goal(context: Context, params: p.RunParams) -> r.GoalView:
     return _view(context, state)
 
 
-async def plan_goal(context: Context, params: p.PlanParams) -> r.GoalView:
+async def plan_goal(context: Context, params: p.PlanParams) -> g.GoalView:
     """Create a goal and start nothing."""
     return await _view_with_forecast(context, await _create(context, params))
 
 
-async def execute_goal(context: Context, params: p.ExecuteParams) -> r.GoalView:
+async def execute_goal(context: Context, params: p.ExecuteParams) -> g.GoalView:
     """Work on a goal until a judgement or a stop, with another plan if one is given."""
     state = await _find(context, params.goal)
     await _check_gates(context, find_runnable(state))
@@ -204,7 +206,7 @@ async def execute_goal(context: Context, params: p.ExecuteParams) -> r.GoalView:
     )
 
 
-async def revise_goal(context: Context, params: p.ReviseParams) -> r.GoalView:
+async def revise_goal(context: Context, params: p.ReviseParams) -> g.GoalView:
     """Give a goal another plan: the one that is named, or its own file as the person left it."""
     state = await _find(context, params.goal)
     if params.planner is not None:
@@ -244,7 +246,7 @@ async def _revise(context: Context, state: GoalState, plan: GoalPlan) -> GoalSta
     return revised
 
 
-async def resume_goal(context: Context, params: p.ResumeParams) -> r.GoalView:
+async def resume_goal(context: Context, params: p.ResumeParams) -> g.GoalView:
     """Let a waiting goal go on and work on it."""
     state = await _find(context, params.goal)
     await _check_gates(context, find_runnable(state))
@@ -256,7 +258,7 @@ async def resume_goal(context: Context, params: p.ResumeParams) -> r.GoalView:
     return _view(context, resumed)
 
 
-async def pause_goal(context: Context, params: p.PauseParams) -> r.GoalView:
+async def pause_goal(context: Context, params: p.PauseParams) -> g.GoalView:
     """Stop a goal and wait until all of it is dead."""
     state = await _find(context, params.goal)
     decision = Decision(actor=context.actor, reason=params.reason or "paused")
@@ -266,14 +268,14 @@ async def pause_goal(context: Context, params: p.PauseParams) -> r.GoalView:
     return _view(context, paused)
 
 
-async def cancel_goal(context: Context, params: p.StopParams) -> r.GoalView:
+async def cancel_goal(context: Context, params: p.StopParams) -> g.GoalView:
     """End a goal and wait until all of it is dead."""
     state = await _find(context, params.goal)
     decision = Decision(actor=context.actor, reason=params.reason or "cancelled")
     return _view(context, await control.cancel_goal(context.engine.ports, state.goal_id, decision))
 
 
-async def submit_task(context: Context, params: p.SubmitParams) -> r.GoalView:
+async def submit_task(context: Context, params: p.SubmitParams) -> g.GoalView:
     """Take a person's word that a task is done; whoever runs the goal goes on."""
     state = await _find(context, params.goal)
     decision = Decision(actor=context.actor, reason="submitted")
@@ -281,17 +283,17 @@ async def submit_task(context: Context, params: p.SubmitParams) -> r.GoalView:
     return _view(context, await control.submit_task(ports, state.goal_id, params.task, decision))
 
 
-async def archive_goal(context: Context, params: p.ArchiveParams) -> r.GoalView:
+async def archive_goal(context: Context, params: p.ArchiveParams) -> g.GoalView:
     """Put a goal out of the lists."""
     return await _archive(context, params, back=False)
 
 
-async def unarchive_goal(context: Context, params: p.ArchiveParams) -> r.GoalView:
+async def unarchive_goal(context: Context, params: p.ArchiveParams) -> g.GoalView:
     """Take a goal back into the lists."""
     return await _archive(context, params, back=True)
 
 
-async def _archive(context: Context, params: p.ArchiveParams, *, back: bool) -> r.GoalView:
+async def _archive(context: Context, params: p.ArchiveParams, *, back: bool) -> g.GoalView:
     state = await _find(context, params.goal)
     reason = params.reason or ("taken back" if back else "archived")
     decision = Decision(actor=context.actor, reason=reason)
@@ -318,16 +320,16 @@ async def list_goals(context: Context, params: p.ListParams) -> r.GoalList:
     return r.GoalList(goals=shown, archived=sum(line.archived for line in found))
 
 
-async def _line(context: Context, summary: Summary, made_here: bool) -> r.GoalLine:
+async def _line(context: Context, summary: Summary, made_here: bool) -> g.GoalLine:
     state = summary.state
     if state is None or state.status is not GoalStatus.RUNNING:
-        return r.render_line(summary, made_here)
+        return pictures.render_line(summary, made_here)
     state = await _settle(context, state)
     gone = await say_gone(context.engine.ports.store, state)
-    return r.render_line(Summary(state.goal_id, state), made_here, gone)
+    return pictures.render_line(Summary(state.goal_id, state), made_here, gone)
 
 
-async def show_goal(context: Context, params: p.GoalParams) -> r.GoalView:
+async def show_goal(context: Context, params: p.GoalParams) -> g.GoalView:
     """Show one goal, and say when the process that runs it was stopped or is gone."""
     state = await _find(context, params.goal)
     view = await _view_with_forecast(context, state)
@@ -349,21 +351,21 @@ async def diagnose_goal(context: Context, params: p.DiagnoseParams) -> r.Diagnos
     """Say why a goal stands where it stands."""
     state = await _find(context, params.goal)  # whose runner may have gone away meanwhile
     found = await queries.diagnose_goal(context.engine.ports, state.goal_id)
-    return r.render_diagnosis(found)
+    return pictures.render_diagnosis(found)
 
 
 async def replay_goal(context: Context, params: p.ReplayParams) -> r.ReplayView:
     """Tell what happened to a goal, from its journal alone; a damaged one up to the damage."""
     options = replay.ReplayOptions(**params.model_dump(exclude={"goal"}))
     told = await replay.replay_goal(context.engine.ports, params.goal, options)
-    return r.render_replay(told, shows_state=params.at is not None)
+    return pictures.render_replay(told, shows_state=params.at is not None)
 
 
 async def review_goal(context: Context, params: p.GoalParams) -> r.ReviewView:
     """Look through the change that a goal has now; nothing is written or run."""
     state = await _find(context, params.goal)
     reviews = await review.review_goal(context.engine.ports, state)
-    return r.render_review(state, reviews)
+    return pictures.render_review(state, reviews)
 
 
 async def show_diff(context: Context, params: p.DiffParams) -> r.DiffView:
@@ -438,14 +440,14 @@ async def show_proof(context: Context, params: p.ProofParams) -> r.ProofView:
     path = await _find_proof(context, await _find(context, params.goal))
     state = await _find(context, params.goal)  # whose proof may have been made again
     key_id, signature = await asyncio.to_thread(reverify.read_signature, path)
-    earlier = r.render_superseded(state, path.parent) if params.all else ()
-    return r.render_proof(state, path, key_id, signature, earlier)
+    earlier = pictures.render_superseded(state, path.parent) if params.all else ()
+    return pictures.render_proof(state, path, key_id, signature, earlier)
 
 
 # Decide
 
 
-async def answer_question(context: Context, params: p.AnswerParams) -> r.GoalView:
+async def answer_question(context: Context, params: p.AnswerParams) -> g.GoalView:
     """Record an answer."""
     state = await _find(context, params.goal)
     decision = Decision(actor=context.actor, reason=params.reason or "answered")
@@ -456,7 +458,7 @@ async def answer_question(context: Context, params: p.AnswerParams) -> r.GoalVie
     return _view(context, answered)
 
 
-async def tell_agent(context: Context, params: p.TellParams) -> r.GoalView:
+async def tell_agent(context: Context, params: p.TellParams) -> g.GoalView:
     """Say something to the agent that works on a task."""
     state = await _find(context, params.goal)
     ports = context.engine.ports
@@ -478,7 +480,7 @@ async def show_budget(context: Context, params: p.BudgetParams) -> r.SpendingVie
     return render_spending(state, ledger, likely)
 
 
-async def accept_criterion(context: Context, params: p.AcceptParams) -> r.GoalView:
+async def accept_criterion(context: Context, params: p.AcceptParams) -> g.GoalView:
     """Record a person's word for a criterion."""
     state = await _find(context, params.goal)
     decision = Decision(actor=context.actor, reason=params.reason)
@@ -489,7 +491,7 @@ async def accept_criterion(context: Context, params: p.AcceptParams) -> r.GoalVi
     return _view(context, accepted)
 
 
-async def reject_goal(context: Context, params: p.RejectParams) -> r.GoalView:
+async def reject_goal(context: Context, params: p.RejectParams) -> g.GoalView:
     """Record a person's no to the result."""
     state = await _find(context, params.goal)
     decision = Decision(actor=context.actor, reason=params.reason)
@@ -501,7 +503,7 @@ async def reject_goal(context: Context, params: p.RejectParams) -> r.GoalView:
 # Deliver and check
 
 
-async def apply_change(context: Context, params: p.ApplyParams) -> r.GoalView:
+async def apply_change(context: Context, params: p.ApplyParams) -> g.GoalView:
     """Put the change into the checkout's files, or take it out again."""
     state = await _find(context, params.goal)
     if not params.undo and state.proof is not None:
@@ -516,7 +518,7 @@ async def apply_change(context: Context, params: p.ApplyParams) -> r.GoalView:
     return _view(context, applied)
 
 
-async def deliver_goal(context: Context, params: p.GoalParams) -> r.GoalView:
+async def deliver_goal(context: Context, params: p.GoalParams) -> g.GoalView:
     """Make one branch of the change."""
     state = await _find(context, params.goal)
     if state.proof is not None:
@@ -525,7 +527,7 @@ async def deliver_goal(context: Context, params: p.GoalParams) -> r.GoalView:
     return _view(context, await local.deliver_local(ports, state.goal_id, by=context.actor))
 
 
-async def verify_goal(context: Context, params: p.GoalParams) -> r.GoalView:
+async def verify_goal(context: Context, params: p.GoalParams) -> g.GoalView:
     """Run the gates again on the tree that was judged."""
     state = await _find(context, params.goal)
     await _check_gates(context, find_runnable(state))
@@ -533,7 +535,7 @@ async def verify_goal(context: Context, params: p.GoalParams) -> r.GoalView:
     return _view(context, await lifecycle.verify_goal(ports, state.goal_id, by=context.actor))
 
 
-async def rebase_goal(context: Context, params: p.RebaseParams) -> r.GoalView:
+async def rebase_goal(context: Context, params: p.RebaseParams) -> g.GoalView:
     """Put a goal onto the newest commit of its branch, and judge it anew there."""
     state = await _find(context, params.goal)
     await _check_gates(context, find_runnable(state))
@@ -553,7 +555,7 @@ async def try_hunks(context: Context, params: p.HunksParams) -> r.HunksView:
     assert tried.proof is not None
     folder = proofs_folder(context.engine.checkout, tried.goal_id)
     trials = await read_trials(ports, tried)
-    return r.render_hunks(tried, trials, folder / tried.proof.digest)
+    return pictures.render_hunks(tried, trials, folder / tried.proof.digest)
 
 
 async def verify_proof(context: Context, params: p.VerifyProofParams) -> r.ReverificationView:
@@ -599,7 +601,7 @@ async def free_room(context: Context, params: p.GcParams) -> r.GcView:
     """Show what takes room and can go, or let it go."""
     ports = context.engine.ports
     freed = await freeing.free_room(ports, context.actor, do=params.yes, orphans=params.orphans)
-    return r.render_freed(freed)
+    return pictures.render_freed(freed)
 
 
 async def adopt_store(context: Context, params: p.NoParams) -> r.AdoptedView:
@@ -624,10 +626,10 @@ async def show_gates(context: Context, params: p.NoParams) -> r.GatesView:
 def _show(context: Context, choice: GateChoice) -> r.GatesView:
     trusted = context.engine.trust.is_trusted
     return r.GatesView(
-        gates=tuple(r.render_gate(spec, trusted(spec)) for spec in choice.specs),
-        setup=tuple(r.render_gate(spec, trusted(spec)) for spec in name_setup(choice.setup)),
+        gates=tuple(pictures.render_gate(spec, trusted(spec)) for spec in choice.specs),
+        setup=tuple(pictures.render_gate(spec, trusted(spec)) for spec in name_setup(choice.setup)),
         configuration=str(choice.path) if choice.path else None,
-        passed_over=tuple(map(r.render_passed, choice.passed_over)),
+        passed_over=tuple(map(pictures.render_passed, choice.passed_over)),
         python=choice.python,
         python_reason=choice.python_reason,
     )
@@ -807,12 +809,12 @@ async def _check_gates(context: Context, gates: tuple[GateSpec, ...]) -> None:
     unknown = tuple(spec for spec in gates if not trust.is_trusted(spec))
     approved = not unknown or await asyncio.to_thread(context.approve, unknown)
     if not approved:
-        views = tuple(r.render_gate(spec, trusted=False) for spec in unknown)
+        views = tuple(pictures.render_gate(spec, trusted=False) for spec in unknown)
         listed = "; ".join(f"{view.name}: {view.command}" for view in views)
         raise GatesNotApproved(
             f"These gates were not approved, or changed since: {listed}. Look at them, then repeat"
             " with --trust, or approve them with `goalproof trust-gate` or in the editor.",
-            tuple(r.to_plain(view) for view in views),
+            tuple(pictures.to_plain(view) for view in views),
         )
 
 
@@ -846,7 +848,7 @@ async def _find_bundle(context: Context, reference: str) -> Path:
     return await _find_proof(context, await _find(context, reference))
 
 
-async def _view_with_forecast(context: Context, state: GoalState) -> r.GoalView:
+async def _view_with_forecast(context: Context, state: GoalState) -> g.GoalView:
     """What is left to do may be forecast while anything is."""
     view = _view(context, state)
     if state.status in (GoalStatus.CANCELLED, GoalStatus.DELIVERED, GoalStatus.READY):
@@ -855,10 +857,10 @@ async def _view_with_forecast(context: Context, state: GoalState) -> r.GoalView:
     return view.model_copy(update={"forecast": render_forecast(likely)})
 
 
-def _view(context: Context, state: GoalState) -> r.GoalView:
+def _view(context: Context, state: GoalState) -> g.GoalView:
     folder = proofs_folder(context.engine.checkout, state.goal_id)
     plan = plan_file.plan_path(context.engine.checkout, state.goal_id)
-    return r.render_goal(
+    return pictures.render_goal(
         state,
         folder / state.proof.digest if state.proof else None,
         plan if plan.exists() else None,

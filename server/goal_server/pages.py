@@ -15,6 +15,7 @@ from goal_engine.replay import ReplayOptions, replay_goal
 from goal_engine.state.model import GoalState
 from goal_engine.verifier.bundle import PAGE, read_page
 from goal_engine.verifier.review import review_goal
+from goal_server import pictures
 from goal_server import results as r
 from goal_server.goal_page import (
     render_diagnosis_page,
@@ -47,23 +48,23 @@ async def render(engine: Engine, state: GoalState, params: RenderParams) -> r.Pa
 
 async def _render_goal(engine: Engine, state: GoalState, params: RenderParams) -> r.PageView:
     proof = await _find_proof(engine, state)
-    view = r.render_goal(state, proof)
+    view = pictures.render_goal(state, proof)
     return _page(f"Goal: {view.text}", render_goal_page(view), "markdown")
 
 
 async def _render_diagnosis(engine: Engine, state: GoalState, params: RenderParams) -> r.PageView:
-    view = r.render_diagnosis(await diagnose_goal(engine.ports, state.goal_id))
+    view = pictures.render_diagnosis(await diagnose_goal(engine.ports, state.goal_id))
     return _page(f"Why: {view.text}", render_diagnosis_page(view), "markdown")
 
 
 async def _render_replay(engine: Engine, params: RenderParams) -> r.PageView:
     told = await replay_goal(engine.ports, params.goal, ReplayOptions(task=params.task))
-    view = r.render_replay(told, shows_state=False)
+    view = pictures.render_replay(told, shows_state=False)
     return _page(f"What happened: {view.text}", render_replay_page(view), "markdown")
 
 
 async def _render_review(engine: Engine, state: GoalState, params: RenderParams) -> r.PageView:
-    view = r.render_review(state, await review_goal(engine.ports, state))
+    view = pictures.render_review(state, await review_goal(engine.ports, state))
     text = render_review_page(state.created.text, view)
     return _page(f"Review: {state.created.text}", text, "markdown")
 

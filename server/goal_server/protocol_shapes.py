@@ -19,9 +19,9 @@ from pydantic.alias_generators import to_camel
 
 from goal_engine.budget import Spend
 from goal_engine.progress import GoalProgressSnapshot
+from goal_server.goal_views import GateView, SpendView
 from goal_server.lsp_settings import SECTION
 from goal_server.registry import OPERATIONS, load
-from goal_server.results import GateView, SpendView
 
 Model = type[BaseModel]
 

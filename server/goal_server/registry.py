@@ -80,6 +80,7 @@ def _row(
     **more: Any,
 ) -> Operation:
     function, params, result = names
+    views = "goal_views" if result == "GoalView" else "results"
     return Operation(
         name=name,
         title=title,
@@ -87,7 +88,7 @@ def _row(
         effects=effects,
         handler=f"goal_server.operations:{function}",
         params=f"goal_server.parameters:{params}",
-        result=f"goal_server.results:{result}",
+        result=f"goal_server.{views}:{result}",
         **more,
     )
 

@@ -14,6 +14,8 @@ from typing import Any
 import click
 
 from goal_engine.conflicts import say_others
+from goal_server import goal_views as g
+from goal_server import pictures
 from goal_server import results as r
 from goal_server.moments import say_moment, say_ms, say_time, say_took
 from goal_server.plain import plain_line, plain_sheet, plain_text
@@ -51,14 +53,14 @@ RECOVERED = (
 )
 
 
-def render_result(result: r.View) -> str:
+def render_result(result: g.View) -> str:
     """Return the text for any result, with a newline at its end."""
     render = RENDERERS[type(result)]
     text = "\n".join(render(result)) + "\n"
     return text if isinstance(result, r.LogView | r.DiffView) else plain_sheet(text)
 
 
-def _goal(goal: r.GoalView) -> Iterator[str]:
+def _goal(goal: g.GoalView) -> Iterator[str]:
     yield f"{render_word(goal.status)}  {click.style(plain_line(goal.text), bold=True)}"
     branch = f" ({plain_line(goal.base_branch)})" if goal.base_branch else ""
     moved = f", moved from {goal.bases[-1][:12]}" if goal.bases else ""
@@ -117,7 +119,7 @@ def _goal(goal: r.GoalView) -> Iterator[str]:
         yield from ("", "Next:", *(f"  {plain_line(step)}" for step in goal.next))
 
 
-def _conflict(conflict: r.ConflictView) -> Iterator[str]:
+def _conflict(conflict: g.ConflictView) -> Iterator[str]:
     yield f"clash   task {conflict.task} against {say_others(conflict.others)}"
     yield from (f"          {file.path} ({file.kind})" for file in conflict.files[:CLASHING])
     more = len(conflict.files) - CLASHING
@@ -125,7 +127,7 @@ def _conflict(conflict: r.ConflictView) -> Iterator[str]:
         yield f"          and {more} more"
 
 
-def render_spend(spend: r.SpendView) -> str:
+def render_spend(spend: g.SpendView) -> str:
     """Return what was used, in words; unknown is said, not shown as zero."""
     tokens = "unknown" if spend.tokens is None else str(spend.tokens)
     usd = "unknown" if spend.usd is None else spend.usd
@@ -138,16 +140,16 @@ def render_spend(spend: r.SpendView) -> str:
     )
 
 
-def render_criteria(criteria: Iterable[r.CriterionView]) -> Iterator[str]:
+def render_criteria(criteria: Iterable[g.CriterionView]) -> Iterator[str]:
     """Yield the criteria table."""
     yield from _table(_criterion(item) for item in criteria)
 
 
-def _task(task: r.TaskView) -> tuple[str, ...]:
+def _task(task: g.TaskView) -> tuple[str, ...]:
     return (render_word(task.status), task.id, plain_line(task.title), plain_line(task.reason))
 
 
-def _gate(gate: r.GateView) -> tuple[str, ...]:
+def _gate(gate: g.GateView) -> tuple[str, ...]:
     standing = {True: "met", False: "not met", None: "not judged"}[gate.met]
     colour = {True: "green", False: "red", None: "yellow"}[gate.met]
     before = f"{gate.baseline or '·'} → {gate.outcome or '·'}"
@@ -159,15 +161,15 @@ def _gate(gate: r.GateView) -> tuple[str, ...]:
     return (click.style(standing, fg=colour), gate.name, before, reason)
 
 
-def _criterion(item: r.CriterionView) -> tuple[str, ...]:
+def _criterion(item: g.CriterionView) -> tuple[str, ...]:
     said = item.reason
-    if said == r.UNJUDGED:  # what it will ask for is more to know than that it did not yet
+    if said == pictures.UNJUDGED:  # what it will ask for is more to know than that it did not yet
         said = f"{item.asks} ({item.why})" if item.why else item.asks
     text = f"{plain_line(item.text)} — {plain_line(said)}"
     return (render_word(item.state), item.id, item.evidence, text)
 
 
-def _decision(decided: r.DecisionView) -> tuple[str, ...]:
+def _decision(decided: g.DecisionView) -> tuple[str, ...]:
     tree = f"tree {decided.tree[:12]}" if decided.tree else ""
     about = " ".join(filter(None, (plain_line(decided.about), tree)))
     return (decided.verb, plain_line(decided.actor), about, plain_line(decided.reason))
@@ -316,14 +318,14 @@ def _review(review: r.ReviewView) -> Iterator[str]:
         yield from ("", "Next:", *(f"  {plain_line(step)}" for step in review.next))
 
 
-def _finding(found: r.FindingView) -> tuple[str, ...]:
+def _finding(found: g.FindingView) -> tuple[str, ...]:
     place = found.path if found.line is None else f"{found.path}:{found.line}"
     excerpt = f" — {found.excerpt}" if found.excerpt else ""
     text = plain_line(f"{place}  {found.message}{excerpt}")
     return (render_word(found.severity), found.rule, text)
 
 
-def _review_line(section: r.ReviewSectionView) -> tuple[str, ...]:
+def _review_line(section: g.ReviewSectionView) -> tuple[str, ...]:
     """What a goal shows of a section: what blocks and what warns, the notes counted."""
     shown = [found for found in section.findings if found.severity != "notes"]
     said = [f"{f.rule} in {f.path}{f':{f.line}' if f.line else ''}" for f in shown[:SHOWN]]
@@ -511,7 +513,7 @@ def _extension(one: r.ExtensionView) -> tuple[str, ...]:
     )
 
 
-def _likely(likely: r.ForecastView) -> Iterator[str]:
+def _likely(likely: g.ForecastView) -> Iterator[str]:
     """One line for all of it, then a line for each task; no number where there is no basis."""
     based = [task for task in likely.tasks if task.seconds]
     if not based:
@@ -523,7 +525,7 @@ def _likely(likely: r.ForecastView) -> Iterator[str]:
     yield from _wrap(likely.calibration, "held    ")
 
 
-def _task_likely(task: r.TaskForecastView) -> tuple[str, ...]:
+def _task_likely(task: g.TaskForecastView) -> tuple[str, ...]:
     units = (("s", task.seconds), ("tokens", task.tokens), ("USD", task.usd))
     said = ", ".join(f"{_range(found)} {unit}" for unit, found in units if found)
     blind = max((found.unknown for _, found in units if found), default=0)
@@ -531,12 +533,12 @@ def _task_likely(task: r.TaskForecastView) -> tuple[str, ...]:
     return (plain_line(task.task), said or "no number", plain_line(f"{task.basis}{more}"))
 
 
-def _range(found: r.RangeView) -> str:
+def _range(found: g.RangeView) -> str:
     return f"{found.median} to {found.high}"
 
 
-RENDERERS: dict[type[r.View], Callable[[Any], Iterator[str]]] = {
-    r.GoalView: _goal,
+RENDERERS: dict[type[g.View], Callable[[Any], Iterator[str]]] = {
+    g.GoalView: _goal,
     r.GoalList: _list,
     r.DiagnosisView: _diagnosis,
     r.ReplayView: _replay,

@@ -23,7 +23,8 @@ from goal_engine.proof.gate import GateSpec
 from goal_engine.queries import read_samples
 from goal_engine.state.events import JournalEntry
 from goal_engine.state.model import GoalState
-from goal_server import exit_codes
+from goal_server import exit_codes, pictures
+from goal_server import goal_views as g
 from goal_server import results as r
 from goal_server.operations import Context, check_possible, dispatch, needs_trust, open_engine
 from goal_server.parameters import LogParams, Params
@@ -96,7 +97,7 @@ async def _dispatch(
     reporter: Reporter,
     watched: Watched,
     trusted: bool,
-) -> r.View:
+) -> g.View:
     def see(state: GoalState, entry: JournalEntry) -> None:
         watched.goal = state.goal_id
         reporter.see(state, entry)
@@ -122,7 +123,7 @@ async def _dispatch(
 
 async def _read_on(
     context: Context, settings: Settings, operation: Operation, asked: LogParams, part: r.LogView
-) -> r.View:
+) -> g.View:
     """Print a log part by part to its end; followed, each log that comes after it as well."""
     asked = asked.model_copy(update={"goal": part.goal})  # `latest` may be another one soon
     every = asked.follow and asked.task is None and asked.gate is None
@@ -210,7 +211,7 @@ def _ask_gates(
     with reporter.aside():
         click.echo("These gates were not approved yet:", err=True)
         for spec in gates:
-            click.echo(f"  {spec.name}: {r.say_command(spec)}", err=True)
+            click.echo(f"  {spec.name}: {pictures.say_command(spec)}", err=True)
         said = click.confirm("Run them?", default=False, err=True)
     watched.asking = False
     if said:
@@ -231,7 +232,7 @@ def find_actor() -> str:
         return "unknown"
 
 
-def print_result(settings: Settings, result: r.View) -> None:
+def print_result(settings: Settings, result: g.View) -> None:
     """Print a result: JSON, or text; a diff goes to a pipe byte for byte."""
     if settings.json:
         click.echo(result.model_dump_json(by_alias=True, indent=2))
@@ -250,22 +251,22 @@ def place_prefix(settings: Settings) -> str:
     return f"goalproof -C {shlex.quote(str(settings.path))} "
 
 
-def with_place(settings: Settings, result: r.View) -> r.View:
+def with_place(settings: Settings, result: g.View) -> g.View:
     """Return `result` with next steps that can be pasted where the person is."""
-    if not isinstance(result, r.GoalView | r.ProofView | r.ReviewView) or settings.path == Path():
+    if not isinstance(result, g.GoalView | r.ProofView | r.ReviewView) or settings.path == Path():
         return result
     here = place_prefix(settings)
     steps = tuple(step.replace("goalproof ", here, 1) for step in result.next)
     return result.model_copy(update={"next": steps})
 
 
-def find_code(operation: Operation, result: r.View) -> int:
+def find_code(operation: Operation, result: g.View) -> int:
     """Return the exit code that `result` means."""
     if isinstance(result, r.ReverificationView):
         return exit_codes.BY_OUTCOME[result.outcome]
     if isinstance(result, r.ReviewView):
         return exit_codes.BY_REVIEW[result.status]
-    if isinstance(result, r.GoalView) and operation.exits_by_status:
+    if isinstance(result, g.GoalView) and operation.exits_by_status:
         return exit_codes.find_status_code(result.status)
     return exit_codes.OK
 

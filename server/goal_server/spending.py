@@ -7,6 +7,8 @@ from goal_engine.forecast import ENOUGH, GoalForecast, Range, TaskForecast
 from goal_engine.ledger import Ledger, find_shares
 from goal_engine.state.model import GoalState
 from goal_engine.types import GoalStatus
+from goal_server import goal_views as g
+from goal_server import pictures
 from goal_server import results as r
 from goal_server.plain import plain_line
 
@@ -28,14 +30,16 @@ def render_spending(
         status=state.status,
         limits=_render_limits(state),
         max_agents=state.budget.max_agents,
-        spend=r.render_spend(state.used),
+        spend=pictures.render_spend(state.used),
         tasks=tuple(
-            r.ShareView(task=share.task, worker=share.worker, spend=r.render_spend(share.spent))
+            r.ShareView(
+                task=share.task, worker=share.worker, spend=pictures.render_spend(share.spent)
+            )
             for share in find_shares(state)
         ),
         checkpoints=tuple(
             r.CheckpointView(
-                seq=one.seq, at=one.at, label=one.label, spend=r.render_spend(one.spent)
+                seq=one.seq, at=one.at, label=one.label, spend=pictures.render_spend(one.spent)
             )
             for one in ledger.checkpoints[-NEWEST:]
         ),
@@ -107,12 +111,12 @@ OPTIONS = {
 """How more of a limit is asked for."""
 
 
-def render_forecast(likely: GoalForecast | None) -> r.ForecastView | None:
+def render_forecast(likely: GoalForecast | None) -> g.ForecastView | None:
     """Return what is likely still to come, `None` where nothing is left to do."""
     if likely is None:
         return None
     known = likely.calibration
-    return r.ForecastView(
+    return g.ForecastView(
         tasks=tuple(map(_render_task, likely.tasks)),
         seconds=_render_range("wall_seconds", likely.wall_ms),
         calibration=(
@@ -124,8 +128,8 @@ def render_forecast(likely: GoalForecast | None) -> r.ForecastView | None:
     )
 
 
-def _render_task(task: TaskForecast) -> r.TaskForecastView:
-    return r.TaskForecastView(
+def _render_task(task: TaskForecast) -> g.TaskForecastView:
+    return g.TaskForecastView(
         task=task.task,
         worker=task.worker,
         basis=task.basis,
@@ -135,11 +139,11 @@ def _render_task(task: TaskForecast) -> r.TaskForecastView:
     )
 
 
-def _render_range(name: str, found: Range | None) -> r.RangeView | None:
+def _render_range(name: str, found: Range | None) -> g.RangeView | None:
     if found is None:
         return None
     unit = UNIT[name]
-    return r.RangeView(
+    return g.RangeView(
         median=unit.say(found.median),
         high=unit.say(found.high),
         count=found.count,

@@ -34,7 +34,7 @@ from goal_engine.task_graph.graph import GoalTask, GoalTaskGraph
 from goal_engine.types import GoalId
 from goal_engine.workers.prompt import render_prompt
 from goal_engine.worktree import Workbench
-from goal_server.results import render_goal
+from goal_server.pictures import render_goal
 from tests.builders import GOAL, a_block, a_goal_created, a_task, planned
 from tests.simulation.world import SimRepository
 

@@ -20,7 +20,8 @@ from goal_engine.proof.verdict import Verdict
 from goal_engine.replay import ReplayOptions, tell_story
 from goal_engine.state import events as e
 from goal_engine.state.store import Summary
-from goal_server import goal_page, render
+from goal_server import goal_page, pictures, render
+from goal_server import goal_views as g
 from goal_server import results as r
 from goal_server.explain import explain_criterion
 from goal_server.lsp_lenses import name_goal
@@ -48,7 +49,7 @@ def poisoned(view: Any, text: str) -> Any:
         return text if " " in view else view
     if isinstance(view, tuple):
         return tuple(poisoned(item, text) for item in view)
-    if isinstance(view, r.View):
+    if isinstance(view, g.View):
         fields = view.model_fields_set
         return view.model_copy(
             update={name: poisoned(getattr(view, name), text) for name in fields}
@@ -56,7 +57,7 @@ def poisoned(view: Any, text: str) -> Any:
     return view
 
 
-def make_views() -> Iterator[r.View]:
+def make_views() -> Iterator[g.View]:
     """Yield what is shown of a goal that has something of everything."""
     events = (
         created(branch="a branch", kind_reason="it says so"),
@@ -67,21 +68,21 @@ def make_views() -> Iterator[r.View]:
         *judged(Verdict.NOT_READY, "a test fails", "the other one too"),
     )
     state = state_of(*events)
-    yield r.render_goal(state, None)
+    yield pictures.render_goal(state, None)
     stopped = e.GoalBlocked(on="human", reason="it is vague", next="answer it")
-    yield r.render_goal(state_of(created(), planned(), stopped), None)
-    yield r.GoalList(goals=(r.render_line(Summary(state.goal_id, state)),))
-    yield r.GoalList(goals=(r.GoalLine(id="goal-x", damage="line 3 does not verify"),))
-    yield r.render_diagnosis(diagnose(state, {}))
+    yield pictures.render_goal(state_of(created(), planned(), stopped), None)
+    yield r.GoalList(goals=(pictures.render_line(Summary(state.goal_id, state)),))
+    yield r.GoalList(goals=(g.GoalLine(id="goal-x", damage="line 3 does not verify"),))
+    yield pictures.render_diagnosis(diagnose(state, {}))
     entries = tuple(entry(number, event) for number, event in enumerate(events, 1))
     for options in (ReplayOptions(), ReplayOptions(start=1, end=4)):
-        yield r.render_replay(tell_story(entries, options), shows_state=False)
+        yield pictures.render_replay(tell_story(entries, options), shows_state=False)
     yield r.LogView.model_construct(goal=state.goal_id, name="fix", text="a line")
     yield r.DiffView(goal=state.goal_id, task=None, patch="+ a line")
 
 
-PAGES: dict[type[r.View], Callable[[Any], str]] = {
-    r.GoalView: goal_page.render_goal_page,
+PAGES: dict[type[g.View], Callable[[Any], str]] = {
+    g.GoalView: goal_page.render_goal_page,
     r.DiagnosisView: goal_page.render_diagnosis_page,
     r.ReplayView: goal_page.render_replay_page,
 }
@@ -111,12 +112,12 @@ def find_active(markdown: str, *, addresses: bool = True) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def views() -> list[r.View]:
+def views() -> list[g.View]:
     return list(make_views())
 
 
 @pytest.mark.parametrize("name", TEXTS)
-def test_a_terminal_obeys_nothing(views: list[r.View], name: str) -> None:
+def test_a_terminal_obeys_nothing(views: list[g.View], name: str) -> None:
     for view in views:
         said = find_steering(render_result(poisoned(view, TEXTS[name])))
         lines = [what for what in said if what.startswith("0x")] if isinstance(view, RAW) else said
@@ -124,7 +125,7 @@ def test_a_terminal_obeys_nothing(views: list[r.View], name: str) -> None:
 
 
 @pytest.mark.parametrize("name", TEXTS)
-def test_markdown_has_nothing_to_do(views: list[r.View], name: str) -> None:
+def test_markdown_has_nothing_to_do(views: list[g.View], name: str) -> None:
     text = TEXTS[name]
     for view in views:
         if type(view) in PAGES:
@@ -161,12 +162,12 @@ def test_a_proof_s_page_has_nothing_to_do(name: str) -> None:
 
 
 def test_what_is_shown_as_it_came_is_found_out(
-    views: list[r.View], monkeypatch: pytest.MonkeyPatch
+    views: list[g.View], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(goal_page, "plain", lambda text: text)
     for name in ("plain_line", "plain_sheet"):
         monkeypatch.setattr(render, name, lambda text: text)
-    goal = next(view for view in views if isinstance(view, r.GoalView))
+    goal = next(view for view in views if isinstance(view, g.GoalView))
     for name in ("a command", "a picture", "an element", "an address"):
         assert find_active(goal_page.render_goal_page(poisoned(goal, TEXTS[name]))), name
     for name in ("colours", "turned around", "half a character"):

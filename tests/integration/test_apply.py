@@ -17,7 +17,7 @@ from goal_engine.lifecycle import execute_goal
 from goal_engine.proof.verdict import PROTECTED
 from goal_engine.state.model import GoalState
 from goal_engine.types import Decision, GoalStatus
-from goal_server.results import find_next_steps
+from goal_server.pictures import find_next_steps
 from tests.integration.projects import CALC, FIX, a_plan, a_project, create, fingerprint, run
 
 pytestmark = pytest.mark.one_python

@@ -23,7 +23,7 @@ from goal_engine.reverify import inspect_bundle
 from goal_engine.state import events as e
 from goal_engine.state.model import GoalState
 from goal_engine.types import Decision, GoalStatus, TaskStatus
-from goal_server.results import render_goal
+from goal_server.pictures import render_goal
 from tests.integration.projects import (
     CALC,
     CRITERIA,

@@ -20,7 +20,7 @@ from goal_engine.queries import resolve_goal_proof
 from goal_engine.reverify import ReverifyOutcome, inspect_bundle, verify_proof
 from goal_engine.runtime.repository import read_checkout
 from goal_engine.types import Decision, GoalStatus
-from goal_server.results import render_goal
+from goal_server.pictures import render_goal
 from tests.integration.projects import FIX, a_plan, a_project, run
 
 pytestmark = pytest.mark.one_python

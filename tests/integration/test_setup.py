@@ -29,7 +29,7 @@ from goal_server import operations
 from goal_server import parameters as p
 from goal_server.goal_page import render_goal_page
 from goal_server.operations import Context
-from goal_server.results import render_goal
+from goal_server.pictures import render_goal
 from tests.integration.projects import FIX, GATE, a_plan, a_project, create, fingerprint
 
 pytestmark = pytest.mark.one_python

@@ -16,6 +16,8 @@ from goal_engine.state.model import GoalState
 from goal_engine.state.store import Summary
 from goal_engine.task_graph.graph import GoalTask, GoalTaskGraph
 from goal_engine.types import Decision, GoalStatus
+from goal_server import goal_views as g
+from goal_server import pictures
 from goal_server import results as r
 from goal_server.facts import render_facts
 from goal_server.goal_page import (
@@ -59,23 +61,36 @@ def test_letters_of_all_scripts_stay() -> None:
 
 def test_a_goal_that_names_escapes_is_shown_as_text() -> None:
     state = state_of(created(text="Fix \x1b]0;gotcha\x07 \u202egnihton"), planned())
-    text = click.unstyle(render_result(r.render_goal(state, None)))
+    text = click.unstyle(render_result(pictures.render_goal(state, None)))
     assert "\x1b" not in text
     assert "\u202e" not in text
     assert "Fix ]0;gotcha gnihton" in text
 
 
 def test_every_result_has_a_text() -> None:
-    results = {kind for kind in r.View.__subclasses__() if kind.__name__.endswith(("View", "List"))}
-    parts = {r.TaskView, r.GateView, r.CriterionView, r.SpendView, r.BudgetView, r.QuestionView}
-    parts |= {r.FindingView, r.ReviewSectionView, r.PassedOverView}
-    parts |= {r.ConflictView, r.ConflictedFileView, r.NewsView, r.AskView}
-    parts |= {r.HunkView, r.PassedOverView, r.ReceiptView, r.DecisionView}
-    parts |= {r.LimitView, r.ShareView, r.CheckpointView, r.WarningView, r.ExtensionView}
-    parts |= {r.RoomView, r.ConflictView, r.ConflictedFileView}
-    parts |= {r.ForecastView, r.TaskForecastView, r.RangeView}
+    results = {kind for kind in g.View.__subclasses__() if kind.__name__.endswith(("View", "List"))}
+    parts = {
+        g.TaskView,
+        g.GateView,
+        g.CriterionView,
+        g.SpendView,
+        g.BudgetView,
+        g.QuestionView,
+    }
+    parts |= {g.FindingView, g.ReviewSectionView, r.PassedOverView}
+    parts |= {g.ConflictView, g.ConflictedFileView, g.NewsView, g.AskView}
+    parts |= {r.HunkView, r.PassedOverView, g.ReceiptView, g.DecisionView}
     parts |= {
-        r.SeedingView,
+        r.LimitView,
+        r.ShareView,
+        r.CheckpointView,
+        r.WarningView,
+        r.ExtensionView,
+    }
+    parts |= {r.RoomView, g.ConflictView, g.ConflictedFileView}
+    parts |= {g.ForecastView, g.TaskForecastView, g.RangeView}
+    parts |= {
+        g.SeedingView,
         r.MomentView,
         r.MoveView,
         r.NamedObjectView,
@@ -83,7 +98,7 @@ def test_every_result_has_a_text() -> None:
         r.DifferenceView,
     }
     rendered_elsewhere = {
-        *(r.ChangeView, r.WorkerView, r.AgentView, r.WayView, r.CheckView, r.DemoView),
+        *(g.ChangeView, r.WorkerView, r.AgentView, r.WayView, r.CheckView, r.DemoView),
         *(r.PageView, r.ExplanationView, r.SeenView),  # pages of an editor
     }
     assert set(RENDERERS) == results - parts - rendered_elsewhere
@@ -91,7 +106,7 @@ def test_every_result_has_a_text() -> None:
 
 def test_a_ready_goal_shows_spend_proof_and_next_steps() -> None:
     state = state_of(created(), planned(), e.GoalStarted(), *judged(Verdict.READY))
-    text = click.unstyle(render_result(r.render_goal(state, Path("/proofs/d"))))
+    text = click.unstyle(render_result(pictures.render_goal(state, Path("/proofs/d"))))
     assert "unknown tokens" in text
     assert f"proof   {'d' * 16}  /proofs/d" in text
     assert f"goalproof deliver {state.goal_id}" in text
@@ -100,13 +115,13 @@ def test_a_ready_goal_shows_spend_proof_and_next_steps() -> None:
 def test_a_goal_that_asks_says_how_to_answer() -> None:
     blocked = e.GoalBlocked(on="human", reason="vague", next="answer")
     state = state_of(created(), asked("scope"), blocked)
-    view = r.render_goal(state, None)
+    view = pictures.render_goal(state, None)
     assert view.next[0] == f"goalproof answer {state.goal_id} scope TEXT"
     assert "What of scope?" in render_result(view)
 
 
 def test_a_damaged_goal_stays_in_the_list() -> None:
-    line = r.GoalLine(id="goal-x", damage="line 3 does not verify")
+    line = g.GoalLine(id="goal-x", damage="line 3 does not verify")
     text = click.unstyle(render_result(r.GoalList(goals=(line,))))
     assert text.startswith("damaged  goal-x")
     assert "line 3" in text
@@ -114,15 +129,15 @@ def test_a_damaged_goal_stays_in_the_list() -> None:
 
 def test_a_goal_that_a_newer_release_went_on_with_says_so() -> None:
     state = state_of(created(), planned(), e.FormatRaised(format=e.FORMAT + 1))
-    line = r.render_line(Summary(state.goal_id, state))
-    for view in (r.GoalList(goals=(line,)), r.render_goal(state, None)):
+    line = pictures.render_line(Summary(state.goal_id, state))
+    for view in (r.GoalList(goals=(line,)), pictures.render_goal(state, None)):
         assert "update Goalproof" in " ".join(render_result(view).split())
 
 
 def a_story(*events: e.GoalEvent, **options: Any) -> r.ReplayView:
     entries = tuple(entry(number, event) for number, event in enumerate(events, 1))
     told = tell_story(entries, ReplayOptions(**options))
-    return r.render_replay(told, shows_state="at" in options)
+    return pictures.render_replay(told, shows_state="at" in options)
 
 
 ASKED = e.ControlRequested(
@@ -188,7 +203,7 @@ def test_an_entry_is_told_as_one_line_for_each_fact() -> None:
 
 
 def test_views_are_camel_case_on_the_wire() -> None:
-    wire = r.render_goal(state_of(created(), planned()), None).model_dump(by_alias=True)
+    wire = pictures.render_goal(state_of(created(), planned()), None).model_dump(by_alias=True)
     assert wire["baseCommit"] == "a" * 40
     assert wire["spend"]["wallMs"] == 0
 
@@ -203,7 +218,7 @@ def in_my_hands(*more: e.GoalEvent) -> GoalState:
 
 def test_a_task_of_mine_says_where_and_what_next() -> None:
     state = in_my_hands()
-    view = r.render_goal(state, None)
+    view = pictures.render_goal(state, None)
     assert view.tasks[0].folder == "/desks/\x1b[31mwork" and not view.tasks[0].has_log
     assert view.next[0] == f"goalproof submit {state.goal_id}"
     text = click.unstyle(render_result(view))
@@ -219,15 +234,17 @@ def test_a_task_of_mine_says_where_and_what_next() -> None:
 
 def test_a_cancelled_goal_says_where_my_work_is() -> None:
     state = in_my_hands(e.GoalCancelled(reason="no", kept=("work",)))
-    assert "is kept in /desks/[31mwork" in click.unstyle(render_result(r.render_goal(state, None)))
-    assert "submit" not in " ".join(r.render_goal(state, None).next)
-    assert r.render_goal(in_my_hands(e.GoalCancelled(reason="no")), None).notices == ()
+    assert "is kept in /desks/[31mwork" in click.unstyle(
+        render_result(pictures.render_goal(state, None))
+    )
+    assert "submit" not in " ".join(pictures.render_goal(state, None).next)
+    assert pictures.render_goal(in_my_hands(e.GoalCancelled(reason="no")), None).notices == ()
 
 
 def test_a_limit_that_nobody_can_keep_says_how_to_go_on() -> None:
     waits = e.GoalBlocked(on="human", reason="a limit", next="answer")
     state = state_of(created(), planned(), e.GoalStarted(), asked("unmetered"), waits)
-    view = r.render_goal(state, None)
+    view = pictures.render_goal(state, None)
     assert view.next[0] == f"goalproof answer {state.goal_id} unmetered unlimited"
 
 
@@ -249,7 +266,7 @@ def test_a_diagnosis_is_text_wherever_it_is_shown() -> None:
 
 def test_a_review_is_text_wherever_it_is_shown() -> None:
     evil = "\x1b]0;gotcha\x07 \u202e[click](command:evil) `rm`\n# Ready"
-    found = r.FindingView(
+    found = g.FindingView(
         rule="stub",
         severity="notes",
         path="a`b.py",
@@ -257,7 +274,7 @@ def test_a_review_is_text_wherever_it_is_shown() -> None:
         message=evil,
         excerpt="`\x1b[0m[x](y)`",
     )
-    section = r.ReviewSectionView(
+    section = g.ReviewSectionView(
         name="code",
         status="warned",
         findings=(found,),
@@ -286,14 +303,14 @@ def test_a_goal_shows_who_decided_what_and_why() -> None:
     decision = Decision(actor="ann\x1b[2J", reason="no | use")
     state = state_of(created(), planned())
     decided = Decided(verb="accept", about="adds", tree=BASE, decision=decision)
-    view = r.render_goal(state.changed(decisions=(decided,)), None)
+    view = pictures.render_goal(state.changed(decisions=(decided,)), None)
     (line,) = [line for line in render_result(view).splitlines() if "accept" in line]
     for told in ("ann", "adds", f"tree {BASE[:12]}", "no | use"):
         assert told in line
     assert "\x1b" not in line
     page = render_goal_page(view)
     assert "## Decisions" in page and "ann" in page and "\x1b" not in page
-    assert "Decisions" not in render_result(r.render_goal(state, None))
+    assert "Decisions" not in render_result(pictures.render_goal(state, None))
 
 
 def test_what_an_agent_asks_is_shown_whole_with_what_to_type() -> None:
@@ -301,7 +318,7 @@ def test_what_an_agent_asks_is_shown_whole_with_what_to_type() -> None:
     state = a_goal(
         GoalStatus.RUNNING, e.TaskStarted(task="fix", attempt=1, base_commit=BASE), asked
     )
-    view = r.render_goal(state, None)
+    view = pictures.render_goal(state, None)
     assert view.next[0] == f"goalproof answer {view.id} {asked.key} allow"
     assert view.asks[0].text == r"Bash: git push ⏎ rm -rf \x1b[2Jx"
     text = render_result(view)

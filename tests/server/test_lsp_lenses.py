@@ -28,7 +28,7 @@ from goal_server.lsp_reading import Reading, find_keys
 from goal_server.marks import GOALS, Kept, Mark, Marks, at_line
 from goal_server.pages import render
 from goal_server.parameters import RenderParams
-from goal_server.results import render_goal
+from goal_server.pictures import render_goal
 from tests.builders import BASE, DIGEST, a_goal, a_goal_created, a_task, goal_id
 
 S = GoalStatus

@@ -9,13 +9,14 @@ from typing import Any, Literal
 import pytest
 
 from goal_engine.types import GoalId, GoalPhase
+from goal_server.goal_views import GateView
 from goal_server.lsp_settings import SETTINGS
 from goal_server.parameters import ExplainParams, RenderParams
 from goal_server.protocol_mirrors import render_lua, render_typescript
 from goal_server.protocol_page import PAGES, render_page
 from goal_server.protocol_shapes import LUA, SPOKEN, TYPESCRIPT, spell
 from goal_server.registry import OPERATIONS, load
-from goal_server.results import ExplanationView, GateView, PageView
+from goal_server.results import ExplanationView, PageView
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)

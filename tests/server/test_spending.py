@@ -9,7 +9,7 @@ from goal_engine.ledger import read_ledger
 from goal_engine.progress import render_progress
 from goal_engine.state import events as e
 from goal_engine.state.evolve import fold, fold_entries
-from goal_server import results as r
+from goal_server import goal_views as g
 from goal_server.parameters import BudgetParams
 from goal_server.render import render_result
 from goal_server.spending import Warnings, render_spending
@@ -90,12 +90,12 @@ def test_a_person_is_told_once_and_only_of_what_is_pressing() -> None:
 
 
 def test_a_forecast_without_a_basis_shows_no_number() -> None:
-    nothing = r.TaskForecastView(
+    nothing = g.TaskForecastView(
         task="fix", worker="codex", basis="2 tasks of codex; 3 more are needed",
         seconds=None, tokens=None, usd=None,
     )  # fmt: skip
     entries = entries_of(GROUPS[:1])
     view = render_spending(fold_entries(entries), read_ledger(entries), None)
-    blind = r.ForecastView(tasks=(nothing,), seconds=None, calibration="nothing yet")
+    blind = g.ForecastView(tasks=(nothing,), seconds=None, calibration="nothing yet")
     page = render_result(view.model_copy(update={"forecast": blind}))
     assert "no basis for a forecast: 2 tasks of codex; 3 more are needed" in page

@@ -19,6 +19,7 @@ import click
 from goal_engine.engine import Engine, create_sample_repository
 from goal_engine.errors import NotPossibleNow
 from goal_server import exit_codes, parameters
+from goal_server import goal_views as g
 from goal_server import results as r
 from goal_server.demo import content
 from goal_server.operations import Context, dispatch
@@ -80,7 +81,7 @@ def _state_in(folder: Path) -> Iterator[None]:
             os.environ["GOALPROOF_STATE_DIR"] = before
 
 
-def _show(settings: Settings, home: Path) -> tuple[r.GoalView, r.ReverificationView]:
+def _show(settings: Settings, home: Path) -> tuple[g.GoalView, r.ReverificationView]:
     shop, plan = home / "shop", home / "plan.toml"
     content.write_application(shop)
     plan.write_text(content.PLAN, encoding="utf-8")
@@ -97,7 +98,7 @@ def _show(settings: Settings, home: Path) -> tuple[r.GoalView, r.ReverificationV
 
 async def _play(
     engine: Engine, reporter: Reporter, plan: Path
-) -> tuple[r.GoalView, r.ReverificationView]:
+) -> tuple[g.GoalView, r.ReverificationView]:
     context = Context(
         engine=engine, say=reporter.say, trusted=True, actor="demo", approve=lambda _: True
     )
@@ -106,7 +107,7 @@ async def _play(
         goal = await dispatch(context, _row("run"), parameters.RunParams(plan=str(plan)))
     finally:
         unsubscribe()
-    assert isinstance(goal, r.GoalView)
+    assert isinstance(goal, g.GoalView)
     if goal.proof is None:
         raise NotPossibleNow(f"The demo ended {goal.status} without a proof: {goal.blocker}.")
     reporter.say("running the proof again, in clean checkouts")
