@@ -170,17 +170,21 @@ class _Talk:
 
     async def _open(self, greeting: Greeting) -> Any:
         """Open the session: the turn's earlier one, where the agent still has it, or a new one."""
-        turn = self._turn
+        turn, conversation = self._turn, self._conversation
         if turn.session and greeting.keeps:
             self._session.name = turn.session
             self._session.usage.forget_cost()
+            again = greeting.make_again(turn.session, str(turn.workspace))
             try:
-                return await self.peer.request(
-                    *greeting.make_again(turn.session, str(turn.workspace))
-                )
+                opened = await self.peer.request(*again)
             except RemoteError as error:
-                self._conversation.add_note(f"its earlier session is gone: {error}")
+                conversation.begin_anew(str(error))
                 self._session = Session()
+            else:
+                conversation.go_on()
+                return opened
+        elif turn.session:
+            conversation.begin_anew("it keeps none")
         opened = await self.peer.request(*make_new(str(turn.workspace)))
         self._session.name = read_session(opened)
         return opened

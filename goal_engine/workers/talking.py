@@ -67,11 +67,6 @@ STRAY = "it also printed: "
 """Before a line in the log that was no message."""
 PLACES, LONGEST = 100, 4096
 """Files that one ask may be about, or choices it may give, and characters of the name of one."""
-BROKE_OFF = (
-    "You were at work on this when your process ended. What you had changed by then is still there: "
-    "look at it, and go on."
-)
-"""What an agent is told whose session goes on, before what it was told at first."""
 NOTHING = Spend()
 T = TypeVar("T")
 
@@ -101,14 +96,17 @@ class Conversation:
     """One turn with one agent while it lasts: what it said, used and asked."""
 
     def __init__(
-        self, turn: WorkerTurn, name: str, dialogue: Dialogue, before: Spend = NOTHING
+        self, turn: WorkerTurn, name: str, dialogue: Dialogue, before: Spend | None = None
     ) -> None:
         self.turn = turn
-        self._before = before
+        self._before = before or NOTHING
+        self._broke_off = before is not None
         self.name = name
         self.dialogue = dialogue
         self.session = ""
         """What the agent calls its session, where a later process can go on with it."""
+        self.remembers = False
+        """Whether the turn's earlier session is there, as far as anybody knows: the prompt says so."""
         self.calls = 0
         """Tools that were called."""
         self.prompts = 0
@@ -257,6 +255,16 @@ class Conversation:
         if name != self.turn.session:
             await self.turn.keep_session(name)
 
+    def go_on(self, account: str = "") -> None:
+        """The agent has the turn's earlier session; `account` is what was seen of it."""
+        self.remembers = True
+        self.add_note(f"its session goes on{account and ': '}{account}")
+
+    def begin_anew(self, why: str) -> None:
+        """The agent has forgotten the turn's earlier session."""
+        self.remembers = False
+        self.add_note(f"its earlier session is gone: {why}")
+
     async def work(
         self,
         prompt: Callable[[str], Awaitable[Over]],
@@ -268,7 +276,8 @@ class Conversation:
         once.
         """
         find_words = find_words or self.take_words
-        words, text = find_words(), render_turn(self.turn)
+        words = find_words()
+        text = render_turn(self.turn, remembers=self.remembers, broke_off=self._broke_off)
         over = await prompt(f"{text}\n{render_words(words)}" if words else text)
         if over.ending is Ending.LIMIT:
             self.add_note(f"stopped at a limit of its own ({over.detail}), and is told to go on")
@@ -369,8 +378,7 @@ async def run_talk(turn: WorkerTurn, command: AgentCommand, converse: Converse) 
             last = await _talk(turn, command, converse, raw, sandbox)
             if last.may_go_on:
                 had = last.conversation
-                prompt = f"{BROKE_OFF}\n\n{render_turn(turn)}"
-                again = replace(turn, session=had.session, prompt=prompt)
+                again = replace(turn, session=had.session)
                 last = await _talk(again, command, converse, raw, sandbox, had.spent)
     except ToolMissing as error:
         return fail_to_run(command, turn, error)
@@ -413,9 +421,9 @@ async def _talk(
             sandbox=sandbox,
             append=before is not None,
         ) as dialogue:
-            conversation = Conversation(turn, command.name, dialogue, before or NOTHING)
+            conversation = Conversation(turn, command.name, dialogue, before)
             if before is not None:
-                conversation.add_note("its process broke off; its session goes on in another one")
+                conversation.add_note("its process broke off; another one is started")
             over = await _converse(conversation, converse)
     except ToolMissing as error:  # nobody knows how it ended, but it used something
         if conversation is None or not conversation.prompts:

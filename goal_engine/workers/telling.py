@@ -13,11 +13,31 @@ as it was before you began.
 """
 
 
-def render_turn(turn: WorkerTurn) -> str:
-    """Return the prompt of a turn: its own, or the task's."""
-    if turn.prompt:
-        return turn.prompt
-    text = render_prompt(
+YOURS = (
+    "You were at work on this when your process ended. What you had changed by then is still there: "
+    "look at it, and go on."
+)
+ANOTHERS = (
+    "Another agent was at work on this when its process ended. What it had changed by then is still "
+    "there: look at it, and go on."
+)
+"""What comes before what was told at first where a process broke off: to who remembers, and who does not."""
+
+
+def render_turn(turn: WorkerTurn, *, remembers: bool = False, broke_off: bool = False) -> str:
+    """Return the prompt of a turn: its own, or the task's.
+
+    `remembers` is whether the agent is in the session that it had in an earlier process, and
+    `broke_off` whether that process worked in this turn.
+    """
+    text = turn.prompt or _render_task(turn)
+    if broke_off:
+        return f"{YOURS if remembers else ANOTHERS}\n\n{text}"
+    return f"{text}\n{AGAIN}" if remembers and not turn.prompt else text
+
+
+def _render_task(turn: WorkerTurn) -> str:
+    return render_prompt(
         turn.goal,
         turn.task,
         turn.criteria,
@@ -27,4 +47,3 @@ def render_turn(turn: WorkerTurn) -> str:
         turn.tried,
         may_propose=turn.may_propose,
     )
-    return f"{text}\n{AGAIN}" if turn.session else text

@@ -153,6 +153,8 @@ class WireWorkerAdapter:
                 return Over(Ending.REFUSED, str(error))
             if unfit:
                 return Over(Ending.REFUSED, unfit)
+            if self._session == conversation.turn.session:
+                conversation.go_on()
             await conversation.open_session(self._session)
             over = await conversation.work(
                 lambda text: self._prompt(peer, text), self._take_unheard

@@ -18,6 +18,7 @@ from goal_engine.task_graph.graph import GoalTask
 from goal_engine.types import Trouble
 from goal_engine.workers.acp_worker import AcpWorker
 from goal_engine.workers.presets import PRESETS, Agent, Speaks
+from goal_engine.workers.telling import AGAIN, ANOTHERS, YOURS
 from tests.integration.hostile import find_survivors
 from tests.integration.test_talking import a_turn
 
@@ -339,6 +340,7 @@ words("old words"); update("usage_update", cost={"amount": 5, "currency": "USD"}
 say(id=again["id"], result={})
 prompt = told("session/prompt")
 words(again["method"] + " " + again["params"]["sessionId"] + " " + prompt["params"]["sessionId"])
+words(" " + prompt["params"]["prompt"][0]["text"])
 update("usage_update", cost={"amount": 6, "currency": "USD"})
 end(prompt["id"], usage={"totalTokens": 3})
 """
@@ -348,10 +350,33 @@ end(prompt["id"], usage={"totalTokens": 3})
 async def test_an_earlier_session_goes_on_and_what_was_said_then_is_not_said_now(
     tmp_path, can, method
 ):
-    result, _ = await run(tmp_path, LOADS.replace("CAN", can), session="s")
+    result, log = await run(tmp_path, LOADS.replace("CAN", can), session="s")
     assert result.ended, result.reason
-    assert result.said == f"session/{method} s s" and result.session == "s"
+    assert result.said.startswith(f"session/{method} s s") and result.session == "s"
+    assert AGAIN.strip() in result.said and "its session goes on\n" in log
     assert result.spent.usd == 1 and result.spent.tokens == 3
+
+
+async def test_an_agent_that_breaks_off_and_forgot_its_session_is_not_told_that_it_was_there(
+    tmp_path,
+):
+    script = BREAKS_OFF.replace("FINALLY", 'end(prompt["id"])').replace(
+        'opening = told("session/new", "session/resume")',
+        """opening = told("session/new", "session/resume")
+if opening["method"] == "session/resume":
+    say(id=opening["id"], error={"code": -32602, "message": "no such session"})
+    opening = told("session/new")""",
+    )
+    result, log = await run(tmp_path, script)
+    assert result.ended, result.reason
+    assert "its earlier session is gone: no such session" in log
+    assert ANOTHERS in result.said and YOURS not in result.said and "Fix it" in result.said
+
+
+async def test_who_is_in_a_session_of_an_earlier_turn_and_breaks_off_finds_its_files(tmp_path):
+    script = BREAKS_OFF.replace("FINALLY", 'end(prompt["id"])')
+    result, _ = await run(tmp_path, script, session="s")
+    assert YOURS in result.said and AGAIN.strip() not in result.said, result.said
 
 
 BREAKS_OFF = """
@@ -364,7 +389,7 @@ prompt = told("session/prompt")
 update("usage_update", cost={"amount": 2, "currency": "USD"})
 if not again:
     sys.exit("out of memory")
-words(opening["method"] + " " + opening["params"]["sessionId"] + ": " + prompt["params"]["prompt"][0]["text"])
+words(opening["method"] + " " + prompt["params"]["sessionId"] + ": " + prompt["params"]["prompt"][0]["text"])
 FINALLY
 """
 
@@ -394,16 +419,20 @@ async def test_a_session_that_is_gone_is_begun_anew(tmp_path):
 greet(sessionCapabilities={"resume": {}})
 say(id=told("session/resume")["id"], error={"code": -32601, "message": "not found"})
 say(id=told("session/new")["id"], result={"sessionId": "s"})
-end(told("session/prompt")["id"])
+prompt = told("session/prompt")
+words(prompt["params"]["prompt"][0]["text"])
+end(prompt["id"])
 """
     result, log = await run(tmp_path, script, session="old")
     assert result.ended and result.session == "s"
     assert "its earlier session is gone: not found" in log
+    assert "Fix it" in result.said and AGAIN.strip() not in result.said
 
 
 async def test_an_agent_that_keeps_no_session_has_none_to_go_on_with(tmp_path):
-    result, _ = await run(tmp_path, "end(begin())", session="old")
+    result, log = await run(tmp_path, "end(begin())", session="old")
     assert result.ended and result.session == ""
+    assert "its earlier session is gone: it keeps none" in log
 
 
 # Modes
