@@ -89,6 +89,9 @@ class Peer:
         """Lines that were no messages, the last of them."""
         self.frames = 0
         """Messages that came so far."""
+        self.only_listens = False
+        """Whether requests of the other side are taken as notifications: it shows old ones again, and
+        waits for no answer to them."""
         self.heard = 0.0
         """When the last line came, on the loop's clock; or when this was entered."""
 
@@ -153,7 +156,7 @@ class Peer:
         method, name = message.get("method"), message.get("id")
         if not isinstance(method, str):
             self._settle(message)
-        elif name is None:
+        elif name is None or self.only_listens:
             self._handle_notification(method, message.get("params"))
         elif len(self._answering) < 2 * MOST_OPEN:
             crowded = len(self._answering) >= MOST_OPEN

@@ -242,7 +242,7 @@ class Conversation:
             return asking.result() if asking.done() else None
         finally:
             self._patience.go_on(self._now())
-            await _drop(asking, stopping)
+            await drop(asking, stopping)
 
     async def _ask(self, ask: Ask) -> Answer:
         return await self.turn.ask(ask)
@@ -307,7 +307,7 @@ class Conversation:
             await self._watch(working)
             return working.result()
         finally:
-            await _drop(working)
+            await drop(working)
 
     async def prompt(self, work: Awaitable[T], cancel: Callable[[], Awaitable[object]]) -> T:
         """Return what the agent answers to a prompt.
@@ -332,7 +332,7 @@ class Conversation:
                     await asyncio.wait({working})
             raise
         finally:
-            await _drop(working)
+            await drop(working)
 
     @property
     def time_left(self) -> float | None:
@@ -495,7 +495,7 @@ def is_too_long(ask: Ask) -> bool:
     return len(ask.detail) > ASKED or many or max(map(len, names)) > LONGEST
 
 
-async def _drop(*works: asyncio.Future[Any]) -> None:
+async def drop(*works: asyncio.Future[Any]) -> None:
     """Leave nothing running; what went wrong in what nobody waits for any more is nobody's."""
     for work in works:
         work.cancel()

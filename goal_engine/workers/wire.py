@@ -278,6 +278,51 @@ def _say_retry(payload: Payload) -> str:
     return f"the model did not answer ({why.strip()}): attempt {number} of {most} comes"
 
 
+# What it tells again
+
+
+LAST = 4096
+"""Characters of the last words of an earlier turn that are kept."""
+
+
+@dataclass(slots=True)
+class Past:
+    """What a session tells again of its earlier turns: nothing of it happens now."""
+
+    turns: int = 0
+    calls: int = 0
+    """Tools that were called."""
+    said: str = ""
+    """The agent's last words then, their end."""
+    _told: Session = field(default_factory=Session)
+
+    def read(self, method: str, params: Any) -> None:
+        """Take notice of what is told again."""
+        for told in self._told.read(method, params):
+            match told:
+                case Called():
+                    self.calls, self.said = self.calls + 1, ""
+                case Spoken(text, thought=False):
+                    self.said = (self.said + text[-LAST:])[-LAST:]
+                case _:
+                    pass
+        self.turns = self._told.turns
+
+    @property
+    def counted(self) -> str:
+        """How much it was."""
+        turns = f"{self.turns} turn{'' if self.turns == 1 else 's'}"
+        return f"{turns} and {self.calls} call{'' if self.calls == 1 else 's'} of tools before"
+
+
+def read_prompt(method: str, params: Any) -> str:
+    """Return the prompt that a notification says was taken in, nothing for any other notification."""
+    given = as_mapping(params)
+    if method != "event" or given.get("type") != "TurnBegin":
+        return ""
+    return as_text(as_mapping(given.get("payload")).get("user_input"))
+
+
 # How it ends
 
 

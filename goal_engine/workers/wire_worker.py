@@ -31,9 +31,10 @@ from goal_engine.workers.commands import AgentCommand, read_tail
 from goal_engine.workers.installed import find_way
 from goal_engine.workers.peer import METHOD_NOT_FOUND, Peer, RemoteError
 from goal_engine.workers.prompt import render_words
-from goal_engine.workers.talking import Conversation, run_talk
+from goal_engine.workers.talking import Conversation, drop, run_talk
 from goal_engine.workers.told import Ending, Over
 from goal_engine.workers.wire import (
+    Past,
     Request,
     Session,
     answer_request,
@@ -43,6 +44,7 @@ from goal_engine.workers.wire import (
     is_same,
     make_initialize,
     read_error,
+    read_prompt,
     read_request,
     read_status,
 )
@@ -50,6 +52,10 @@ from goal_engine.workers.wire import (
 TOKENS_LIVE = Reports(tokens=Reporting.LIVE, usd=Reporting.NEVER)
 REMEMBERED = 1000
 """Calls of tools that were allowed and have not asked again."""
+REPLAY, REPLAY_STOPS = 20.0, 5.0
+"""Seconds in which a session may tell of its earlier turns, and in which it may stop that when asked."""
+SHOWN = 200
+"""Characters of the last words of an earlier turn that are in the log."""
 OF_NO_ACCOUNT = Answer(allowed=True, reason="it concerns the agent alone")
 BUSY = Answer(allowed=False, reason="too much is asked at once")
 NOTHING_CHANGES = Answer(allowed=False, reason="this turn changes nothing")
@@ -140,39 +146,73 @@ class WireWorkerAdapter:
         """What the person said since the prompt."""
         self._begun = asyncio.Event()
         """Whether the agent took the prompt in: before, it cannot be told anything else."""
+        self._past: Past | None = None
+        """What an earlier turn told, while the session tells it again: nothing of it is this turn's."""
+        self._prompted = ""
         self.greeted = False
         """Whether it turned out to speak the protocol."""
 
     async def converse(self, conversation: Conversation) -> Over:
         """Lead the conversation from the greeting to its end."""
         self._conversation = conversation
+        self._words = self._words[self._told.heard :]  # the rest is in its session
+        self._told, self._past, self._prompted = Session(), None, ""
+        self._allowed.clear()
         async with conversation.connect(self._answer, self._hear, "string", self._refuse) as peer:
+            self._peer = peer
             try:
-                unfit = await conversation.start(self._greet(peer, conversation.turn.reads_only))
+                unfit = await conversation.start(self._greet(peer, conversation.turn))
             except RemoteError as error:
                 return Over(Ending.REFUSED, str(error))
             if unfit:
                 return Over(Ending.REFUSED, unfit)
-            if self._session == conversation.turn.session:
-                conversation.go_on()
             await conversation.open_session(self._session)
             over = await conversation.work(
                 lambda text: self._prompt(peer, text), self._take_unheard
             )
-            conversation.spend(tokens=self._told.usage.whole)
+            if self._past is None:
+                conversation.spend(tokens=self._told.usage.whole)
             return over
 
-    async def _greet(self, peer: Peer, reads_only: bool) -> str:
+    async def _greet(self, peer: Peer, turn: WorkerTurn) -> str:
         """Return why it is not to be talked to, nothing where it is."""
         greeting = await peer.request("initialize", make_initialize(version("goalproof")))
         unfit = find_unfit(greeting)
         self.greeted = True
-        if not unfit:
-            await peer.request("set_plan_mode", {"enabled": reads_only})
-        return unfit
+        if unfit:
+            return unfit
+        if turn.session == self._session:
+            await self._look_back(peer)
+        elif turn.session:
+            self._conversation.begin_anew("it cannot be called so")
+        await peer.request("set_plan_mode", {"enabled": turn.reads_only})
+        return ""
+
+    async def _look_back(self, peer: Peer) -> None:
+        """See whether the session has earlier turns; one that does not say so goes on all the same."""
+        past = self._past = Past()
+        peer.only_listens = True
+        replaying = asyncio.ensure_future(peer.request("replay"))
+        try:
+            why = await _find_unseen(peer, replaying)
+        finally:
+            await drop(replaying)
+        if not replaying.cancelled():
+            self._end_past()
+        if not why and not past.turns:
+            self._conversation.begin_anew("there is no turn in it")
+            return
+        last = self._conversation.turn.redactor.redact_text(past.said).strip()[-SHOWN:]
+        seen = (past.counted if past.turns else "", f"its last words: {last}" if last else "", why)
+        self._conversation.go_on("; ".join(filter(None, seen)))
+
+    def _end_past(self) -> None:
+        """What comes from here on is of this turn."""
+        self._past, self._peer.only_listens = None, False
 
     async def _prompt(self, peer: Peer, text: str) -> Over:
         self._begun.clear()
+        self._prompted = text
         prompt = peer.request("prompt", {"user_input": text})
         steering = asyncio.ensure_future(self._steer(peer))
         try:
@@ -202,6 +242,11 @@ class WireWorkerAdapter:
         return words
 
     def _hear(self, method: str, params: Any) -> None:
+        if self._past and self._prompted and read_prompt(method, params) == self._prompted:
+            self._end_past()
+        if self._past is not None:
+            self._past.read(method, params)
+            return
         for told in self._told.read(method, params):
             self._conversation.take(told)
         if self._told.turns == self._conversation.prompts:
@@ -235,6 +280,22 @@ class WireWorkerAdapter:
             if len(self._allowed) > REMEMBERED:
                 del self._allowed[next(iter(self._allowed))]
         return answer
+
+
+async def _find_unseen(peer: Peer, replaying: asyncio.Future[Any]) -> str:
+    """Return why a session does not tell all of its earlier turns, nothing where it does."""
+    await asyncio.wait({replaying}, timeout=REPLAY)
+    if not replaying.done():
+        with suppress(RemoteError, TimeoutError):
+            async with asyncio.timeout(REPLAY_STOPS):
+                await peer.request("cancel")
+                await asyncio.wait({replaying})
+        return f"it did not tell all of it in {REPLAY:g} s"
+    try:
+        replaying.result()
+    except RemoteError as error:
+        return f"it does not tell what went before: {error}"
+    return ""
 
 
 def _read(method: str, params: Any) -> Request:

@@ -110,6 +110,25 @@ async def test_their_requests_are_answered_under_their_own_names(name):
         }
 
 
+async def test_requests_that_are_only_listened_to_are_told_and_never_answered():
+    told, asked = [], []
+
+    async def answer(method, params):
+        asked.append(params)
+
+    async with connected(answer, lambda _, params: told.append(params)) as (wire, peer):
+        peer.only_listens = True
+        for number in range(3 * MOST_OPEN):
+            wire.send({"id": f"old-{number}", "method": "m", "params": number})
+        looking = asyncio.ensure_future(peer.request("look"))
+        wire.send({"id": (await wire.said.get())["id"], "result": None})
+        await looking
+        peer.only_listens = False
+        wire.send({"id": "new", "method": "m", "params": "new"})
+        assert (await wire.said.get())["id"] == "new"
+    assert told == [*range(3 * MOST_OPEN)] and asked == ["new"]
+
+
 async def test_what_nobody_knows_is_answered_so():
     async with connected() as (wire, _):
         wire.send({"id": 3, "method": "fs/read_text_file", "params": {}})

@@ -15,6 +15,7 @@ from goal_engine.workers.peer import RemoteError
 from goal_engine.workers.told import Called, Ending, Noted, Over, Spoken, Told
 from goal_engine.workers.wire import (
     LOG_IN,
+    Past,
     Request,
     Session,
     answer_request,
@@ -23,6 +24,7 @@ from goal_engine.workers.wire import (
     is_same,
     make_initialize,
     read_error,
+    read_prompt,
     read_request,
     read_status,
     read_tool,
@@ -267,6 +269,29 @@ def test_what_was_said_meanwhile_is_heard():
     assert (session.turns, session.heard) == (1, 1)
 
 
+def test_what_is_told_again_is_counted_and_of_its_words_the_last_are_kept():
+    past, said = Past(), [*frames("resume")]
+    end = next(at for at, frame in enumerate(said) if "events" in frame.get("result", {}))
+    for frame in said[:end]:
+        if "method" in frame:
+            past.read(frame["method"], frame["params"])
+    assert past.counted == "1 turn and 2 calls of tools before"
+    assert past.said == "Done: hello.py written and checked."
+    for text in ("x" * 9000, "y"):
+        past.read("event", event("ContentPart", type="text", text=text))
+    assert len(past.said) == wire.LAST and past.said.endswith("xy")
+
+
+def test_which_prompt_was_taken_in():
+    assert [
+        found
+        for frame in frames("edit")
+        if (found := read_prompt(frame.get("method", ""), frame.get("params")))
+    ] == ["[[scenario:edit]] [[cwd:/w/repo]] please do the task"]
+    assert not any(read_prompt("event", params) for params in ODD)
+    assert read_prompt("event", event("TurnBegin", user_input=[{"type": "text"}])) == ""
+
+
 def test_a_model_that_is_asked_again_is_told_of():
     retry = event("StepRetry", n=1, next_attempt=2, max_attempts=3, error_type="E", status_code=429)
     assert [*Session().read("event", retry)] == [
@@ -290,9 +315,10 @@ DEEPER: list[Any] = [
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_parts_of_the_wrong_shape_say_nothing_and_break_nothing(kind):
-    session = Session()
+    session, past = Session(), Past()
     for payload in [*SHAPES, *DEEPER]:
         given = {"type": kind, "payload": payload}
+        past.read("event", given)
         for one in session.read("event", given):
             assert isinstance(one, Spoken | Called | Noted)
         request = read_request(given)

@@ -21,10 +21,10 @@ from goal_engine.runtime.environment import Environment
 from goal_engine.runtime.rerooting import Rerooting
 from goal_engine.task_graph.graph import GoalTask
 from goal_engine.types import Trouble
-from goal_engine.workers import talking
+from goal_engine.workers import talking, wire_worker
 from goal_engine.workers.peer import MOST_OPEN
 from goal_engine.workers.presets import Agent, Speaks
-from goal_engine.workers.telling import GO_ON
+from goal_engine.workers.telling import AGAIN, GO_ON, YOURS
 from goal_engine.workers.wire_worker import WireWorker, WireWorkerAdapter, find_session
 
 pytestmark = pytest.mark.one_python
@@ -182,10 +182,78 @@ async def test_a_flood_of_asks_is_blocked_and_not_let_through(tmp_path, monkeypa
     assert {answer["action"] for answer in answers} == {"allow", "block"}
 
 
-async def test_a_session_is_gone_on_with(tmp_path):
-    result = await play(tmp_path, "play", "edit", session=SESSION)
-    assert result.session == SESSION
+async def test_a_session_is_gone_on_with_and_nothing_of_its_earlier_turns_is_this_ones(tmp_path):
+    person, reports = Person(), list[Spend]()
+    result = await play(
+        tmp_path, "play", "resume", session=SESSION, ask=person.ask, report=reports.append
+    )
+    assert (result.ended, result.session) == (True, SESSION), result.reason
     assert kept(tmp_path, "argv.json")[0][-2:] == ["--session", SESSION]
+    assert (result.spent.turns, result.spent.tokens) == (1, 10674)
+    assert {report.tokens for report in reports} <= {None, 10674}
+    assert result.said == "Hello from the stub." and person.asked == []
+    assert not (tmp_path / "workspace" / "hello.py").exists()
+    log = log_of(tmp_path)
+    assert (
+        "its session goes on: 1 turn and 2 calls of tools before; its last words: Done: hello.py"
+        " written and checked.\n"
+    ) in log
+    assert "I will write the file" not in log and "0 calls of tools" in log
+    [prompt] = kept(tmp_path, "prompts.jsonl")
+    assert AGAIN.strip() in prompt
+
+
+async def test_an_agent_that_has_forgotten_its_session_is_not_told_that_it_remembers(tmp_path):
+    result = await play(tmp_path, "push", session=SESSION)
+    assert (result.ended, result.session) == (True, SESSION), result.reason
+    assert "its earlier session is gone: there is no turn in it\n" in log_of(tmp_path)
+    [prompt] = kept(tmp_path, "prompts.jsonl")
+    assert "Fix it" in prompt and AGAIN.strip() not in prompt
+
+
+async def test_a_session_of_somebody_elses_name_is_begun_anew(tmp_path):
+    result = await play(tmp_path, "push", session="../../x")
+    assert result.ended and result.session != "../../x"
+    assert "its earlier session is gone" in log_of(tmp_path)
+    assert AGAIN.strip() not in kept(tmp_path, "prompts.jsonl")[0]
+
+
+@pytest.mark.parametrize(
+    ("scenario", "seconds", "said"),
+    [
+        ("refuse_to_look_back", 60, "it does not tell what went before: Unexpected method"),
+        ("look_back_for_ever", 0.5, "it did not tell all of it in 0.5 s"),
+        ("look_back_late", 0.5, "its session goes on: it did not tell all of it in 0.5 s"),
+        ("ask_again", 60, "1 turn and 1 call of tools before; its last words: the old"),
+    ],
+)
+async def test_a_session_that_is_not_seen_or_has_no_end_goes_on(
+    tmp_path, monkeypatch, scenario, seconds, said
+):
+    monkeypatch.setattr(wire_worker, "REPLAY", seconds)
+    person, reports = Person(), list[Spend]()
+    result = await play(tmp_path, scenario, session=SESSION, ask=person.ask, report=reports.append)
+    assert (result.ended, result.said) == (True, "the new"), result.reason
+    assert (result.spent.turns, result.spent.tokens) == (1, 7)
+    assert {report.tokens for report in reports} <= {None, 7} and person.asked == []
+    log = log_of(tmp_path)
+    assert said in log and "\n  the old" not in log and "(0 calls of tools" in log
+    [prompt] = kept(tmp_path, "prompts.jsonl")
+    assert AGAIN.strip() in prompt
+
+
+async def test_a_second_process_is_counted_and_heard_by_itself(tmp_path):
+    words, left = asyncio.Queue[str](), ["mind the tests"]
+
+    def report(spent: Spend) -> None:
+        if spent.turns == 2 and left:
+            words.put_nowait(left.pop())
+
+    result = await play(tmp_path, "break_off", words=words, report=report)
+    assert result.ended, result.reason
+    assert (result.spent.turns, result.spent.tokens) == (2, 9)
+    first, second = kept(tmp_path, "prompts.jsonl")
+    assert second == f"{YOURS}\n\n{first}"
 
 
 @pytest.mark.parametrize("name", ["--yolo", "x", "", "../../x", SESSION.upper()])

@@ -28,16 +28,30 @@ def tell(kind: str, **payload: Any) -> None:
     say({"method": "event", "params": {"type": kind, "payload": payload}})
 
 
-def hear() -> Message:
-    """Return the next message; ends with the input.  The mode is set whenever that is asked for."""
+def hear(wanted: str = "") -> Message:
+    """Return the next message; ends with the input.
+
+    The mode is set whenever that is asked for, and the prompts that there were are told again, but where
+    a scenario itself waits for that.
+    """
     for line in sys.stdin:
         message = json.loads(line)
         if message.get("method") == "set_plan_mode":
             keep("modes.jsonl", message["params"])
             say({"id": message["id"], "result": {"status": "ok"}})
-            continue
-        return message
+        elif message.get("method") == "replay" != wanted:
+            prompts = KEEPS / "prompts.jsonl"
+            again = prompts.read_text().splitlines() if prompts.exists() else []
+            for prompt in again:
+                tell("TurnBegin", user_input=json.loads(prompt))
+            replayed(message, len(again))
+        else:
+            return message
     sys.exit(0)
+
+
+def replayed(message: Message, events: int, status: str = "finished") -> None:
+    say({"id": message["id"], "result": {"status": status, "events": events, "requests": 0}})
 
 
 def keep(name: str, value: Any) -> None:
@@ -46,7 +60,7 @@ def keep(name: str, value: Any) -> None:
 
 
 def expect(method: str) -> Message:
-    message = hear()
+    message = hear(method)
     assert message.get("method") == method, message
     assert isinstance(message["id"], str), message
     return message
@@ -111,7 +125,7 @@ def begin() -> Message:
 def take_prompt() -> Message:
     prompt = expect("prompt")
     keep("prompts.jsonl", prompt["params"]["user_input"])
-    tell("TurnBegin", user_input="")
+    tell("TurnBegin", user_input=prompt["params"]["user_input"])
     tell("StepBegin", n=1)
     return prompt
 
@@ -122,11 +136,15 @@ def take_prompt() -> Message:
 def play(name: str) -> None:
     """Say what the capture has, wait where it waited, and change what it changed."""
     ids: dict[str, str] = {}
-    arguments = ""
+    arguments = method = ""
     for frame in frames(name):
         message = frame["msg"]
         if frame["dir"] == ">" and "method" in message:
-            ids[message["id"]] = expect(message["method"])["id"]
+            method = message["method"]
+            heard = expect(method)
+            ids[message["id"]] = heard["id"]
+            if method == "prompt":
+                keep("prompts.jsonl", heard["params"]["user_input"])
         elif frame["dir"] == ">":
             answer = take(message["id"])
             same = ("response", "action", "request_id")
@@ -137,7 +155,8 @@ def play(name: str) -> None:
             if event.get("type") == "ToolCall":
                 arguments = ""
             arguments += payload.get("arguments_part", "")
-            if event.get("type") == "ToolResult" and not payload["return_value"]["is_error"]:
+            happens = method == "prompt" and event.get("type") == "ToolResult"
+            if happens and not payload["return_value"]["is_error"]:
                 change(json.loads(arguments))
             say(
                 {**message, "id": ids.get(message["id"], message["id"])}
@@ -360,6 +379,101 @@ def leave_somebody(_: str) -> None:
     hear()
 
 
+def refuse_to_look_back(_: str) -> None:
+    """Is older than `replay`."""
+    greet()
+    fail_call(expect("replay"), -32601, "Unexpected method received: replay")
+    obey_prompt()
+
+
+def look_back_for_ever(_: str) -> None:
+    """Tells a session that has no end, until it is told to stop."""
+    greet()
+    message = expect("replay")
+    if (child := os.fork()) == 0:
+        while True:
+            tell("TurnBegin", user_input="old")
+            tell("StatusUpdate", token_usage={"output": 1000})
+    cancelled = expect("cancel")
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    sys.stdout.write("\n")  # it may have been in the middle of a line
+    say({"id": cancelled["id"], "result": {}})
+    replayed(message, 7, "cancelled")
+    obey_prompt()
+
+
+def look_back_late(_: str) -> None:
+    """Neither tells its session nor stops when it is asked to, but does so when the prompt is there."""
+    greet()
+    message = expect("replay")
+    fail_call(expect("cancel"), -32000, "No agent turn is in progress")
+    prompt = expect("prompt")
+    keep("prompts.jsonl", prompt["params"]["user_input"])
+    tell_old()
+    tell("TurnBegin", user_input=prompt["params"]["user_input"])
+    use(input_other=3, output=4)
+    write("the new")
+    finish(prompt)
+    replayed(message, 3)
+    hear()
+
+
+def ask_again(_: str) -> None:
+    """What was asked is shown again; whoever would answer it would not be understood."""
+    greet()
+    message = expect("replay")
+    tell_old()
+    old = {"id": "a0", "tool_call_id": "c0", "sender": "Shell", "display": []}
+    hook = {"id": "h0", "event": "PreToolUse", "input_data": {"tool_name": "Shell"}}
+    asked = {"id": "q0", "questions": [{"question": "Which?", "options": []}]}
+    for kind, payload in (
+        ("ApprovalRequest", old),
+        ("HookRequest", hook),
+        ("QuestionRequest", asked),
+    ):
+        params = {"type": kind, "payload": payload}
+        say({"method": "request", "id": payload["id"], "params": params})
+    tell("ApprovalResponse", request_id="a0", response="approve", feedback="")
+    replayed(message, 4)
+    obey_prompt()
+
+
+def tell_old() -> None:
+    tell("TurnBegin", user_input="old")
+    tell("ToolCall", id="c0", function={"name": "Shell", "arguments": ""})
+    tell("SteerInput", user_input="old")
+    write("the old")
+    use(input_other=1000, output=1000)
+
+
+def obey_prompt() -> None:
+    prompt = take_prompt()
+    use(input_other=3, output=4)
+    write("the new")
+    finish(prompt)
+    hear()
+
+
+def fail_call(message: Message, code: int, text: str) -> None:
+    say({"id": message["id"], "error": {"code": code, "message": text, "data": None}})
+
+
+def break_off(_: str) -> None:
+    """Breaks off in its first process, and hears and works in the second."""
+    first = not (KEEPS / "prompts.jsonl").exists()
+    prompt = begin()
+    use(input_other=1, output=1)
+    if first:
+        sys.exit("out of memory")
+    steered = expect("steer")
+    say({"id": steered["id"], "result": {"status": "steered"}})
+    tell("SteerInput", user_input=steered["params"]["user_input"])
+    use(input_other=3, output=2)
+    finish(prompt)
+    hear()
+
+
 SCENARIOS: dict[str, Callable[[str], None]] = {
     found.__name__: found
     for found in (
@@ -377,7 +491,8 @@ SCENARIOS: dict[str, Callable[[str], None]] = {
             push,
             swap,
         ),
-        *(wait_for_leave, obey, listen, be_deaf, babble, leave_somebody),
+        *(wait_for_leave, obey, listen, be_deaf, babble, leave_somebody, break_off),
+        *(refuse_to_look_back, look_back_for_ever, look_back_late, ask_again),
     )
 }
 
