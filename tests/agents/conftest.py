@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from tests.agents import stage as stages
-from tests.agents.endpoint import Script
 from tests.agents.known import Known
+from tests.agents.scripted import Script
 from tests.agents.stage import Stage, find_agents, set_home
 from tests.agents.tools import Programs, install_agents
 

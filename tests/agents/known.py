@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from goal_engine.types import WorkerName
-from tests.agents.endpoint import MODEL, WINDOW
+from tests.agents.scripted import MODEL, WINDOW
 
 KIMI = f"""\
 default_model = "stub"
@@ -30,6 +30,27 @@ OPENCODE = {
     "share": "disabled",
     "model": f"stub/{MODEL}",
     "small_model": f"stub/{MODEL}",
+}
+CODEX = f"""\
+model = "{MODEL}"
+model_provider = "stub"
+[model_providers.stub]
+name = "Stub"
+base_url = "{{url}}"
+wire_api = "responses"
+experimental_bearer_token = "sk-stub"
+"""
+GEMINI = {
+    "general": {"enableAutoUpdate": False},
+    "privacy": {"usageStatisticsEnabled": False},
+    "security": {"auth": {"selectedType": "gemini-api-key"}},
+    "model": {"name": "gemini-2.5-pro"},
+}
+QWEN = {
+    "general": {"enableAutoUpdate": False},
+    "privacy": {"usageStatisticsEnabled": False},
+    "security": {"auth": {"selectedType": "openai"}},
+    "model": {"name": MODEL},
 }
 
 
@@ -89,6 +110,20 @@ def configure_claude(home: Path, url: str) -> None:
     write(home / ".claude" / "settings.json", {"env": variables})
 
 
+def configure_codex(home: Path, url: str) -> None:
+    write(home / ".codex" / "config.toml", CODEX.format(url=f"{url}/v1"))
+
+
+def configure_gemini(home: Path, url: str) -> None:
+    write(home / ".gemini" / "settings.json", GEMINI)
+    write(home / ".gemini" / ".env", f"GEMINI_API_KEY=stub\nGOOGLE_GEMINI_BASE_URL={url}\n")
+
+
+def configure_qwen(home: Path, url: str) -> None:
+    variables = {"OPENAI_API_KEY": "sk-stub", "OPENAI_BASE_URL": f"{url}/v1"}
+    write(home / ".qwen" / "settings.json", {**QWEN, "env": variables})
+
+
 KIMI_CLI = Known("kimi", "cli", "kimi-code", configure_kimi)
 CLAUDE_CLI = Known("claude", "cli", "claude", configure_claude)
 OPENCODE_CLI = Known("opencode", "cli", "opencode", configure_opencode)
@@ -96,8 +131,17 @@ KIMI_ACP = Known("kimi", "acp", "kimi-code", configure_kimi)
 CLAUDE_ACP = Known("claude", "acp", "claude", configure_claude)
 OPENCODE_ACP = Known("opencode", "acp", "opencode", configure_opencode)
 KIMI_WIRE = Known("kimi", "wire", "kimi-cli", configure_old_kimi)
+CODEX_CLI = Known("codex", "cli", "codex", configure_codex)
+CODEX_ACP = Known("codex", "acp", "codex", configure_codex)
+GEMINI_CLI = Known("gemini", "cli", "gemini", configure_gemini)
+GEMINI_ACP = Known("gemini", "acp", "gemini", configure_gemini)
+QWEN_CLI = Known("qwen", "cli", "qwen", configure_qwen)
+QWEN_ACP = Known("qwen", "acp", "qwen", configure_qwen)
 
-ALL = (KIMI_CLI, KIMI_ACP, KIMI_WIRE, CLAUDE_CLI, CLAUDE_ACP, OPENCODE_CLI, OPENCODE_ACP)
+ALL = (
+    *(KIMI_CLI, KIMI_ACP, KIMI_WIRE, CLAUDE_CLI, CLAUDE_ACP, OPENCODE_CLI, OPENCODE_ACP),
+    *(GEMINI_CLI, GEMINI_ACP, QWEN_CLI, QWEN_ACP),
+)
 ONE_EACH = (KIMI_CLI, KIMI_ACP, KIMI_WIRE)
 """Of each protocol the agent that plays every scenario."""
 TALKING = (KIMI_ACP, KIMI_WIRE)

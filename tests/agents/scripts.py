@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from tests.agents.endpoint import Reply, Run, Write, in_turn
+from tests.agents.scripted import Read, Reply, Run, Write, in_turn
 from tests.integration.projects import CALC
 
 RIGHT, WRONG = CALC.replace("a - b", "a + b"), CALC.replace("a - b", "a * b")
 FIXES = in_turn(
+    Reply("I read the file.", (Read("calc.py"),)),
     Reply("I write the file.", (Write("calc.py", RIGHT),)),
     Reply("I run the tests.", (Run("python3 run_tests.py"),)),
     Reply("Sums are right."),

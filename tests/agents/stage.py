@@ -18,8 +18,9 @@ from goal_engine.planner import CreateGoalOptions, create_goal
 from goal_engine.state import events as e
 from goal_engine.state.model import GoalState
 from goal_engine.types import GoalId
-from tests.agents.endpoint import Endpoint, Script, serve
+from tests.agents.endpoint import Endpoint, serve
 from tests.agents.known import Known
+from tests.agents.scripted import Script
 from tests.agents.tools import Programs
 from tests.conftest import GIT_CONFIG
 from tests.integration.projects import CRITERIA, a_project

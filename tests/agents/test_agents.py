@@ -24,9 +24,9 @@ from goal_engine.verifier.bundle import read_bundle
 from goal_engine.workers.agents import read_agents
 from goal_engine.workers.installed import find_installed
 from tests.agents.conftest import SetStage
-from tests.agents.endpoint import Asked, Question, Reply, Run, Script, Write, in_turn
 from tests.agents.isolated import ALONE, NOT_ALONE, can_isolate
 from tests.agents.known import ALL, KIMI_ACP, KIMI_CLI, KIMI_WIRE, ONE_EACH, TALKING, Known
+from tests.agents.scripted import Asked, Question, Reply, Run, Script, Write, in_turn
 from tests.agents.scripts import FIXES, RIGHT, SLEEPS, WAITS, WRONG
 from tests.agents.stage import Stage, find_agents, find_running
 from tests.agents.tools import Programs
@@ -42,6 +42,9 @@ HERE = (
     ("kimi-cli", "kimi", ("wire", "cli")),
     ("claude", "claude", ("acp", "cli")),
     ("opencode", "opencode", ("acp", "cli")),
+    ("codex", "codex", ("acp", "cli")),
+    ("gemini", "gemini", ("acp", "cli")),
+    ("qwen", "qwen", ("acp", "cli")),
 )
 """What is installed, whose it is, and which workers can start it."""
 

@@ -33,8 +33,13 @@ PACKAGES = {
     "kimi-code": "@moonshot-ai/kimi-code@2.1.0",
     "opencode": "opencode-linux-x64@1.18.33",
     "claude": "@agentclientprotocol/claude-agent-acp@0.101.0",
+    "codex": "@agentclientprotocol/codex-acp@2.6.0",
+    "gemini": "@google/gemini-cli@0.61.0",
+    "qwen": "@qwen-code/qwen-code@0.24.4",
 }
-"""By agent, the package of npm: that of claude has Claude Code in it, those of opencode are per platform."""
+"""By agent, the package of npm.
+
+Those of claude and codex bring Claude Code and Codex 0.166; those of opencode are per platform."""
 PROGRAMS = {
     "kimi-code": {"kimi": "@moonshot-ai/kimi-code/dist/main.mjs"},
     "opencode": {"opencode": "opencode-linux-x64/bin/opencode"},
@@ -42,6 +47,12 @@ PROGRAMS = {
         "claude": "@anthropic-ai/claude-agent-sdk-linux-x64/claude",
         "claude-agent-acp": "@agentclientprotocol/claude-agent-acp/dist/index.js",
     },
+    "codex": {
+        "codex": "@openai/codex/bin/codex.js",
+        "codex-acp": "@agentclientprotocol/codex-acp/dist/index.js",
+    },
+    "gemini": {"gemini": "@google/gemini-cli/bundle/gemini.js"},
+    "qwen": {"qwen": "@qwen-code/qwen-code/cli-entry.js"},
 }
 NEWER = ("3.13", "3.12")
 """Pythons that the old Kimi runs on."""

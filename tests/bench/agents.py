@@ -21,8 +21,9 @@ from goal_engine.lifecycle import execute_goal
 from goal_engine.state import events as e
 from goal_engine.types import Decision, GoalId
 from goal_engine.workers.presets import PRESETS, fill_argv, takes_argument
-from tests.agents.endpoint import Script, serve
+from tests.agents.endpoint import serve
 from tests.agents.known import CLAUDE_CLI, KIMI_ACP, KIMI_CLI, KIMI_WIRE, Known
+from tests.agents.scripted import Script
 from tests.agents.scripts import FIXES, SLEEPS, WAITS
 from tests.agents.stage import GOAL, Stage, find_agents, find_running, set_home, set_stage
 from tests.agents.tools import Programs, install_agents
