@@ -195,9 +195,11 @@ def _raise(status: ReviewStatus, to: ReviewStatus) -> ReviewStatus:
 def say_missing_review(
     sections: Sequence[ReviewSection], agent: str, problems: Sequence[str]
 ) -> tuple[ReviewSection, ...]:
-    """Return the sections with the gap that an agent was to review this and did not."""
+    """Return the sections with the gap that an agent was to review this and did not, said once."""
     gap = f"no review of {agent}: {'; '.join(problems)}"
     return tuple(
-        section.changed(gaps=(*section.gaps, gap)) if section.name is ReviewPass.CODE else section
+        section.changed(gaps=tuple(dict.fromkeys((*section.gaps, gap))))
+        if section.name is ReviewPass.CODE
+        else section
         for section in sections
     )

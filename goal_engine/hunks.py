@@ -59,20 +59,20 @@ async def try_hunks(
         try:
             before, _ = await in_thread(read_fingerprint, ports.checkout)
             trials = await _try(ports, bench, state, limit, seconds, say)
-            await in_thread(_check_untouched, ports.checkout, before)
+            await in_thread(check_untouched, ports.checkout, before, "gates ran without each hunk")
             return await _record(ports, bench, state, trials)
         finally:
             await asyncio.shield(in_thread(bench.clear))
 
 
-def _check_untouched(checkout: Path, before: Fingerprint) -> None:
+def check_untouched(checkout: Path, before: Fingerprint, during: str) -> None:
     """Raise `RepositoryUnusable` where what steers the person's git changed meanwhile; blocking."""
     changes = find_changes(before, read_fingerprint(checkout)[0])
     steering = [change for change in changes if change.steers]
     if steering:
         raise RepositoryUnusable(
-            f"While gates ran without each hunk, {checkout} changed: {say_changes(steering)}. Nothing "
-            "was recorded: look at that, put it back, and `reject` the change if it did that."
+            f"While {during}, {checkout} changed: {say_changes(steering)}. The goal is judged as "
+            "before: look at that, put it back, and `reject` the change if it did that."
         )
 
 

@@ -132,12 +132,14 @@ async def rebase_goal(ports: Ports, goal_id: GoalId, decision: Decision) -> Goal
 
 
 async def recover_goal(ports: Ports, goal_id: GoalId) -> GoalState:
-    """Record that a running goal has no runner any more, if that is so, and return the goal.
+    """Record that a running goal, or one that an agent reviews, has no runner any more, if that is so,
+    and return the goal.
 
     What that runner left alive is ended first.  What a newer release works on is left to it.
     """
     state = await ports.read(goal_id)
-    if state.status is not GoalStatus.RUNNING or state.is_newer:
+    is_under_way = state.status is GoalStatus.RUNNING or state.consulting is not None
+    if not is_under_way or state.is_newer:
         return state
     if await ports.store.is_running(goal_id):
         return state

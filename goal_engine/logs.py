@@ -121,7 +121,7 @@ def _find_of_task(state: GoalState, folder: Path, task: str) -> LogPlace:
 def _find_of_consultation(state: GoalState, folder: Path, about: str) -> LogPlace | None:
     """The log of whoever is, or was, asked for a plan or a review: called so where no task is."""
     now, last = state.consulting, state.consulted.get(about)
-    if now is not None and now.about == about and state.status is GoalStatus.RUNNING:
+    if now is not None and now.about == about:
         return LogPlace(about, task=about, path=log_file(folder, name_consultation(about)))
     return LogPlace(about, task=about, sha256=last.log) if last is not None and last.log else None
 

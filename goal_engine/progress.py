@@ -85,11 +85,10 @@ def render_progress(state: GoalState, remaining: Range | None = None) -> GoalPro
 
 
 def _find_running(state: GoalState) -> list[str]:
-    """A line for each gate that runs; a goal without a runner has none, whatever was begun."""
-    if state.status is not GoalStatus.RUNNING:
-        return []
+    """A line for each gate that runs, none in a goal without a runner, and for whom is asked."""
     mark = MARKS[TaskStatus.RUNNING]
-    named = (name.split(" ", 1) for name in state.gates_running)
+    gates = state.gates_running if state.status is GoalStatus.RUNNING else ()
+    named = (name.split(" ", 1) for name in gates)
     lines = [f"{mark} gate {gate} ({stage})" for stage, gate in named]
     if state.consulting is not None:
         who = state.consulting.agent or state.consulting.worker

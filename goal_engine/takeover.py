@@ -9,13 +9,15 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
+from goal_engine.budget import LOST_TURN
 from goal_engine.errors import GoalBusy, GoalError, GoalNotFound
 from goal_engine.ports import Ports
 from goal_engine.runtime.leftovers import is_owned, remove_aside, remove_gone, set_aside
 from goal_engine.runtime.repository import UNDONE
 from goal_engine.runtime.running import Ended, end_recorded, find_runner, is_stopped
 from goal_engine.runtime.threads import in_thread
-from goal_engine.state.commands import NoticeInterruption
+from goal_engine.state.commands import NoticeInterruption, Record
+from goal_engine.state.events import ConsultationFinished, ConsultationStarted
 from goal_engine.state.model import GoalState
 from goal_engine.types import GOAL_ID, GoalId, GoalStatus
 
@@ -48,7 +50,21 @@ async def take_over(ports: Ports, goal_id: GoalId) -> tuple[GoalState, Ended]:
     state = await ports.read(goal_id)
     if state.status is GoalStatus.RUNNING:
         state = await ports.transact(goal_id, NoticeInterruption(ended.ended, ended.left))
+    elif state.consulting is not None:
+        state = await ports.transact(goal_id, Record((_break_off(state.consulting),)))
     return state, ended
+
+
+def _break_off(begun: ConsultationStarted) -> ConsultationFinished:
+    """What an agent used that was asked beside a run is lost with whoever asked it."""
+    return ConsultationFinished(
+        about=begun.about,
+        attempt=begun.attempt,
+        tree=begun.tree,
+        agent=begun.agent,
+        problems=("whoever asked it went away",),
+        spent=LOST_TURN,
+    )
 
 
 def _clear(state_dir: Path, goal_id: GoalId) -> None:

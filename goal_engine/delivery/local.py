@@ -46,6 +46,7 @@ from goal_engine.state.commands import Record
 from goal_engine.state.model import GoalState
 from goal_engine.state.possible import check_possible, refusal
 from goal_engine.state.transitions import TRANSITIONS
+from goal_engine.takeover import take_over
 from goal_engine.types import GoalId
 from goal_engine.undone import look_at_trees
 from goal_engine.worktree import check_own
@@ -356,7 +357,7 @@ async def deliver_local(ports: Ports, goal_id: GoalId, *, by: str = "") -> GoalS
     Raises `NotPossibleNow` and `GoalBusy`.
     """
     with ports.store.runner_lock(goal_id):
-        state = await ports.read(goal_id)
+        state, _ = await take_over(ports, goal_id)
         check_proven(state, "deliver")
         repository = await in_thread(ports.open_repository)
         await in_thread(check_own, repository, state)

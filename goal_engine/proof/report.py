@@ -37,6 +37,7 @@ CAUSES = {
     ProofCause.VERIFIED: "the gates ran again on the tree that there was",
     ProofCause.REBASED: "the base moved to newer commits, and everything was judged there",
     ProofCause.HUNKS: "the hunks of the change were taken away, one at a time",
+    ProofCause.REVIEWED: "an agent was asked for a review, which decides nothing",
     ProofCause.RECOVERED: "the bundle before it was lost or damaged",
 }
 NAMED = 5

@@ -43,6 +43,8 @@ class ProofCause(StrEnum):
     """The gates ran again on the tree that there was."""
     HUNKS = "hunks"
     """Its hunks were taken away, one at a time."""
+    REVIEWED = "reviewed"
+    """An agent was asked for a review of it, which changed no verdict."""
     REBASED = "rebased"
     """Its base moved to newer commits, and all of it was judged there."""
     RECOVERED = "recovered"
@@ -55,6 +57,7 @@ SUPERSEDED = {
     ProofCause.REJECTED: "a person rejected it",
     ProofCause.VERIFIED: "its gates ran again",
     ProofCause.HUNKS: "its hunks were tried",
+    ProofCause.REVIEWED: "an agent reviewed it",
     ProofCause.REBASED: "its base moved to newer commits",
     ProofCause.RECOVERED: "its bundle was lost or damaged",
 }

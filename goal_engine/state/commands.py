@@ -238,6 +238,16 @@ class RecordHunks:
 
 
 @dataclass(frozen=True, slots=True)
+class RecordReview:
+    """Record what an agent's review added to the judgement, which stays what it is otherwise."""
+
+    judgement: Judgement
+    proof: Sha256
+    seen: Sha256 | None
+    """The proof that the goal had when that one was made."""
+
+
+@dataclass(frozen=True, slots=True)
 class RecordRecovery:
     """Record that a lost proof was made again."""
 
@@ -268,6 +278,7 @@ GoalCommand = (
     | AcceptCriterion
     | RejectGoal
     | RecordHunks
+    | RecordReview
     | RecordRecovery
     | RecordStep
     | WarnOfBudget

@@ -78,6 +78,7 @@ def _verb(command: c.Command) -> str:
         c.ReopenVerification: "verify",
         c.MoveBase: "rebase",
         c.RecordHunks: "hunks",
+        c.RecordReview: "agent-review",
         c.RecordRecovery: "recover its proof",
         c.RecordStep: "go on",
         c.WarnOfBudget: "warn",
@@ -178,6 +179,8 @@ def _of_goal(
             tree, cause = command.tried.tree, ProofCause.HUNKS
             proof = e.ProofRecorded(digest=command.proof, tree=tree, cause=cause)
             return (command.tried, proof)
+        case c.RecordReview():
+            return _add_review(state, command)
         case c.RecordStep():
             return _step(state, command)
         case c.WarnOfBudget():
@@ -222,11 +225,29 @@ def _of_goal(
             assert_never(command)
 
 
+def _add_review(state: GoalState, command: c.RecordReview) -> tuple[e.GoalEvent, ...]:
+    """An agent's opinion stands in the judgement and the proof, and leaves the status as it is."""
+    before, judgement = state.judgement, command.judgement
+    if before is None or judgement.tree != state.tree or _proof_digest(state) != command.seen:
+        raise refusal(state, _verb(command), "it was judged again meanwhile")
+    if judgement != before.changed(reviews=judgement.reviews):
+        raise refusal(state, _verb(command), "a review changes no verdict; `verify` judges anew")
+    digest, tree = command.proof, judgement.tree
+    return (
+        e.GoalJudged(judgement=judgement),
+        e.ProofRecorded(digest=digest, tree=tree, cause=ProofCause.REVIEWED),
+    )
+
+
+def _proof_digest(state: GoalState) -> str | None:
+    return state.proof.digest if state.proof else None
+
+
 def _check_word(state: GoalState, command: c.AcceptCriterion | c.RejectGoal, tree: str) -> None:
     """A person's word counts for the very result that they were shown."""
     if tree != command.judgement.tree:
         raise refusal(state, _verb(command), "it is said of another tree than the judged one")
-    if command.seen != (state.proof.digest if state.proof else None):
+    if command.seen != _proof_digest(state):
         raise refusal(state, _verb(command), "it was judged again meanwhile")
 
 

@@ -127,6 +127,7 @@ def _consultation_finished(state: GoalState, event: e.ConsultationFinished) -> M
     return {
         "consulting": None,
         "consulted": {**state.consulted, event.about: event},
+        "reviewed": event if event.about == "review" and event.report else state.reviewed,
         "spend": state.spend.plus(event.spent),
     }
 

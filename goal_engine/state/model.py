@@ -159,6 +159,8 @@ class GoalState(Frozen):
     """Who is asked now."""
     consulted: dict[str, ConsultationFinished] = later({})
     """What agents answered last, by what about."""
+    reviewed: ConsultationFinished | None = later(None)
+    """The last review of an agent that was taken, of whichever tree."""
     tasks: dict[str, TaskState] = Field(default_factory=dict)
     questions: tuple[Question, ...] = ()
     answers: tuple[Answer, ...] = ()

@@ -217,11 +217,15 @@ OPERATIONS: tuple[Row, ...] = (
         _at((*WAITING, S.RUNNING, S.CANCELLED), given=HAS_CHANGE)
         | _at((S.NOT_READY, S.READY, S.DELIVERED)),
         UNTOLD),
+    Row("agent-review", _at(
+        (S.BLOCKED_ON_HUMAN, S.NOT_READY, S.READY), e.ConsultationStarted, e.ConsultationFinished,
+        e.GoalJudged, e.ProofRecorded, given=CHANGED), UNTOLD),
     Row("archive", _at(set(S) - {S.RUNNING}, e.GoalArchived, given=LISTED), UNTOLD),
     Row("unarchive", _at(set(S) - {S.RUNNING}, e.GoalUnarchived, given=ARCHIVED), UNTOLD),
     *(Row(verb, _at(S), UNTOLD) for verb in ("log", "open", "replay")),
 )  # fmt: skip
-"""Every operation on a goal, the likeliest first.  `undo` is `apply --undo`."""
+"""Every operation on a goal, the likeliest first.  `undo` is `apply --undo`, and `agent-review` is
+`review --reviewer NAME`."""
 
 ROWS: Mapping[str, Row] = {row.verb: row for row in OPERATIONS}
 

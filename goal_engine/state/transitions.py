@@ -65,6 +65,7 @@ _WORK = (
     e.BudgetChecked,
     e.SpendReported,
 )
+_CONSULTED = (e.ConsultationStarted, e.ConsultationFinished)
 _SHELVED = (e.GoalArchived, e.GoalUnarchived)
 _RESUME: Moves = {e.GoalResumed: S.RUNNING, e.GoalCancelled: S.CANCELLED}
 _START: Moves = {e.GoalStarted: S.RUNNING, e.GoalCancelled: S.CANCELLED}
@@ -103,6 +104,7 @@ TRANSITIONS: Mapping[GoalStatus | None, Moves] = {
             e.RepositorySettled,
             e.CriterionAccepted,
             e.HunksTried,
+            *_CONSULTED,
             e.GoalJudged,
             e.ProofRecorded,
             e.BudgetExtended,
@@ -127,7 +129,7 @@ TRANSITIONS: Mapping[GoalStatus | None, Moves] = {
         **_START,
         **_stays(S.NOT_READY, e.CriterionAccepted, e.GoalJudged, e.ProofRecorded, e.GoalNotReady),
         **_stays(S.NOT_READY, e.ChangeUndone, e.BudgetExtended, e.GoalRejected),
-        **_stays(S.NOT_READY, *_SHELVED),
+        **_stays(S.NOT_READY, *_CONSULTED, *_SHELVED),
         e.GoalReady: S.READY,
         e.GoalBlocked: S.BLOCKED_ON_HUMAN,
         e.VerificationReopened: S.RUNNING,
@@ -135,7 +137,7 @@ TRANSITIONS: Mapping[GoalStatus | None, Moves] = {
     },
     S.READY: {
         **_START,
-        **_stays(S.READY, e.HunksTried, e.BudgetExtended, *_SHELVED),
+        **_stays(S.READY, e.HunksTried, *_CONSULTED, e.GoalJudged, e.BudgetExtended, *_SHELVED),
         **_stays(S.READY, e.ProofRecorded, e.ChangeApplied, e.ChangeUndone, e.DeliveryIntended),
         e.GoalDelivered: S.DELIVERED,
         e.GoalRejected: S.NOT_READY,

@@ -50,8 +50,9 @@ async def _add_agents_review(
     ports: Ports, state: GoalState, reviews: tuple[ReviewSection, ...]
 ) -> tuple[ReviewSection, ...]:
     """An agent's review counts for the tree that it is of, and lowers nothing."""
-    last = state.consulted.get("review")
-    if last is None or last.tree != state.present_tree:
+    found = (state.reviewed, state.consulted.get("review"))
+    last = next((one for one in found if one and one.tree == state.present_tree), None)
+    if last is None:
         return reviews
     if last.report is None:
         return say_missing_review(reviews, last.agent, last.problems)

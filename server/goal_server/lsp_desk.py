@@ -32,7 +32,7 @@ from goal_server.lsp_reading import Keys, Reading, find_keys
 from goal_server.operations import Context, Say, dispatch, open_engine, show_goal
 from goal_server.parameters import GoalParams, Params
 from goal_server.plain import plain_line
-from goal_server.registry import Operation, load
+from goal_server.registry import Operation, find_effects, load
 from goal_server.session import find_actor
 from goal_server.spending import Warnings
 
@@ -111,7 +111,7 @@ class Desk:
 
         async def work() -> BaseModel:
             engine = open_engine(self._host.open, place, operation, params)
-            if "write" in operation.effects:
+            if "write" in find_effects(operation, params):
                 self._warn_of_place(engine.place_warning)
             context = self._context(engine, say)
             if not operation.progress:

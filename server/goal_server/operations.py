@@ -25,7 +25,9 @@ from goal_engine import (
     queries,
     replay,
     reverify,
+    reviewing,
 )
+from goal_engine.agent_review import say_missing_review
 from goal_engine.binding import say_adoption
 from goal_engine.budget import GoalBudget
 from goal_engine.delivery import local
@@ -64,7 +66,7 @@ from goal_server import parameters as p
 from goal_server import pictures
 from goal_server import results as r
 from goal_server.plain import plain_text
-from goal_server.registry import NEEDS_TRUST, Operation, load
+from goal_server.registry import NEEDS_TRUST, Operation, find_effects, load
 from goal_server.spending import render_forecast, render_spending
 
 Say = Callable[[str], None]
@@ -127,9 +129,7 @@ async def dispatch(context: Context, operation: Operation, params: p.Params) -> 
 
 def needs_trust(operation: Operation, params: p.Params) -> bool:
     """Whether `operation`, asked with `params`, would execute code or reach the network."""
-    if operation.executes_if and not getattr(params, operation.executes_if):
-        return False
-    return bool(NEEDS_TRUST.intersection(operation.effects))
+    return bool(NEEDS_TRUST & find_effects(operation, params))
 
 
 async def check_possible(engine: Engine, operation: Operation, params: p.Params) -> None:
@@ -138,22 +138,25 @@ async def check_possible(engine: Engine, operation: Operation, params: p.Params)
     Another plan may make possible what the present one does not.  A goal that seems to run may have
     lost its runner, and one whose files were changed by half can be put right: the engine knows.
     """
-    check_adopted(engine, operation)
+    check_adopted(engine, operation, params)
     if isinstance(params, p.ExecuteParams) and params.has_plan:
         return
-    row = ROWS.get(operation.name)
-    if row is None or row.only_reads or not NEEDS_TRUST.intersection(operation.effects):
+    by_agent = isinstance(params, p.ReviewParams) and params.reviewer is not None
+    verb = "agent-review" if by_agent else operation.name
+    row = ROWS.get(verb)
+    if row is None or row.only_reads or not needs_trust(operation, params):
         return
     state = await queries.resolve_goal(engine.ports, getattr(params, "goal", ""))
     if state.is_newer or state.status is not GoalStatus.RUNNING:
-        check_can(state, operation.name)
+        check_can(state, verb)
 
 
-def check_adopted(engine: Engine, operation: Operation) -> None:
+def check_adopted(engine: Engine, operation: Operation, params: p.Params) -> None:
     """Refuse what would write to goals of another place, or work on them."""
     if operation.name in UNBOUND:
         return
-    if {"write", "execute"}.intersection(operation.effects) and (problem := engine.home.problem):
+    changes = {"write", "execute"} & find_effects(operation, params)
+    if changes and (problem := engine.home.problem):
         raise NotAdopted(problem)
 
 
@@ -361,10 +364,20 @@ async def replay_goal(context: Context, params: p.ReplayParams) -> r.ReplayView:
     return pictures.render_replay(told, shows_state=params.at is not None)
 
 
-async def review_goal(context: Context, params: p.GoalParams) -> r.ReviewView:
-    """Look through the change that a goal has now; nothing is written or run."""
-    state = await _find(context, params.goal)
-    reviews = await review.review_goal(context.engine.ports, state)
+async def review_goal(context: Context, params: p.ReviewParams) -> r.ReviewView:
+    """Look through the change that a goal has now; an agent that is named is asked about it first."""
+    state, ports = await _find(context, params.goal), context.engine.ports
+    problems: tuple[str, ...] = ()
+    if params.reviewer is not None:
+        await _check_gates(context, find_runnable(state))
+        worker, agent = await planner.choose_consultant(ports, params.worker, params.reviewer)
+        context.say(f"{agent} is asked for a review of tree {(state.tree or '')[:12]}")
+        state, problems = await reviewing.review_by_agent(ports, state.goal_id, worker, agent)
+    elif params.worker is not None:
+        raise BadInput("Say which agent is to be asked for a review: --reviewer NAME.")
+    reviews = await review.review_goal(ports, state)
+    if problems:
+        reviews = say_missing_review(reviews, params.reviewer or "", problems)
     return pictures.render_review(state, reviews)
 
 

@@ -68,6 +68,19 @@ class ProofParams(GoalParams):
     )
 
 
+class ReviewParams(GoalParams):
+    """A change to look through."""
+
+    reviewer: AgentName | None = Field(
+        default=None,
+        description="An agent to ask for a review now, as `goalproof agents` shows them: it only reads,"
+        " decides nothing, and what it uses counts against the goal's limits.",
+    )
+    worker: Literal["acp", "wire", "cli"] | None = Field(
+        default=None, description="How it is talked to; the best way that it has if left out."
+    )
+
+
 class ReplayParams(GoalParams):
     """A history to tell."""
 

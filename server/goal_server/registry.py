@@ -44,7 +44,9 @@ class Operation:
     exits_by_status: bool = False
     """Whether the CLI's exit code tells the goal's status, instead of that the request was done."""
     executes_if: str = ""
-    """The parameter that asks for the execute effect; without it the operation only reads."""
+    """The parameter that asks for the execute effect; without it nothing of the workspace runs."""
+    writes_if: str = ""
+    """The parameter that asks for the write effect; without it the operation only reads."""
     long_if: str = ""
     """The parameter without which it is over at once, so that nobody needs to cancel it."""
     anywhere: bool = False
@@ -124,8 +126,9 @@ OPERATIONS: tuple[Operation, ...] = (
          READ, ("replay_goal", "ReplayParams", "ReplayView")),
     _row("diff", "Print the change of a goal, or of one of its tasks.", LOOK, READ,
          ("show_diff", "DiffParams", "DiffView")),
-    _row("review", "Look through the change of a goal without a model: secrets, weaker tests, stubs.",
-         LOOK, READ, ("review_goal", "GoalParams", "ReviewView"), cancellable=True),
+    _row("review", "Look through the change of a goal without a model; with --reviewer, an agent as well.",
+         LOOK, EXECUTE, ("review_goal", "ReviewParams", "ReviewView"), cancellable=True,
+         executes_if="reviewer", writes_if="reviewer"),
     _row("log", "Print what a task or a gate printed, while it runs or afterwards.", LOOK, READ,
          ("show_log", "LogParams", "LogView")),
     _row("open", "Say where the plan, the proof or a task's folder is, to open it.", LOOK, WRITE,
@@ -178,6 +181,16 @@ CLI_COMMANDS: tuple[CliCommand, ...] = (
     CliCommand("demo", "Watch a real goal, from plan to re-executed proof.", ABOUT),
     CliCommand("lsp", "Serve an editor over standard input and output.", ABOUT),
 )
+
+
+def find_effects(operation: Operation, params: object) -> frozenset[Effect]:
+    """Return what `operation` may do when it is asked with `params`."""
+    effects = frozenset(operation.effects)
+    if operation.executes_if and not getattr(params, operation.executes_if, None):
+        effects -= NEEDS_TRUST
+    if operation.writes_if and not getattr(params, operation.writes_if, None):
+        effects -= {"write"}
+    return effects
 
 
 def find_operation(name: str) -> Operation | None:

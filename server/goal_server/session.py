@@ -23,13 +23,14 @@ from goal_engine.proof.gate import GateSpec
 from goal_engine.queries import read_samples
 from goal_engine.state.events import JournalEntry
 from goal_engine.state.model import GoalState
+from goal_engine.types import GoalStatus
 from goal_server import exit_codes, pictures
 from goal_server import goal_views as g
 from goal_server import results as r
 from goal_server.operations import Context, check_possible, dispatch, needs_trust, open_engine
 from goal_server.parameters import LogParams, Params
 from goal_server.plain import plain_line
-from goal_server.registry import Operation
+from goal_server.registry import Operation, find_effects
 from goal_server.render import render_result
 from goal_server.reporter import Reporter, open_reporter
 from goal_server.settings import Settings
@@ -49,6 +50,8 @@ class Watched:
 
     goal: str = ""
     """The goal that it works on, once there is one."""
+    status: str = ""
+    """How that goal stands."""
     asking: bool = False
     """Whether a person is asked something: nothing runs, so Ctrl-C may end the process."""
 
@@ -56,9 +59,9 @@ class Watched:
 def perform(settings: Settings, operation: Operation, params: Params) -> int:
     """Carry out `operation` and return the exit code.  Raises what the engine refuses with."""
     engine = open_engine(Engine.open, find_place(settings, params), operation, params)
-    watched = Watched()
+    watched, writes = Watched(), "write" in find_effects(operation, params)
     try:
-        if "write" in operation.effects and engine.place_warning:
+        if writes and engine.place_warning:
             click.echo(f"goalproof: {plain_line(engine.place_warning)}", err=True)
         quiet = settings.json or not is_long(operation, params)
         trusted = settle_trust(engine, settings, operation, params)
@@ -68,7 +71,7 @@ def perform(settings: Settings, operation: Operation, params: Params) -> int:
                 watched,
             )
     except Interrupted:
-        if "write" in operation.effects:  # who only looked on knows that they stopped
+        if writes:  # who only looked on knows that they stopped
             _say_interrupted(settings, watched)
         return exit_codes.INTERRUPTED
     finally:
@@ -99,7 +102,7 @@ async def _dispatch(
     trusted: bool,
 ) -> g.View:
     def see(state: GoalState, entry: JournalEntry) -> None:
-        watched.goal = state.goal_id
+        watched.goal, watched.status = state.goal_id, state.status
         reporter.see(state, entry)
 
     unsubscribe = engine.subscribe(see)
@@ -273,8 +276,10 @@ def find_code(operation: Operation, result: g.View) -> int:
 
 def _say_interrupted(settings: Settings, watched: Watched) -> None:
     goal = watched.goal
+    resume = f" `{place_prefix(settings)}resume {goal}` goes on."
     text = (
-        f"{goal} is paused; everything it started is dead. `{place_prefix(settings)}resume {goal}` goes on."
+        f"{goal} is {watched.status}; everything it started is dead."
+        f"{resume if watched.status == GoalStatus.PAUSED else ''}"
         if goal
         else "Stopped before anything was started."
     )

@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 from goal_engine.budget import BudgetAdd, GoalBudget, Spend
 from goal_engine.decision import Acceptance, Rejection
 from goal_engine.errors import BadInput, GoalError, GoalNotFound, NotPossibleNow
+from goal_engine.progress import render_progress
 from goal_engine.proof.gate import GateOutcome, GateStage
+from goal_engine.proof.review import ReviewPass, ReviewSection, ReviewStatus
 from goal_engine.proof.statement import ProofCause
 from goal_engine.proof.verdict import Verdict
 from goal_engine.state import commands as c
@@ -74,6 +76,7 @@ COMMANDS: tuple[c.Command, ...] = (
     c.MoveBase(MOVED, TREE),
     c.RecordHunks(e.HunksTried(tree=TREE, report=DIGEST, count={}), DIGEST, None),
     c.RecordRecovery(DIGEST, DIGEST),
+    c.RecordReview(a_judgement(), DIGEST, DIGEST),
     *(c.Record((event,)) for event in EVENTS if not isinstance(event, e.GoalCreated)),
     c.Record((e.QuestionsAsked(questions=(a_question("gate:tests"),)), a_block())),
 )
@@ -445,6 +448,8 @@ def test_a_proof_is_superseded_by_the_next_and_each_says_why():
         c.RecordHunks(e.HunksTried(tree=TREE, report=DIGEST, count={}), "e" * 64, "0" * 64),
         c.RecordHunks(e.HunksTried(tree=OTHER, report=DIGEST, count={}), "e" * 64, DIGEST),
         c.RecordRecovery("e" * 64, "0" * 64),
+        c.RecordReview(a_judgement(), "e" * 64, "0" * 64),
+        c.RecordReview(a_judgement().changed(tree=OTHER), "e" * 64, DIGEST),
     ],
     ids=str,
 )
@@ -640,6 +645,48 @@ def test_a_turn_that_plans_and_is_cut_off_is_one_of_unknown_cost_and_goes_on_lat
     assert state.status is S.PAUSED and state.consulting is None and state.planning is not None
     assert (state.spend.turns, state.spend.tokens) == (1, None)
     assert do(state, c.ResumeGoal()).status is S.RUNNING
+
+
+def a_reviewed(**more: object) -> tuple[e.GoalEvent, ...]:
+    """An agent is asked for a review beside a run, and answers."""
+    begun = e.ConsultationStarted(about="review", attempt=1, tree=TREE, worker="cli", agent="mine")
+    answered = {
+        "about": "review",
+        "attempt": 1,
+        "tree": TREE,
+        "agent": "mine",
+        "spent": Spend(turns=1),
+    }
+    return begun, e.ConsultationFinished(**{**answered, **more})
+
+
+@pytest.mark.parametrize("verdict", list(Verdict))
+def test_a_review_that_a_person_asks_an_agent_for_leaves_the_status_as_it_is(verdict):
+    goal = do(a_goal(S.RUNNING, INTEGRATED), c.JudgeGoal(a_judgement(verdict), DIGEST))
+    begun, taken = a_reviewed(report=DIGEST)
+    asked = do(goal, c.Record((begun,)))
+    assert asked.status is goal.status and asked.is_open("review")
+    assert "mine is asked for a review" in "".join(render_progress(asked).lines)
+    section = ReviewSection(name=ReviewPass.CODE, status=ReviewStatus.WARNED)
+    more = a_judgement(verdict).changed(reviews=(section,))
+    done = do(asked, c.Record((taken,)), c.RecordReview(more, "e" * 64, DIGEST))
+    assert done.status is goal.status and done.judgement == more and not done.is_open("review")
+    assert done.proof.cause is ProofCause.REVIEWED and done.spend.turns == goal.spend.turns + 1
+
+
+@pytest.mark.parametrize("verdict", list(Verdict))
+def test_no_review_changes_a_verdict(verdict):
+    goal = do(a_goal(S.RUNNING, INTEGRATED), c.JudgeGoal(a_judgement(verdict), DIGEST))
+    for other in set(Verdict) - {verdict}:
+        with pytest.raises(NotPossibleNow, match="changes no verdict"):
+            decide(goal, c.RecordReview(a_judgement(other), "e" * 64, DIGEST), NOW)
+
+
+def test_an_answer_that_is_none_takes_no_earlier_review_away():
+    goal = do(a_goal(S.RUNNING, INTEGRATED), c.JudgeGoal(a_judgement(), DIGEST))
+    goal = do(goal, c.Record(a_reviewed(report=DIGEST)))
+    again = do(goal, c.Record(a_reviewed(problems=("no JSON",))))
+    assert again.reviewed.report == DIGEST and again.consulted["review"].problems == ("no JSON",)
 
 
 @pytest.mark.parametrize("status", sorted(set(S) - {S.PLANNED}))

@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from psutil import process_iter
 
 from goal_engine.agent_review import OPINION
 from goal_engine.budget import GoalBudget
+from goal_engine.delivery.local import deliver_local
 from goal_engine.engine import Engine
-from goal_engine.errors import BadInput
-from goal_engine.lifecycle import execute_goal, verify_goal
+from goal_engine.errors import BadInput, GoalBusy, NotPossibleNow, RepositoryUnusable
+from goal_engine.lifecycle import execute_goal, recover_goal, verify_goal
 from goal_engine.planner import CreateGoalOptions, create_goal
 from goal_engine.proof.review import ReviewPass, ReviewSection, ReviewStatus
+from goal_engine.proof.statement import ProofCause
 from goal_engine.queries import resolve_goal_proof
 from goal_engine.reverify import verify_proof
+from goal_engine.reviewing import review_by_agent
+from goal_engine.state.commands import Record
+from goal_engine.state.events import ConsultationStarted
 from goal_engine.state.model import GoalState
-from goal_engine.types import GoalStatus
+from goal_engine.types import GoalId, GoalStatus
 from goal_engine.verifier.review import review_goal
-from tests.integration.agents import configure
+from tests.integration.agents import HANGS, configure, wait_until
 from tests.integration.projects import FIX, a_plan, a_project
 from tests.personal import set_sandbox
 
@@ -153,3 +160,121 @@ async def test_a_reviewer_that_nobody_knows_is_refused_and_one_that_went_is_a_ga
         file.write('reviewer = "critic"\n')
     state = await run(engine, reviewer=None)
     assert state.status is S.READY and "There is no agent 'critic'" in code(state).gaps[0]
+
+
+# On demand
+
+
+async def ask(
+    engine: Engine, goal: str, agent: str = "critic"
+) -> tuple[GoalState, tuple[str, ...]]:
+    return await review_by_agent(engine.ports, GoalId(goal), "cli", agent)
+
+
+@pytest.mark.parametrize(
+    "steps", [FIX, '{ write = "calc.py", content = "" }'], ids=["ready", "red"]
+)
+async def test_a_review_on_demand_is_as_that_of_a_run_and_leaves_the_status(
+    engine: Engine, config: Path, steps: str
+) -> None:
+    program = a_reviewer(config, {"findings": [ONE | {"line": None}]})
+    before = await run(engine, steps, reviewer=None)
+    assert asked(program) == []
+    state, problems = await ask(engine, before.goal_id)
+    assert problems == () and state.status is before.status and len(asked(program)) == 1
+    (found,) = [one for one in code(state).findings if one.rule == OPINION]
+    assert found.message == "critic: Large sums are not looked at." and found.path == "calc.py"
+    assert state.spend.turns == 1 and state.reviewed is not None and state.consulting is None
+    assert state.proof is not None and before.proof is not None
+    assert state.proof.cause is ProofCause.REVIEWED and state.proof.digest != before.proof.digest
+    assert state.judgement is not None and before.judgement is not None
+    assert state.judgement.changed(reviews=before.judgement.reviews) == before.judgement
+    bundle = await resolve_goal_proof(engine.ports, state.goal_id)
+    assert "Large sums are not looked at" in (bundle / "proof.md").read_text()
+    if state.status is S.READY:
+        found_again = await verify_proof(bundle, engine.checkout, say=lambda _: None)
+        assert found_again.outcome == "REPRODUCED"
+        assert (await deliver_local(engine.ports, state.goal_id)).status is S.DELIVERED
+
+
+async def test_a_refused_review_on_demand_says_why_and_keeps_the_one_before(
+    engine: Engine, config: Path
+) -> None:
+    a_reviewer(config, {"findings": [ONE]})
+    state = await run(engine, reviewer=None)
+    reviewed, _ = await ask(engine, state.goal_id)
+    (config / "critic.py").write_text("print('It is fine.')")
+    again, problems = await ask(engine, state.goal_id)
+    assert "there is no block of JSON" in problems[0] and again.spend.turns == 2
+    assert again.judgement == reviewed.judgement and again.proof == reviewed.proof
+    reviews = await review_goal(engine.ports, again)
+    assert [one.rule for section in reviews for one in section.findings] == [OPINION]
+
+
+async def test_a_review_on_demand_keeps_to_the_limits_of_the_goal(
+    engine: Engine, config: Path
+) -> None:
+    program = a_reviewer(config, {"findings": [ONE]})
+    state = await run(engine, reviewer=None, budget=GoalBudget(tokens=10))
+    again, (why,) = await ask(engine, state.goal_id)
+    assert "limit of tokens could not be kept" in why and asked(program) == []
+    assert again.judgement == state.judgement and again.seq == state.seq
+
+
+async def test_a_review_on_demand_that_is_stopped_is_dead_and_what_it_cost_is_known_to_be_unknown(
+    engine: Engine, config: Path
+) -> None:
+    program = configure(config, "critic", HANGS)
+    state = await run(engine, reviewer=None)
+    work = asyncio.ensure_future(ask(engine, state.goal_id))
+    await asyncio.to_thread(wait_until, Path(f"{program}.ready").exists)
+    assert (await engine.ports.read(state.goal_id)).is_open("review")
+    with pytest.raises(GoalBusy):
+        await ask(engine, state.goal_id)
+    work.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await work
+    after = await engine.ports.read(state.goal_id)
+    assert (after.status, after.consulting, after.spend.turns) == (S.READY, None, 1)
+    assert after.spend.tokens is None and after.consulted["review"].problems == ("it was stopped",)
+    assert not any(
+        str(program) in " ".join(one.info["cmdline"] or ()) for one in process_iter(["cmdline"])
+    )
+
+
+async def test_a_review_whose_asker_was_killed_is_over_for_whoever_comes_next(
+    engine: Engine, config: Path
+) -> None:
+    a_reviewer(config, {"findings": [ONE]})
+    state = await run(engine, reviewer=None)
+    assert state.tree is not None
+    begun = ConsultationStarted(
+        about="review", attempt=1, tree=state.tree, worker="cli", agent="critic"
+    )
+    await engine.ports.transact(state.goal_id, Record((begun,)))
+    after = await recover_goal(engine.ports, state.goal_id)
+    assert (after.status, after.consulting) == (S.READY, None) and after.spend.tokens is None
+    assert after.consulted["review"].problems == ("whoever asked it went away",)
+
+
+async def test_only_what_was_judged_is_reviewed_by_an_agent(engine: Engine, config: Path) -> None:
+    program = a_reviewer(config, {"findings": [ONE]})
+    choice = await engine.choose_gates()
+    options = CreateGoalOptions(gates=choice.specs, plan=a_plan(FIX))
+    planned = await create_goal(engine.ports, "", options)
+    with pytest.raises(NotPossibleNow, match="is planned, so `agent-review` is not possible now"):
+        await ask(engine, planned.goal_id)
+    assert asked(program) == []
+
+
+async def test_an_agent_that_changes_the_persons_repository_while_it_reviews_is_no_reviewer(
+    engine: Engine, config: Path
+) -> None:
+    steers = engine.checkout / ".git" / "config"
+    first = f"open({str(steers)!r}, 'a').write('[core]\\n\\tfsmonitor = mine\\n')"
+    a_reviewer(config, {"findings": [ONE]}, first)
+    state = await run(engine, reviewer=None)
+    with pytest.raises(RepositoryUnusable, match="While critic reviewed"):
+        await ask(engine, state.goal_id)
+    after = await engine.ports.read(state.goal_id)
+    assert after.judgement == state.judgement and after.status is S.READY

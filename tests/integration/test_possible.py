@@ -22,8 +22,11 @@ from goal_engine import (
     plan_file,
     planner,
     queries,
+    reviewing,
 )
+from goal_engine.agent_review import AgentReview
 from goal_engine.budget import BudgetAdd, GoalBudget
+from goal_engine.consulting import Consulted
 from goal_engine.decision import Question, find_usual_answer
 from goal_engine.delivery import local
 from goal_engine.engine import Engine
@@ -348,6 +351,7 @@ CALLS: Mapping[str, Callable[[Ports, GoalState], Awaitable[object]]] = {
     "verify": lambda ports, s: lifecycle.verify_goal(ports, s.goal_id),
     "rebase": lambda ports, s: lifecycle.rebase_goal(ports, s.goal_id, ME),
     "hunks": lambda ports, s: hunks.try_hunks(ports, s.goal_id),
+    "agent-review": lambda ports, s: reviewing.review_by_agent(ports, s.goal_id, "cli", "critic"),
     "diagnose": lambda ports, s: queries.diagnose_goal(ports, s.goal_id),
     "proof": lambda ports, s: queries.resolve_goal_proof(ports, s.goal_id),
     "revise": lambda ports, s: planner.revise_goal(
@@ -422,11 +426,15 @@ async def test_the_engine_does_in_each_status_what_the_table_says(
     async def nothing(*_: object) -> Any:
         return ()
 
+    async def say_nothing(*_: object) -> Consulted[AgentReview]:
+        return Consulted(AgentReview(findings=()))
+
     world = await make_world(tmp_path / "project")
     idle = SimpleNamespace(clear=lambda: None, as_runner=nullcontext)
     monkeypatch.setattr(lifecycle, "open_bench", lambda *_: idle)
     monkeypatch.setattr(lifecycle, "_run_watched", nothing)
     monkeypatch.setattr(hunks, "_try", nothing)
+    monkeypatch.setattr(reviewing, "consult", say_nothing)
     cells = await ask_all(world)
     for check in CHECKS:
         check(cells)

@@ -55,14 +55,14 @@ def test_what_starts_processes_of_the_workspace_says_so(operation: Operation) ->
         "trust-gate",
         "verify",
     }
-    starts |= {"verify-proof", "hunks", "rebase", "revise"}
+    starts |= {"verify-proof", "hunks", "rebase", "revise", "review"}
     assert bool(NEEDS_TRUST.intersection(operation.effects)) == (operation.name in starts)
 
 
 def test_each_operation_on_a_goal_has_its_row_among_what_is_possible() -> None:
     on_goals = {row.name for row in OPERATIONS if "goal" in load(row.params).model_fields}
     assert on_goals <= set(ROWS)
-    assert set(ROWS) - {"undo", "budget"} <= on_goals
+    assert set(ROWS) - {"undo", "budget", "agent-review"} <= on_goals
 
 
 def test_names_on_the_wire_are_camel_case() -> None:

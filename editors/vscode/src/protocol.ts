@@ -628,6 +628,16 @@ export interface DiffView {
   readonly patch: string;
 }
 
+/** A change to look through. */
+export interface ReviewParams {
+  /** The goal's id, the beginning of one, or `latest`. */
+  readonly goal: string;
+  /** An agent to ask for a review now, as `goalproof agents` shows them: it only reads, decides nothing, and what it uses counts against the goal's limits. */
+  readonly reviewer?: string | null;
+  /** How it is talked to; the best way that it has if left out. */
+  readonly worker?: "acp" | "wire" | "cli" | null;
+}
+
 /** The review of the tree that a goal has now. */
 export interface ReviewView {
   readonly goal: string;
@@ -1191,8 +1201,8 @@ export interface Operations {
   readonly "goal.replay": { readonly params: ReplayParams & Rooted; readonly result: ReplayView };
   /** Print the change of a goal, or of one of its tasks. */
   readonly "goal.diff": { readonly params: DiffParams & Rooted; readonly result: DiffView };
-  /** Look through the change of a goal without a model: secrets, weaker tests, stubs. */
-  readonly "goal.review": { readonly params: GoalParams & Rooted; readonly result: ReviewView };
+  /** Look through the change of a goal without a model; with --reviewer, an agent as well. */
+  readonly "goal.review": { readonly params: ReviewParams & Rooted; readonly result: ReviewView };
   /** Print what a task or a gate printed, while it runs or afterwards. */
   readonly "goal.log": { readonly params: LogParams & Rooted; readonly result: LogView };
   /** Say where the plan, the proof or a task's folder is, to open it. */

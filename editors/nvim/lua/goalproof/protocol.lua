@@ -457,6 +457,12 @@
 ---@field task string|nil
 ---@field patch string
 
+--- A change to look through.
+---@class goalproof.ReviewParams
+---@field goal string The goal's id, the beginning of one, or `latest`.
+---@field reviewer? string|nil An agent to ask for a review now, as `goalproof agents` shows them: it only reads, decides nothing, and what it uses counts against the goal's limits.
+---@field worker? 'acp'|'wire'|'cli'|nil How it is talked to; the best way that it has if left out.
+
 --- The review of the tree that a goal has now.
 ---@class goalproof.ReviewView
 ---@field goal string
