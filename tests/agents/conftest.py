@@ -14,12 +14,21 @@ from tests.agents import stage as stages
 from tests.agents.known import Known
 from tests.agents.scripted import Script
 from tests.agents.stage import Stage, find_agents, set_home
-from tests.agents.tools import Programs, install_agents
+from tests.agents.tools import Programs, check_reach, install_agents
+from tests.editors.tools import CACHE, InstallFailed
 
 PATIENCE = 180
 """Seconds that one test may take; most take five."""
 TAIL = 3000
 """Characters of each log that a failure shows."""
+
+
+def pytest_configure() -> None:
+    """Say at once what is not there, where nobody can fetch it."""
+    try:
+        check_reach(CACHE)
+    except InstallFailed as error:
+        raise pytest.UsageError(str(error)) from None
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -86,6 +87,20 @@ def test_there_is_no_network_where_one_can_be_made(monkeypatch: pytest.MonkeyPat
     words = (sys.executable, "-m", "tests.agents.isolated", sys.executable, "-c", call)
     done = subprocess.run(words, capture_output=True, text=True, check=False)
     assert ("unreachable" if can_isolate() else NOT_ALONE) in done.stderr
+
+
+def test_what_cannot_be_fetched_is_said_at_once(tmp_path: Path) -> None:
+    environment = {**os.environ, ALONE: "1", "GOALPROOF_EDITORS_CACHE": str(tmp_path)}
+    for words in (("tests.agents.tools",), ("pytest", "tests/agents")):
+        done = subprocess.run(
+            (sys.executable, "-m", *words),
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        (said,) = filter(None, done.stderr.splitlines())
+        assert done.returncode and said.endswith("run `python -m tests.agents.tools` first.")
 
 
 @pytest.mark.parametrize(("installed", "agent", "ways"), HERE, ids=[row[0] for row in HERE])

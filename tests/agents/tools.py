@@ -14,10 +14,13 @@ import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
+from tests.agents.isolated import ALONE
 from tests.editors.tools import (
     ENVIRONMENT,
+    NODE,
     InstallFailed,
     install_node,
     install_packages,
@@ -40,6 +43,11 @@ PACKAGES = {
 """By agent, the package of npm.
 
 Those of claude and codex bring Claude Code and Codex 0.166; those of opencode are per platform."""
+FOLDERS = (
+    f"kimi-cli-{KIMI_CLI}",
+    *(f"{name}-{package.rpartition('@')[2]}" for name, package in PACKAGES.items()),
+)
+"""What each is called in the cache."""
 PROGRAMS = {
     "kimi-code": {"kimi": "@moonshot-ai/kimi-code/dist/main.mjs"},
     "opencode": {"opencode": "opencode-linux-x64/bin/opencode"},
@@ -71,21 +79,30 @@ class Programs:
 def install_agents() -> Programs:
     """Return the agents, installing what is missing, all at once."""
     with open_cache() as cache:
+        check_reach(cache)
         install_packages({"bwrap": "bubblewrap"})
         node = install_node(cache)
-        fills: dict[str, Callable[[Path], None]] = {
-            f"kimi-cli-{KIMI_CLI}": fill_kimi_cli,
-            **{
-                f"{name}-{package.rpartition('@')[2]}": fill_package(name)
-                for name, package in PACKAGES.items()
-            },
-        }
+        fills: tuple[Callable[[Path], None], ...] = (
+            fill_kimi_cli,
+            *(fill_package(name) for name in PACKAGES),
+        )
         with ThreadPoolExecutor() as pool:
-            folders = list(pool.map(lambda item: piece(cache, *item), fills.items()))
+            folders = list(pool.map(partial(piece, cache), FOLDERS, fills))
     names = ("kimi-cli", *PACKAGES)
     return Programs(
         node / "bin", {name: at / "bin" for name, at in zip(names, folders, strict=True)}
     )
+
+
+def check_reach(cache: Path) -> None:
+    """Raise where something is missing and cannot be fetched: npm would wait for it for minutes."""
+    wanted = (f"node-{NODE}", *FOLDERS)
+    missing = [name for name in wanted if not (cache / name).is_dir()]
+    if missing and os.environ.get(ALONE):
+        raise InstallFailed(
+            f"{', '.join(missing)} cannot be installed where there is no network: run"
+            " `python -m tests.agents.tools` first."
+        )
 
 
 def fill_package(name: str) -> Callable[[Path], None]:
