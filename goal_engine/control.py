@@ -232,7 +232,7 @@ async def _answer_ask(
         )
     if not meant:
         raise GoalNotFound(
-            f"No agent of {state.goal_id} asks {key[:80]!r} now: it was answered, or changed since. What"
+            f"No agent of {state.goal_id} asks {key[:80]!r} now: it was answered, taken back or changed since. What"
             f" is asked now: {listed}; `goalproof show` tells it in words, and {SHORTEST} characters of"
             " the key are enough."
         )

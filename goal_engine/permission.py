@@ -106,7 +106,8 @@ class Answer(Frozen):
     """What an agent is told."""
 
     allowed: bool
-    by: Literal["policy", "person", "timeout"] = "policy"
+    by: Literal["policy", "person", "timeout", "withdrawn"] = "policy"
+    """`withdrawn`: its agent waits no more for an answer, so it gets none."""
     reason: str = ""
     """For the agent, where its protocol takes one, and for the log.  A person's word for a question:
     one of its choices, or their own."""

@@ -123,6 +123,8 @@ def _handed_over(event: e.TaskHandedOver) -> str:
 
 def _leave(event: e.PermissionAnswered) -> str:
     answer = event.answer
+    if answer.by == "withdrawn":
+        return f"the agent of task {event.task} waited no more for what it had asked"
     why = f": {answer.reason}" if answer.reason else ""
     nobody = ", since nobody answered" if answer.by == "timeout" else ""
     told = "allowed" if answer.allowed else "denied"

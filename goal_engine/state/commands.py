@@ -121,7 +121,7 @@ class AnswerAsk:
     decision: Decision | None = None
     """`None` where nobody answered in time."""
     asked: e.PermissionAsked | None = None
-    """The very ask, where its time is over; a person's word is to what was asked, whoever asked it."""
+    """The very ask, where nobody waits for it any more; a person's word is to what was asked, whoever asked it."""
 
 
 @dataclass(frozen=True, slots=True)

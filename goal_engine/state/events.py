@@ -429,7 +429,7 @@ class PermissionAsked(Frozen):
 
 
 class PermissionAnswered(Frozen):
-    """A person said yes or no to it, or nobody did in time."""
+    """A person said yes or no to it, or nobody did while it was waited for."""
 
     type: Literal["permission.answered"] = "permission.answered"
     task: TaskId

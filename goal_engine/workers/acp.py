@@ -29,6 +29,8 @@ from goal_engine.workers.told import Called, Ending, Noted, Over, Spoken, Told
 from goal_engine.workers.troubles import LOGGED_OUT, RATE_LIMITED
 
 PROTOCOL = 1
+TAKE_BACK = "$/cancel_request"
+"""The notification that an answer to a request is waited for no more."""
 AUTH = -32000
 """The error of an agent that nobody is logged in to."""
 CALLS = 1000

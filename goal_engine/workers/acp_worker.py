@@ -23,6 +23,7 @@ from goal_engine.usage import FindEstimate, add_up, know_no_price
 from goal_engine.workers.acp import (
     CANCELLED,
     PROTOCOL,
+    TAKE_BACK,
     TOTALS,
     Greeting,
     Session,
@@ -220,6 +221,8 @@ class _Talk:
 
     def hear(self, method: str, params: Any) -> None:
         """Take a notification."""
+        if method == TAKE_BACK:
+            self.peer.take_back(as_mapping(params).get("requestId"))
         used = (self._session.usage.tokens, self._session.usage.usd)
         for told in self._session.read(method, params):
             self._conversation.take(told)

@@ -14,7 +14,7 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Any, Literal, Protocol, Self
 
-METHOD_NOT_FOUND, BUSY = -32601, -32603
+METHOD_NOT_FOUND, BUSY, TAKEN_BACK = -32601, -32603, -32800
 MOST_OPEN = 64
 """Requests of the other side that are open at once; more are refused, and of many more nothing is heard."""
 KEPT, LONGEST = 50, 500
@@ -83,6 +83,8 @@ class Peer:
         self._asked = 0
         self._pending: dict[Id, asyncio.Future[Any]] = {}
         self._answering: set[asyncio.Task[None]] = set()
+        self._handling: dict[asyncio.Future[Any], Any] = {}
+        """What is being handled, and what the other side calls it."""
         self._failure: BaseException | None = None
         self._told = False
         self.noise: deque[str] = deque(maxlen=KEPT)
@@ -106,7 +108,7 @@ class Peer:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        tasks = {self._reading, *self._answering}
+        tasks = {self._reading, *self._answering, *self._handling}
         for task in tasks:
             task.cancel()
         await asyncio.wait(tasks)
@@ -132,6 +134,12 @@ class Peer:
     async def notify(self, method: str, params: Any = None) -> None:
         """Say something that is not answered.  Raises `Gone`."""
         await self._send(_call(method, params))
+
+    def take_back(self, name: Any) -> None:
+        """Handle a request of the other side no longer, since it waits for it no more."""
+        for handling, called in self._handling.items():
+            if called == name:
+                handling.cancel()
 
     async def _send(self, message: Mapping[str, Any]) -> None:
         try:
@@ -161,8 +169,10 @@ class Peer:
         elif len(self._answering) < 2 * MOST_OPEN:
             crowded = len(self._answering) >= MOST_OPEN
             handle = self._handle_excess if crowded else self._handle_request
-            answer = self._answer(name, handle, method, message.get("params"))
-            answering = asyncio.ensure_future(answer)
+            handling = asyncio.ensure_future(handle(method, message.get("params")))
+            self._handling[handling] = name
+            handling.add_done_callback(self._handling.pop)
+            answering = asyncio.ensure_future(self._answer(name, handling))
             self._answering.add(answering)
             answering.add_done_callback(self._finish)
 
@@ -177,12 +187,17 @@ class Peer:
         else:
             answer.set_exception(_read_error(error))
 
-    async def _answer(self, name: Any, handle: HandleRequest, method: str, params: Any) -> None:
+    async def _answer(self, name: Any, handling: asyncio.Future[Any]) -> None:
         try:
-            answer = {"result": await handle(method, params)}
+            answer = {"result": await handling}
         except RemoteError as error:
             told = {"code": error.code, "message": error.message}
             answer = {"error": told if error.data is None else {**told, "data": error.data}}
+        except asyncio.CancelledError:
+            this = asyncio.current_task()
+            if this is None or this.cancelling():
+                raise
+            answer = {"error": {"code": TAKEN_BACK, "message": "it was taken back"}}
         with suppress(Gone):
             await self._send({"id": name, **answer})
 

@@ -119,6 +119,7 @@ class Conversation:
         self._priced = ""
         self._transcript = Transcript(lambda text: dialogue.note(text.encode("utf-8", "replace")))
         self._patience = Patience(self._now(), START, START)
+        self._asking: set[asyncio.Future[Answer]] = set()
 
     def connect(
         self,
@@ -214,7 +215,7 @@ class Conversation:
     # What it asks
 
     async def ask(self, ask: Ask) -> Answer | None:
-        """Return what the agent is told; `None` when the turn is to end before somebody answered."""
+        """Return what the agent is told; `None` when its turn ends before somebody answered."""
         if self.stopping.is_set():
             return None
         told = tidy(ask, self.turn.redactor.redact_text)
@@ -235,12 +236,14 @@ class Conversation:
         if is_too_long(ask):
             return Answer(allowed=False, reason="it is too long for anybody to look at")
         asking = asyncio.ensure_future(self._ask(told))
+        self._asking.add(asking)
         stopping = asyncio.ensure_future(self.stopping.wait())
         self._patience.pause(self._now())
         try:
             await asyncio.wait({asking, stopping}, return_when=asyncio.FIRST_COMPLETED)
-            return asking.result() if asking.done() else None
+            return asking.result() if asking.done() and not asking.cancelled() else None
         finally:
+            self._asking.discard(asking)
             self._patience.go_on(self._now())
             await drop(asking, stopping)
 
@@ -313,6 +316,7 @@ class Conversation:
         """Return what the agent answers to a prompt.
 
         Out of time or cancelled, it is told so with `cancel`, and has a moment to end in good order.
+        What it still asks then is asked no more.
         Raises `OutOfTime`.
         """
         if not self.prompts:
@@ -332,7 +336,7 @@ class Conversation:
                     await asyncio.wait({working})
             raise
         finally:
-            await drop(working)
+            await drop(working, *self._asking)
 
     @property
     def time_left(self) -> float | None:

@@ -83,6 +83,13 @@ def _asked(state: GoalState, event: e.PermissionAsked) -> str:
     )
 
 
+def _answered(_: GoalState, event: e.PermissionAnswered) -> str:
+    if event.answer.by == "withdrawn":
+        return f"the agent of {event.task} waits no more for what it asked"
+    told = "allowed" if event.answer.allowed else "denied"
+    return f"{told} {f'by {event.decision.actor}' if event.decision else 'since nobody answered'}"
+
+
 def _task_finished(state: GoalState, event: e.TaskFinished) -> str:
     evidence = event.evidence
     return f"task {event.task} done: +{evidence.additions} −{evidence.deletions}"
@@ -159,10 +166,7 @@ FACTS: Mapping[type, Say] = {
     e.TaskHandedOver: _task_handed_over,
     e.TaskSubmitted: lambda _, event: f"task {event.task} submitted by {event.decision.actor}",
     e.PermissionAsked: _asked,
-    e.PermissionAnswered: lambda _, event: (
-        f"{'allowed' if event.answer.allowed else 'denied'}"
-        f" {'by ' + event.decision.actor if event.decision else 'since nobody answered'}"
-    ),
+    e.PermissionAnswered: _answered,
     e.WordSaid: lambda _, event: f"{event.by} said to the agent of {event.task}: {event.text}",
     e.TaskFinished: _task_finished,
     e.TaskFailed: lambda _, event: f"task {event.task} failed: {event.reason}",

@@ -25,6 +25,7 @@ from goal_engine.dispatch.tasks.asking import (
 )
 from goal_engine.dispatch.tasks.turns import run_turn
 from goal_engine.errors import BadInput, GoalAmbiguous, GoalNotFound, NotPossibleNow
+from goal_engine.history.sentences import tell_event
 from goal_engine.metering import Meter
 from goal_engine.permission import (
     MOST_ASKS,
@@ -244,6 +245,31 @@ def test_an_attempt_that_is_over_waits_for_nobody(open_room: Make) -> None:
     assert room.state.open_asks == ()
     with pytest.raises(NotPossibleNow):
         room.do(room.answer(PUSH.key))
+
+
+def test_what_its_agent_takes_back_is_asked_no_more(open_room: Make) -> None:
+    room = open_room()
+
+    async def take_back() -> None:
+        asking = [asyncio.ensure_future(room.beside.ask(one)) for one in (PUSH, PUSH, WHICH)]
+        await room.until_asked(2)
+        for first in (0, 2):
+            asking[first].cancel()
+        await asyncio.wait(asking[2:])
+        assert [one.key for one in (await room.read(GOAL)).open_asks] == [PUSH.key]
+        with pytest.raises(GoalNotFound, match="taken back"):
+            await room.answer(WHICH.key, "SQLite")
+        asking[1].cancel()
+        await asyncio.wait(asking)
+        assert all(one.cancelled() for one in asking)
+
+    room.do(take_back())
+    assert room.state.open_asks == () and room.state.decisions == ()
+    with pytest.raises(NotPossibleNow, match="no agent asks leave"):
+        room.do(room.answer(PUSH.key))
+    last = room.do(room.store.entries(GOAL))[-1].events[-1]
+    assert tell_event(last) == "the agent of task fix waited no more for what it had asked"
+    assert room.do(room.ask_and(PUSH, room.say("allow"))).allowed, "it may be asked again"
 
 
 def test_there_is_an_end_to_asking(open_room: Make) -> None:

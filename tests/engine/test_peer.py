@@ -15,6 +15,7 @@ from goal_engine.workers.peer import (
     METHOD_NOT_FOUND,
     MOST_OPEN,
     MOST_SAID,
+    TAKEN_BACK,
     Gone,
     Peer,
     RemoteError,
@@ -225,6 +226,31 @@ async def test_too_many_open_requests_are_refused():
         held.set()
         answered = [await wire.said.get() for _ in range(MOST_OPEN)]
         assert all("result" in answer for answer in answered)
+
+
+async def test_a_request_that_is_taken_back_is_handled_no_more_and_answered_with_an_error():
+    begun, ended = asyncio.Semaphore(0), []
+
+    async def hold(method, params):
+        begun.release()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.append(method)
+
+    async with connected(hold) as (wire, peer):
+        for name, method in ((7, "m"), ("x", "n")):
+            wire.send({"id": name, "method": method})
+        wire.send({"id": [1], "method": "o"})
+        for _ in range(3):
+            await begun.acquire()
+        for name in ([2], None, 8, 7):
+            peer.take_back(name)
+        answer = await wire.said.get()
+        assert (answer["id"], answer["error"]["code"]) == (7, TAKEN_BACK)
+        peer.take_back(7)
+        assert ended == ["m"], "the others are waited for"
+    assert sorted(ended) == ["m", "n", "o"]
 
 
 async def test_nothing_is_left_of_a_conversation_that_was_cancelled():

@@ -498,6 +498,31 @@ async def test_what_it_asks_is_the_turns_to_answer(tmp_path):
     assert result.said == 'ask-1 {"outcome": "selected", "optionId": "y"}'
 
 
+async def test_what_it_takes_back_is_asked_no_more(tmp_path):
+    dropped = []
+
+    async def wait(_):
+        try:
+            await asyncio.Event().wait()
+        finally:
+            dropped.append(True)
+
+    script = """
+name = begin()
+say(method="$/cancel_request", params={"requestId": "ask-1"})
+say(method="$/cancel_request", params=None)
+hear = told
+def told():
+    say(method="$/cancel_request", params={"requestId": "ask-1"})
+    return hear()
+answer = ask(title="Bash", kind="execute", rawInput={"command": "git push"})
+words(f"{answer['id']} {answer['error']['code']}")
+end(name)
+"""
+    result, _ = await run(tmp_path, script, ask=wait)
+    assert result.said == "ask-1 -32800" and dropped == [True]
+
+
 async def test_a_question_that_nobody_answers_is_what_the_turn_ended_for(tmp_path):
     script = """
 name = begin()

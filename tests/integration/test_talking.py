@@ -320,6 +320,24 @@ async def test_a_turn_that_is_cancelled_says_so_and_answers_nobody(tmp_path):
     assert '"method": "cancel"' in heard and '"result": "nobody"' in heard
 
 
+ENDS = ASKS.replace("json.dumps(told())", "'I wait for nobody.'") + "told()\n"
+
+
+async def test_what_it_asks_is_asked_no_more_once_its_turn_is_over(tmp_path):
+    dropped = []
+
+    async def ask(_):
+        try:
+            await asyncio.Event().wait()
+        finally:
+            dropped.append(True)
+
+    async with asyncio.timeout(PATIENCE):
+        turn = a_turn(tmp_path, ask=ask)
+        result = await talk_with(turn, ENDS, conversing(ask_for))
+    assert result.ended and dropped == [True]
+
+
 async def test_what_the_asker_raises_ends_the_turn(tmp_path):
     async def ask(_):
         raise ZeroDivisionError

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
@@ -42,6 +43,7 @@ LATE = Answer(
 TOO_OFTEN = Answer(allowed=False, reason=f"it asked a person {MOST_ASKS} times already")
 TOO_LONG = Answer(allowed=False, reason="it is too long to be read: ask for less at once")
 OVER = Answer(allowed=False, reason="the attempt is over")
+WITHDRAWN = Answer(allowed=False, by="withdrawn")
 
 
 class Beside:
@@ -61,6 +63,9 @@ class Beside:
         self._task, self._attempt = task, attempt
         self._permissions, self._ground, self._redactor = permissions, ground, redactor
         self._open: dict[str, PermissionAsked] = {}
+        self._waiting = Counter[str]()
+        """How many wait for the answer to each; it is put once."""
+        self._putting = asyncio.Lock()
         self._asked = 0
         self._late: set[str] = set()
         """What nobody answered in time: nobody is asked it again."""
@@ -68,7 +73,10 @@ class Beside:
         """What the person says to the agent."""
 
     async def ask(self, ask: Ask) -> Answer:
-        """Answer an ask by the policy, or by the person's word, or no when their time is over."""
+        """Answer an ask by the policy, or by the person's word, or no when their time is over.
+
+        Cancelled, it is asked no more, unless somebody else waits for the same.
+        """
         if len(ask.model_dump_json()) > LONG:
             return TOO_LONG
         answer = await in_thread(find_answer, ask, self._permissions, self._ground)
@@ -77,13 +85,19 @@ class Beside:
         hidden = hide_secrets(ask, self._redactor)
         if hidden.key in self._late:
             return LATE
-        asked = self._open.get(hidden.key) or await self._put(hidden)
-        if asked is None:
-            return TOO_OFTEN
+        self._waiting[hidden.key] += 1
         try:
-            return await self._wait(asked)
+            async with self._putting:
+                asked = self._open.get(hidden.key) or await self._put(hidden)
+            return TOO_OFTEN if asked is None else await self._wait(asked)
+        except asyncio.CancelledError:
+            if self._waiting[hidden.key] == 1 and hidden.key in self._open:
+                await asyncio.shield(self._record(self._open[hidden.key], WITHDRAWN))
+            raise
         finally:
-            self._open.pop(asked.key, None)
+            self._waiting[hidden.key] -= 1
+            if not self._waiting[hidden.key]:
+                self._open.pop(hidden.key, None)
 
     async def _put(self, ask: Ask) -> PermissionAsked | None:
         """Put an ask to the person; `None` where there were too many."""
@@ -112,12 +126,14 @@ class Beside:
                 return leave.answer
             if clock() >= give_up:
                 self._late.add(asked.key)
-                with suppress(NotPossibleNow):  # the person was faster, or the attempt is over
-                    await self._ports.transact(
-                        self._goal_id, AnswerAsk(asked.key, LATE, asked=asked)
-                    )
+                await self._record(asked, LATE)
                 continue
             await asyncio.sleep(LOOK)
+
+    async def _record(self, asked: PermissionAsked, answer: Answer) -> None:
+        """Write down that nobody answers it."""
+        with suppress(NotPossibleNow):  # the person was faster, or the attempt is over
+            await self._ports.transact(self._goal_id, AnswerAsk(asked.key, answer, asked=asked))
 
     @asynccontextmanager
     async def listening(self) -> AsyncIterator[None]:
