@@ -50,7 +50,7 @@ class Watched:
 
     goal: str = ""
     """The goal that it works on, once there is one."""
-    status: str = ""
+    status: GoalStatus | None = None
     """How that goal stands."""
     asking: bool = False
     """Whether a person is asked something: nothing runs, so Ctrl-C may end the process."""
@@ -274,12 +274,16 @@ def find_code(operation: Operation, result: g.View) -> int:
     return exit_codes.OK
 
 
+GOES_ON = {GoalStatus.PAUSED: "resume", GoalStatus.PLANNED: "execute"}
+"""What takes up a goal that was stopped; one that a person had looked at stands as before."""
+
+
 def _say_interrupted(settings: Settings, watched: Watched) -> None:
     goal = watched.goal
-    resume = f" `{place_prefix(settings)}resume {goal}` goes on."
+    verb = GOES_ON.get(watched.status) if watched.status else None
+    onward = f" `{place_prefix(settings)}{verb} {goal}` goes on." if verb else ""
     text = (
-        f"{goal} is {watched.status}; everything it started is dead."
-        f"{resume if watched.status == GoalStatus.PAUSED else ''}"
+        f"{goal} is {watched.status}; everything it started is dead.{onward}"
         if goal
         else "Stopped before anything was started."
     )

@@ -269,15 +269,29 @@ def test_a_worker_and_an_agent_are_words(run: Run, engine: FakeEngine) -> None:
     assert code == 2 and "'recipe', 'acp', 'wire', 'cli' or 'manual'" in err
 
 
-def test_ctrl_c_pauses_and_says_how_to_go_on(run: Run, engine: FakeEngine) -> None:
+@pytest.mark.parametrize(
+    ("recorded", "said"),
+    [
+        ((e.GoalStarted(), e.GoalPaused(reason="stopped")), "paused; everything|resume"),
+        ((), "planned; everything|execute"),
+    ],
+    ids=["under way", "not begun"],
+)
+def test_ctrl_c_pauses_and_says_how_to_go_on(
+    run: Run, engine: FakeEngine, recorded: tuple[e.GoalEvent, ...], said: str
+) -> None:
     async def press() -> None:
         os.kill(os.getpid(), signal.SIGINT)
-        await asyncio.Event().wait()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            engine.add(created(), planned(), *recorded)
 
     engine.execute = press
     code, _, err = run("run", "Fix it", "--trust")
-    assert code == 130
-    assert f"`goalproof resume {goal_id()}` goes on" in err
+    stands, verb = said.split("|")
+    assert code == 130 and f"{goal_id()} is {stands}" in err
+    assert f"`goalproof {verb} {goal_id()}` goes on" in err
 
 
 def test_a_fault_of_ours_is_a_paragraph_and_a_log(
