@@ -163,6 +163,11 @@ class Permissions(Frozen):
     timeout: float = Field(default=TIMEOUT, gt=0)
     """Seconds until an ask that no person answers is answered no."""
 
+    @property
+    def asks(self) -> bool:
+        """Whether a person is asked what an agent wants to know."""
+        return self.level != "deny"
+
     def narrowed(self, level: Level | None, deny: Iterable[str]) -> Permissions:
         """Return what is left of it where a goal wants less; a goal never gets more."""
         both = (self.level, level or self.level)

@@ -71,6 +71,8 @@ class WorkerTurn:
     """Told, by a worker that can, what the turn has used by now, in all; it may be stopped for that."""
     ask: Asker = deny
     """Answers what the agent asks leave for; it may take as long as a person takes."""
+    may_ask: bool = False
+    """Whether `ask` puts questions to a person: an agent that can be told so asks none where it does not."""
     session: str = ""
     """The agent's own session from an earlier turn in this folder, to go on with; empty for a new one."""
     keep_session: Callable[[str], Awaitable[None]] = _forget

@@ -44,12 +44,15 @@ def fill_wire(argv: tuple[str, ...], session: str, workspace: str) -> tuple[str,
     return (*argv, "--work-dir", workspace, "--session", session)
 
 
-def make_initialize(version: str) -> dict[str, Any]:
-    """Return what is said first: every tool is asked about before it runs, and no question is answered."""
+def make_initialize(version: str, *, may_ask: bool) -> dict[str, Any]:
+    """Return what is said first: every tool is asked about before it runs.
+
+    An agent that may not ask has no tool for questions.
+    """
     return {
         "protocol_version": PROTOCOL,
         "client": {"name": "goalproof", "version": version},
-        "capabilities": {"supports_question": False, "supports_plan_mode": False},
+        "capabilities": {"supports_question": may_ask, "supports_plan_mode": False},
         "hooks": [{"id": HOOK, "event": "PreToolUse", "matcher": "", "timeout": HOOK_SECONDS}],
     }
 
@@ -63,7 +66,7 @@ def find_unfit(greeting: Any) -> str:
 
 
 def answer_request(request: Request, answer: Answer) -> dict[str, Any]:
-    """Return what the agent is told; `answer` is of no account to a question, which nobody answers."""
+    """Return what the agent is told; questions are answered by `answer_questions`, and here by nothing."""
     reason = "" if answer.allowed else f"Not allowed here: {answer.reason or 'nobody allowed it'}"
     match request.kind:
         case "ApprovalRequest":
@@ -71,13 +74,19 @@ def answer_request(request: Request, answer: Answer) -> dict[str, Any]:
         case "HookRequest":
             said = {"action": "allow" if answer.allowed else "block", "reason": reason}
         case _:
-            return {"request_id": request.id, "answers": {}}
+            return answer_questions(request, {})
     return {"request_id": request.id, **said}
+
+
+def answer_questions(request: Request, answers: Mapping[str, str]) -> dict[str, Any]:
+    """Return what the agent is told of its questions, by their text; what is not there nobody answered."""
+    return {"request_id": request.id, "answers": {**answers}}
 
 
 # What it asks
 
 
+ASKS = "AskUserQuestion"
 TOOLS: Mapping[str, tuple[Action, tuple[str, ...], tuple[str, ...]]] = {
     "Shell": (Action.EXECUTE, ("command",), ()),
     "WriteFile": (Action.EDIT, (), ("path",)),
@@ -88,7 +97,7 @@ TOOLS: Mapping[str, tuple[Action, tuple[str, ...], tuple[str, ...]]] = {
     "Grep": (Action.READ, ("pattern",), ("path",)),
     "FetchURL": (Action.FETCH, ("url",), ()),
     "SearchWeb": (Action.FETCH, ("query",), ()),
-    "AskUserQuestion": (Action.QUESTION, ("questions",), ()),
+    ASKS: (Action.QUESTION, ("questions",), ()),
 }
 """The tools that reach out: what each does, and where its input says what it is about and which files."""
 INWARD = frozenset(
@@ -113,6 +122,30 @@ class Request:
     """The tool call that it is about."""
     ask: Ask | None = None
     """What is to be allowed; `None` for what concerns the agent alone."""
+    questions: tuple[Question, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """Something that the agent wants to know."""
+
+    text: str
+    ask: Ask
+    labels: tuple[str, ...] = ()
+    """The answers that it offers; any other is one, too."""
+    several: bool = False
+    """Whether it takes more than one of them."""
+
+    def read(self, said: str) -> str:
+        """Return a person's word as the agent takes it: its own labels where they are meant."""
+        if self.several and not self._find_label(said):
+            return ", ".join(self._find_label(one) or one.strip() for one in said.split(","))
+        return self._find_label(said) or said
+
+    def _find_label(self, said: str) -> str:
+        wanted = said.strip()
+        close = [label for label in self.labels if label.casefold() == wanted.casefold()]
+        return wanted if wanted in self.labels else close[0] if len(close) == 1 else ""
 
 
 def read_request(params: Any) -> Request | None:
@@ -153,9 +186,27 @@ def _read_hook(kind: str, payload: Payload) -> Request:
 
 
 def _read_question(kind: str, payload: Payload) -> Request:
-    said = [as_text(one.get("question")) for one in as_mappings(payload.get("questions"))]
-    ask = Ask(tool="AskUserQuestion", action=Action.QUESTION, detail="\n".join(said))
-    return Request(kind, as_text(payload.get("id")), as_text(payload.get("tool_call_id")), ask)
+    given = as_mappings(payload.get("questions"))
+    return Request(
+        kind,
+        as_text(payload.get("id")),
+        as_text(payload.get("tool_call_id")),
+        questions=tuple(_read_item(one) for one in given if as_text(one.get("question"))),
+    )
+
+
+def _read_item(given: Payload) -> Question:
+    """Of several answers a person types those that they choose: their screen would let them pick one."""
+    text, several = as_text(given.get("question")), given.get("multi_select") is True
+    options = {as_text(one.get("label")): one for one in as_mappings(given.get("options"))}
+    options.pop("", None)
+    said = {label: as_text(one.get("description")) for label, one in options.items()}
+    told = [f"{label}: {why}" if why else label for label, why in said.items() if why or several]
+    how = ["Any of them, with commas in between."] if several and options else []
+    detail = "\n".join(filter(None, (text, as_text(given.get("body")), *told, *how)))
+    choices = () if several else tuple(options)
+    ask = Ask(tool=ASKS, action=Action.QUESTION, detail=detail, choices=choices)
+    return Question(text, ask, tuple(options), several)
 
 
 REQUESTS: Mapping[str, Callable[[str, Payload], Request]] = {
@@ -179,14 +230,18 @@ def read_tool(tool: str, given: Payload) -> Ask:
     )
 
 
-def is_same(asked: Ask, now: Ask) -> bool:
-    """Whether an approval is about what a hook asked before: the agent resolves paths in between."""
+def is_same(asked: Ask, now: Ask, locate: Callable[[str], str]) -> bool:
+    """Whether an approval is about what a hook asked before of the same call.
+
+    The agent resolves paths in between, so they are compared by where they lead (`locate`).  It shows
+    none of a file that does not change.
+    """
     if (asked.tool, asked.action) != (now.tool, now.action):
         return False
     if asked.action is Action.EXECUTE:
         return asked.detail == now.detail
-    ends = [path.removeprefix("./").rpartition("/")[2] for path in (*asked.paths, *now.paths)]
-    return len({*ends}) <= 1
+    before, after = ({*map(locate, paths)} for paths in (asked.paths, now.paths))
+    return before == after or not before or not after
 
 
 # What it tells

@@ -7,6 +7,7 @@ agent takes an error, or no answer, for leave, so it never gets either.
 from __future__ import annotations
 
 import asyncio
+import os
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from importlib.metadata import version
@@ -37,6 +38,7 @@ from goal_engine.workers.wire import (
     Past,
     Request,
     Session,
+    answer_questions,
     answer_request,
     fill_wire,
     find_other,
@@ -60,6 +62,7 @@ OF_NO_ACCOUNT = Answer(allowed=True, reason="it concerns the agent alone")
 BUSY = Answer(allowed=False, reason="too much is asked at once")
 NOTHING_CHANGES = Answer(allowed=False, reason="this turn changes nothing")
 OVER = Answer(allowed=False, reason="the turn is over")
+ASKED_NEXT = Answer(allowed=True, reason="what it wants to know comes next")
 UNANSWERED = Answer(allowed=False, reason="nobody answers questions: decide what is sensible")
 
 
@@ -176,7 +179,7 @@ class WireWorkerAdapter:
 
     async def _greet(self, peer: Peer, turn: WorkerTurn) -> str:
         """Return why it is not to be talked to, nothing where it is."""
-        greeting = await peer.request("initialize", make_initialize(version("goalproof")))
+        greeting = await peer.request("initialize", _introduce(turn))
         unfit = find_unfit(greeting)
         self.greeted = True
         if unfit:
@@ -257,10 +260,22 @@ class WireWorkerAdapter:
 
     async def _answer(self, method: str, params: Any) -> dict[str, Any]:
         request = _read(method, params)
+        if request.questions:
+            return answer_questions(request, await self._find_answers(request))
         return answer_request(request, await self._decide(request))
 
     async def _refuse(self, method: str, params: Any) -> dict[str, Any]:
         return answer_request(_read(method, params), BUSY)
+
+    async def _find_answers(self, request: Request) -> dict[str, str]:
+        """Return a person's answers, up to the first question that nobody answers."""
+        answers: dict[str, str] = {}
+        for question in request.questions if self._conversation.turn.may_ask else ():
+            answer = await self._conversation.ask(question.ask)
+            if answer is None or not answer.allowed or answer.by != "person":
+                break
+            answers[question.text] = question.read(answer.reason)
+        return answers
 
     async def _decide(self, request: Request) -> Answer:
         """What a hook was told holds for the approval that the same call asks for afterwards."""
@@ -268,11 +283,15 @@ class WireWorkerAdapter:
         if ask is None:
             return OF_NO_ACCOUNT
         if ask.action is Action.QUESTION:
-            return UNANSWERED
+            return ASKED_NEXT if self._conversation.turn.may_ask else UNANSWERED
         if ask.action is Action.EDIT and self._conversation.turn.reads_only:
             return NOTHING_CHANGES
         before = self._allowed.pop(request.call, None)
-        if before and request.kind == "ApprovalRequest" and is_same(before.ask, ask):
+        if (
+            before
+            and request.kind == "ApprovalRequest"
+            and await in_thread(is_same, before.ask, ask, self._locate)
+        ):
             return before.answer
         answer = await self._conversation.ask(ask) or OVER
         if answer.allowed and request.kind == "HookRequest" and request.call:
@@ -280,6 +299,17 @@ class WireWorkerAdapter:
             if len(self._allowed) > REMEMBERED:
                 del self._allowed[next(iter(self._allowed))]
         return answer
+
+    def _locate(self, path: str) -> str:
+        """Return where a path leads that the agent named; blocking."""
+        try:
+            return os.path.realpath(self._conversation.turn.workspace / Path(path).expanduser())
+        except (OSError, ValueError, RuntimeError):  # no name of a file, or nobody's home
+            return path
+
+
+def _introduce(turn: WorkerTurn) -> dict[str, Any]:
+    return make_initialize(version("goalproof"), may_ask=turn.may_ask)
 
 
 async def _find_unseen(peer: Peer, replaying: asyncio.Future[Any]) -> str:

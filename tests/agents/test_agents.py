@@ -288,7 +288,8 @@ async def test_a_person_may_be_asked_and_allows_it(
     assert "run_tests.py" in asked[-1]
 
 
-async def test_a_question_waits_for_the_persons_answer(stage: SetStage) -> None:
+@talking
+async def test_a_question_waits_for_the_persons_answer(stage: SetStage, known: Known) -> None:
     def asks(asked: Asked) -> Reply:
         right = "Plus" in str(asked.results[:1])
         return in_turn(
@@ -297,7 +298,7 @@ async def test_a_question_waits_for_the_persons_answer(stage: SetStage) -> None:
             Reply("Done."),
         )(asked)
 
-    there = stage(KIMI_ACP, asks)
+    there = stage(known, asks)
     state, asked = await asyncio.gather(play(there), answer(there, "Plus"))
     assert state.status is S.READY, tell(state)
     assert len(asked) == 1 and "Which sign is it?" in asked[0]

@@ -170,6 +170,7 @@ def test_each_level(level: str, harmless: object, harmful: object, question: obj
     assert judge(ask("pytest"), permissions) is harmless
     assert judge(ask("git push"), permissions) is harmful
     assert judge(ask("Which one?", Action.QUESTION), permissions) is question
+    assert permissions.asks is (question is None)
 
 
 @pytest.mark.parametrize(("level", "elsewhere"), [("deny", False), ("ask", None)])

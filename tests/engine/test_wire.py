@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import posixpath
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,8 +17,10 @@ from goal_engine.workers.told import Called, Ending, Noted, Over, Spoken, Told
 from goal_engine.workers.wire import (
     LOG_IN,
     Past,
+    Question,
     Request,
     Session,
+    answer_questions,
     answer_request,
     find_other,
     find_unfit,
@@ -178,11 +181,31 @@ def test_a_hook_says_what_the_tool_is_given_and_the_approval_after_it_is_about_t
     assert (write.kind, write.ask) == ("HookRequest", written.ask)
     assert (run.kind, run.ask) == ("HookRequest", ran.ask)
     assert write.call == written.call != run.call == ran.call
-    assert write.ask and written.ask and run.ask and is_same(write.ask, written.ask)
-    assert not is_same(write.ask, run.ask)
-    assert not is_same(run.ask, run.ask.changed(detail="sudo reboot"))
-    assert is_same(Ask(tool="WriteFile", action=Action.EDIT, paths=("./hello.py",)), write.ask)
-    assert not is_same(write.ask, write.ask.changed(paths=("/w/repo/other.py",)))
+    assert write.ask and written.ask and run.ask and is_same(write.ask, written.ask, locate)
+    assert not is_same(write.ask, run.ask, locate)
+    assert not is_same(run.ask, run.ask.changed(detail="sudo reboot"), locate)
+
+
+def locate(path: str) -> str:
+    return posixpath.normpath(posixpath.join("/w/repo", path))
+
+
+@pytest.mark.parametrize(
+    ("asked", "now", "same"),
+    [
+        (("./hello.py",), ("/w/repo/hello.py",), True),
+        (("a/../hello.py",), ("/w/repo/hello.py", "/w/repo/hello.py"), True),
+        (("a/hello.py",), ("/w/repo/b/hello.py",), False),
+        (("hello.py",), ("/w/hello.py",), False),
+        (("hello.py",), ("/w/repo/hello.py", "/w/repo/b/hello.py"), False),
+        (("hello.py",), (), True),
+        ((), ("/w/repo/hello.py",), True),
+    ],
+)
+def test_an_approval_is_of_the_same_file_where_both_name_one(asked, now, same):
+    ask = Ask(tool="WriteFile", action=Action.EDIT, paths=asked)
+    assert is_same(ask, ask.changed(paths=now), locate) is same
+    assert is_same(ask.changed(paths=now), ask, locate) is same
 
 
 @pytest.mark.parametrize(
@@ -235,15 +258,58 @@ def test_answers_are_once_and_questions_have_none(kind, yes, no):
     assert answer_request(request, NO) == {"request_id": "r-1", **no}
 
 
-def test_a_question_is_one():
-    request = read_request(event("QuestionRequest", id="q", questions=[{"question": "Which DB?"}]))
-    assert request and request.ask
-    assert (request.ask.action, request.ask.detail) == (Action.QUESTION, "Which DB?")
+def test_questions_are_asks_with_the_answers_that_they_offer():
+    hook, request = requests("question")
+    assert hook.ask and hook.ask.action is Action.QUESTION and hook.call == request.call
+    assert [question.ask for question in request.questions] == [
+        Ask(
+            tool="AskUserQuestion",
+            action=Action.QUESTION,
+            detail="Which database?\nSQLite: one file\nPostgres: a server",
+            choices=("SQLite", "Postgres"),
+        ),
+        Ask(
+            tool="AskUserQuestion",
+            action=Action.QUESTION,
+            detail="Which checks run?\nLint\nTypes\nTests: slow\nAny of them, with commas in between.",
+        ),
+    ]
+    said = {
+        question.text: question.read(word)
+        for question, word in zip(request.questions, ("postgres", "lint,Tests"), strict=True)
+    }
+    told = [frame["result"] for frame in frames("question", ">") if "result" in frame]
+    assert answer_questions(request, said) == told[1]
+
+
+@pytest.mark.parametrize(
+    ("said", "several", "read"),
+    [
+        ("A, B", False, "A, B"),
+        ("a, b", True, "A, b"),
+        ("d, E", True, "D, E"),
+        ("b,c", True, "b, C"),
+        ("b", False, "b"),
+        ("B", False, "B"),
+        ("neither, because of it", False, "neither, because of it"),
+        ("c, a new one", True, "C, a new one"),
+        (" c\n", False, "C"),
+    ],
+)
+def test_a_persons_word_is_an_option_where_it_is_meant(said, several, read):
+    labels = ("A", "B", "b", "C", "D, E")
+    ask = Ask(tool="AskUserQuestion", action=Action.QUESTION)
+    assert Question("Which?", ask, labels, several).read(said) == read
+
+
+@pytest.mark.parametrize("may_ask", [True, False])
+def test_who_may_ask_nobody_is_told_so(may_ask):
+    told = make_initialize("1.2", may_ask=may_ask)["capabilities"]
+    assert told == {"supports_question": may_ask, "supports_plan_mode": False}
 
 
 def test_every_tool_is_asked_about_and_the_agent_waits_for_the_answer():
-    said = make_initialize("1.2")
-    assert said["capabilities"]["supports_question"] is False
+    said = make_initialize("1.2", may_ask=True)
     [hook] = said["hooks"]
     assert (hook["event"], hook["matcher"]) == ("PreToolUse", "")
     assert hook["timeout"] >= 7 * 24 * 3600  # when it is over, kimi lets the tool through
@@ -305,6 +371,10 @@ KINDS = [
     *("SteerInput", "SubagentEvent", *wire.REQUESTS),
 ]
 SHAPES: list[Any] = [None, 7, "x", [], [1], {}, {"id": "i", "event": 3, "display": [1, {}, "x"]}]
+QUESTIONS: list[Any] = [
+    {"id": "i", "questions": [1, {}, {"question": 7}, {"question": "x", "options": options}]}
+    for options in (None, "x", [7], [{}], [{"label": []}], [{"label": "a", "description": 7}])
+]
 PARTS = ("input_data", "return_value", "function", "token_usage", "text", "type", "questions")
 DEEPER: list[Any] = [
     {"id": "i", key: value}
@@ -316,13 +386,14 @@ DEEPER: list[Any] = [
 @pytest.mark.parametrize("kind", KINDS)
 def test_parts_of_the_wrong_shape_say_nothing_and_break_nothing(kind):
     session, past = Session(), Past()
-    for payload in [*SHAPES, *DEEPER]:
+    for payload in [*SHAPES, *DEEPER, *QUESTIONS]:
         given = {"type": kind, "payload": payload}
         past.read("event", given)
         for one in session.read("event", given):
             assert isinstance(one, Spoken | Called | Noted)
         request = read_request(given)
         assert request is None or answer_request(request, NO)["request_id"] == "i"
+        assert not request or all(one.read(one.text) for one in request.questions)
     assert session.usage.tokens in (0, None)  # some of these say that they are none
 
 

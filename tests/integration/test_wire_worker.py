@@ -43,6 +43,9 @@ class Person:
     async def ask(self, ask: Ask) -> Answer:
         self.asked.append(ask)
         allowed = self._allows(ask)
+        if ask.action is Action.QUESTION:
+            word = "Lint, tests" if "," in ask.detail else " postgres"
+            return Answer(allowed=allowed, by="person" if allowed else "timeout", reason=word)
         return Answer(allowed=allowed, reason="" if allowed else "do not touch files")
 
 
@@ -148,6 +151,63 @@ async def test_each_tool_is_judged_by_itself(tmp_path):
         answer.get("response", answer.get("action")) for answer in kept(tmp_path, "answers.jsonl")
     ]
     assert said == ["allow", "approve", "block"]
+
+
+async def test_an_approval_of_another_file_of_that_name_is_asked_anew(tmp_path):
+    person = Person(lambda ask: not any("b/" in path for path in ask.paths))
+    result = await play(tmp_path, "mistake", ask=person.ask)
+    assert result.ended, result.reason
+    workspace = tmp_path / "workspace"
+    assert [ask.paths for ask in person.asked] == [
+        ("a/x.py",),
+        (str(workspace / "b" / "x.py"),),
+        ("a/x.py",),
+    ]
+    said = [one.get("response", one.get("action")) for one in kept(tmp_path, "answers.jsonl")]
+    assert said == ["allow", "reject", "allow", "approve"]
+
+
+async def test_what_it_wants_to_know_a_person_answers_one_after_the_other(tmp_path):
+    person = Person()
+    result = await play(tmp_path, "play", "question", ask=person.ask, may_ask=True)
+    assert (result.ended, result.said) == (True, "Done."), result.reason
+    assert [(ask.action, ask.choices) for ask in person.asked] == [
+        (Action.QUESTION, ("SQLite", "Postgres")),
+        (Action.QUESTION, ()),
+    ]
+    assert kept(tmp_path, "answers.jsonl")[1]["answers"] == {
+        "Which database?": "Postgres",
+        "Which checks run?": "Lint, Tests",
+    }
+    assert "allowed by person: postgres" in log_of(tmp_path)
+
+
+async def test_what_nobody_answers_is_not_answered_and_no_more_is_asked(tmp_path):
+    person = Person(lambda _: False)
+    result = await play(tmp_path, "want_to_know", ask=person.ask, may_ask=True)
+    assert result.ended, result.reason
+    assert [ask.detail for ask in person.asked] == ["Which DB?"]
+    assert [one.get("answers", one.get("action")) for one in kept(tmp_path, "answers.jsonl")] == [
+        "allow",
+        {},
+    ]
+
+
+async def test_a_policys_yes_is_no_answer_to_a_question(tmp_path):
+    async def allow(_: Ask) -> Answer:
+        return Answer(allowed=True, reason="everything is allowed here")
+
+    await play(tmp_path, "want_to_know", ask=allow, may_ask=True)
+    assert kept(tmp_path, "answers.jsonl")[1]["answers"] == {}
+
+
+@pytest.mark.parametrize("may_ask", [True, False])
+async def test_who_may_ask_nobody_has_no_tool_for_it(tmp_path, may_ask):
+    await play(tmp_path, "want_to_know", ask=deny, may_ask=may_ask)
+    [told] = kept(tmp_path, "capabilities.jsonl")
+    assert told == {"supports_question": may_ask, "supports_plan_mode": False}
+    action = kept(tmp_path, "answers.jsonl")[0]["action"]
+    assert action == ("allow" if may_ask else "block")
 
 
 async def test_an_approval_of_something_else_is_asked_anew(tmp_path):

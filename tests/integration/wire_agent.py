@@ -68,6 +68,7 @@ def expect(method: str) -> Message:
 
 def greet(version: str = "1.10") -> None:
     message = expect("initialize")
+    keep("capabilities.jsonl", message["params"]["capabilities"])
     say({"id": message["id"], "result": {"protocol_version": version}})
 
 
@@ -147,13 +148,13 @@ def play(name: str) -> None:
                 keep("prompts.jsonl", heard["params"]["user_input"])
         elif frame["dir"] == ">":
             answer = take(message["id"])
-            same = ("response", "action", "request_id")
+            same = ("response", "action", "request_id", "answers")
             assert all(answer.get(key) == message["result"].get(key) for key in same), answer
         else:
             event = message.get("params", {})
             payload = event.get("payload", {})
             if event.get("type") == "ToolCall":
-                arguments = ""
+                arguments = payload["function"]["arguments"]
             arguments += payload.get("arguments_part", "")
             happens = method == "prompt" and event.get("type") == "ToolResult"
             if happens and not payload["return_value"]["is_error"]:
@@ -226,6 +227,30 @@ def tire(times: str) -> None:
         say({"id": prompt["id"], "result": {"status": "max_steps_reached", "steps": 3}})
         prompt = take_prompt()
     write("done")
+    use(input_other=1, output=1)
+    finish(prompt)
+    hear()
+
+
+def want_to_know(_: str) -> None:
+    """Asks two questions at once."""
+    prompt = begin()
+    questions = [{"question": text, "options": []} for text in ("Which DB?", "Which port?")]
+    if hook("h1", "c1", "AskUserQuestion", questions=questions)["action"] == "allow":
+        ask("QuestionRequest", "q1", tool_call_id="c1", questions=questions)
+    use(input_other=1, output=1)
+    finish(prompt)
+    hear()
+
+
+def mistake(_: str) -> None:
+    """What is to be approved is another file of the same name, and then that one in other words."""
+    prompt = begin()
+    Path("link").symlink_to("a")
+    for place, now in enumerate(("b/x.py", "link/../a/./x.py")):
+        hook(f"h{place}", f"c{place}", "WriteFile", path="a/x.py")
+        shown = {"type": "diff", "path": str(Path.cwd() / now)}
+        approve(f"a{place}", f"c{place}", "WriteFile", shown)
     use(input_other=1, output=1)
     finish(prompt)
     hear()
@@ -492,7 +517,14 @@ SCENARIOS: dict[str, Callable[[str], None]] = {
             swap,
         ),
         *(wait_for_leave, obey, listen, be_deaf, babble, leave_somebody, break_off),
-        *(refuse_to_look_back, look_back_for_ever, look_back_late, ask_again),
+        *(
+            mistake,
+            want_to_know,
+            refuse_to_look_back,
+            look_back_for_ever,
+            look_back_late,
+            ask_again,
+        ),
     )
 }
 

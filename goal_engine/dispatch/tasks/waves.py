@@ -168,6 +168,7 @@ async def _work(
         confine=partial(bench.confine, AGENT, workspace),
         redactor=bench.redactor,
         ask=beside.ask,
+        may_ask=bench.permissions.asks,
         words=beside.words,
         session=state.tasks[task.id].session,
         keep_session=keep_session,
