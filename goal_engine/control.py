@@ -31,7 +31,7 @@ from goal_engine.state.decide import MOVED, STEERED, check_asked
 from goal_engine.state.events import ControlKind
 from goal_engine.state.model import GoalState
 from goal_engine.state.possible import check_possible, refusal
-from goal_engine.takeover import find_stopped_runner, say_stopped, take_over
+from goal_engine.takeover import find_stopped_runner, forget_sessions, say_stopped, take_over
 from goal_engine.types import Decision, GoalId, GoalStatus
 from goal_engine.workers.installed import read_hands
 from goal_engine.worktree import (
@@ -86,9 +86,12 @@ async def archive_goal(
 ) -> GoalState:
     """Put a goal that stands still out of the lists, or `back` into them.
 
-    Nothing of it goes.  Raises `NotPossibleNow` while it runs.
+    Nothing of it goes but what agents remember.  Raises `NotPossibleNow` while it runs.
     """
-    return await ports.transact(goal_id, ArchiveGoal(decision, back))
+    state = await ports.transact(goal_id, ArchiveGoal(decision, back))
+    if not back:
+        await in_thread(forget_sessions, ports.find_state_dir(), goal_id)
+    return state
 
 
 async def submit_task(
@@ -131,13 +134,14 @@ async def stop_goal(
         kind, reason or str(kind), spent, actor=actor, ended=stopped.ended, left=stopped.left
     )
     folders = {} if kind is ControlKind.PAUSE else find_folders(ports.find_state_dir, state)
-    if not folders:
-        return await ports.transact(state.goal_id, command)
-    repository = await in_thread(ports.open_repository)
-    kept = await in_thread(find_kept, repository, folders, state)
-    after = await ports.transact(state.goal_id, replace(command, kept=kept))
-    for name in folders.keys() - set(kept):
+    if folders:
+        repository = await in_thread(ports.open_repository)
+        command = replace(command, kept=await in_thread(find_kept, repository, folders, state))
+    after = await ports.transact(state.goal_id, command)
+    for name in folders.keys() - set(command.kept):
         await in_thread(remove_workspace, repository, folders[name])
+    if kind is ControlKind.CANCEL:
+        await in_thread(forget_sessions, ports.find_state_dir(), state.goal_id)
     return after
 
 

@@ -23,12 +23,18 @@ from goal_engine.runtime.set_ups import KEPT, SET_UPS
 from goal_engine.runtime.storage import StoragePolicy, read_storage_policy
 from goal_engine.runtime.threads import in_thread
 from goal_engine.state.model import GoalState
-from goal_engine.takeover import DESKS, WORKSPACES, sweep_workspaces
+from goal_engine.takeover import (
+    DESKS,
+    ENDED,
+    WORKSPACES,
+    find_forgotten,
+    sessions_folder,
+    sweep_sessions,
+    sweep_workspaces,
+)
 from goal_engine.types import GOAL_ID, Decision, GoalId, GoalStatus
 from goal_engine.verifier.bundle import NEW, proofs_folder
 from goal_engine.verifier.cache import OLDEST
-
-ENDED = frozenset({GoalStatus.DELIVERED, GoalStatus.CANCELLED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +153,15 @@ async def _free_workspaces(request: Request) -> Found:
     if request.do:
         size = await sweep_workspaces(ports)
     return Found(count, size, tuple(kept))
+
+
+async def _free_sessions(request: Request) -> Found:
+    over = await find_forgotten(request.ports)
+    folders = [sessions_folder(request.state_dir, goal_id) for goal_id in over]
+    size = sum([await in_thread(measure, folder) for folder in folders])
+    if request.do:
+        size = await sweep_sessions(request.ports)
+    return Found(len(over), size)
 
 
 def _list_goals(parent: Path) -> list[GoalId]:
@@ -274,6 +289,7 @@ def _free_orphans_here(request: Request) -> Found:
 
 KINDS: tuple[Kind, ...] = (
     Kind("workspaces", "workspaces that nobody works in", _free_workspaces),
+    Kind("sessions", "what agents keep of their sessions for goals that are over", _free_sessions),
     Kind("temporary", "what killed processes left half written", _free_temporary),
     Kind("caches", "answers of gates and set-ups that are too old to count", _free_caches),
     Kind("archive", "ended goals to archive, as storage.toml says", _archive_ended),

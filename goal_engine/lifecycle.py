@@ -48,7 +48,7 @@ from goal_engine.state.evolve import evolve
 from goal_engine.state.model import GateRun, GoalState
 from goal_engine.state.possible import check_possible, refusal
 from goal_engine.state.proposals import find_questions
-from goal_engine.takeover import sweep_workspaces, take_over
+from goal_engine.takeover import sweep_sessions, sweep_workspaces, take_over
 from goal_engine.tamper import Vigil, is_out_of_reach
 from goal_engine.types import Decision, GoalId, GoalStatus, TaskStatus, WorkerName
 from goal_engine.undone import find_undone_work
@@ -160,6 +160,7 @@ async def _run(
         if isinstance(command, StartGoal | StartPlanning):
             check_possible(state, ASKED[type(command)])
         await sweep_workspaces(ports, but=(goal_id,))
+        await sweep_sessions(ports)
         await ports.store.check_room()
         return await _run_locked(ports, state, command)
 

@@ -74,7 +74,10 @@ class WorkerTurn:
     may_ask: bool = False
     """Whether `ask` puts questions to a person: an agent that can be told so asks none where it does not."""
     session: str = ""
-    """The agent's own session from an earlier turn in this folder, to go on with; empty for a new one."""
+    """The agent's own session from an earlier turn in this folder, to go on with if it still has it;
+    empty for a new one."""
+    sessions: Path | None = None
+    """Where what a sandboxed agent leaves of its sessions is kept for the next attempt at the task."""
     keep_session: Callable[[str], Awaitable[None]] = _forget
     """Told what the agent calls its session, where a later turn can go on with it."""
     prompt: str = ""

@@ -21,6 +21,10 @@ from goal_engine.state.events import ConsultationFinished, ConsultationStarted
 from goal_engine.state.model import GoalState
 from goal_engine.types import GOAL_ID, GoalId, GoalStatus
 
+SESSIONS = "sessions"
+"""The folder there of what agents leave of their sessions."""
+ENDED = frozenset({GoalStatus.DELIVERED, GoalStatus.CANCELLED})
+"""Where nobody works on a goal any more."""
 RUNNING = "running"
 """The folder of the records of what runs, in the state directory of a workspace."""
 WORKSPACES = "workspaces"
@@ -37,6 +41,17 @@ def running_folder(state_dir: Path, goal_id: GoalId) -> Path:
 def workspaces_folder(state_dir: Path, goal_id: GoalId) -> Path:
     """Return where the workspaces of a goal are; whoever holds its runner lock has it alone."""
     return state_dir / WORKSPACES / goal_id
+
+
+def sessions_folder(state_dir: Path, goal_id: GoalId) -> Path:
+    """Return where it is kept what agents leave of their sessions, a folder for each task."""
+    return state_dir / SESSIONS / goal_id
+
+
+def forget_sessions(state_dir: Path, goal_id: GoalId) -> int:
+    """Let go of what agents left of their sessions for a goal, and return how many bytes it had; blocking."""
+    folder = sessions_folder(state_dir, goal_id)
+    return 0 if folder.parent.is_symlink() else remove_aside(set_aside(folder))
 
 
 async def take_over(ports: Ports, goal_id: GoalId) -> tuple[GoalState, Ended]:
@@ -85,6 +100,35 @@ async def sweep_workspaces(ports: Ports, but: Iterable[GoalId] = ()) -> int:
         if goal_id not in but:
             with suppress(GoalBusy):  # somebody began with it just now
                 freed += await _sweep(ports, goal_id)
+    return freed
+
+
+async def find_forgotten(ports: Ports) -> list[GoalId]:
+    """Return the goals of which agents' sessions are kept and nobody will go on with one."""
+    parent = ports.find_state_dir() / SESSIONS
+    return [
+        goal_id
+        for goal_id in await in_thread(_list_goals, parent)
+        if await _is_over(ports, goal_id)
+    ]
+
+
+async def _is_over(ports: Ports, goal_id: GoalId) -> bool:
+    try:
+        state = await ports.read(goal_id)
+    except GoalNotFound:
+        return True
+    except GoalError:  # its journal cannot be read: it may be mended
+        return False
+    return state.archived or state.status in ENDED
+
+
+async def sweep_sessions(ports: Ports) -> int:
+    """Remove what agents left of their sessions for goals that are over, and return how many bytes it had."""
+    state_dir = ports.find_state_dir()
+    freed = await in_thread(remove_gone, state_dir / SESSIONS)
+    for goal_id in await find_forgotten(ports):
+        freed += await in_thread(forget_sessions, state_dir, goal_id)
     return freed
 
 

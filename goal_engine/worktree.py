@@ -53,7 +53,7 @@ from goal_engine.runtime.environment import (
 from goal_engine.runtime.go_cache import SEED, find_go_cache, keep_go_cache, seed_go_cache
 from goal_engine.runtime.inside import LeadsOut, copy_inside
 from goal_engine.runtime.large_files import Pointer, describe_absent
-from goal_engine.runtime.leftovers import own
+from goal_engine.runtime.leftovers import own, remove_aside, set_aside
 from goal_engine.runtime.port_ranges import lease_ports, render_ports
 from goal_engine.runtime.process import clean_environment, run_process
 from goal_engine.runtime.redacting import redacting
@@ -92,7 +92,7 @@ from goal_engine.runtime.threads import in_thread
 from goal_engine.seeding import SeedingPart
 from goal_engine.state.model import GoalState, TaskState
 from goal_engine.state.store import GoalStateStore
-from goal_engine.takeover import DESKS
+from goal_engine.takeover import DESKS, sessions_folder
 from goal_engine.types import GoalId, Person
 
 SETUP_SECONDS = 1800.0
@@ -509,6 +509,14 @@ class Workbench:
     def log_path(self, name: str) -> Path:
         """Return where a process called `name` writes."""
         return log_file(self.folder, name)
+
+    def sessions_path(self, task: str) -> Path:
+        """Return where it is kept what the agent of a task leaves of its sessions."""
+        return sessions_folder(self.state_dir, self.goal_id) / task
+
+    def forget_sessions(self, task: str) -> None:
+        """Let go of that; blocking."""
+        remove_aside(set_aside(self.sessions_path(task)))
 
     async def keep_log(self, store: GoalStateStore, log: Path) -> str | None:
         """Move a log into the store, if anything was written."""

@@ -46,7 +46,7 @@ from goal_engine.state.commands import Record
 from goal_engine.state.model import GoalState
 from goal_engine.state.possible import check_possible, refusal
 from goal_engine.state.transitions import TRANSITIONS
-from goal_engine.takeover import take_over
+from goal_engine.takeover import forget_sessions, take_over
 from goal_engine.types import GoalId
 from goal_engine.undone import look_at_trees
 from goal_engine.worktree import check_own
@@ -370,7 +370,9 @@ async def deliver_local(ports: Ports, goal_id: GoalId, *, by: str = "") -> GoalS
         status = await in_thread(read_checkout, ports.checkout)
         await in_thread(repository.deliver, status.git_dir, commit, branch)
         told = e.GoalDelivered(branch=branch, commit=commit, by=by)
-        return await ports.transact(goal_id, Record((told,)))
+        after = await ports.transact(goal_id, Record((told,)))
+        await in_thread(forget_sessions, ports.find_state_dir(), goal_id)
+        return after
 
 
 def name_branch(state: GoalState, commit: str) -> str:

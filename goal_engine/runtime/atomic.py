@@ -103,13 +103,14 @@ def find_left(folder: Path, prefix: str = TEMPORARY) -> list[Path]:
 
 def measure(path: Path) -> int:
     """Return the bytes that a file or folder takes on the disk; links are not followed."""
-    total = 0
-    with suppress(OSError):
-        about = path.lstat()
-        total = getattr(about, "st_blocks", -(-about.st_size // 512)) * 512
-        if stat.S_ISDIR(about.st_mode):
-            with os.scandir(path) as found:
-                total += sum(measure(Path(entry.path)) for entry in found)
+    total, left = 0, [os.fspath(path)]
+    while left:
+        with suppress(OSError):
+            about = os.lstat(one := left.pop())
+            total += getattr(about, "st_blocks", -(-about.st_size // 512)) * 512
+            if stat.S_ISDIR(about.st_mode):
+                with os.scandir(one) as found:
+                    left += [entry.path for entry in found]
     return total
 
 
@@ -127,6 +128,26 @@ def remove_tree(path: Path) -> None:
                 if not inside.is_symlink():
                     inside.chmod(0o700)
         shutil.rmtree(path)
+    except (RecursionError, OSError) as error:
+        if not isinstance(error, RecursionError) and error.errno != errno.ENAMETOOLONG:
+            raise
+        _remove_deep(path)
+
+
+def _remove_deep(path: Path) -> None:
+    """Remove what is deeper than paths can be long, or calls be deep: all that is below comes up first."""
+    path.chmod(0o700)
+    while folders := [entry for entry in os.scandir(path) if entry.is_dir(follow_symlinks=False)]:
+        for folder in folders:
+            Path(folder).chmod(0o700)
+            for entry in list(os.scandir(folder)):
+                if entry.is_dir(follow_symlinks=False):
+                    Path(entry).chmod(0o700)
+                    Path(entry).rename(path / os.urandom(8).hex())
+                else:
+                    Path(entry).unlink()
+            Path(folder).rmdir()
+    shutil.rmtree(path)
 
 
 def fsync_dir(path: Path) -> None:

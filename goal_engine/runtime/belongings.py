@@ -11,13 +11,14 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO
 
 from goal_engine.runtime.atomic import make_dirs
 from goal_engine.runtime.config import state_dir
+from goal_engine.runtime.transcripts import keep, make_own, place_of
 
 try:
     import fcntl
@@ -55,18 +56,22 @@ class Belongings:
 
 
 @contextmanager
-def lend(own: Belongings, sessions: Path | None = None) -> Iterator[Belongings]:
+def lend(
+    own: Belongings, sessions: Path | None = None, *, anew: bool = False
+) -> Iterator[Belongings]:
     """Lend an agent what is its own; blocking.
 
-    What it leaves in its `keeps` is in `sessions` and there the next time, or gone with the turn.
+    What it leaves in its `keeps` is in `sessions` and there the next time, unless that begins `anew`;
+    where `sessions` are nobody's, or another turn has them, it is gone with the turn.
     What covers an absent name is removed by the last of all that have something lent: a mount ends
     for everybody when its file is removed.  Raises `StoreUnwritable`, `OSError`.
     """
     top = state_dir() / LENT
     make_dirs(top)
-    with (top / LOCK).open("a+b") as lock:
+    with (top / LOCK).open("a+b") as lock, ExitStack() as held:
         fcntl.flock(lock, fcntl.LOCK_SH)
         scratch = Path(tempfile.mkdtemp(dir=top))
+        kept_in = held.enter_context(keep(sessions, anew=anew)) if sessions and own.keeps else None
         _make(lock, own.folders)
         looked = {
             path: _look(path) for path in (*own.reads, *own.shelves, *own.forgets, *own.keeps)
@@ -81,7 +86,7 @@ def lend(own: Belongings, sessions: Path | None = None) -> Iterator[Belongings]:
                 own,
                 shelves=tuple(path for path in own.shelves if path not in folders),
                 forgets=tuple(dict.fromkeys((*own.forgets, *folders))),
-                sources=(*_copy(own.copies, scratch), *_keep(own.keeps, sessions or scratch)),
+                sources=(*_copy(own.copies, scratch), *_keep(own.keeps, kept_in or scratch)),
             )
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
@@ -134,9 +139,9 @@ def _copy(paths: Iterable[Path], scratch: Path) -> Iterator[tuple[Path, Path]]:
 
 
 def _keep(paths: Iterable[Path], scratch: Path) -> Iterator[tuple[Path, Path]]:
-    for number, path in enumerate(paths):
-        kept = scratch / f"kept-{number}"
-        kept.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for path in paths:
+        kept = place_of(scratch, path)
+        make_own(kept)
         yield path, kept
 
 

@@ -29,14 +29,14 @@ class StoragePolicy(Frozen):
     model_config = ConfigDict(strict=True)
 
     limit_mib: Annotated[int, Field(gt=0)] | None = None
-    """MiB that workspaces and caches of all repositories may take; work that needs more is refused."""
+    """MiB that workspaces, caches and agents' sessions of all repositories may take; work that needs more is refused."""
     archive_after_days: Days | None = None
     """Days after which `gc` archives a goal that was delivered or cancelled."""
     drop_after_days: Days | None = None
     """Days in the archive after which `gc` lets go of the results of each task of an ended goal."""
 
 
-COUNTED = ("workspaces", "gates", "set-ups")
+COUNTED = ("workspaces", "sessions", "gates", "set-ups")
 """The folders of a state directory that the limit is about."""
 
 

@@ -42,16 +42,13 @@ class AgentCommand:
         return clean_environment({**turn.environment.variables, **self.variables})
 
 
-SESSIONS = ".sessions"
-"""The folder beside a log that has an agent's sessions from one attempt at a task to the next."""
-
-
 @asynccontextmanager
 async def confined(turn: WorkerTurn, own: Belongings) -> AsyncIterator[tuple[str, ...]]:
     """Give the sandbox of a turn, where there is one, with what is the agent's own lent to it."""
     with ExitStack() as held:
         if await in_thread(turn.confine):
-            lent = await in_thread(held.enter_context, lend(own, turn.log.with_suffix(SESSIONS)))
+            lending = lend(own, turn.sessions, anew=not turn.session)
+            lent = await in_thread(held.enter_context, lending)
             yield await in_thread(partial(turn.confine, lent=lent))
         else:
             yield ()

@@ -90,7 +90,7 @@ class Agent:
     forgets: tuple[str, ...] = ()
     """Names of folders that its sandbox has empty: it would read other work there, or leave code."""
     transcripts: tuple[str, ...] = ()
-    """Names of folders that have its sessions: its sandbox has them empty, but for those of this task in this run."""
+    """Names of folders that have its sessions: its sandbox has them empty, but for those of this task."""
     copies: tuple[str, ...] = ()
     """Names of files that hold a login and settings alike: its sandbox has a copy."""
     settings: tuple[tuple[str, str], ...] = ()

@@ -67,6 +67,8 @@ STRAY = "it also printed: "
 """Before a line in the log that was no message."""
 PLACES, LONGEST = 100, 4096
 """Files that one ask may be about, or choices it may give, and characters of the name of one."""
+GOES_ON = "its process broke off; another one is started"
+BEGINS_ANEW = "it did not come as far as its prompt in its earlier session, and begins a new one"
 NOTHING = Spend()
 T = TypeVar("T")
 
@@ -96,17 +98,24 @@ class Conversation:
     """One turn with one agent while it lasts: what it said, used and asked."""
 
     def __init__(
-        self, turn: WorkerTurn, name: str, dialogue: Dialogue, before: Spend | None = None
+        self,
+        turn: WorkerTurn,
+        name: str,
+        dialogue: Dialogue,
+        before: Spend = NOTHING,
+        *,
+        broke_off: bool = False,
     ) -> None:
         self.turn = turn
-        self._before = before or NOTHING
-        self._broke_off = before is not None
+        self._before = before
         self.name = name
         self.dialogue = dialogue
         self.session = ""
         """What the agent calls its session, where a later process can go on with it."""
         self.remembers = False
         """Whether the turn's earlier session is there, as far as anybody knows: the prompt says so."""
+        self.broke_off = broke_off
+        """Whether a process before this one ended in the middle of the turn."""
         self.calls = 0
         """Tools that were called."""
         self.prompts = 0
@@ -280,7 +289,7 @@ class Conversation:
         """
         find_words = find_words or self.take_words
         words = find_words()
-        text = render_turn(self.turn, remembers=self.remembers, broke_off=self._broke_off)
+        text = render_turn(self.turn, remembers=self.remembers, broke_off=self.broke_off)
         over = await prompt(f"{text}\n{render_words(words)}" if words else text)
         if over.ending is Ending.LIMIT:
             self.add_note(f"stopped at a limit of its own ({over.detail}), and is told to go on")
@@ -369,10 +378,17 @@ Converse = Callable[[Conversation], Awaitable[Over]]
 """How a conversation goes, in one protocol.  `Gone` and `OutOfTime` need not be answered there."""
 
 
-async def run_talk(turn: WorkerTurn, command: AgentCommand, converse: Converse) -> TurnResult:
+Begin = Callable[[], tuple[AgentCommand, Converse]]
+"""Returns how an agent is started in a session that it has not had before."""
+
+
+async def run_talk(
+    turn: WorkerTurn, command: AgentCommand, converse: Converse, begin_anew: Begin | None = None
+) -> TurnResult:
     """Start an agent, have the conversation, and return its result once all of it is dead.
 
-    One that breaks off, and whose session another process can go on with, is started once more.
+    One that breaks off, and whose session another process can go on with, is started once more.  One
+    that does not come as far as its prompt with an earlier session gets a new one.
     """
     try:
         async with (
@@ -381,9 +397,12 @@ async def run_talk(turn: WorkerTurn, command: AgentCommand, converse: Converse) 
         ):
             last = await _talk(turn, command, converse, raw, sandbox)
             if last.may_go_on:
-                had = last.conversation
-                again = replace(turn, session=had.session)
-                last = await _talk(again, command, converse, raw, sandbox, had.spent)
+                again = replace(turn, session=last.conversation.session)
+                last = await _talk(again, command, converse, raw, sandbox, last)
+            if last.cannot_go_on:
+                command, converse = begin_anew() if begin_anew else (command, converse)
+                anew = replace(turn, session="")
+                last = await _talk(anew, command, converse, raw, sandbox, last)
     except ToolMissing as error:
         return fail_to_run(command, turn, error)
     return await in_thread(_conclude, last)
@@ -404,6 +423,20 @@ class _Talked:
         broke_off = self.over.ending is Ending.CRASHED and self.ended is not None
         return broke_off and self.conversation.prompts > 0 and self.conversation.session != ""
 
+    @property
+    def cannot_go_on(self) -> bool:
+        """Whether it ended before it was told anything, with an earlier session that may be why."""
+        ended = self.over.ending in (Ending.CRASHED, Ending.TIMEOUT) and self.ended is not None
+        return ended and not self.conversation.prompts and self.conversation.turn.session != ""
+
+    def follow(self, turn: WorkerTurn, name: str, dialogue: Dialogue) -> Conversation:
+        """Return the conversation that comes after this one in the same turn."""
+        had = self.conversation
+        worked = had.prompts > 0 or had.broke_off
+        then = Conversation(turn, name, dialogue, had.spent, broke_off=worked)
+        then.add_note(GOES_ON if self.may_go_on else BEGINS_ANEW)
+        return then
+
 
 async def _talk(
     turn: WorkerTurn,
@@ -411,9 +444,9 @@ async def _talk(
     converse: Converse,
     log: Path,
     sandbox: Sequence[str],
-    before: Spend | None = None,
+    before: _Talked | None = None,
 ) -> _Talked:
-    """Have one conversation; `before` is what an earlier one in the same turn used.  Raises `ToolMissing`."""
+    """Have one conversation; `before` is an earlier one in the same turn.  Raises `ToolMissing`."""
     conversation: Conversation | None = None
     try:
         async with talk(
@@ -425,9 +458,11 @@ async def _talk(
             sandbox=sandbox,
             append=before is not None,
         ) as dialogue:
-            conversation = Conversation(turn, command.name, dialogue, before)
-            if before is not None:
-                conversation.add_note("its process broke off; another one is started")
+            conversation = (
+                before.follow(turn, command.name, dialogue)
+                if before
+                else Conversation(turn, command.name, dialogue)
+            )
             over = await _converse(conversation, converse)
     except ToolMissing as error:  # nobody knows how it ended, but it used something
         if conversation is None or not conversation.prompts:

@@ -32,7 +32,7 @@ from goal_engine.workers.commands import AgentCommand, read_tail
 from goal_engine.workers.installed import find_way
 from goal_engine.workers.peer import METHOD_NOT_FOUND, Peer, RemoteError
 from goal_engine.workers.prompt import render_words
-from goal_engine.workers.talking import Conversation, drop, run_talk
+from goal_engine.workers.talking import Conversation, Converse, drop, run_talk
 from goal_engine.workers.told import Ending, Over
 from goal_engine.workers.wire import (
     Past,
@@ -80,21 +80,27 @@ class WireWorker:
 
     async def run(self, turn: WorkerTurn) -> TurnResult:
         """Have the conversation of one turn."""
-        session = find_session(turn.session) or make_session(self._ids)
         try:
-            command = await in_thread(self._find, turn, session)
+            command = await in_thread(self._find, turn)
         except GoalError as error:
             return TurnResult(ended=False, reason=error.paragraph)
-        adapter = WireWorkerAdapter(session)
-        result = await run_talk(turn, command, adapter.converse)
-        if adapter.greeted:
+        adapters: list[WireWorkerAdapter] = []
+
+        def begin(session: str) -> tuple[AgentCommand, Converse]:
+            adapters.append(WireWorkerAdapter(session))
+            argv = fill_wire(command.argv, session, str(turn.workspace))
+            return replace(command, argv=argv), adapters[-1].converse
+
+        first = begin(find_session(turn.session) or make_session(self._ids))
+        result = await run_talk(turn, *first, lambda: begin(make_session(self._ids)))
+        if any(adapter.greeted for adapter in adapters):
             return result
         why = find_other(await in_thread(read_tail, turn.log))
         return (
             replace(result, reason=_say_other(command.name, why), trouble=None) if why else result
         )
 
-    def _find(self, turn: WorkerTurn, session: str) -> AgentCommand:
+    def _find(self, turn: WorkerTurn) -> AgentCommand:
         agent = find_agent(self._find_agents(), turn.task.agent)
         way = find_way(agent, "wire", self._checkout)
         if "--wire" not in way.speaks.argv:  # a bare `kimi` fetches a program and runs it
@@ -104,7 +110,7 @@ class WireWorker:
             )
         return AgentCommand(
             agent.name,
-            fill_wire((str(way.path), *way.speaks.argv[1:]), session, str(turn.workspace)),
+            (str(way.path), *way.speaks.argv[1:]),
             {**read_variables(agent), **dict(way.speaks.settings)},
             find_belongings(agent, self._checkout),
         )

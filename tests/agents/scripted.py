@@ -85,6 +85,8 @@ class Asked:
     """What the tools answered since then."""
     items: tuple[tuple[str, str], ...] = ()
     """All since then: who (`user`, `assistant`, `call`, `result`), and what."""
+    said: tuple[str, ...] = ()
+    """What the model said, as far as the agent remembers."""
     number: int = 0
     """How many requests with tools came before."""
 
@@ -141,6 +143,7 @@ def look(items: list[Item], tools: Tools, ours: str, number: int) -> Asked:
         tools=tools,
         results=tuple(text for who, text in since if who == "result"),
         items=tuple(since),
+        said=tuple(text for who, text in items if who == "assistant" and text),
         number=number,
     )
 

@@ -26,7 +26,16 @@ from goal_engine.workers.agents import read_agents
 from goal_engine.workers.installed import find_installed
 from tests.agents.conftest import SetStage
 from tests.agents.isolated import ALONE, NOT_ALONE, can_isolate
-from tests.agents.known import ALL, KIMI_ACP, KIMI_CLI, KIMI_WIRE, ONE_EACH, TALKING, Known
+from tests.agents.known import (
+    ALL,
+    KEEPING,
+    KIMI_ACP,
+    KIMI_CLI,
+    KIMI_WIRE,
+    ONE_EACH,
+    TALKING,
+    Known,
+)
 from tests.agents.scripted import Asked, Question, Reply, Run, Script, Write, in_turn
 from tests.agents.scripts import FIXES, RIGHT, SLEEPS, WAITS, WRONG
 from tests.agents.stage import Stage, find_agents, find_running
@@ -55,6 +64,7 @@ PLAN = {
         {"id": "all-green", "text": "All tests pass", "evidence": "flips", "gate": "tests"}
     ],
 }
+SEEN = "I see a sign that is wrong."
 WORD = "Use plus, not times."
 every = pytest.mark.parametrize("known", ALL, ids=str)
 LESS = {known: [pytest.mark.long] if known is not KIMI_ACP else [] for known in ONE_EACH}
@@ -321,12 +331,14 @@ async def test_it_hears_what_a_person_says_meanwhile(stage: SetStage, known: Kno
     assert f"the person says: {WORD}" in await there.read_log(state)
 
 
-@thorough
-async def test_a_goal_whose_runner_was_killed_goes_on(stage: SetStage, known: Known) -> None:
-    there = stage(known, hangs_first(FIXES))
+@pytest.mark.parametrize("known", [KIMI_CLI, *KEEPING], ids=str)
+async def test_a_goal_whose_runner_was_killed_goes_on_in_the_agents_session(
+    stage: SetStage, known: Known
+) -> None:
+    there = stage(known, hangs_at(1, FIXES))
     state = await there.create()
     words = ("-m", "goal_server", "--trust", "-C", str(there.project), "execute", state.goal_id)
-    await asyncio.to_thread(kill_when_asked, there, words)
+    await asyncio.to_thread(kill_when_asked, there, words, 2)
     await asyncio.to_thread(wait_until, lambda: not find_agents(there.around))
     ports = there.engine.ports
     state = await recover_goal(ports, state.goal_id)
@@ -334,6 +346,12 @@ async def test_a_goal_whose_runner_was_killed_goes_on(stage: SetStage, known: Kn
     state = await resume_goal(ports, state.goal_id)
     assert state.status is S.READY, tell(state)
     assert any(isinstance(fact, e.GoalResumed) for fact in there.facts)
+    first, second = there.model.asked[1], there.model.asked[2]
+    if known in KEEPING:
+        assert second.prompts[:-1] == first.prompts and "You may remember" in second.prompt
+        assert SEEN in second.said and SEEN not in second.prompts
+    else:
+        assert second.prompts == first.prompts and SEEN not in second.said
 
 
 async def answer(there: Stage, text: str) -> list[str]:
@@ -360,17 +378,19 @@ async def say(there: Stage, word: str) -> None:
     (Path(find()[0].cwd()) / "go").touch()
 
 
-def kill_when_asked(there: Stage, words: tuple[str, ...]) -> None:
-    """Run a process until its agent has asked the model for the first time."""
+def kill_when_asked(there: Stage, words: tuple[str, ...], number: int) -> None:
+    """Run a process until its agent has asked the model so often."""
     with subprocess.Popen((sys.executable, *words), stdout=subprocess.DEVNULL) as runner:
-        there.model.wait_for(1)
+        there.model.wait_for(number)
         runner.kill()
 
 
-def hangs_first(script: Script) -> Script:
-    """Return a script whose first answer never ends."""
+def hangs_at(number: int, script: Script) -> Script:
+    """Return a script of which one answer never ends; those before look around."""
 
     def say(asked: Asked) -> Reply:
-        return Reply("I think", hangs=True) if asked.number == 0 else script(asked)
+        if asked.number < number:
+            return Reply(SEEN, (Run("true"),))
+        return Reply("I think", hangs=True) if asked.number == number else script(asked)
 
     return say

@@ -134,6 +134,34 @@ def test_sessions_of_other_work_are_not_there_and_its_own_last_for_the_turn(
     assert names(theirs) == {"other-work"} and not kept.exists()
 
 
+def test_what_it_keeps_is_there_in_the_next_turn_of_the_same_task_alone(
+    home: Path, tmp_path: Path, claude: Belongings
+) -> None:
+    theirs, goal = home / ".claude" / "projects", tmp_path / "state" / "sessions" / "goal"
+
+    def place(lent: Belongings) -> Path:
+        return dict(lent.sources)[theirs]
+
+    with lend(claude, goal / "fix") as lent:
+        (place(lent) / "s.jsonl").touch()
+        with lend(claude, goal / "fix") as beside, lend(claude, goal / "other") as other:
+            assert names(place(beside)) == names(place(other)) == set()
+    with lend(claude, goal / "fix") as lent:
+        assert names(place(lent)) == {"s.jsonl"}
+    with lend(claude, goal / "fix", anew=True) as lent:
+        assert names(place(lent)) == set()
+
+
+def test_what_one_agent_kept_no_other_one_finds(home: Path, tmp_path: Path) -> None:
+    (home / ".codex").mkdir()
+    claude, codex = (find_belongings(agent, tmp_path / "p") for agent in PRESETS[:2])
+    task = tmp_path / "state" / "sessions" / "goal" / "fix"
+    with lend(claude, task) as lent:
+        (dict(lent.sources)[home / ".claude" / "projects"] / "s.jsonl").touch()
+    with lend(codex, task) as lent:
+        assert names(dict(lent.sources)[home / ".codex" / "sessions"]) == set()
+
+
 def test_an_agent_of_the_persons_own_that_has_a_known_folder_is_held_to_the_same(
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

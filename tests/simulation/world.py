@@ -499,6 +499,12 @@ class SimBench:
     def log_path(self, name: str) -> Path:
         return self.folder / f"{name}.log"
 
+    def sessions_path(self, task: str) -> Path:
+        return self.folder / f"{task}.sessions"
+
+    def forget_sessions(self, task: str) -> None:
+        """Its workers keep none."""
+
     async def keep_log(self, store: Any, log: Path) -> str | None:
         return None
 

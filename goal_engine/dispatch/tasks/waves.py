@@ -128,6 +128,8 @@ class WaveForeman:
             left = outcome.proposals
             step = RecordStep("task", self._meter.in_flight, (fact,), attempt.task.id, left)
             await ports.transact(self._state.goal_id, step)
+        if isinstance(ended, e.TaskFinished):  # nobody goes on with what is done
+            await in_thread(self._bench.forget_sessions, attempt.task.id)
 
 
 async def _work(
@@ -171,6 +173,7 @@ async def _work(
         may_ask=bench.permissions.asks,
         words=beside.words,
         session=state.tasks[task.id].session,
+        sessions=bench.sessions_path(task.id),
         keep_session=keep_session,
         read=lambda: ports.read(state.goal_id),
         record=lambda event: ports.transact(state.goal_id, Record((event,))),
