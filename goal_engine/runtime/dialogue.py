@@ -137,9 +137,19 @@ class Dialogue:
         """End the command and all that it started; `read` says when it is over."""
         self._hearing.cancel()
 
+    def end_input(self) -> None:
+        """Say that nothing more will be said."""
+        self._speaks.close()
+
+    async def wait(self) -> int | None:
+        """Return the exit code once the command has ended by itself, `None` where nobody knows one."""
+        await asyncio.wait({self._hearing})
+        code: int | None = self._hearing.result()[0].get("exit_code")
+        return code
+
     async def leave(self, grace: float) -> None:
         """Let the command's input end and wait for it to end by itself; what it says goes nowhere."""
-        self._speaks.close()
+        self.end_input()
         with suppress(TimeoutError):
             async with asyncio.timeout(grace):
                 while await self.read():

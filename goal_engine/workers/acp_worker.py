@@ -13,7 +13,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from goal_engine.budget import SAYS_NOTHING, Reporting, Reports
+from goal_engine.budget import Reports
 from goal_engine.errors import GoalError
 from goal_engine.permission import Action, Answer, say_ask
 from goal_engine.ports import TurnResult, WorkerTurn
@@ -49,7 +49,7 @@ from goal_engine.workers.commands import AgentCommand
 from goal_engine.workers.installed import find_way
 from goal_engine.workers.peer import METHOD_NOT_FOUND, Peer, RemoteError
 from goal_engine.workers.presets import Speaks
-from goal_engine.workers.prices import has_prices, read_prices
+from goal_engine.workers.prices import find_reports, read_prices
 from goal_engine.workers.shapes import as_mapping
 from goal_engine.workers.talking import Conversation, run_talk
 from goal_engine.workers.told import Ending, Over
@@ -69,15 +69,7 @@ class AcpWorker:
 
     def find_reports(self, task: GoalTask) -> Reports:
         """Return what the task's agent says of what it uses."""
-        try:
-            agent = self._find_agents().get(task.agent)
-        except GoalError:  # whoever starts it hears of it
-            agent = None
-        speaks = agent.acp if agent else None
-        if speaks is None:
-            return SAYS_NOTHING
-        estimated = speaks.usd is Reporting.NEVER and speaks.models and has_prices()
-        return Reports(tokens=speaks.tokens, usd=speaks.tokens if estimated else speaks.usd)
+        return find_reports(self._find_agents, task.agent, "acp")
 
     async def run(self, turn: WorkerTurn) -> TurnResult:
         """Have the agent work on the turn's prompt until it ends its turn, or its time is up."""

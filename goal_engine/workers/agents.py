@@ -19,6 +19,7 @@ from goal_engine.runtime.belongings import Belongings
 from goal_engine.runtime.config import config_dir
 from goal_engine.toml import UNREADABLE
 from goal_engine.types import AgentName, AgentWorker, Frozen
+from goal_engine.workers.headless import DIALECTS
 from goal_engine.workers.presets import NETWORK, PRESETS, PROMPT, Agent, Speaks
 
 FILE = "agents.toml"
@@ -39,6 +40,7 @@ class _Agent(Frozen):
     title: str = ""
     env: list[EnvName] = Field(default_factory=list)
     folders: list[Folder] = Field(default_factory=list)
+    output: str = Field(default="", pattern=f"^({'|'.join(DIALECTS)})?$")
 
 
 class _File(Frozen):
@@ -73,6 +75,7 @@ def read_agents() -> dict[str, Agent]:
             install=install,
             acp=_speak(mine.acp, mine.mode),
             wire=_speak(mine.wire, ""),
+            dialect=mine.output,
         )
     return known
 
@@ -104,8 +107,9 @@ def _read_own() -> dict[str, _Agent]:
         raise BadConfiguration(
             f"{path} cannot be used: {said}. An agent is a table [agent.NAME] with"
             ' `argv = ["program", "--option", "{prompt}"]`, or `acp = ["program"]` where it speaks the'
-            " Agent Client Protocol; if wanted `mode`, `title`, `env` (names) and `folders` (as"
-            ' "~/.my-agent", where it keeps its login).'
+            " Agent Client Protocol; if wanted `mode`, `title`, `env` (names), `folders` (as"
+            ' "~/.my-agent", where it keeps its login) and `output` (whose events `argv` prints: '
+            f"{', '.join(DIALECTS)}; plain text without)."
         ) from error
     for name, agent in own.items():
         ways = [argv for argv in (agent.argv, agent.acp, agent.wire) if argv]

@@ -13,9 +13,12 @@ from dataclasses import dataclass, replace
 
 from goal_engine.budget import Reporting
 from goal_engine.types import AGENT_WORKERS, AgentWorker
+from goal_engine.workers.headless import DIALECTS, PLAIN
 
 PROMPT = "{prompt}"
 WORKSPACE = "{workspace}"
+EVENTS = ("--output-format", "stream-json")
+"""How several are told to print for machines."""
 
 NETWORK = (
     *("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"),
@@ -46,6 +49,8 @@ class Speaks:
     """What it says of what it uses, and when."""
     models: bool = False
     """Whether it names the models that used the tokens: then dollars can be estimated."""
+    dialect: str = ""
+    """What it prints for machines, one of `headless.DIALECTS`; empty for plain text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +84,8 @@ class Agent:
     """Its headless command, empty where there is none.  `{prompt}` and `{workspace}` are filled in; the first word is a name on PATH or absolute."""
     looks: tuple[str, ...] = ()
     """The same for a turn that changes nothing, where its options can say so."""
+    dialect: str = ""
+    """What these commands print, one of `headless.DIALECTS`; empty for plain text."""
     env: tuple[str, ...] = ()
     """Names of variables it gets beside the usual ones: where its login and configuration are."""
     folders: tuple[str, ...] = ()
@@ -113,7 +120,7 @@ class Agent:
     @property
     def ways(self) -> Mapping[AgentWorker, Speaks]:
         """How each worker that can start it does so, the best first."""
-        headless = Speaks(self.argv, install=self.install) if self.argv else None
+        headless = _speak_headless(self) if self.argv else None
         known = dict(zip(AGENT_WORKERS, (self.acp, self.wire, headless), strict=True))
         return {worker: speaks for worker, speaks in known.items() if speaks}
 
@@ -123,15 +130,31 @@ class Agent:
         return tuple(dict.fromkeys(speaks.argv[0] for speaks in self.ways.values()))
 
 
+def _speak_headless(agent: Agent) -> Speaks:
+    says = DIALECTS.get(agent.dialect, PLAIN)
+    return Speaks(
+        agent.argv,
+        install=agent.install,
+        tokens=says.tokens,
+        usd=says.usd,
+        models=says.models,
+        dialect=agent.dialect,
+    )
+
+
 PRESETS: tuple[Agent, ...] = (
     Agent(
         name="claude",
         title="Claude Code",
-        argv=("claude", "-p", "--permission-mode", "acceptEdits", "--allowedTools", "Bash"),
+        argv=(
+            *("claude", "-p", *EVENTS, "--verbose", "--permission-mode", "acceptEdits"),
+            *("--allowedTools", "Bash"),
+        ),
         looks=(
-            *("claude", "-p", "--permission-mode", "default"),
+            *("claude", "-p", *EVENTS, "--verbose", "--permission-mode", "default"),
             *("--disallowedTools", "Bash", "Edit", "MultiEdit", "Write", "NotebookEdit"),
         ),
+        dialect="claude",
         env=(
             *("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_BASE_URL", "ANTHROPIC_MODEL"),
             *("CLAUDE_CONFIG_DIR", "CLAUDE_CODE_OAUTH_TOKEN"),
@@ -165,10 +188,14 @@ PRESETS: tuple[Agent, ...] = (
         name="codex",
         title="Codex CLI",
         argv=(
-            *("codex", "exec", "--sandbox", "workspace-write", "--skip-git-repo-check"),
+            *("codex", "exec", "--json", "--sandbox", "workspace-write", "--skip-git-repo-check"),
             PROMPT,
         ),
-        looks=("codex", "exec", "--sandbox", "read-only", "--skip-git-repo-check", PROMPT),
+        looks=(
+            *("codex", "exec", "--json", "--sandbox", "read-only", "--skip-git-repo-check"),
+            PROMPT,
+        ),
+        dialect="codex",
         env=("OPENAI_API_KEY", "OPENAI_BASE_URL", "CODEX_API_KEY", "CODEX_HOME"),
         folders=("~/.codex",),
         reads=(
@@ -194,8 +221,9 @@ PRESETS: tuple[Agent, ...] = (
     Agent(
         name="gemini",
         title="Gemini CLI",
-        argv=("gemini", "-p", PROMPT, "--approval-mode", "yolo"),
-        looks=("gemini", "-p", PROMPT, "--approval-mode", "default"),
+        argv=("gemini", "-p", PROMPT, *EVENTS, "--approval-mode", "yolo"),
+        looks=("gemini", "-p", PROMPT, *EVENTS, "--approval-mode", "default"),
+        dialect="gemini",
         env=(
             *("GEMINI_API_KEY", "GOOGLE_API_KEY", "GOOGLE_GEMINI_BASE_URL"),
             *("GOOGLE_APPLICATION_CREDENTIALS",),
@@ -224,8 +252,9 @@ PRESETS: tuple[Agent, ...] = (
     Agent(
         name="opencode",
         title="OpenCode",
-        argv=("opencode", "run", PROMPT),
-        looks=("opencode", "run", "--agent", "plan", PROMPT),
+        argv=("opencode", "run", "--format", "json", PROMPT),
+        looks=("opencode", "run", "--format", "json", "--agent", "plan", PROMPT),
+        dialect="opencode",
         env=(
             *("OPENCODE_CONFIG", "OPENCODE_CONFIG_DIR", "OPENCODE_CONFIG_CONTENT"),
             *("ANTHROPIC_API_KEY", "OPENAI_API_KEY", "GEMINI_API_KEY", "OPENROUTER_API_KEY"),
@@ -257,7 +286,8 @@ PRESETS: tuple[Agent, ...] = (
     Agent(
         name="kimi",
         title="Kimi Code",
-        argv=("kimi", "-p", PROMPT),
+        argv=("kimi", "-p", PROMPT, *EVENTS),
+        dialect="kimi",
         env=(
             *("KIMI_CODE_HOME", "KIMI_SHARE_DIR", "KIMI_API_KEY", "KIMI_BASE_URL"),
             *("KIMI_MODEL_NAME", "KIMI_MODEL_API_KEY", "KIMI_MODEL_BASE_URL"),
@@ -295,7 +325,7 @@ PRESETS: tuple[Agent, ...] = (
             Edition(
                 "kimi-cli",
                 speaks=("wire", "cli"),
-                argv=("kimi", "--print", "-p", PROMPT),
+                argv=("kimi", "--print", "-p", PROMPT, *EVENTS),
                 ends="1.52",
             ),
         ),
@@ -303,8 +333,9 @@ PRESETS: tuple[Agent, ...] = (
     Agent(
         name="qwen",
         title="Qwen Code",
-        argv=("qwen", "-p", PROMPT, "--approval-mode", "yolo"),
-        looks=("qwen", "-p", PROMPT, "--approval-mode", "plan"),
+        argv=("qwen", "-p", PROMPT, *EVENTS, "--approval-mode", "yolo"),
+        looks=("qwen", "-p", PROMPT, *EVENTS, "--approval-mode", "plan"),
+        dialect="qwen",
         env=(
             *("QWEN_HOME", "OPENAI_API_KEY", "OPENAI_BASE_URL", "OPENAI_MODEL"),
             *("DASHSCOPE_API_KEY", "BAILIAN_CODING_PLAN_API_KEY"),

@@ -13,11 +13,13 @@ from typing import Annotated, Any
 
 from pydantic import ConfigDict, Field, ValidationError
 
-from goal_engine.errors import BadConfiguration
+from goal_engine.budget import SAYS_NOTHING, Reporting, Reports
+from goal_engine.errors import BadConfiguration, GoalError
 from goal_engine.runtime.config import config_dir
 from goal_engine.toml import UNREADABLE
-from goal_engine.types import Frozen
+from goal_engine.types import AgentWorker, Frozen
 from goal_engine.usage import Estimate, FindEstimate, Tariff, Usage
+from goal_engine.workers.agents import FindAgents
 
 FILE = "prices.toml"
 LIMIT = 256 * 1024
@@ -35,6 +37,19 @@ class _File(Frozen):
 def has_prices() -> bool:
     """Whether prices can be known here at all; nothing is imported to find out.  Blocking."""
     return (config_dir() / FILE).exists() or util.find_spec("genai_prices") is not None
+
+
+def find_reports(find_agents: FindAgents, agent: str, worker: AgentWorker) -> Reports:
+    """Return what an agent says of what it uses, with dollars where they can be estimated.  Blocking."""
+    try:
+        known = find_agents().get(agent)
+    except GoalError:  # whoever starts it hears of it
+        known = None
+    speaks = known.ways.get(worker) if known else None
+    if speaks is None:
+        return SAYS_NOTHING
+    estimated = speaks.usd is Reporting.NEVER and speaks.models and has_prices()
+    return Reports(tokens=speaks.tokens, usd=speaks.tokens if estimated else speaks.usd)
 
 
 def read_prices() -> FindEstimate:

@@ -129,6 +129,7 @@ class Conversation:
         self._transcript = Transcript(lambda text: dialogue.note(text.encode("utf-8", "replace")))
         self._patience = Patience(self._now(), START, START)
         self._asking: set[asyncio.Future[Answer]] = set()
+        self._find_heard: Callable[[], float] = self._now  # who is not asked is not waited for
 
     def connect(
         self,
@@ -142,10 +143,11 @@ class Conversation:
         def handle_noise(line: str) -> None:
             self.add_note(f"{STRAY}{line}")
 
-        self._peer = Peer(
+        peer = Peer(
             self.dialogue, handle_request, handle_notification, ids, handle_noise, handle_excess
         )
-        return self._peer
+        self._find_heard = lambda: peer.heard
+        return peer
 
     # What it says
 
@@ -350,7 +352,7 @@ class Conversation:
     @property
     def time_left(self) -> float | None:
         """The seconds that the agent still has, `None` while it waits for somebody else."""
-        return self._patience.find_left(self._now(), self._peer.heard)
+        return self._patience.find_left(self._now(), self._find_heard())
 
     async def _watch(self, working: asyncio.Future[Any]) -> None:
         """Return when the work is done.  Raises `OutOfTime`."""

@@ -125,6 +125,7 @@ def configure_qwen(home: Path, url: str) -> None:
 
 
 KIMI_CLI = Known("kimi", "cli", "kimi-code", configure_kimi)
+KIMI_OLD_CLI = Known("kimi", "cli", "kimi-cli", configure_old_kimi)
 CLAUDE_CLI = Known("claude", "cli", "claude", configure_claude)
 OPENCODE_CLI = Known("opencode", "cli", "opencode", configure_opencode)
 KIMI_ACP = Known("kimi", "acp", "kimi-code", configure_kimi)
@@ -139,7 +140,8 @@ QWEN_CLI = Known("qwen", "cli", "qwen", configure_qwen)
 QWEN_ACP = Known("qwen", "acp", "qwen", configure_qwen)
 
 ALL = (
-    *(KIMI_CLI, KIMI_ACP, KIMI_WIRE, CLAUDE_CLI, CLAUDE_ACP, OPENCODE_CLI, OPENCODE_ACP),
+    *(KIMI_CLI, KIMI_OLD_CLI, KIMI_ACP, KIMI_WIRE),
+    *(CLAUDE_CLI, CLAUDE_ACP, OPENCODE_CLI, OPENCODE_ACP),
     *(GEMINI_CLI, GEMINI_ACP, QWEN_CLI, QWEN_ACP),
 )
 ONE_EACH = (KIMI_CLI, KIMI_ACP, KIMI_WIRE)
