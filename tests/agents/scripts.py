@@ -15,3 +15,9 @@ FIXES = in_turn(
 SLEEPS = "time.sleep(86399)"
 WAITS = in_turn(Reply("I wait.", (Run(f"python3 -c 'import time; {SLEEPS}'"),)))
 """Runs a command that does not end; what its command line has is `SLEEPS`."""
+PLAN = {
+    "tasks": [{"id": "sums", "title": "Repair add()", "writes": ["calc.py", "tests/**"]}],
+    "criteria": [
+        {"id": "all-green", "text": "All tests pass", "evidence": "flips", "gate": "tests"}
+    ],
+}

@@ -37,7 +37,7 @@ from tests.agents.known import (
     Known,
 )
 from tests.agents.scripted import Asked, Question, Reply, Run, Script, Write, in_turn
-from tests.agents.scripts import FIXES, RIGHT, SLEEPS, WAITS, WRONG
+from tests.agents.scripts import FIXES, PLAN, RIGHT, SLEEPS, WAITS, WRONG
 from tests.agents.stage import Stage, find_agents, find_running
 from tests.agents.tools import Programs
 from tests.integration.agents import wait_until
@@ -58,12 +58,6 @@ HERE = (
 )
 """What is installed, whose it is, and which workers can start it."""
 
-PLAN = {
-    "tasks": [{"id": "sums", "title": "Repair add()", "writes": ["calc.py", "tests/**"]}],
-    "criteria": [
-        {"id": "all-green", "text": "All tests pass", "evidence": "flips", "gate": "tests"}
-    ],
-}
 SEEN = "I see a sign that is wrong."
 WORD = "Use plus, not times."
 every = pytest.mark.parametrize("known", ALL, ids=str)

@@ -255,9 +255,21 @@ class Workbench:
         """Return the tab of an open editor."""
         return self.page.locator(".tab").filter(has_text=words(name)).first
 
+    def press_title(self, name: str) -> None:
+        """Press a button in the title of the editor that is shown."""
+        button = self.page.locator(".editor-actions a.action-label").and_(
+            self.page.get_by_label(name)
+        )
+        expect(button.first).to_be_visible(timeout=LATER)
+        button.first.click()
+
     def line(self, text: str) -> Locator:
         """Return the line of an editor that has `text`."""
-        return self.page.locator(".view-line").filter(has_text=words(text)).first
+        return self.lines(text).first
+
+    def lines(self, text: str) -> Locator:
+        """Return the lines of editors that have `text`."""
+        return self.page.locator(".view-line").filter(has_text=words(text))
 
     def lens(self, text: str) -> Locator:
         """Return the code lens that has `text`."""
@@ -286,10 +298,6 @@ class Workbench:
                 if time.monotonic() > give_up:
                     raise
             self.page.keyboard.press("Escape")
-
-    def panel_line(self, text: str) -> Locator:
-        """Return the line of the panel at the bottom that has `text`."""
-        return self.page.locator(".part.panel .view-line").filter(has_text=words(text)).first
 
     def close_editors(self) -> None:
         """Close every editor."""

@@ -78,7 +78,17 @@ export async function tell(context: Context, given: Given): Promise<GoalView | u
   const prompt = `What should the agent of ${plainLine(task, 60)} know?`;
   const text =
     given.text ?? (await vscode.window.showInputBox({ prompt, ignoreFocusOut: true }))?.trim();
-  return text
-    ? callGoal(context, 'tell', { ...at, task, text }, 'Goalproof: telling the agent…')
-    : undefined;
+  if (!text) {
+    return undefined;
+  }
+  const view = await callGoal(
+    context,
+    'tell',
+    { ...at, task, text },
+    'Goalproof: telling the agent…',
+  );
+  void vscode.window.showInformationMessage(
+    `The agent of ${plainLine(task, 60)} hears it as soon as it listens; its log says when.`,
+  );
+  return view;
 }

@@ -15,11 +15,12 @@ import { checkMachine, listGoals, showAgents, showGates } from './lists';
 import { type From, type NewGoal, newGoal, newGoalFrom, newGoalFromSelection } from './newGoal';
 import { type Given, pickGoal, pickTask, readGiven } from './pick';
 import { plainLine } from './plain';
-import { openPlan, runPlan } from './plans';
+import { openPlan, planByAgent, runPlan } from './plans';
 import type { Action } from './possible';
 import { openProof, tryHunks, verifyProof } from './proof';
 import { answer, accept, reject, resume } from './questions';
 import { tell } from './asks';
+import { reviewByAgent } from './review';
 import { showStatusMenu } from './status';
 import { openTaskFolder, submit } from './tasks';
 import { callGoal, guarded } from './work';
@@ -75,6 +76,7 @@ const COMMANDS: Record<string, Handler> = {
       await showPage({ ...at, page: 'replay' }, `What happened: ${plainLine(text, 50)}`);
     }
   },
+  reviewByAgent,
   review: showPageOf('review', 'review', 'Review the change of which goal?', 'Review'),
   verify: async (context, given) => {
     const at = await pickGoal(context, given, 'verify', 'The gates of which goal?');
@@ -84,13 +86,10 @@ const COMMANDS: Record<string, Handler> = {
     const at = await pickGoal(context, given, 'rebase', 'Which goal onto the newest commits?');
     return at && callGoal(context, 'rebase', { ...at }, 'Goalproof: judging it on newer commits…');
   },
-  planByAgent: async (context, given) => {
-    const at = await pickGoal(context, given, 'plan', 'An agent plans which goal?');
-    const params = at && { ...at, planner: 'agent' as const };
-    return params && callGoal(context, 'revise', params, 'Goalproof: an agent makes the plan…');
-  },
+  planByAgent,
   hunks: tryHunks,
   answer,
+  answerAsk: answer,
   tell,
   accept,
   reject,
@@ -99,9 +98,8 @@ const COMMANDS: Record<string, Handler> = {
   showLog: async (context, given) => {
     const { task, gate } = given;
     const at = await pickGoal(context, given, undefined, 'The log of which goal?');
-    if (at) {
-      context.log.follow({ ...at, ...(task ? { task } : {}), ...(gate ? { gate } : {}) });
-    }
+    await (at &&
+      context.logs.follow({ ...at, ...(task ? { task } : {}), ...(gate ? { gate } : {}) }));
   },
   listGoals,
   showGates,

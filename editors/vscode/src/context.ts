@@ -4,13 +4,13 @@ import type * as vscode from 'vscode';
 import type { GoalClient } from './client';
 import type { Documents } from './documents';
 import type { Goals } from './goals';
-import type { LogFollower } from './log';
+import type { Logs } from './log';
 
 export interface Context {
   client: GoalClient;
   goals: Goals;
   documents: Documents;
-  log: LogFollower;
+  logs: Logs;
   output: vscode.LogOutputChannel;
   extensionPath: string;
 }

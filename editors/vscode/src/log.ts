@@ -1,13 +1,26 @@
-// One output channel that follows the log of a goal, a task or a gate while it is written.
+// Logs of goals, tasks and gates as read-only documents that grow while they are written.
+//
+// Not an output channel: over a document there is room for what can be done about the goal (a word to
+// its agent, allow, pause), several logs are open side by side, and it is read with what editors have.
 
 import * as vscode from 'vscode';
 import type { GoalClient } from './client';
+import type { Goals } from './goals';
 import { LogFeed } from './logFeed';
-import { plainText } from './plain';
-
+import { Follow, LogText } from './logText';
+import { plainLine, plainText } from './plain';
+import { type Action, findActions } from './possible';
 import { readRefusal } from './refusal';
+import { hears } from './treeModel';
+
+export const LOG_SCHEME = 'goalproof-log';
 
 const PAUSE_MS = 500;
+/** Milliseconds between two changes of a document: the editor takes over all of its text with each. */
+const REDRAW_MS = 200;
+
+/** What the title of a log has buttons for: each knows the logs for which it is possible. */
+const BUTTONS = ['tell', 'answer', 'pause', 'resume', 'cancel'] as const satisfies Action[];
 
 export interface LogTarget {
   root: string;
@@ -16,32 +29,229 @@ export interface LogTarget {
   gate?: string;
 }
 
-export class LogFollower implements vscode.Disposable {
-  private readonly channel = vscode.window.createOutputChannel('Goalproof Log');
-  private stop: vscode.CancellationTokenSource | undefined;
+/** Returns the URI of a log; `name` is what its tab says. */
+export function makeLogUri(target: LogTarget, name: string): vscode.Uri {
+  const plain = plainLine(name, 60)
+    .replace(/[/\\?#%*:|"<>]/g, ' ')
+    .trim();
+  const path = `/${plain || 'goal'}.log`;
+  return vscode.Uri.from({ scheme: LOG_SCHEME, path, query: JSON.stringify(target) });
+}
 
-  constructor(private readonly client: GoalClient) {}
+/** Reads the URI of a log.  Returns undefined for one that is not ours. */
+export function readLogUri(uri: vscode.Uri): LogTarget | undefined {
+  try {
+    const target: unknown = JSON.parse(uri.query);
+    const fits = typeof target === 'object' && target !== null && 'goal' in target;
+    return uri.scheme === LOG_SCHEME && fits ? (target as LogTarget) : undefined;
+  } catch {
+    return undefined;
+  }
+}
 
-  /** Shows a log and follows it until it ends or another one is followed. */
-  follow(target: LogTarget): void {
-    this.stop?.cancel();
-    const stop = new vscode.CancellationTokenSource();
-    this.stop = stop;
-    this.channel.clear();
-    this.channel.show(true);
-    void this.read(target, stop.token).catch((error: unknown) => {
-      if (!stop.token.isCancellationRequested) {
-        this.channel.appendLine(plainText(readRefusal(error).message));
-      }
-    });
+/** One log that is open. */
+interface Open {
+  uri: vscode.Uri;
+  target: LogTarget;
+  text: LogText;
+  follow: Follow;
+  /** Ends the reading; undefined when it has come to the end. */
+  reading: vscode.CancellationTokenSource | undefined;
+  /** How the goal stood when that was last looked at. */
+  status: string;
+  timer?: NodeJS.Timeout;
+}
+
+export class Logs implements vscode.TextDocumentContentProvider, vscode.Disposable {
+  private readonly changed = new vscode.EventEmitter<vscode.Uri>();
+  private readonly open = new Map<string, Open>();
+  private readonly subscriptions: vscode.Disposable[];
+  private offering = false;
+  private stale = false;
+  readonly onDidChange = this.changed.event;
+
+  constructor(
+    private readonly client: GoalClient,
+    private readonly goals: Goals,
+  ) {
+    this.subscriptions = [
+      vscode.workspace.registerTextDocumentContentProvider(LOG_SCHEME, this),
+      vscode.window.tabGroups.onDidChangeTabs(({ opened, closed }) => {
+        opened.forEach((tab) => this.onTab(tab));
+        closed.forEach((tab) => this.onTab(tab));
+      }),
+      vscode.workspace.onDidChangeTextDocument(({ document }) => this.onGrown(document)),
+      vscode.window.onDidChangeVisibleTextEditors((editors) => editors.forEach(this.reveal)),
+      vscode.window.onDidChangeTextEditorVisibleRanges(({ textEditor, visibleRanges }) => {
+        const [first, last] = [visibleRanges[0], visibleRanges.at(-1)];
+        if (first && last) {
+          this.find(textEditor.document.uri)?.follow.see(
+            first.start.line,
+            last.end.line,
+            textEditor.document.lineCount,
+          );
+        }
+      }),
+      goals.onDidChange((goal) => this.onGoal(goal)),
+    ];
+  }
+
+  /** Shows a log and follows it until it ends or is closed. */
+  async follow(target: LogTarget): Promise<void> {
+    const { text } = await this.goals.view(target.goal, target.root);
+    const uri = makeLogUri(target, target.gate ?? target.task ?? text);
+    const known = this.find(uri);
+    if (known && !known.reading) {
+      known.text.clear();
+      this.read(known);
+    }
+    const document = await vscode.workspace.openTextDocument(uri);
+    await vscode.window.showTextDocument(document, { preview: false });
+  }
+
+  provideTextDocumentContent(uri: vscode.Uri): string {
+    return this.begin(uri)?.text.toString() ?? '';
   }
 
   dispose(): void {
-    this.stop?.cancel();
-    this.channel.dispose();
+    for (const log of this.open.values()) {
+      this.end(log);
+    }
+    for (const subscription of this.subscriptions) {
+      subscription.dispose();
+    }
+    this.changed.dispose();
   }
 
-  private async read(target: LogTarget, token: vscode.CancellationToken): Promise<void> {
+  private find(uri: vscode.Uri): Open | undefined {
+    return this.open.get(uri.toString());
+  }
+
+  /** Returns the log of a URI, which is read from now on. */
+  private begin(uri: vscode.Uri): Open | undefined {
+    const target = readLogUri(uri);
+    const known = this.find(uri);
+    if (known || !target) {
+      return known;
+    }
+    const text = new LogText(`\`goalproof log ${target.goal}\``);
+    const status = this.goals.find(target.goal)?.line.status ?? '';
+    const log: Open = { uri, target, text, follow: new Follow(), reading: undefined, status };
+    this.open.set(uri.toString(), log);
+    this.read(log);
+    this.offer();
+    return log;
+  }
+
+  private end(log: Open): void {
+    log.reading?.cancel();
+    clearTimeout(log.timer);
+    this.open.delete(log.uri.toString());
+  }
+
+  /** A document outlives its tab for a while: a log is read while a tab shows it. */
+  private onTab({ input }: vscode.Tab): void {
+    if (!(input instanceof vscode.TabInputText) || input.uri.scheme !== LOG_SCHEME) {
+      return;
+    }
+    const key = input.uri.toString();
+    const tabs = vscode.window.tabGroups.all.flatMap((group) => group.tabs);
+    if (tabs.some((tab) => tab.input instanceof vscode.TabInputText && isAt(tab.input.uri, key))) {
+      this.begin(input.uri);
+      return;
+    }
+    const log = this.find(input.uri);
+    if (log) {
+      this.end(log);
+      this.offer();
+    }
+  }
+
+  private onGrown(document: vscode.TextDocument): void {
+    if (document.uri.scheme === LOG_SCHEME) {
+      this.find(document.uri)?.follow.grow();
+      const shown = vscode.window.visibleTextEditors.filter((one) => one.document === document);
+      shown.forEach(this.reveal);
+    }
+  }
+
+  private readonly reveal = (editor: vscode.TextEditor): void => {
+    const { document } = editor;
+    if (this.find(document.uri)?.follow.on) {
+      const end = document.lineAt(document.lineCount - 1).range;
+      editor.revealRange(end);
+    }
+  };
+
+  private onGoal(goal: string | undefined): void {
+    const about = [...this.open.values()].filter(
+      ({ target }) => goal === undefined || target.goal === goal,
+    );
+    for (const log of about) {
+      const status = this.goals.find(log.target.goal)?.line.status ?? '';
+      if (status === 'running' && log.status !== 'running' && !log.reading) {
+        if (log.target.task || log.target.gate) {
+          log.text.clear();
+        }
+        this.read(log); // it was paused, say, and goes on
+      }
+      log.status = status;
+    }
+    if (about.length > 0) {
+      this.offer();
+    }
+  }
+
+  /** Says which buttons each log has; what changes meanwhile is said next. */
+  private offer(): void {
+    this.stale = true;
+    if (!this.offering) {
+      void this.offerAll();
+    }
+  }
+
+  private async offerAll(): Promise<void> {
+    this.offering = true;
+    while (this.stale) {
+      this.stale = false;
+      const logs = [...this.open.values()];
+      const actions = await Promise.all(logs.map(({ target }) => this.findButtons(target)));
+      for (const button of BUTTONS) {
+        const offered = logs.filter((_, at) => actions[at]?.includes(button));
+        const value = offered.map(({ uri }) => uri.toString());
+        void vscode.commands.executeCommand('setContext', `goalproof.${button}Logs`, value);
+      }
+    }
+    this.offering = false;
+  }
+
+  private async findButtons({ root, goal, task }: LogTarget): Promise<Action[]> {
+    try {
+      const view = await this.goals.view(goal, root);
+      const entry = this.goals.find(goal);
+      const actions = entry ? findActions(entry.line, view) : [];
+      const deaf = task !== undefined && !view.tasks.some((one) => one.id === task && hears(one));
+      return actions.filter((action) => action !== 'tell' || !deaf);
+    } catch {
+      return []; // nothing can be done without a server, and others say so
+    }
+  }
+
+  private read(log: Open): void {
+    const reading = new vscode.CancellationTokenSource();
+    log.reading = reading;
+    void this.readOn(log, reading.token)
+      .catch((error: unknown) => log.text.appendLine(plainText(readRefusal(error).message)))
+      .finally(() => {
+        log.reading = undefined;
+        if (!reading.token.isCancellationRequested) {
+          this.redraw(log);
+        }
+      });
+  }
+
+  private async readOn(log: Open, token: vscode.CancellationToken): Promise<void> {
+    const { target, text } = log;
     const feed = new LogFeed();
     while (!token.isCancellationRequested) {
       const params = { ...target, offset: feed.offset };
@@ -51,19 +261,31 @@ export class LogFollower implements vscode.Disposable {
         return;
       }
       if (step.text) {
-        this.channel.append(plainText(step.text));
+        text.append(plainText(step.text));
+        this.redraw(log);
       }
       if (step.again || step.text) {
         continue; // an answer holds a part of what there is
       }
       const named = target.task !== undefined || target.gate !== undefined;
       if (!step.live && (named || !view.running)) {
-        this.channel.appendLine('── end ──');
+        text.appendLine('── end ──');
         return;
       }
       await pause(token);
     }
   }
+
+  private redraw(log: Open): void {
+    log.timer ??= setTimeout(() => {
+      log.timer = undefined;
+      this.changed.fire(log.uri);
+    }, REDRAW_MS);
+  }
+}
+
+function isAt(uri: vscode.Uri, key: string): boolean {
+  return uri.toString() === key;
 }
 
 function pause(token: vscode.CancellationToken): Promise<void> {

@@ -6,7 +6,7 @@ import { intercept, registerCommands } from './commands';
 import type { Context } from './context';
 import { Documents } from './documents';
 import { Goals } from './goals';
-import { LogFollower } from './log';
+import { Logs } from './log';
 import { notify } from './notify';
 import { Status } from './status';
 import { GoalTree } from './tree';
@@ -37,7 +37,7 @@ export function activate(extension: vscode.ExtensionContext): Api {
     client: started,
     goals,
     documents: new Documents(started, goals),
-    log: new LogFollower(started),
+    logs: new Logs(started, goals),
     output,
     extensionPath: extension.extensionPath,
   };
@@ -57,7 +57,7 @@ export function activate(extension: vscode.ExtensionContext): Api {
     }),
     tree,
     context.documents,
-    context.log,
+    context.logs,
     goals,
     vscode.workspace.onDidGrantWorkspaceTrust(() => void onTrust(context)),
     vscode.workspace.onDidChangeConfiguration((event) => {

@@ -5,17 +5,21 @@ import type { Worker } from './wire';
 import * as vscode from 'vscode';
 import type { Context } from './context';
 import { composeGoal, suggestGoal, type Place } from './goalText';
-import { plainLabel, plainLine } from './plain';
+import { listAgents } from './agents';
+import { plainLine } from './plain';
 import { type Given, pickRoot } from './pick';
-import { openPlan } from './plans';
+import { findReviewer, openPlan, planByAgent } from './plans';
 import { callGoal } from './work';
 
 /** What a caller may have decided already; what is missing is asked. */
 export interface NewGoal extends Given {
   worker?: Worker;
   agent?: string;
-  mode?: 'run' | 'plan';
+  mode?: Mode;
 }
+
+/** How a goal begins: at once, or with its plan; an agent may make that. */
+type Mode = 'run' | 'plan' | 'planByAgent';
 
 interface Hands {
   worker?: Worker;
@@ -41,16 +45,24 @@ export async function newGoal(
   if (!hands) {
     return undefined;
   }
-  const mode = given.mode ?? (await askMode(text));
+  const mode = given.mode ?? (await askMode(text, hands));
   if (!mode) {
     return undefined;
   }
-  const params = { root, text: place ? composeGoal(text, place) : text, ...hands };
-  const title = mode === 'run' ? 'Goalproof: starting the goal…' : 'Goalproof: planning…';
-  const view = await callGoal(context, mode, params, title);
-  if (view && mode === 'plan' && view.status === 'planned') {
-    await openPlan(context, { root, goal: view.id });
+  const words = place ? composeGoal(text, place) : text;
+  const params = { root, text: words, ...hands, ...findReviewer(root) };
+  if (mode === 'run') {
+    return callGoal(context, 'run', params, 'Goalproof: starting the goal…');
   }
+  const view = await callGoal(context, 'plan', params, 'Goalproof: planning…');
+  if (view?.status !== 'planned') {
+    return view;
+  }
+  const at = { root, goal: view.id };
+  if (mode === 'planByAgent') {
+    return planByAgent(context, { ...at, agent: hands.agent });
+  }
+  await openPlan(context, at);
   return view;
 }
 
@@ -116,13 +128,7 @@ export const HANDS: readonly {
 
 /** Returns the workers that can do free text: agents that are installed, then the others. */
 function listHands(view: AgentsView): (vscode.QuickPickItem & { hands: Hands })[] {
-  const agents = (view.agents ?? [])
-    .filter((agent) => agent.available)
-    .map((agent) => ({
-      label: `$(hubot) ${plainLabel(agent.title || agent.name)}`,
-      description: plainLabel(agent.path ?? agent.name, 120),
-      hands: { agent: agent.name },
-    }));
+  const agents = listAgents(view).map(({ agent, ...row }) => ({ ...row, hands: { agent } }));
   const there = view.workers.filter((worker) => worker.available).map((worker) => worker.name);
   const others = HANDS.filter(({ worker }) => there.includes(worker)).map(
     ({ worker, icon, label, description }) => ({
@@ -134,8 +140,8 @@ function listHands(view: AgentsView): (vscode.QuickPickItem & { hands: Hands })[
   return [...agents, ...others];
 }
 
-async function askMode(text: string): Promise<'run' | 'plan' | undefined> {
-  const items: (vscode.QuickPickItem & { mode: 'run' | 'plan' })[] = [
+async function askMode(text: string, hands: Hands): Promise<Mode | undefined> {
+  const modes: (vscode.QuickPickItem & { mode: Mode })[] = [
     {
       label: '$(play) Run now',
       description: 'plan, work and judge; you see the change before it is applied',
@@ -146,7 +152,13 @@ async function askMode(text: string): Promise<'run' | 'plan' | undefined> {
       description: 'read and edit the plan before anything works',
       mode: 'plan',
     },
+    {
+      label: '$(hubot) Let an agent plan first',
+      description: 'it reads the repository and changes nothing; then you read and edit its plan',
+      mode: 'planByAgent',
+    },
   ];
+  const items = modes.filter(({ mode }) => mode !== 'planByAgent' || hands.agent !== undefined);
   const chosen = await vscode.window.showQuickPick(items, {
     title: plainLine(text, 80),
     placeHolder: 'How does it begin?',

@@ -4,6 +4,7 @@ import type { TaskView } from './protocol';
 import * as vscode from 'vscode';
 import type { Entry } from './book';
 import type { Context } from './context';
+import { readLogUri } from './log';
 import { GOAL_LOOKS, TASK_LOOKS, findLook } from './look';
 import { plainLabel } from './plain';
 import { type Action, findActions, isPossible } from './possible';
@@ -19,8 +20,11 @@ export interface Given extends Partial<Target> {
   yes?: boolean;
 }
 
-/** Reads a command's argument: a node of the tree or a plain object. */
+/** Reads a command's argument: a node of the tree, a log that is open, or a plain object. */
 export function readGiven(argument: unknown): Given {
+  if (argument instanceof vscode.Uri) {
+    return readLogUri(argument) ?? {};
+  }
   if (typeof argument !== 'object' || argument === null) {
     return {};
   }

@@ -3,17 +3,45 @@
 import type { GoalView } from './protocol';
 import * as vscode from 'vscode';
 import type { Context } from './context';
-import { type Chosen, type Given, pickRoot } from './pick';
+import { pickAgent } from './agents';
+import { type Chosen, type Given, pickGoal, pickRoot } from './pick';
 
 import { callGoal } from './work';
 
 const PLAN_OF_GOAL = /[\\/]\.goalproof[\\/]goals[\\/]([^\\/]+)[\\/]plan\.toml$/;
+
+/** Returns who reviews the result of a new goal, where the editor's settings say it. */
+export function findReviewer(root: string): { reviewer?: string } {
+  const settings = vscode.workspace.getConfiguration('goalproof', vscode.Uri.parse(root, true));
+  const reviewer = settings.get<string>('reviewer', '');
+  return reviewer ? { reviewer } : {};
+}
 
 /** Opens the plan of a goal; it can be edited until the goal starts. */
 export async function openPlan(context: Context, at: Chosen): Promise<void> {
   const place = await context.client.request('open', { ...at, what: 'plan' });
   const document = await vscode.workspace.openTextDocument(vscode.Uri.file(place.path));
   await vscode.window.showTextDocument(document, { preview: false });
+}
+
+/** Lets an agent make the plan of a goal, and opens it. */
+export async function planByAgent(
+  context: Context,
+  given: Given & { agent?: string },
+): Promise<GoalView | undefined> {
+  const at = await pickGoal(context, given, 'plan', 'An agent plans which goal?');
+  const ask = 'Which agent makes the plan?';
+  const agent = at && (given.agent ?? (await pickAgent(context, at.root, ask)));
+  if (!at || !agent) {
+    return undefined;
+  }
+  const params = { ...at, planner: 'agent' as const, agent };
+  const title = 'Goalproof: an agent makes the plan…';
+  const view = await callGoal(context, 'revise', params, title);
+  if (view?.status === 'planned') {
+    await openPlan(context, at);
+  }
+  return view;
 }
 
 /** Runs a plan: the goal's own where the file is one, else as a new goal. */
@@ -35,7 +63,12 @@ export async function runPlan(
   }
   const planText = document.getText();
   return goal === undefined
-    ? callGoal(context, 'run', { root, planText }, 'Goalproof: starting the plan…')
+    ? callGoal(
+        context,
+        'run',
+        { root, planText, ...findReviewer(root) },
+        'Goalproof: starting the plan…',
+      )
     : callGoal(context, 'execute', { root, goal, planText }, 'Goalproof: starting the goal…');
 }
 

@@ -120,7 +120,7 @@ module.exports = {
     await run('goalproof.showLog', { ...at, gate: 'tests' });
     await until('the log and its end', () =>
       vscode.workspace.textDocuments.find(
-        (one) => one.uri.scheme === 'output' && /tests[^]*── end ──/.test(one.getText()),
+        (one) => one.uri.scheme === 'goalproof-log' && /tests[^]*── end ──/.test(one.getText()),
       ),
     );
   },

@@ -4,6 +4,7 @@ import { Crashes } from '../../src/crashes';
 import { composeGoal, suggestGoal } from '../../src/goalText';
 import { findLimits } from '../../src/limits';
 import { LogFeed } from '../../src/logFeed';
+import { Follow, LogText } from '../../src/logText';
 import { findNotice } from '../../src/notices';
 import { plainLabel, plainLine, plainText, showArgv } from '../../src/plain';
 import { POSSIBLE, findContext } from '../../src/possible';
@@ -63,6 +64,47 @@ test('a log of another task is read from its beginning', () => {
   assert.deepEqual(feed.take(view('part', 8, true, 'test')), { text: '', again: true, live: true });
   assert.equal(feed.offset, 0);
   assert.equal(feed.take(view('a part', 6, true, 'test')).text, '── test ──\na part');
+});
+
+test('of a long log the end is kept, in whole lines, and the first line says so', () => {
+  const text = new LogText('`goalproof log g`');
+  for (let line = 0; line < 20_000; line += 1) {
+    text.append(`line ${line}\n`);
+  }
+  const [said, first] = text.toString().split('\n');
+  assert.match(said ?? '', /^── the first \d+ kB are left out here; `goalproof log g` has all ──$/);
+  assert.match(first ?? '', /^line \d+$/);
+  assert.ok(text.toString().endsWith('line 19999\n'));
+  assert.ok(text.toString().length < 100_000);
+});
+
+test('a log without lines is cut as well', () => {
+  const text = new LogText('all');
+  text.append('x'.repeat(1_000_000));
+  assert.ok(text.toString().length < 100_000);
+});
+
+test('a short log is shown as it is, and what is said of it has a line of its own', () => {
+  const text = new LogText('all');
+  text.append('half a line');
+  text.appendLine('── end ──');
+  assert.equal(text.toString(), 'half a line\n── end ──\n');
+});
+
+test('a view goes with the end until somebody scrolls up, and again at the end', () => {
+  const follow = new Follow();
+  follow.see(0, 20, 20);
+  follow.grow();
+  follow.see(0, 20, 60);
+  assert.ok(follow.on, 'lines that are added are no scrolling');
+  follow.see(40, 60, 60);
+  follow.see(30, 50, 60);
+  assert.ok(!follow.on);
+  follow.grow();
+  follow.see(35, 55, 90);
+  assert.ok(!follow.on, 'down, but not to the end');
+  follow.see(69, 89, 90);
+  assert.ok(follow.on);
 });
 
 const move = (to: 'ready' | 'blocked_on_human' | 'paused', from = 'running') => ({
