@@ -250,8 +250,26 @@ def test_a_log_is_followed_while_it_grows(start: OpenEditor, project: Path) -> N
     editor.until("return vim.fn.search('^first$', 'nw') > 0")
     editor.until("return vim.fn.search('^last$', 'nw') > 0")
     assert not editor.lua("return vim.bo.modifiable")
+    editor.keys("p")
+    editor.until_status("paused")
+    editor.keys("r")
+    editor.until(
+        "local begun = vim.tbl_filter(function(line) return line == 'first' end,"
+        " vim.api.nvim_buf_get_lines(0, 0, -1, false)) return #begun == 2"
+    )
     editor.ex("Goal cancel")
     editor.until_status("cancelled")
+
+
+@newest
+def test_a_long_log_is_read_to_its_end(start: OpenEditor, project: Path) -> None:
+    """Of what had ended, the first 64 kB were shown, as if it were all."""
+    says = '{ run = ["python3", "-c", "for at in range(20000): print(at, flush=True)"] }'
+    write_plan(project, f"{says}, {FIX}")
+    editor = open_calc(start, project)
+    run_plan(editor, "ready")
+    editor.ex("Goal log latest fix")
+    editor.until("return vim.fn.search('^19999$', 'nw') > 0")
 
 
 @newest

@@ -33,6 +33,9 @@ def test_verbs_goals_and_options_are_completed(start: OpenEditor, project: Path)
     assert complete(editor, "Goal pause ") == ["latest"]
     assert complete(editor, f"Goal open {goal} ") == ["plan", "proof", "task"]
     assert complete(editor, "Goal run wor") == ["worker="]
+    assert complete(editor, "Goal plan planner=") == ["planner=agent", "planner=scaffold"]
+    assert complete(editor, f"Goal revise {goal} p") == ["planner=", "plan="]
+    assert complete(editor, f"Goal resume {goal} planner=") == []
     assert complete(editor, "Goal nonsense ") == []
 
 

@@ -75,7 +75,11 @@ function M.tell(call)
   if #tasks == 0 then
     flow.refuse('no agent of this goal works now that can hear you.')
   end
-  local task = #tasks == 1 and tasks[1]
+  local reads = vim.iter(tasks):find(function(task)
+    return task.id == call.task
+  end)
+  local task = reads
+    or #tasks == 1 and tasks[1]
     or flow.choose(tasks, 'Which agent?', function(one)
       return plain.line(one.title)
     end)

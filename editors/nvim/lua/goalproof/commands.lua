@@ -7,8 +7,9 @@ local verbs = require('goalproof.verbs')
 
 local M = {}
 
-local COUNTS = { 'wallSeconds', 'attempts', 'changedLines', 'tokens', 'turns', 'maxAgents' }
-local WORDS = { 'usd', 'worker', 'agent', 'plan' }
+local COUNTS =
+  { 'wallSeconds', 'attempts', 'changedLines', 'tokens', 'turns', 'maxAgents', 'repairs' }
+local WORDS = { 'usd', 'worker', 'agent', 'plan', 'planner', 'reviewer', 'kind' }
 local ADDED = { 'addSeconds', 'addAttempts', 'addLines', 'addTokens', 'addUsd', 'addTurns' }
 local MENU_GOALS = 5 -- goals that the menu offers verbs for
 
@@ -86,8 +87,9 @@ function M.start(name, call)
     end
     local foreign_proof = name == 'verify' and #call.words > 0
     if verb.fits and not call.goal and not foreign_proof then
-      local here = name == 'execute' and find_planned_here()
-      call.document = here and vim.uri_from_bufnr(0) or call.document
+      local here = vim.list_contains({ 'execute', 'revise' }, name) and find_planned_here()
+      local as_it_stands = here and not next(call.options)
+      call.document = as_it_stands and vim.uri_from_bufnr(0) or call.document
       call.goal = here or pick_goal(call.root, name)
     end
     verb.act(call)
@@ -263,6 +265,57 @@ local function complete_goals(root, name)
   )
 end
 
+local NEW = vim.list_extend(vim.list_slice(COUNTS), WORDS)
+--- What verbs take as `key=value`.
+---@type table<string, string[]>
+local OPTIONS = {
+  run = NEW,
+  plan = NEW,
+  new = NEW,
+  revise = { 'planner', 'agent', 'plan' },
+  review = { 'reviewer' },
+  resume = { 'wallSeconds', 'attempts', 'changedLines', 'tokens', 'turns', 'repairs', 'usd' },
+  budget = ADDED,
+}
+
+local function complete_agents(root)
+  return require('goalproof.agents').complete(root)
+end
+
+--- What values there are, for the keys of which that is known.
+---@type table<string, fun(root: string): string[]>
+local VALUES = {
+  agent = complete_agents,
+  reviewer = complete_agents,
+  planner = function()
+    return { 'agent', 'scaffold' }
+  end,
+  worker = function()
+    return { 'recipe', 'acp', 'wire', 'cli', 'manual' }
+  end,
+  plan = function()
+    return vim.fn.glob('*.toml', false, true)
+  end,
+}
+
+--- Returns the keys that a verb takes, or with a key what can stand after it.
+---@param root string
+---@param name string
+---@param key? string
+---@return string[]
+local function complete_options(root, name, key)
+  local keys = OPTIONS[name] or {}
+  if not key then
+    return vim.tbl_map(function(one)
+      return one .. '='
+    end, keys)
+  end
+  local values = vim.list_contains(keys, key) and VALUES[key]
+  return vim.tbl_map(function(value)
+    return ('%s=%s'):format(key, value)
+  end, values and values(root) or {})
+end
+
 ---@param lead string What stands before the cursor, of the word there.
 ---@param line string
 ---@param position integer
@@ -288,16 +341,7 @@ function M.complete(lead, line, position)
   if words[1] == 'open' then
     return matching(verbs.openable, lead)
   end
-  local keys = vim.list_extend(vim.list_slice(COUNTS), WORDS)
-  if words[1] == 'budget' or vim.list_contains({ 'run', 'plan', 'new', 'resume' }, words[1]) then
-    return matching(
-      vim.tbl_map(function(key)
-        return key .. '='
-      end, words[1] == 'budget' and ADDED or keys),
-      lead
-    )
-  end
-  return {}
+  return matching(complete_options(root, words[1], lead:match('^(%a+)=')), lead)
 end
 
 return M

@@ -109,9 +109,14 @@ function M.replay(call)
   show('replay', found.goal, out)
 end
 
+--- Looks through the change; with `reviewer=NAME` that agent does first, as far as it can.
 ---@param call goalproof.Call
 function M.review(call)
-  local found = goals.about(call, 'review')
+  local reviewer = call.options.reviewer
+  if reviewer then
+    flow.say(('%s reviews the change …'):format(plain.line(reviewer)))
+  end
+  local found = goals.about(call, 'review', { reviewer = reviewer })
   local out = { found.status, 'tree ' .. found.tree:sub(1, 12) }
   for _, section in ipairs(found.sections) do
     local heading = ('%s: %s'):format(section.name, (section.status:gsub('_', ' ')))

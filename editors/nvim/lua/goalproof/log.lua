@@ -36,7 +36,7 @@ end
 
 --- Writes what a look at the log brought; a log of another name begins under a heading.
 ---@param follow goalproof.Follow
----@param part {name: string, text: string, offset: integer, live: boolean}
+---@param part goalproof.LogView
 ---@return boolean fits Whether the part belongs to the offset that was asked for.
 function M.take(follow, part)
   if follow.name ~= part.name then
@@ -55,6 +55,44 @@ function M.take(follow, part)
   return true
 end
 
+--- Waits until the goal of a log, which stands still, is worked on again.
+---@param follow goalproof.Follow
+local function await_work(follow)
+  local goal = follow.params.goal
+  local last = require('goalproof.progress').find(follow.root, goal)
+  local stopped = not last or last.status ~= 'running' -- what is told may be behind what was read
+  flow.await(function(done)
+    vim.api.nvim_create_autocmd('User', {
+      pattern = 'GoalproofProgress',
+      desc = 'Follow the log of a goal that goes on',
+      callback = function(event)
+        local told = event.data.snapshot
+        if not vim.api.nvim_buf_is_valid(follow.buffer) then
+          return true
+        end
+        if event.data.root ~= follow.root or told.goalId ~= goal then
+          return
+        end
+        if stopped and told.status == 'running' then
+          done()
+          return true
+        end
+        stopped = stopped or told.status ~= 'running'
+      end,
+    })
+  end)
+end
+
+--- Reads the log of a new attempt: below that of the last one, or in its place where one log was asked for.
+---@param follow goalproof.Follow
+local function begin_again(follow)
+  follow.name, follow.params.offset = '', 0
+  if follow.params.task or follow.params.gate then
+    page.fill(follow.buffer, { '' })
+    follow.name, follow.rest = nil, ''
+  end
+end
+
 ---@param follow goalproof.Follow
 local function look(follow)
   flow.run(function()
@@ -64,16 +102,42 @@ local function look(follow)
         return
       end
       local fits = M.take(follow, part)
-      local snapshot = require('goalproof.progress').find(follow.root, part.goal)
-      local runs = part.live or (snapshot and snapshot.status == 'running')
-      if fits and not runs then
-        return
+      local is_all = fits and part.text == '' -- an answer holds a part of what there is
+      if is_all and not (part.live or part.running) then
+        await_work(follow)
+        begin_again(follow)
+      else
+        flow.await(function(done)
+          vim.defer_fn(done, is_all and PAUSE or 0)
+        end)
       end
-      flow.await(function(done)
-        vim.defer_fn(done, fits and PAUSE or 0)
-      end)
     end
   end)
+end
+
+--- What can be done about a goal while its log is read; what is not possible now says so.
+local KEYS = {
+  { key = 't', verb = 'tell', words = 'tell the agent' },
+  { key = 'a', verb = 'answer', words = 'answer it' },
+  { key = 'p', verb = 'pause', words = 'pause' },
+  { key = 'r', verb = 'resume', words = 'resume' },
+}
+
+--- Gives the log its keys, and a line above it that names them: below it, the log goes on.
+---@param buffer integer
+---@param root string
+---@param params {goal: string, task?: string} What was asked for.
+local function add_keys(buffer, root, params)
+  local line = { 'q close' }
+  page.map(buffer, 'q', '<Cmd>close<CR>', 'Close the log')
+  for _, one in ipairs(KEYS) do
+    line[#line + 1] = ('%s %s'):format(one.key, one.words)
+    page.map(buffer, one.key, function()
+      local call = { root = root, goal = params.goal, task = params.task }
+      require('goalproof.commands').start(one.verb, call)
+    end, one.words)
+  end
+  vim.wo[0][0].winbar = table.concat(line, ' · ')
 end
 
 --- Opens the log in a split and follows it.  Call it in a flow.
@@ -88,8 +152,8 @@ function M.open(root, id, task, gate)
   local buffer = page.make(('goalproof://%s/log'):format(part.goal), { '' }, nil)
   vim.cmd('botright sbuffer ' .. buffer)
   vim.b[buffer].goalproof_root = root
-  page.map(buffer, 'q', '<Cmd>close<CR>', 'Close the log')
   params.goal = part.goal
+  add_keys(buffer, root, params)
   look({ root = root, buffer = buffer, params = params, rest = '' })
   return buffer
 end

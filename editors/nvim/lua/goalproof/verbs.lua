@@ -11,6 +11,7 @@ local M = {}
 ---@field path? string Only this file, from a lens.
 ---@field document? string The URI of the open plan, from a lens.
 ---@field criterion? string From a code action.
+---@field task? string Whose log the person reads.
 
 ---@class goalproof.Verb
 ---@field title string What it does, for menus and completion.
@@ -49,6 +50,11 @@ M.verbs = {
     title = 'Open the plan to edit',
     fits = { 'planned', 'blocked_on_human' },
     act = act('work', 'edit'),
+  },
+  revise = {
+    title = 'Give it another plan: one of an agent, or as you edited it',
+    fits = { 'planned', 'blocked_on_human' },
+    act = act('work', 'revise'),
   },
   execute = {
     title = 'Work on it',
@@ -195,7 +201,7 @@ M.verbs = {
 --- The order of menus and completion: a goal's way from start to end, then the rest.
 -- stylua: ignore
 M.order = {
-  'new', 'run', 'plan', 'edit', 'execute', 'show', 'watch', 'log', 'pause', 'resume', 'budget',
+  'new', 'run', 'plan', 'edit', 'revise', 'execute', 'show', 'watch', 'log', 'pause', 'resume', 'budget',
   'diagnose', 'answer', 'allow', 'deny', 'tell', 'accept', 'reject', 'submit', 'diff', 'review', 'apply', 'undo', 'proof', 'verify',
   'again', 'rebase', 'hunks', 'deliver', 'replay', 'failures', 'open', 'cancel', 'archive', 'list', 'unarchive', 'gates', 'doctor', 'agents',
   'adopt', 'gc', 'trust', 'untrust', 'restart',

@@ -8,11 +8,23 @@ local M = {}
 
 local about, tell, tell_start = goals.about, goals.tell, goals.tell_start
 
+---@param path string
+---@return integer? buffer
+local function find_buffer(path)
+  local buffer = vim.fn.bufnr('^' .. vim.fn.escape(path, '*?[]{},\\') .. '$')
+  return buffer ~= -1 and buffer or nil
+end
+
 --- Opens the plan of a goal as a file to edit.
 ---@param call goalproof.Call
 function M.edit(call)
   local place = about(call, 'open', { what = 'plan' })
-  vim.cmd.edit(vim.fn.fnameescape(place.path))
+  local buffer = find_buffer(place.path)
+  if buffer and vim.bo[buffer].modified then
+    vim.cmd.buffer(buffer) -- what the person wrote there stays
+  else
+    vim.cmd.edit(vim.fn.fnameescape(place.path))
+  end
 end
 
 --- The plan that a person named or stands in, as a parameter.
@@ -24,8 +36,8 @@ local function find_plan(call)
     return {}
   end
   local path = vim.fn.fnamemodify(vim.fn.expand(named), ':p')
-  local buffer = vim.fn.bufnr('^' .. vim.fn.escape(path, '*?[]{},\\') .. '$')
-  if buffer ~= -1 and vim.bo[buffer].modified then
+  local buffer = find_buffer(path)
+  if buffer and vim.bo[buffer].modified then
     return {
       planText = table.concat(vim.api.nvim_buf_get_lines(buffer, 0, -1, false), '\n') .. '\n',
     }
@@ -56,16 +68,37 @@ local function run_with(call, params)
   tell_start(operate.operate(call.root, 'run', params))
 end
 
---- Plans and opens the plan as a file, when there is one to edit.
+--- Opens the plan of a goal as a file, when it is one to edit.
 ---@param call goalproof.Call
----@param params goalproof.RunParams
-local function plan_with(call, params)
-  local goal = operate.operate(call.root, 'plan', params)
+---@param goal goalproof.GoalView
+local function show_plan(call, goal)
   tell(goal)
   if goal.status == 'planned' then
     call.goal = goal.id
     M.edit(call)
   end
+end
+
+--- The parameters of a plan that an agent makes.
+---@param call goalproof.Call
+---@return {planner: 'agent', agent?: string}
+local function ask_agent(call)
+  local agent = require('goalproof.agents').pick(call)
+  flow.say(('%s makes the plan …'):format(plain.line(agent or 'an agent')))
+  return { planner = 'agent', agent = agent }
+end
+
+---@param call goalproof.Call
+---@param params goalproof.RunParams
+local function plan_with(call, params)
+  local made = params.planner == 'agent' and ask_agent(call) or {}
+  show_plan(call, operate.operate(call.root, 'plan', vim.tbl_extend('force', params, made)))
+end
+
+---@param call goalproof.Call
+---@param params goalproof.RunParams
+local function plan_by_agent(call, params)
+  plan_with(call, vim.tbl_extend('force', params, { planner = 'agent' }))
 end
 
 ---@param call goalproof.Call
@@ -81,9 +114,37 @@ end
 ---@param call goalproof.Call
 function M.new(call)
   local params = describe(call)
-  local ways = { ['Show me the plan first'] = plan_with, ['Run it at once'] = run_with }
-  local choices = { 'Show me the plan first', 'Run it at once' }
-  ways[flow.choose(choices, plain.short(params.text or 'A new goal', 60))](call, params)
+  local ways = {
+    { words = 'Show me the plan first', begin = plan_with },
+    { words = 'Run it at once', begin = run_with },
+    { words = 'Let an agent make the plan, and show it', begin = plan_by_agent },
+  }
+  local given = params.plan or params.planText
+  local way = flow.choose(
+    given and vim.list_slice(ways, 1, 2) or ways,
+    plain.short(params.text or 'A new goal', 60),
+    function(one)
+      return one.words
+    end
+  )
+  way.begin(call, params)
+end
+
+--- Gives a goal another plan: a file, the goal's own as the person edited it, or one of an agent.
+---@param call goalproof.Call
+function M.revise(call)
+  local params = find_plan(call)
+  local by_agent, by_person = 'Let an agent make the plan', 'Take the plan as I edited it'
+  local named = next(params) or call.document
+  local asked = call.options.planner or call.options.agent
+  local chosen = named and by_person
+    or asked and by_agent
+    or flow.choose({ by_agent, by_person }, 'Which plan?')
+  if chosen == by_agent then
+    show_plan(call, about(call, 'revise', ask_agent(call)))
+  else
+    tell(about(call, 'revise', vim.tbl_extend('force', params, { document = call.document })))
+  end
 end
 
 ---@param call goalproof.Call
