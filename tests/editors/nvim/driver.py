@@ -24,7 +24,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[3]
 PLUGIN = ROOT / "editors" / "nvim"
 SERVER = (sys.executable, "-m", "goal_server", "lsp")
-PATIENCE = 30.0
+PATIENCE = 60.0
 """Seconds until something that does not come true is a failure."""
 REST = 0.05
 """Seconds between two looks."""
