@@ -48,7 +48,7 @@ from goal_engine.workers.agents import (
 from goal_engine.workers.commands import AgentCommand
 from goal_engine.workers.installed import find_way
 from goal_engine.workers.peer import METHOD_NOT_FOUND, Peer, RemoteError
-from goal_engine.workers.presets import Speaks
+from goal_engine.workers.presets import Speaks, hold
 from goal_engine.workers.prices import find_reports, read_prices
 from goal_engine.workers.shapes import as_mapping
 from goal_engine.workers.talking import Conversation, run_talk
@@ -74,19 +74,20 @@ class AcpWorker:
     async def run(self, turn: WorkerTurn) -> TurnResult:
         """Have the agent work on the turn's prompt until it ends its turn, or its time is up."""
         try:
-            speaks, command = await in_thread(self._find, turn.task)
+            speaks, command = await in_thread(self._find, turn)
             prices = await in_thread(read_prices) if speaks.models else know_no_price
         except GoalError as error:
             return TurnResult(ended=False, reason=error.paragraph)
         return await run_talk(turn, command, partial(_converse, speaks=speaks, prices=prices))
 
-    def _find(self, task: GoalTask) -> tuple[Speaks, AgentCommand]:
-        agent = find_agent(self._find_agents(), task.agent)
+    def _find(self, turn: WorkerTurn) -> tuple[Speaks, AgentCommand]:
+        agent = find_agent(self._find_agents(), turn.task.agent)
         way = find_way(agent, "acp", self._checkout)
-        variables = {**read_variables(agent), **dict(way.speaks.settings)}
+        speaks = hold(way.speaks) if turn.confine() else way.speaks
+        variables = {**read_variables(agent), **dict(speaks.settings)}
         own = find_belongings(agent, self._checkout)
-        argv = (str(way.path), *way.speaks.argv[1:])
-        return way.speaks, AgentCommand(agent.name, argv, variables, own)
+        argv = (str(way.path), *speaks.argv[1:])
+        return speaks, AgentCommand(agent.name, argv, variables, own)
 
 
 async def _converse(conversation: Conversation, speaks: Speaks, prices: FindEstimate) -> Over:

@@ -40,7 +40,7 @@ from goal_engine.workers.commands import (
 from goal_engine.workers.headless import DIALECTS, PLAIN, Dialect, Heard
 from goal_engine.workers.installed import find_way
 from goal_engine.workers.peer import Gone
-from goal_engine.workers.presets import fill_argv, takes_argument
+from goal_engine.workers.presets import fill_argv, hold, takes_argument
 from goal_engine.workers.prices import find_reports, read_prices
 from goal_engine.workers.talking import Conversation, run_talk
 from goal_engine.workers.telling import render_turn
@@ -84,7 +84,9 @@ class CliWorker:
         agent = find_agent(self._find_agents(), task.agent)
         way = find_way(agent, "cli", self._checkout)
         words = agent.looks if turn.reads_only and agent.looks else way.speaks.argv
-        argv, variables = (str(way.path), *words[1:]), read_variables(agent)
+        speaks = replace(way.speaks, argv=words)
+        argv = (hold(speaks) if turn.confine() else speaks).argv
+        argv, variables = (str(way.path), *argv[1:]), read_variables(agent)
         own = find_belongings(agent, self._checkout)
         says = DIALECTS.get(way.speaks.dialect, PLAIN)
         return AgentCommand(agent.name, argv, variables, own), says

@@ -51,6 +51,10 @@ class Speaks:
     """Whether it names the models that used the tokens: then dollars can be estimated."""
     dialect: str = ""
     """What it prints for machines, one of `headless.DIALECTS`; empty for plain text."""
+    held: tuple[tuple[str, str], ...] = ()
+    """Words of `argv` and modes, each with what stands for it where our sandbox holds the agent.
+
+    A sandbox of its own cannot be made inside ours on every system; without one, all it runs fails."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +90,8 @@ class Agent:
     """The same for a turn that changes nothing, where its options can say so."""
     dialect: str = ""
     """What these commands print, one of `headless.DIALECTS`; empty for plain text."""
+    held: tuple[tuple[str, str], ...] = ()
+    """As `Speaks.held`, for the headless command."""
     env: tuple[str, ...] = ()
     """Names of variables it gets beside the usual ones: where its login and configuration are."""
     folders: tuple[str, ...] = ()
@@ -139,6 +145,7 @@ def _speak_headless(agent: Agent) -> Speaks:
         usd=says.usd,
         models=says.models,
         dialect=agent.dialect,
+        held=agent.held,
     )
 
 
@@ -196,6 +203,7 @@ PRESETS: tuple[Agent, ...] = (
             PROMPT,
         ),
         dialect="codex",
+        held=tuple((own, "danger-full-access") for own in ("workspace-write", "read-only")),
         env=("OPENAI_API_KEY", "OPENAI_BASE_URL", "CODEX_API_KEY", "CODEX_HOME"),
         folders=("~/.codex",),
         reads=(
@@ -212,6 +220,7 @@ PRESETS: tuple[Agent, ...] = (
             argv=("codex-acp",),
             mode="agent",
             reading="read-only",
+            held=tuple((own, "agent-full-access") for own in ("agent", "read-only")),
             install="npm install -g @agentclientprotocol/codex-acp",
             sessions=True,
             tokens=Reporting.TURN,
@@ -381,6 +390,17 @@ def _has_ended(edition: Edition, package: Package | None) -> bool:
 
 def _read_version(text: str) -> tuple[int, ...]:
     return tuple(int(part) for part in re.findall(r"[0-9]+", text))
+
+
+def hold(speaks: Speaks) -> Speaks:
+    """Return how an agent is started in a sandbox of ours: without one of its own."""
+    swap = dict(speaks.held)
+    return replace(
+        speaks,
+        argv=tuple(swap.get(word, word) for word in speaks.argv),
+        mode=swap.get(speaks.mode, speaks.mode),
+        reading=swap.get(speaks.reading, speaks.reading),
+    )
 
 
 def fill_argv(argv: tuple[str, ...], prompt: str, workspace: str) -> tuple[str, ...]:

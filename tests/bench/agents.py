@@ -45,7 +45,7 @@ def measure_agents() -> Iterator[Row]:
 
 def _measure(known: Known, programs: Programs) -> Iterator[Row]:
     whole = median(_on_stage(known, programs, FIXES, _time_turn) for _ in range(TURNS))
-    yield Row(f"{known}, a turn", whole, None, "ms", "three answers; from task.started to its end")
+    yield Row(f"{known}, a turn", whole, None, "ms", "four answers; from task.started to its end")
     if known.worker == "cli":
         with _a_person(known, programs) as folder:
             alone = median(_time_alone(known, folder / f"alone{n}") for n in range(TURNS))
