@@ -140,14 +140,9 @@ QWEN_CLI = Known("qwen", "cli", "qwen", configure_qwen)
 QWEN_ACP = Known("qwen", "acp", "qwen", configure_qwen)
 
 ALL = (
-<<<<<<< HEAD
     *(KIMI_CLI, KIMI_OLD_CLI, KIMI_ACP, KIMI_WIRE),
     *(CLAUDE_CLI, CLAUDE_ACP, OPENCODE_CLI, OPENCODE_ACP),
-    *(GEMINI_CLI, GEMINI_ACP, QWEN_CLI, QWEN_ACP),
-=======
-    *(KIMI_CLI, KIMI_ACP, KIMI_WIRE, CLAUDE_CLI, CLAUDE_ACP, OPENCODE_CLI, OPENCODE_ACP),
     *(CODEX_CLI, CODEX_ACP, GEMINI_CLI, GEMINI_ACP, QWEN_CLI, QWEN_ACP),
->>>>>>> e290a8a (workers: codex works without a sandbox of its own in ours, where the two would not nest)
 )
 ONE_EACH = (KIMI_CLI, KIMI_ACP, KIMI_WIRE)
 """Of each protocol the agent that plays every scenario."""

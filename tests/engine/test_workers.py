@@ -36,7 +36,7 @@ from goal_engine.task_graph.graph import GoalTask, GoalTaskGraph, WriteStep
 from goal_engine.types import GoalKind, GoalStatus, TaskStatus
 from goal_engine.workers.agents import find_folders
 from goal_engine.workers.installed import Hands
-from goal_engine.workers.presets import PRESETS, fill_argv, takes_argument
+from goal_engine.workers.presets import PRESETS, fill_argv, hold, takes_argument
 from tests.builders import (
     BASE,
     INTEGRATED,
@@ -265,6 +265,21 @@ def test_presets_ask_nobody_and_fill_in_what_they_are_told() -> None:
         "-C/w",
         "{prompt}",
     )
+
+
+def test_an_agent_with_a_sandbox_of_its_own_leaves_it_out_in_ours_and_no_other_changes() -> None:
+    codex = KNOWN["codex"]
+    acp, cli = (codex.ways[worker] for worker in ("acp", "cli"))
+    assert (acp.mode, acp.reading) == ("agent", "read-only")
+    assert {hold(acp).mode, hold(acp).reading} == {"agent-full-access"}
+    assert "workspace-write" in cli.argv and "danger-full-access" not in cli.argv
+    for argv in (cli.argv, codex.looks):
+        held = hold(replace(cli, argv=argv)).argv
+        assert held[held.index("--sandbox") + 1] == "danger-full-access"
+        assert [word for word in held if word not in argv] == ["danger-full-access"]
+    for agent in PRESETS:
+        for speaks in agent.ways.values():
+            assert agent is codex or hold(speaks) == speaks
 
 
 # a task in a person's hands
