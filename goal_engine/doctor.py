@@ -16,8 +16,9 @@ from goal_engine.runtime.config import state_dir
 from goal_engine.runtime.filesystems import read_warning
 from goal_engine.runtime.git import require_git
 from goal_engine.runtime.personal import PersonalSettings, read_personal_settings
+from goal_engine.runtime.repository import find_start
 from goal_engine.runtime.room import check_room
-from goal_engine.runtime.sandbox import find_sandbox
+from goal_engine.runtime.sandbox import REMEDY, find_sandbox
 from goal_engine.workers.agents import find_login, find_program, read_agents
 from goal_engine.workers.installed import Hands, find_package, find_ways, read_hands
 from goal_engine.workers.presets import PRESETS, Agent
@@ -62,7 +63,8 @@ def examine(place: Place) -> tuple[Check, ...]:
     for index, check in enumerate(checks):
         first = found.setdefault(check.said, check.name)
         if check.standing is Standing.BAD and first != check.name:
-            checks[index] = replace(check, said=f"not known before that is put right: {first}")
+            said = f"not known before that is put right: {first}"
+            checks[index] = replace(check, said=said, next=f"see {first}, above")
     return tuple(checks)
 
 
@@ -70,7 +72,10 @@ def _run(name: str, look: Callable[[Place], Iterator[Check]], place: Place) -> I
     try:
         yield from look(place)
     except GoalError as error:
-        yield Check(name, Standing.BAD, error.paragraph)
+        yield Check(name, Standing.BAD, error.paragraph, AGAIN)
+
+
+AGAIN = "put that right, then `goalproof doctor` again"
 
 
 def _look_at_git(_: Place) -> Iterator[Check]:
@@ -81,10 +86,14 @@ def _look_at_repository(place: Place) -> Iterator[Check]:
     if not place.is_repository:
         said = f"{place.checkout} is not in a git repository, and goals are worked on in one"
         yield Check("repository", Standing.NOTE, said, "`git init` and commit, or give one with -C")
-    elif place.problem:
-        yield Check("repository", Standing.BAD, place.problem)
-    elif warning := read_warning(place.checkout):
-        yield Check("repository", Standing.NOTE, warning)
+        return
+    if place.problem:
+        adopt = "`goalproof adopt` if its goals are yours to go on with"
+        yield Check("repository", Standing.BAD, place.problem, adopt)
+        return
+    find_start(place.checkout)
+    if warning := read_warning(place.checkout):
+        yield Check("repository", Standing.NOTE, warning, "work in a checkout on a local disk")
     else:
         yield Check("repository", Standing.GOOD, str(place.checkout), "`goalproof gates`")
 
@@ -118,7 +127,7 @@ def _find_unknown_agents(settings: PersonalSettings) -> Iterator[Check]:
 def _look_at_sandbox(_: Place) -> Iterator[Check]:
     sandbox = find_sandbox(read_personal_settings())
     if sandbox.problem:
-        yield Check("sandbox", Standing.BAD, sandbox.problem, "install bubblewrap")
+        yield Check("sandbox", Standing.BAD, sandbox.problem, REMEDY)
     elif sandbox.program is None:
         said = f"{sandbox.said}: agents and gates run as you, and proofs say so"
         yield Check("sandbox", Standing.NOTE, said)

@@ -121,7 +121,8 @@ async def create_goal(ports: Ports, text: str, options: CreateGoalOptions) -> Go
     await ports.store.check_room()
     hands = await in_thread(read_hands, ports.checkout, ports.workers)
     options = choose_agent(settle_worker(options, hands), text, hands)
-    options = replace(options, reviewer=await in_thread(_choose_reviewer, options, hands))
+    reviewer = await in_thread(_choose_reviewer, options, hands, ports.checkout)
+    options = replace(options, reviewer=reviewer)
     repository = await in_thread(ports.open_repository)
     status = await in_thread(read_checkout, ports.checkout)
     goal_id = GoalId.made_of(ports.clock.now(), ports.ids.entropy())
@@ -296,11 +297,12 @@ def choose_agent(options: CreateGoalOptions, text: str, hands: Hands) -> CreateG
 
 
 async def choose_consultant(
-    ports: Ports, worker: WorkerName | None, agent: str
+    ports: Ports, worker: WorkerName | None, agent: str, lack: str
 ) -> tuple[AgentWorker, str]:
     """Return the worker and the agent that are asked for a plan or a review: `agent`, or who usually works here.
 
-    Raises `BadInput` where that is nobody in particular, and `ToolMissing` for one that is not here.
+    `lack` says what nobody does without one.  Raises `BadInput` where that is nobody in particular, and
+    `ToolMissing` for one that is not here.
     """
     hands = await in_thread(read_hands, ports.checkout, ports.workers)
     name = agent or hands.find_default()[0]
@@ -311,16 +313,22 @@ async def choose_consultant(
         )
     able = [one for one in AGENT_WORKERS if one == worker]
     chosen = able[0] if able and agent else find_worker(name, hands.installed)
-    task = GoalTask(id="plan", title="A plan", worker=chosen, agent=name)
-    await in_thread(check_agents, GoalTaskGraph(tasks=(task,)), hands, ports.checkout)
+    await in_thread(check_agent, name, chosen, hands, ports.checkout, lack)
     return chosen, name
 
 
-def _choose_reviewer(options: CreateGoalOptions, hands: Hands) -> str:
-    """Return the agent that reviews; one that is named has to be known."""
-    if options.reviewer is not None:
-        return find_agent(hands.agents, options.reviewer).name if options.reviewer else ""
-    return read_personal_settings().reviewer
+def _choose_reviewer(options: CreateGoalOptions, hands: Hands, checkout: Path) -> str:
+    """Return the agent that reviews; one that is named has to be here.  Blocking."""
+    if options.reviewer is None:
+        return read_personal_settings().reviewer
+    if options.reviewer:
+        worker = find_worker(options.reviewer, hands.installed)
+        check_agent(options.reviewer, worker, hands, checkout, NO_REVIEW)
+    return options.reviewer
+
+
+NO_PLAN, NO_REVIEW = "Nobody can make the plan", "Nobody can review the result"
+"""What is lacking where an agent that is to be asked is not here."""
 
 
 def is_planned_by_agent(state: GoalState) -> bool:
@@ -335,16 +343,18 @@ def check_agents(graph: GoalTaskGraph, hands: Hands, checkout: Path) -> None:
     Blocking.
     """
     for name, worker in sorted({(task.agent, task.worker) for task in graph if task.agent}):
-        agent = find_agent(hands.agents, name)
-        if worker in hands.installed.get(name, ()) or worker not in AGENT_WORKERS:
+        check_agent(name, worker, hands, checkout, "A task has nobody to do it")
+
+
+def check_agent(name: str, worker: WorkerName, hands: Hands, checkout: Path, lack: str) -> None:
+    """Raise as `check_agents` does for one agent; `lack` says what nobody does without it.  Blocking."""
+    agent = find_agent(hands.agents, name)
+    for able in AGENT_WORKERS:
+        if able != worker or able in hands.installed.get(name, ()):
             continue
-        why = (
-            find_hindrance(agent, worker, checkout) or f"nothing here can be the worker `{worker}`"
-        )
-        raise ToolMissing(
-            f"A task has nobody to do it: {why}, then try again."
-            f"{_say_installed(tuple(hands.installed))}"
-        )
+        why = find_hindrance(agent, able, checkout) or f"nothing here can be the worker `{able}`"
+        installed = ", ".join(hands.installed) or "none of the known ones"
+        raise ToolMissing(f"{lack}: {why}, then try again. On this machine: {installed}.")
 
 
 def _say_installed(installed: tuple[str, ...], worker: str | None = None) -> str:

@@ -22,7 +22,7 @@ from goal_engine.errors import GoalError, NotPossibleNow
 from goal_engine.evidence import GoalGitEvidence
 from goal_engine.hunks import check_untouched
 from goal_engine.metering import Meter
-from goal_engine.planner import choose_consultant
+from goal_engine.planner import NO_REVIEW, choose_consultant
 from goal_engine.ports import Ports
 from goal_engine.proof.gate import GateResult, GateStage
 from goal_engine.proof.statement import ProofCause
@@ -61,7 +61,7 @@ async def ask_reviewer(ports: Ports, bench: Workbench, state: GoalState, meter: 
     """Return the goal after a review of its result that is wanted, or with the reason why there is none."""
     agent, tree = state.created.reviewer, state.present_tree
     try:
-        worker, agent = await choose_consultant(ports, None, agent)
+        worker, agent = await choose_consultant(ports, None, agent, NO_REVIEW)
     except GoalError as error:
         return await _leave_out(ports, state, agent, error.paragraph)
     answer = await _consult(ports, bench, state, worker, agent, meter)

@@ -94,6 +94,27 @@ def read_checkout(path: Path) -> CheckoutStatus:
 
     Raises `RepositoryUnusable` for a folder that work cannot start from, and `ToolMissing`.
     """
+    root, git_dir, (commit, tree) = find_start(path)
+    personal = git.read_personal(root)
+    return CheckoutStatus(
+        root=root,
+        git_dir=git_dir,
+        commit=commit,
+        tree=tree,
+        branch=git.find_branch(git_dir),
+        dirty=git.list_changed(root, personal),
+        operation=next(
+            (OPERATIONS[mark] for mark in OPERATIONS if (git_dir / mark).exists()), None
+        ),
+        author=git.find_person(personal),
+    )
+
+
+def find_start(path: Path) -> tuple[Path, Path, tuple[str, str]]:
+    """Return the root that `path` is in, its git directory, and the commit and tree of a goal made now.
+
+    Raises as `read_checkout` does.
+    """
     git.require_git()
     try:
         git_dir, bare = git.find_git_dir(path)
@@ -116,21 +137,10 @@ def read_checkout(path: Path) -> CheckoutStatus:
     head = git.find_head(git_dir)
     if head is None:
         raise RepositoryUnusable(
-            f"{root} has no commits, so there is nothing to start from: commit first."
+            f"{root} has no commits, so there is nothing to start from: make a first commit "
+            '(`git add` what belongs in it, `git commit -m "Begin"`), then try again.'
         )
-    personal = git.read_personal(root)
-    return CheckoutStatus(
-        root=root,
-        git_dir=git_dir,
-        commit=head[0],
-        tree=head[1],
-        branch=git.find_branch(git_dir),
-        dirty=git.list_changed(root, personal),
-        operation=next(
-            (OPERATIONS[mark] for mark in OPERATIONS if (git_dir / mark).exists()), None
-        ),
-        author=git.find_person(personal),
-    )
+    return root, git_dir, head
 
 
 def read_settings(checkout: Path) -> dict[str, str]:

@@ -237,7 +237,7 @@ async def _plan_by_agent(
     ports, created = context.engine.ports, state.created
     agent = params.agent or created.agent
     own = created.worker if agent == created.agent else None
-    worker, name = await planner.choose_consultant(ports, own, agent)
+    worker, name = await planner.choose_consultant(ports, own, agent, planner.NO_PLAN)
     planned = await lifecycle.plan_by_agent(ports, state.goal_id, worker, name, by=context.actor)
     await asyncio.to_thread(plan_file.refresh_plan, context.engine.checkout, state, planned)
     return planned
@@ -370,7 +370,9 @@ async def review_goal(context: Context, params: p.ReviewParams) -> r.ReviewView:
     problems: tuple[str, ...] = ()
     if params.reviewer is not None:
         await _check_gates(context, find_runnable(state))
-        worker, agent = await planner.choose_consultant(ports, params.worker, params.reviewer)
+        worker, agent = await planner.choose_consultant(
+            ports, params.worker, params.reviewer, planner.NO_REVIEW
+        )
         context.say(f"{agent} is asked for a review of tree {(state.tree or '')[:12]}")
         state, problems = await reviewing.review_by_agent(ports, state.goal_id, worker, agent)
     elif params.worker is not None:
@@ -752,7 +754,9 @@ async def _create(context: Context, params: p.PlanParams) -> GoalState:
     if params.planner == "agent":
         if plan is not None and plan.tasks:
             raise BadInput(TWO_PLANS)
-        await planner.choose_consultant(context.engine.ports, params.worker, params.agent or "")
+        await planner.choose_consultant(
+            context.engine.ports, params.worker, params.agent or "", planner.NO_PLAN
+        )
     choice = await context.engine.choose_gates()
     await _check_gates(context, (*name_setup(choice.setup), *choice.specs))
     limits = params.model_dump(

@@ -269,6 +269,8 @@ def find_code(operation: Operation, result: g.View) -> int:
         return exit_codes.BY_OUTCOME[result.outcome]
     if isinstance(result, r.ReviewView):
         return exit_codes.BY_REVIEW[result.status]
+    if isinstance(result, r.DoctorView):
+        return exit_codes.OK if result.good else exit_codes.INFRASTRUCTURE
     if isinstance(result, g.GoalView) and operation.exits_by_status:
         return exit_codes.find_status_code(result.status)
     return exit_codes.OK

@@ -8,6 +8,7 @@ import pytest
 
 from goal_engine import doctor
 from goal_engine.doctor import Check, Place, Standing, examine
+from goal_engine.errors import RepositoryUnusable
 from tests.personal import set_sandbox
 
 BOOM = "#!/bin/sh\ntouch {started}\n"
@@ -37,6 +38,7 @@ def put_agent(here: Path, name: str) -> None:
 def look(here: Path, **more) -> dict[str, Check]:
     place = Place(**{"checkout": here / "project", "is_repository": True, **more})
     checks = examine(place)
+    assert all(check.next for check in checks if check.standing is Standing.BAD)
     assert [check.name for check in checks if check.name == "Git"] == ["Git"]
     return {check.name: check for check in checks}
 
@@ -44,6 +46,7 @@ def look(here: Path, **more) -> dict[str, Check]:
 @pytest.fixture(autouse=True)
 def _git_is_here(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doctor, "require_git", lambda: (2, 47, 1))
+    monkeypatch.setattr(doctor, "find_start", lambda path: path)
 
 
 def test_a_machine_with_nothing_on_it_is_told_what_to_do(here: Path) -> None:
@@ -119,3 +122,14 @@ def test_an_agent_that_is_set_and_unknown_is_named(here: Path, key: str) -> None
 def test_goals_of_another_place_are_said(here: Path) -> None:
     found = look(here, problem="The store came from elsewhere: `goalproof adopt`.")
     assert found["repository"].standing is Standing.BAD and "adopt" in found["repository"].said
+
+
+def test_a_repository_without_a_commit_is_bad_and_the_first_commit_is_what_to_make(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: Path) -> None:
+        raise RepositoryUnusable(f"{path} has no commits: make a first commit.")
+
+    monkeypatch.setattr(doctor, "find_start", refuse)
+    found = look(here)["repository"]
+    assert found.standing is Standing.BAD and "make a first commit" in found.said

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 from collections.abc import Callable
@@ -81,7 +82,7 @@ steps = [{ run = ["true"] }]
 RUN_PLAN = ["run", "--plan", "PROJECT/plan.toml"]
 CASES: dict[str, tuple[Callable[[Path], Path], list[str], int, tuple[str, ...]]] = {
     "not a repository": (an_empty_folder, ["run", GOAL], 6, ("not in a git repository", "-C")),
-    "no commits": (without_commits, ["run", GOAL], 6, ("no commits", "commit first")),
+    "no commits": (without_commits, ["run", GOAL], 6, ("no commits", "make a first commit")),
     "bare": (bare, ["run", GOAL], 6, ("bare", "clone")),
     "mid-merge": (merging, ["run", GOAL], 6, ("merge", "finish or abort")),
     "mid-rebase": (rebasing, ["run", GOAL], 6, ("rebase", "finish or abort")),
@@ -235,3 +236,63 @@ def test_a_detached_and_dirty_checkout_is_a_notice(
     cli.run(["--trust", "-C", str(project), "plan", "make it better"])
     out, err = capfd.readouterr()
     assert "1 changed file is not included" in out + err
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "told"),
+    [
+        (("--reviewer", "nobody"), 2, ("There is no agent 'nobody'; there are claude, codex",)),
+        (
+            ("--reviewer", "gone"),
+            6,
+            ("Nobody can review the result", "no-such-agent was not found on PATH"),
+        ),
+        (("--planner", "agent", "--agent", "nobody"), 2, ("There is no agent 'nobody'",)),
+        (
+            ("--planner", "agent", "--agent", "gone"),
+            6,
+            ("Nobody can make the plan", "no-such-agent was not found on PATH"),
+        ),
+        (("--agent", "nobody"), 2, ("There is no agent 'nobody'",)),
+        (
+            ("--agent", "gone"),
+            6,
+            ("has nobody to do it", "no-such-agent was not found", "On this machine: "),
+        ),
+    ],
+)
+@pytest.mark.parametrize("verb", ["plan", "run"])
+def test_an_agent_that_is_not_known_or_not_here_is_refused_at_once(
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    verb: str,
+    words: tuple[str, ...],
+    code: int,
+    told: tuple[str, ...],
+) -> None:
+    monkeypatch.setenv("GOALPROOF_CONFIG_DIR", str(tmp_path / "config"))
+    (tmp_path / "config").mkdir()
+    mine = '[agent.gone]\nargv = ["no-such-agent", "{prompt}"]\n'
+    (tmp_path / "config" / "agents.toml").write_text(mine, encoding="utf-8")
+    project = a_project(tmp_path / "project")
+    text = "Make sums right in calc.py"
+    assert cli.run(["--trust", "-C", str(project), verb, text, *words]) == code
+    err = capfd.readouterr().err
+    assert all(part in err for part in told) and "Traceback" not in err, err
+    assert len(err.strip().splitlines()) == 1
+    assert cli.run(["-C", str(project), "list", "--json"]) == 0
+    assert json.loads(capfd.readouterr().out)["goals"] == []
+
+
+@pytest.mark.parametrize("more", [(), ("--json",)])
+def test_doctor_exits_by_what_it_found(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], more: tuple[str, ...]
+) -> None:
+    assert cli.run(["-C", str(a_project(tmp_path / "project")), "doctor", *more]) == 0
+    capfd.readouterr()
+    assert cli.run(["-C", str(without_commits(tmp_path / "empty")), "doctor", *more]) == 6
+    out = capfd.readouterr().out
+    assert "make a first commit" in " ".join(out.split()) and "put that right" in out
+    if more:
+        assert json.loads(out)["good"] is False
