@@ -139,11 +139,24 @@ TIMEOUT = 300.0
 
 
 def _check_pattern(text: str) -> str:
-    """One that names no action there is would never match, and who wrote it would rely on it."""
-    named = re.match(r"(\S+):\s", text)
-    if named and named[1] not in PATTERNED:
-        raise ValueError(f"has {text[:60]!r}, which begins with none of {', '.join(PATTERNED)}")
-    return text
+    """Return a pattern as it is matched, with single spaces.
+
+    One that could match nothing is refused: who wrote it would rely on it.
+    """
+    said = re.sub(r"[ \t]+", " ", text.strip())
+    action, colon, about = said.partition(":")
+    known, word = ", ".join(PATTERNED), action.isidentifier()
+    if not said:
+        raise ValueError("has an empty pattern, which matches nothing: leave it out")
+    if colon and word and action not in PATTERNED and (not about or about[0].isspace()):
+        raise ValueError(f"has {text[:60]!r}, which begins with none of {known}")
+    if colon and action in PATTERNED and not about.strip():
+        raise ValueError(f"has {text[:60]!r}, which matches nothing: `{action}: *` is all of it")
+    if colon and action in PATTERNED and not about[0].isspace():
+        raise ValueError(
+            f"has {text[:60]!r}, which matches nothing: write a space after `{action}:`"
+        )
+    return said
 
 
 PATTERNED = tuple(str(action) for action in Action if action is not Action.QUESTION)
@@ -355,7 +368,8 @@ def _judge_execute(ask: Ask, line: ShellLine | None, ground: Ground) -> Answer |
     if _runs_what_it_fetches(ask.detail):
         return _no("it runs what it fetches, unseen")
     for command in line.commands:
-        why = next((why for pattern, why in _DANGERS if pattern.match(command.text)), "")
+        said = (command.text, *_without_options(command))
+        why = next((why for p, why in _DANGERS if any(map(p.match, said))), "")
         if why:
             return _no(f"`{_shorten(command.text)}`: {why}")
         outside = _find_outside(command, ground)
@@ -465,12 +479,10 @@ def _is_meant(ask: Ask, pattern: str, line: ShellLine | None, ground: Ground) ->
     action, wanted = _split(pattern)
     if action != ask.action:
         return False
-    said = (
-        {ask.detail, *(word for command in line.commands for word in _spell(command))}
-        if line
-        else {ask.detail}
-    )
-    return any(fnmatchcase(one, wanted) for one in (*said, *_spell_paths(ask, ground)))
+    said = {ask.detail, *(word for one in line.commands for word in _spell(one))} if line else set()
+    if ask.action is Action.EXECUTE and line is None:  # nobody can tell what it runs
+        return fnmatchcase(re.sub(r"""['"\\]""", "", ask.detail), f"*{wanted}*")
+    return any(fnmatchcase(one, wanted) for one in (ask.detail, *said, *_spell_paths(ask, ground)))
 
 
 def _is_allowed(
@@ -499,7 +511,12 @@ def _is_allowed(
 
 
 def _spell(command: Simple) -> tuple[str, ...]:
-    return (command.text, " ".join(command.words))
+    return (command.text, " ".join(command.words), *command.find_spellings())
+
+
+def _without_options(command: Simple) -> Iterable[str]:
+    """How git's verb is said; of others an option's value is not known, and a word may be one."""
+    return command.find_spellings() if command.text.startswith("git ") else ()
 
 
 def _spell_paths(ask: Ask, ground: Ground) -> tuple[str, ...]:

@@ -6,28 +6,88 @@ variable says itself.
 
 from __future__ import annotations
 
+import codecs
 import posixpath
 import re
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 OPERATORS = frozenset(";&|<>()\n")
 INTO = frozenset({">", ">>", ">|", "&>", "&>>", "<>"})
 """What puts the output into the file that follows."""
-HERE = re.compile(r"<<-?\s*(?P<quote>['\"\\]?)(?P<word>\w+)['\"]?")
-"""The beginning of a text that stands in the line itself."""
-NESTED = re.compile(r"\$\(([^()]*)\)|`([^`]*)`|<\(([^()]*)\)")
+SCANNED = re.compile(
+    r"""(?P<skip>\\.|'[^']*'|"(?:[^"\\]|\\.)*"|<<<|(?<![\w<])\$?\(\([^\n]{0,200}?\)\)|\$\{[^}]{0,200}\}|(?<=[\s;&|()])\#[^\n]*|^\#[^\n]*)"""
+    r"""|<<-?[ \t]*(?P<word>(?:\\.|'[^']*'|"[^"]*"|[^\s;&|<>()'"\\])+)|(?P<end>\n)""",
+    re.DOTALL,
+)
+"""What can be told of a line from its left: what hides all in it, where a text begins that stands in the
+line itself, and where a line ends."""
+NESTED = re.compile(r"\$\(([^()]*)\)|`([^`]*)`|[<>]\(([^()]*)\)")
 """A command within a word."""
 ASSIGNMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=.*", re.DOTALL)
 WRAPPERS = frozenset(
     {"env", "nohup", "nice", "ionice", "time", "timeout", "xargs", "exec", "command", "builtin"}
     | {"stdbuf", "setsid", "watch", "strace", "busybox", "then", "do", "else", "if", "while"}
-    | {"until", "!", "{", "elif", "cross-env"}
+    | {
+        "until",
+        "!",
+        "{",
+        "elif",
+        "cross-env",
+        "coproc",
+        "sudo",
+        "doas",
+        "parallel",
+        "ltrace",
+        "gdb",
+    }
+    | {"taskset", "chrt", "prlimit", "linux32", "linux64", "fakeroot", "proot", "firejail", "bwrap"}
+    | {"unshare", "nsenter", "xvfb-run", "dbus-run-session", "systemd-run", "systemd-inhibit"}
+    | {
+        "ssh-agent",
+        "screen",
+        "npx",
+        "bunx",
+        "uvx",
+        "dotenv",
+        "rlwrap",
+        "unbuffer",
+        "caffeinate",
+        "script",
+    }
 )
 """Words before a command."""
-SHELLS = frozenset({"sh", "bash", "zsh", "dash", "ksh", "fish"})
+LAUNCHERS: Mapping[str, frozenset[str]] = {
+    **dict.fromkeys(
+        ("uv", "poetry", "pipenv", "pdm", "hatch", "rye", "conda", "pixi"), frozenset({"run"})
+    ),
+    **dict.fromkeys(
+        ("npm", "pnpm", "yarn", "bun", "bundle", "mise", "direnv"), frozenset({"exec", "x", "dlx"})
+    ),
+    "nix": frozenset({"develop", "shell"}),
+    "perf": frozenset({"stat", "record"}),
+}
+"""Programs that run a command after one of these words."""
+AFTER_ONE = frozenset({"flock", "chroot", "setarch", "function", "direnv", "sg"})
+"""Words that a command follows after one other."""
+RUNS_EACH = frozenset({"-exec", "-execdir", "-ok", "-okdir"})
+"""Words of `find` before a command."""
+SHELLS = frozenset(
+    {"sh", "bash", "zsh", "dash", "ksh", "fish", "csh", "tcsh", "ash", "mksh", "rbash"}
+)
+TOLD = frozenset({"trap", "watch", "parallel", "script", "su", "runuser", "sg", "flock", "npx", "npm"}) | {
+    "nix-shell", "tmux", "screen", "pwsh"
+}  # fmt: skip
+"""Programs that hand a word with spaces to a shell."""
+VALUED = frozenset(
+    {"-C", "-c", "--git-dir", "--work-tree", "--namespace", "--super-prefix", "--config-env"}
+    | {"--attr-source"}
+)
+"""Options of git before its verb that take the word after them."""
 AMOUNT = re.compile(r"\d+(?:\.\d+)?[smhdk]?")
+GUESSES = 20
+"""Readings of one command that are tried."""
 DEEP = 5
 """How many shells within one another are read."""
 PLACE = re.compile(
@@ -53,6 +113,20 @@ class Simple:
     def text(self) -> str:
         """Its words, the program without its folder."""
         return " ".join((posixpath.basename(self.words[0]), *self.words[1:])) if self.words else ""
+
+    def find_spellings(self) -> Iterator[str]:
+        """Yield how else it may be said: without the options between a program and its verb."""
+        if not self.words:
+            return
+        program, rest = posixpath.basename(self.words[0]), list(self.words[1:])
+        for _ in range(GUESSES):
+            if not rest or not rest[0].startswith(("-", "+")):
+                return
+            valued = program == "git" and rest[0] in VALUED
+            del rest[: 2 if valued else 1]
+            yield " ".join((program, *rest))
+            if program != "git" and rest and not rest[0].startswith("-"):
+                yield " ".join((program, *rest[1:]))  # it may belong to the option
 
     def find_places(self) -> Iterator[tuple[str, str]]:
         """Yield each word with a path in it that may lead out of its folder; `~` is the home's."""
@@ -82,7 +156,8 @@ class ShellLine:
 
 def read_line(line: str, depth: int = 0) -> ShellLine | None:
     """Return what a line runs, `None` where it cannot be told at all."""
-    text, lively = _cut_texts(line.replace("\\\n", " "))
+    line = ANSI_C.sub(_take_ansi_c, line.replace("\\\n", ""))
+    text, bodies, lively = _cut_texts(line)
     try:
         lexer = shlex.shlex(text, posix=True, punctuation_chars="".join(sorted(OPERATORS)))
         lexer.whitespace, lexer.commenters = " \t\r", ""
@@ -94,27 +169,76 @@ def read_line(line: str, depth: int = 0) -> ShellLine | None:
     plain = not lively and "$" not in text and "`" not in text
     inner = [part for match in NESTED.finditer(line) for part in match.groups() if part]
     inner += [said for one in found for said in _find_said(one.words)]
+    unwrapped = [one for simple in found for one in _unwrap(simple)]
+    if any(_listens(one) for one in (*found, *unwrapped)):
+        inner += [*bodies, *_find_handed(words, found)]
     for part in inner if depth < DEEP else ():
         nested = read_line(part, depth + 1)
         found += nested.commands if nested else ()
-    found += [one for simple in found for one in _unwrap(simple)]
-    return ShellLine(tuple(found), plain and not inner)
+    return ShellLine((*found, *unwrapped), plain and not inner)
 
 
-def _cut_texts(line: str) -> tuple[str, bool]:
-    """Return a line without the texts that stand in it, and whether a shell would look into one."""
-    lively, kept = False, []
+ANSI_C = re.compile(r"\$'((?:[^'\\]|\\.)*)'")
+
+
+def _take_ansi_c(found: re.Match[str]) -> str:
+    try:
+        return shlex.quote(codecs.decode(found[1], "unicode_escape"))
+    except UnicodeDecodeError:
+        return found[0]
+
+
+def _cut_texts(line: str) -> tuple[str, list[str], bool]:
+    """Return a line without the texts that stand in it and its comments, the texts, and whether a shell
+    would look into one."""
+    kept: list[str] = []
+    bodies: list[str] = []
     ends: list[str] = []
-    for one in line.split("\n"):
-        if ends:
-            if one.strip() == ends[0]:
-                ends.pop(0)
-            continue
-        for match in HERE.finditer(one):
-            ends.append(match["word"])
-            lively = lively or not match["quote"]
-        kept.append(HERE.sub("", one))
-    return "\n".join(kept), lively
+    lively, at = False, 0
+    while found := SCANNED.search(line, at):
+        kept.append(line[at : found.start()])
+        at = found.end()
+        if found["word"]:
+            ends.append(re.sub(r"['\"\\]", "", found["word"]))
+            lively = lively or ends[-1] == found["word"]
+        elif found["end"]:
+            kept.append("\n")
+            for end in ends:
+                body, at = _take_text(line, at, end)
+                bodies.append(body)
+            ends = []
+        elif not found["skip"].startswith("#"):
+            kept.append(found["skip"])
+    return "".join((*kept, line[at:])), bodies, lively
+
+
+def _take_text(line: str, at: int, end: str) -> tuple[str, int]:
+    """Return the text that begins in a line and ends with `end` on a line of its own, and what follows."""
+    begun = at
+    while at < len(line):
+        stop = line.find("\n", at)
+        stop = len(line) if stop < 0 else stop
+        if line[at:stop].strip() == end:
+            return line[begun:at], stop + 1
+        at = stop + 1
+    return line[begun:], len(line)
+
+
+def _listens(simple: Simple) -> bool:
+    """Whether it is a shell that runs what it is handed."""
+    if not simple.words or posixpath.basename(simple.words[0]) not in SHELLS:
+        return False
+    return all(word.startswith("-") for word in simple.words[1:])
+
+
+def _find_handed(words: Sequence[str], found: Sequence[Simple]) -> Iterator[str]:
+    """Yield what a line hands to who reads it: words after `<<<`, and what is said aloud."""
+    for place, word in enumerate(words):
+        if word == "<<<":
+            yield from words[place + 1 : place + 2]
+    for one in found:
+        if one.words[:1] in (("echo",), ("printf",)):
+            yield from (*one.words[1:], " ".join(one.words[1:]))
 
 
 def _find_simple(words: Sequence[str]) -> Iterator[Simple]:
@@ -128,6 +252,8 @@ def _find_simple(words: Sequence[str]) -> Iterator[Simple]:
             part.append(word)
         elif word in INTO and rest:
             writes.append(rest.pop(0))
+        elif word == "<<<":
+            rest[:1] = []
         elif "<" in word or ">" in word:
             rest[:1] = [] if word.endswith("&") else rest[:1]  # `2>&1` names no file
         else:
@@ -162,22 +288,58 @@ def _find_said(words: Sequence[str]) -> Iterator[str]:
         yield " ".join(words[1:])
     elif program in SHELLS:
         for place, word in enumerate(words[1:-1], 1):
-            if re.fullmatch(r"-[a-z]*c", word):
+            if re.fullmatch(r"-[a-zA-Z]*c|--command", word):
                 yield words[place + 1]
+    elif program in TOLD:
+        yield from (word for word in words[1:] if " " in word)
+    elif program == "git":
+        for word in words[1:]:
+            name, _, value = word.partition("=")
+            if name.startswith("alias.") and value:
+                yield value[1:] if value.startswith("!") else f"git {value}"
 
 
 def _unwrap(simple: Simple) -> Iterator[Simple]:
-    """Yield the command behind words that only say how it is run, and what a shell is told there."""
+    """Yield the command behind words that only say how it is run, and what a shell is told there.
+
+    What follows an option may be its value or the command, so both are taken for one.
+    """
     words, at = simple.words, 0
-    while at < len(words) and posixpath.basename(words[at]) in WRAPPERS:
-        at += 1
+    while at < len(words) and (over := _find_wrapped(words, at)):
+        at = over
         while at < len(words) and _is_setting(words[at]):
             at += 1
+        for _ in range(GUESSES):
+            if at >= len(words) or not words[at - 1].startswith("-") or _find_wrapped(words, at):
+                break
+            yield from _run(simple, at)
+            at += 1
+            while at < len(words) and _is_setting(words[at]):
+                at += 1
     if 0 < at < len(words):
-        yield Simple(words[at:], simple.folder)
-        for said in _find_said(words[at:]):
-            nested = read_line(said, DEEP)
-            yield from nested.commands if nested else ()
+        yield from _run(simple, at)
+    if words and posixpath.basename(words[0]) == "find":
+        places = [place for place, word in enumerate(words[:-1], 1) if word in RUNS_EACH]
+        for place in places[:GUESSES]:
+            yield from _run(simple, place)
+
+
+def _run(simple: Simple, at: int) -> Iterator[Simple]:
+    words = simple.words[at:]
+    yield Simple(words, simple.folder)
+    for said in _find_said(words):
+        nested = read_line(said, DEEP)
+        yield from nested.commands if nested else ()
+
+
+def _find_wrapped(words: Sequence[str], at: int) -> int:
+    """Return where what the word at `at` runs may begin, 0 where it runs nothing else."""
+    program, after = posixpath.basename(words[at]), words[at + 1 : at + 2]
+    if program in WRAPPERS:
+        return at + 1
+    if program in AFTER_ONE or set(after) & LAUNCHERS.get(program, frozenset()):
+        return at + 2 if program != "direnv" else at + 3
+    return 0
 
 
 def _is_setting(word: str) -> bool:

@@ -54,6 +54,14 @@ def judge(asked: Ask, permissions: Permissions = USUAL) -> bool | None:
         "ls /people/me/.cargo/bin/cargo",
         "git commit -m 'push it' && git log --oneline",
         "git stash push",
+        "git --no-pager stash push",
+        "timeout -k 1 10 pytest -q",
+        "find . -name at -exec grep -l push {} +",
+        "cat <<'A B' > x.md\nDo not git push.\nA B",
+        "cat <<EOF > NEWS\n`make` and git push\nEOF",
+        "pytest -q  # don't git push",
+        "echo 'never git push' >> NEWS",
+        "bash build.sh <<EOF\nyes\nEOF",
         "npm run publish-docs",
         "gh pr view 1",
         "curl http://localhost:3000/api/v1",
@@ -68,6 +76,23 @@ def test_a_command_that_concerns_the_workspace_is_allowed(line: str) -> None:
     ("line", "why"),
     [
         ("git push", "result"),
+        ("git --git-dir .git push", "result"),
+        ("git -C 'a b' push", "result"),
+        ("env -u A git push", "result"),
+        ("timeout -s KILL 5 git push", "result"),
+        ("xargs -I {} git push", "result"),
+        ("find . -exec git push \\;", "result"),
+        ("echo 'git push' | sh", "result"),
+        ("bash <<EOF\ngit push\nEOF", "result"),
+        ('echo "<<EOF "\ngit push', "result"),
+        ("echo $((1<<2))\ngit push", "result"),
+        ("echo ${x#<<EOF}\ngit push", "result"),
+        ("trap 'git push' EXIT", "result"),
+        ("git pu\\\nsh", "result"),
+        ("git $'\\x70ush'", "result"),
+        ("tee >(git push)", "result"),
+        ("uv run git push", "result"),
+        ("git -c alias.x=push x", "result"),
         ("git -C . -c a=b push origin x", "result"),
         ("echo hi; git push", "result"),
         ("true\ngit push", "result"),
@@ -217,6 +242,50 @@ def test_what_a_person_allows_is_allowed_in_all_its_parts(
     assert judge(asked, Permissions(allow=(allow,))) is allowed
 
 
+EVASIONS = (
+    '"npm" publish',
+    "n'p'm pub\\lish",
+    "npm\tpublish",
+    "npm \\\n  publish",
+    "npm pub\\\nlish",
+    "$'npm' $'\\x70ublish'",
+    "npm --silent publish",
+    "npm --prefix web publish",
+    "/usr/bin/npm publish",
+    "A=1 npm publish",
+    "env -u A B=1 npm publish",
+    "sudo -u me npm publish",
+    "nice -n 5 timeout -s KILL 5 npm publish",
+    "flock /tmp/lock npm publish",
+    "xargs -I {} npm publish",
+    "find . -execdir npm publish +",
+    "sh -c 'sh -c \"npm publish\"'",
+    "bash -eu -o pipefail -c 'npm publish'",
+    "tcsh -c 'npm publish'",
+    "script -qc 'npm publish' /dev/null",
+    "trap 'npm publish' EXIT",
+    "eval npm publish",
+    "echo x; npm publish",
+    "echo x\nnpm publish",
+    "# it's\nnpm publish",
+    "(npm publish) &",
+    "f() { npm publish; }; f",
+    "function f { npm publish; }; f",
+    "case x in x) npm publish;; esac",
+    "echo $(echo $(npm publish))",
+    "cat <(npm publish)",
+    "tee >(npm publish)",
+    "bash <<< 'npm publish'",
+    "bash -s <<EOF\nnpm publish\nEOF",
+    "env A=1 sh <<'EOF'\nnpm publish\nEOF",
+    "printf 'npm publish' | bash -",
+    "cat <<'E F'\nx\nE F\nnpm publish",
+    "echo '<<EOF'\nnpm publish\nEOF",
+    "npm publish 'and a quote that never ends",
+)
+"""One command, said as an agent might that was told no."""
+
+
 @pytest.mark.parametrize(
     ("asked", "deny"),
     [
@@ -225,6 +294,7 @@ def test_what_a_person_allows_is_allowed_in_all_its_parts(
         (ask("/usr/bin/npm test"), "npm *"),
         (ask("", Action.EDIT, "/ws/task/src/x/../b.py"), "edit: src/b.py"),
         (ask("https://x.y/z", Action.FETCH), "fetch: *"),
+        *((ask(line), "npm publish*") for line in EVASIONS),
     ],
 )
 def test_what_a_person_denies_is_denied_in_any_part_whatever_else_allows_it(
@@ -243,9 +313,34 @@ def test_a_goal_gets_less_and_never_more(own: str, goals: str | None) -> None:
     assert got.deny == ("a", "b")
 
 
-def test_a_pattern_that_could_never_match_is_refused() -> None:
-    with pytest.raises(ValidationError, match="begins with none of edit, execute"):
-        Permissions(allow=("run: npm *",))
+@pytest.mark.parametrize(
+    ("pattern", "why"),
+    [
+        ("run: npm *", "begins with none of edit, execute"),
+        ("Read: /data/*", "begins with none of edit, execute"),
+        ("question: *", "begins with none of edit, execute"),
+        ("shell:", "begins with none of edit, execute"),
+        ("read: ", "`read: \\*` is all of it"),
+        ("read:", "`read: \\*` is all of it"),
+        ("edit:src/*", "a space after `edit:`"),
+        ("", "at least 1 character|empty"),
+        ("  ", "an empty pattern"),
+    ],
+)
+@pytest.mark.parametrize("key", ["allow", "deny"])
+def test_a_pattern_that_could_never_match_is_refused(key: str, pattern: str, why: str) -> None:
+    with pytest.raises(ValidationError, match=why):
+        Permissions(**{key: (pattern,)})
+
+
+@pytest.mark.parametrize("pattern", [" npm  publish* ", "execute:  npm publish *", "npm\tpublish*"])
+def test_a_pattern_is_taken_with_single_spaces(pattern: str) -> None:
+    assert judge(ask("npm publish now"), Permissions(deny=(pattern,))) is False
+
+
+def test_a_pattern_may_be_about_a_word_with_a_colon() -> None:
+    assert judge(ask("npm run x:y z"), Permissions(level="ask", allow=("npm run x:y*",))) is True
+    assert judge(ask("host:x y"), Permissions(level="ask", allow=("host:x*",))) is True
 
 
 def test_an_answer_is_to_one_content() -> None:
@@ -265,6 +360,13 @@ def test_a_line_that_repeats_itself_is_read_in_time() -> None:
         f"git {'-c ' * 5000}x",
         "curl|" * 3200,
         "sh <(" * 3200,
+        "((" * 8000,
+        "${" * 8000,
+        f"env {'-a b ' * 4000}",
+        f"npm {'-a b ' * 4000}",
+        f"find {'-exec ' * 4000}x | sh",
+        f"{'echo ' * 4000} | sh",
+        "watch 'a " * 2000,
     ):
         read_line(text)
         find_answer(ask(text), USUAL, GROUND)

@@ -137,6 +137,8 @@ def test_settings_that_could_never_hold_are_refused() -> None:
     for text in (
         'permissions = "some"',
         'permissions_allow = ["run: x"]',
+        'permissions_allow = ["read: "]',
+        'permissions_deny = ["git push*", ""]',
         "permissions_timeout = 0",
     ):
         path.write_text(f"{text}\n", encoding="utf-8")
