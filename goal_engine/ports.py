@@ -37,6 +37,10 @@ async def _forget(_: str) -> None:
     """Let a session be the last of its kind."""
 
 
+async def _hear_nobody() -> None:
+    """Nobody says anything."""
+
+
 @dataclass(frozen=True, slots=True)
 class WorkerTurn:
     """What a worker is given for one attempt."""
@@ -87,6 +91,8 @@ class WorkerTurn:
     words: asyncio.Queue[str] = field(default_factory=asyncio.Queue)
     """What the person says to the agent meanwhile: a worker that can hands each on as it comes, and
     writes it to the log.  Words may be there from before."""
+    catch_up: Callable[[], Awaitable[None]] = _hear_nobody
+    """Puts what the person said by now among the words: to be sure of the last before a turn is over."""
 
 
 @dataclass(frozen=True, slots=True)

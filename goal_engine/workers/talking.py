@@ -68,6 +68,7 @@ STRAY = "it also printed: "
 PLACES, LONGEST = 100, 4096
 """Files that one ask may be about, or choices it may give, and characters of the name of one."""
 GOES_ON = "its process broke off; another one is started"
+IS_TOLD = "the person has more to say; another process is started"
 BEGINS_ANEW = "it did not come as far as its prompt in its earlier session, and begins a new one"
 NOTHING = Spend()
 T = TypeVar("T")
@@ -105,6 +106,7 @@ class Conversation:
         before: Spend = NOTHING,
         *,
         broke_off: bool = False,
+        rested: bool = False,
     ) -> None:
         self.turn = turn
         self._before = before
@@ -115,7 +117,9 @@ class Conversation:
         self.remembers = False
         """Whether the turn's earlier session is there, as far as anybody knows: the prompt says so."""
         self.broke_off = broke_off
-        """Whether a process before this one ended in the middle of the turn."""
+        """Whether a process before this one worked in the turn."""
+        self._rested = rested
+        """Whether that one had ended its turn by itself."""
         self.calls = 0
         """Tools that were called."""
         self.prompts = 0
@@ -290,15 +294,26 @@ class Conversation:
         once.
         """
         find_words = find_words or self.take_words
-        words = find_words()
-        text = render_turn(self.turn, remembers=self.remembers, broke_off=self.broke_off)
-        over = await prompt(f"{text}\n{render_words(words)}" if words else text)
+        over = await prompt(self._begin(await self._hear(find_words)))
         if over.ending is Ending.LIMIT:
             self.add_note(f"stopped at a limit of its own ({over.detail}), and is told to go on")
             over = await prompt(GO_ON)
-        while over.ending in AT_REST and (words := find_words()):
+        while over.ending in AT_REST and (words := await self._hear(find_words)):
             over = await prompt(render_words(words))
         return over
+
+    async def _hear(self, find_words: Callable[[], list[str]]) -> list[str]:
+        """Return what the person said by now, and not by the last look at it."""
+        await self.turn.catch_up()
+        return find_words()
+
+    def _begin(self, words: list[str]) -> str:
+        """Return the first prompt: to who had done it all before, what the person says is all."""
+        said = render_words(words) if words else ""
+        if said and self.remembers and self._rested:
+            return said
+        text = render_turn(self.turn, remembers=self.remembers, broke_off=self.broke_off)
+        return f"{text}\n{said}" if said else text
 
     def take_words(self) -> list[str]:
         """Return what the person said since this was asked last."""
@@ -390,28 +405,39 @@ async def run_talk(
     """Start an agent, have the conversation, and return its result once all of it is dead.
 
     One that breaks off, and whose session another process can go on with, is started once more.  One
-    that does not come as far as its prompt with an earlier session gets a new one.
+    that does not come as far as its prompt with an earlier session gets a new one.  One that is gone when
+    the person has more to say to it is started for that in its session.
     """
+    last: Talked | None = None
     try:
         async with (
             redacting(turn.log, turn.redactor) as raw,
             confined(turn, command.own) as sandbox,
         ):
-            last = await _talk(turn, command, converse, raw, sandbox)
-            if last.may_go_on:
-                again = replace(turn, session=last.conversation.session)
+            while last is None or (last.rests and await _is_told(turn)):
+                again = replace(turn, session=last.conversation.session) if last else turn
                 last = await _talk(again, command, converse, raw, sandbox, last)
-            if last.cannot_go_on:
-                command, converse = begin_anew() if begin_anew else (command, converse)
-                anew = replace(turn, session="")
-                last = await _talk(anew, command, converse, raw, sandbox, last)
+                if last.broke_off:
+                    again = replace(turn, session=last.conversation.session)
+                    last = await _talk(again, command, converse, raw, sandbox, last)
+                if last.cannot_go_on:
+                    command, converse = begin_anew() if begin_anew else (command, converse)
+                    anew = replace(turn, session="")
+                    last = await _talk(anew, command, converse, raw, sandbox, last)
     except ToolMissing as error:
-        return fail_to_run(command, turn, error)
+        failed = fail_to_run(command, turn, error)
+        return replace(failed, spent=last.conversation.spent) if last else failed
     return await in_thread(_conclude, last)
 
 
+async def _is_told(turn: WorkerTurn) -> bool:
+    """Whether the person has said something that nobody took."""
+    await turn.catch_up()
+    return not turn.words.empty()
+
+
 @dataclass(frozen=True, slots=True)
-class _Talked:
+class Talked:
     """A conversation that is over."""
 
     conversation: Conversation
@@ -420,10 +446,19 @@ class _Talked:
     """How its process ended, as far as anybody knows."""
 
     @property
-    def may_go_on(self) -> bool:
+    def broke_off(self) -> bool:
         """Whether it broke off in the middle, and another process can go on with the session."""
-        broke_off = self.over.ending is Ending.CRASHED and self.ended is not None
-        return broke_off and self.conversation.prompts > 0 and self.conversation.session != ""
+        crashed = self.over.ending is Ending.CRASHED and self.ended is not None
+        return crashed and self._is_kept
+
+    @property
+    def rests(self) -> bool:
+        """Whether it ended its turn by itself, and another process can go on with the session."""
+        return self.over.ending in AT_REST and self._is_kept
+
+    @property
+    def _is_kept(self) -> bool:
+        return self.conversation.prompts > 0 and self.conversation.session != ""
 
     @property
     def cannot_go_on(self) -> bool:
@@ -435,8 +470,8 @@ class _Talked:
         """Return the conversation that comes after this one in the same turn."""
         had = self.conversation
         worked = had.prompts > 0 or had.broke_off
-        then = Conversation(turn, name, dialogue, had.spent, broke_off=worked)
-        then.add_note(GOES_ON if self.may_go_on else BEGINS_ANEW)
+        then = Conversation(turn, name, dialogue, had.spent, broke_off=worked, rested=self.rests)
+        then.add_note(GOES_ON if self.broke_off else IS_TOLD if self.rests else BEGINS_ANEW)
         return then
 
 
@@ -446,8 +481,8 @@ async def _talk(
     converse: Converse,
     log: Path,
     sandbox: Sequence[str],
-    before: _Talked | None = None,
-) -> _Talked:
+    before: Talked | None = None,
+) -> Talked:
     """Have one conversation; `before` is an earlier one in the same turn.  Raises `ToolMissing`."""
     conversation: Conversation | None = None
     try:
@@ -469,8 +504,8 @@ async def _talk(
     except ToolMissing as error:  # nobody knows how it ended, but it used something
         if conversation is None or not conversation.prompts:
             raise
-        return _Talked(conversation, Over(Ending.CRASHED, str(error)))
-    return _Talked(conversation, over, dialogue.ended)
+        return Talked(conversation, Over(Ending.CRASHED, str(error)))
+    return Talked(conversation, over, dialogue.ended)
 
 
 async def _converse(conversation: Conversation, converse: Converse) -> Over:
@@ -484,7 +519,7 @@ async def _converse(conversation: Conversation, converse: Converse) -> Over:
     return over
 
 
-def _conclude(talked: _Talked) -> TurnResult:
+def _conclude(talked: Talked) -> TurnResult:
     conversation, over, ended = talked.conversation, talked.over, talked.ended
     result = TurnResult(
         ended=over.ending is Ending.END_TURN,

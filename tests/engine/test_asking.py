@@ -17,6 +17,7 @@ from goal_engine.control import answer_question, tell_agent
 from goal_engine.dispatch.tasks.asking import (
     LATE,
     LONG,
+    LOOK,
     OVER,
     TOO_LONG,
     Beside,
@@ -72,11 +73,14 @@ class Room:
         self.do(self.transact(GOAL, c.CreateGoal(a_goal_created(), planned(self.task))))
         self.do(self.transact(GOAL, c.StartGoal()))
         self.do(self.transact(GOAL, c.Record((STARTED,))))
+        self.sit_down(1)
+
+    def sit_down(self, attempt: int) -> None:
         self.beside = Beside(
             self,  # type: ignore[arg-type]  # what it needs of the ports
             GOAL,
             self.task,
-            1,
+            attempt,
             self.permissions,
             Ground("/ws"),
             self.redactor,
@@ -317,7 +321,33 @@ def test_what_is_said_reaches_the_agent_once_and_the_next_one_too(open_room: Mak
     room.do(room.transact(GOAL, c.StopGoal(e.ControlKind.PAUSE, "lunch")))
     room.do(room.transact(GOAL, c.ResumeGoal()))
     room.do(room.transact(GOAL, c.Record((STARTED.changed(attempt=2),))))
-    assert room.do(hear())[0] == "mind the tests"
+    room.sit_down(2)
+    assert room.do(hear()) == ["mind the tests", "and the docs"]
+    assert room.beside.words.qsize() == 2
+
+
+def test_who_catches_up_has_what_was_said_by_then_and_has_it_once(open_room: Make) -> None:
+    room = open_room()
+
+    async def catch_up() -> list[str]:
+        found = []
+        async with room.beside.listening():
+            for text in ("mind the tests", "and the docs"):
+                await room.tell(text)
+                await asyncio.gather(*(room.beside.catch_up() for _ in range(3)))
+                found.append(room.beside.words.get_nowait())
+            await asyncio.sleep(10 * LOOK)  # of the simulated clock
+        return found
+
+    assert room.do(catch_up()) == ["mind the tests", "and the docs"]
+    assert room.beside.words.empty()
+
+
+def test_who_cannot_hear_catches_up_with_nothing(open_room: Make) -> None:
+    room = open_room(task=GoalTask(id="fix", title="Fix", worker="cli", agent="kimi"))
+    room.do(room.transact(GOAL, c.Record((e.WordSaid(task="fix", attempt=1, text="hello"),))))
+    room.do(room.beside.catch_up())
+    assert room.beside.words.empty()
 
 
 def test_who_cannot_hear_is_told_nothing(open_room: Make) -> None:

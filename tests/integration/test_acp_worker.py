@@ -18,6 +18,7 @@ from goal_engine.task_graph.graph import GoalTask
 from goal_engine.types import Trouble
 from goal_engine.workers.acp_worker import AcpWorker
 from goal_engine.workers.presets import PRESETS, Agent, Speaks
+from goal_engine.workers.talking import IS_TOLD
 from goal_engine.workers.telling import AGAIN, ANOTHERS, YOURS
 from tests.integration.hostile import find_survivors
 from tests.integration.test_talking import a_turn
@@ -433,6 +434,79 @@ async def test_an_agent_that_keeps_no_session_has_none_to_go_on_with(tmp_path):
     result, log = await run(tmp_path, "end(begin())", session="old")
     assert result.ended and result.session == ""
     assert "its earlier session is gone: it keeps none" in log
+
+
+# Words in the last moment
+
+
+KEEPS = """
+greet(sessionCapabilities={"resume": {}})
+opening = told("session/new", "session/resume")
+say(id=opening["id"], RESUMED)
+if opening["method"] == "session/resume" and "error" in RESUMES:
+    opening = told("session/new")
+    say(id=opening["id"], result={"sessionId": "s"})
+while True:
+    prompt = told("session/prompt")
+    with open("prompts", "a") as file:
+        text = prompt["params"]["prompt"][0]["text"]
+        file.write(json.dumps([os.getpid(), opening["method"], text]) + "\\n")
+    update("usage_update", cost={"amount": 2, "currency": "USD"})
+    end(prompt["id"], usage={"totalTokens": 3})
+"""
+OPENS = (
+    """**(RESUMES if opening["method"] == "session/resume" else {"result": {"sessionId": "s"}})"""
+)
+WORD = "mind the tests"
+
+
+def speak_at(look, words):
+    """Return what catches up: at the look of that number, the person has just said something."""
+    looks = []
+
+    async def catch_up():
+        looks.append(1)
+        if len(looks) == look:
+            words.put_nowait(WORD)
+
+    return catch_up
+
+
+@pytest.mark.parametrize(
+    ("look", "resumes", "processes", "again"),
+    [
+        (1, {"result": {}}, 1, None),
+        (2, {"result": {}}, 1, "## What the person says"),
+        (3, {"result": {}}, 2, "## What the person says"),
+        (3, {"error": {"code": -32602, "message": "gone"}}, 2, ANOTHERS),
+    ],
+)
+async def test_a_word_in_the_last_moment_is_told_in_the_same_turn(
+    tmp_path, look, resumes, processes, again
+):
+    script = f"RESUMES = {resumes!r}\n" + KEEPS.replace("RESUMED", OPENS)
+    words = asyncio.Queue()
+    result, log = await run(tmp_path, script, words=words, catch_up=speak_at(look, words))
+    assert result.ended, result.reason
+    lines = (tmp_path / "workspace" / "prompts").read_text().splitlines()
+    prompts = [json.loads(line) for line in lines]
+    assert len({process for process, _, _ in prompts}) == processes
+    assert [WORD in text for _, _, text in prompts] == [
+        again is None,
+        *[True] * (again is not None),
+    ]
+    assert again is None or prompts[1][2].startswith(again)
+    assert ("Fix it" in prompts[-1][2]) is (again in (None, ANOTHERS))
+    assert result.spent.turns == len(prompts) and f"the person says: {WORD}" in log
+    assert (IS_TOLD in log) is (processes == 2)
+
+
+async def test_who_keeps_no_session_is_not_begun_again_for_a_word(tmp_path):
+    words = asyncio.Queue()
+    script = 'open("begun", "a").write("x"); end(begin()); told()'
+    result, _ = await run(tmp_path, script, words=words, catch_up=speak_at(3, words))
+    assert result.ended, result.reason
+    assert (tmp_path / "workspace" / "begun").read_text() == "x"
 
 
 # Modes

@@ -439,6 +439,25 @@ async def test_what_came_too_late_is_said_again(tmp_path):
     assert (result.spent.turns, result.spent.tokens) == (2, 3)
 
 
+async def test_what_is_said_when_it_is_gone_already_is_told_in_its_session(tmp_path):
+    words, looks = asyncio.Queue[str](), list[int]()
+
+    async def catch_up() -> None:
+        looks.append(len(kept(tmp_path, "prompts.jsonl")))
+        if looks == [0, 1, 1]:  # before the turn, after it, and when its process is gone
+            words.put_nowait("mind the tests")
+
+    result = await play(tmp_path, "serve", words=words, catch_up=catch_up)
+    assert result.ended, result.reason
+    assert (result.spent.turns, result.spent.tokens) == (2, 14)
+    first, second = kept(tmp_path, "prompts.jsonl")
+    assert "Fix it" in first and second.startswith("## What the person says")
+    assert "mind the tests" in second and "Fix it" not in second
+    before, again = kept(tmp_path, "argv.json")
+    assert before == again
+    assert "its session goes on: 1 turn and 0 calls of tools before\n" in log_of(tmp_path)
+
+
 async def test_what_was_said_before_is_part_of_the_prompt(tmp_path):
     words = asyncio.Queue[str]()
     words.put_nowait("mind the tests")

@@ -232,6 +232,12 @@ def tire(times: str) -> None:
     hear()
 
 
+def serve(_: str) -> None:
+    """Does what it is told."""
+    greet()
+    obey_prompt()
+
+
 def want_to_know(_: str) -> None:
     """Asks two questions at once."""
     prompt = begin()
@@ -518,6 +524,7 @@ SCENARIOS: dict[str, Callable[[str], None]] = {
         ),
         *(wait_for_leave, obey, listen, be_deaf, babble, leave_somebody, break_off),
         *(
+            serve,
             mistake,
             want_to_know,
             refuse_to_look_back,

@@ -71,6 +71,8 @@ class Beside:
         """What nobody answered in time: nobody is asked it again."""
         self.words: asyncio.Queue[str] = asyncio.Queue()
         """What the person says to the agent."""
+        self._heard = 0
+        """How many of all words on the task are among them."""
 
     async def ask(self, ask: Ask) -> Answer:
         """Answer an ask by the policy, or by the person's word, or no when their time is over.
@@ -149,13 +151,18 @@ class Beside:
                 listener.cancel()
 
     async def _listen(self) -> None:
-        heard = 0
         while True:
-            stands = (await self._ports.read(self._goal_id)).tasks[self._task.id]
-            for word in stands.words[heard:]:
-                self.words.put_nowait(word)
-            heard = len(stands.words)
+            await self.catch_up()
             await asyncio.sleep(LOOK)
+
+    async def catch_up(self) -> None:
+        """Hand on what was said to the agent by now, if it can hear."""
+        if not self._task.hears:
+            return
+        said = (await self._ports.read(self._goal_id)).tasks[self._task.id].words
+        for word in said[self._heard :]:
+            self.words.put_nowait(word)
+        self._heard = max(self._heard, len(said))
 
 
 def hide_secrets(ask: Ask, redactor: Redactor) -> Ask:

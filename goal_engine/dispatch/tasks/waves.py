@@ -172,6 +172,7 @@ async def _work(
         ask=beside.ask,
         may_ask=bench.permissions.asks,
         words=beside.words,
+        catch_up=beside.catch_up,
         session=state.tasks[task.id].session,
         sessions=bench.sessions_path(task.id),
         keep_session=keep_session,
