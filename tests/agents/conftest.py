@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -47,11 +47,11 @@ def programs() -> Programs:
     return install_agents()
 
 
-@pytest.fixture
-def stage(
+@contextmanager
+def staging(
     programs: Programs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[SetStage]:
-    """Sets a stage for an agent whose model follows a script; nobody is left on it."""
+    """Give what sets a stage for an agent whose model follows a script; nobody is left on it."""
     for name in [name for name in os.environ if name.startswith("XDG_")]:
         monkeypatch.delenv(name)
     with ExitStack() as stack:
@@ -63,6 +63,15 @@ def stage(
             stack.callback(lambda: check(made))
             return made
 
+        yield set_stage
+
+
+@pytest.fixture
+def stage(
+    programs: Programs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[SetStage]:
+    """Sets the stage of one test."""
+    with staging(programs, tmp_path, monkeypatch) as set_stage:
         yield set_stage
 
 

@@ -86,7 +86,13 @@ class Stage:
 
     async def read_log(self, state: GoalState) -> str:
         """Return what the agent printed in its last turn."""
-        log = state.tasks["fix"].log
+        return await self._read(state.tasks["fix"].log)
+
+    async def read_planning(self, state: GoalState) -> str:
+        """Return what it printed when it was asked for a plan."""
+        return await self._read(state.consulted["plan"].log)
+
+    async def _read(self, log: str | None) -> str:
         return (await self.engine.ports.store.read_object(log)).decode() if log else ""
 
 

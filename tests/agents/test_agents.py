@@ -60,6 +60,9 @@ HERE = (
 
 SEEN = "I see a sign that is wrong."
 WORD = "Use plus, not times."
+TRIED = "it was tried"
+EACH = 1020
+"""Tokens of one answer of the model."""
 every = pytest.mark.parametrize("known", ALL, ids=str)
 LESS = {known: [pytest.mark.long] if known is not KIMI_ACP else [] for known in ONE_EACH}
 once = pytest.mark.parametrize(
@@ -128,6 +131,8 @@ async def test_an_agent_that_fixes_it_is_ready(stage: SetStage, known: Known) ->
     assert state.status is S.READY, tell(state)
     assert "Sums are right." in await there.read_log(state)
     assert "Ran" in there.model.asked[-1].results[-1], "it ran a command, and saw what it printed"
+    if known in TALKING:
+        assert state.spend.tokens == EACH * len(there.model.asked)
     proof, _ = read_bundle(await resolve_goal_proof(there.engine.ports, state.goal_id))
     assert proof.workers == (f"{known.worker} ({known.agent})",)
     assert fingerprint(there.project) == before
@@ -182,19 +187,27 @@ async def test_what_it_writes_elsewhere_fails_the_task(stage: SetStage, known: K
 async def test_it_cannot_write_to_the_checkout(
     stage: SetStage, known: Known, tmp_path: Path
 ) -> None:
-    outside = tmp_path / "project" / "calc.py"
+    outside, beside = tmp_path / "project" / "calc.py", tmp_path / "beside"
+    reach = "\n".join(
+        f"try: open({str(path)!r}, 'a').write('x')\nexcept OSError as error: print(error)"
+        for path in (outside, beside)
+    )
+    reach += f"\nprint({TRIED!r})\n"
     there = stage(
         known,
         in_turn(
             Reply("", (Write(str(outside), RIGHT),)),
-            Reply("", (Run(f"echo >>'{outside}'; echo >'{tmp_path}/beside'"),)),
+            Reply("", (Run(f"echo >>'{outside}'; echo >'{beside}'"),)),
+            Reply("", (Write("reach.py", reach),)),  # of this no policy sees where it leads
+            Reply("", (Run("python3 reach.py"),)),
             Reply("Done."),
         ),
     )
     before = fingerprint(there.project)
     state = await play(there, repairs=0)
     assert state.status is S.NOT_READY, tell(state)
-    assert fingerprint(there.project) == before and not (tmp_path / "beside").exists()
+    assert fingerprint(there.project) == before and not beside.exists(), "it got out"
+    assert TRIED in there.model.asked[-1].results[-1]
 
 
 @thorough
@@ -215,12 +228,14 @@ async def test_a_model_that_is_busy_is_asked_again(stage: SetStage, known: Known
     assert state.status is S.READY, tell(state)
 
 
+def plans(asked: Asked) -> Reply:
+    """Give a plan to whoever asks for one, and do the work else."""
+    told = Reply(f"I would do this.\n```json\n{json.dumps(PLAN)}\n```")
+    return told if "You plan one goal" in asked.prompt else FIXES(asked)
+
+
 @thorough
 async def test_it_makes_the_plan_that_is_then_worked_on(stage: SetStage, known: Known) -> None:
-    def plans(asked: Asked) -> Reply:
-        told = Reply(f"I would do this.\n```json\n{json.dumps(PLAN)}\n```")
-        return told if "You plan one goal" in asked.prompt else FIXES(asked)
-
     there = stage(known, plans)
     ports, before = there.engine.ports, fingerprint(there.project)
     state = await there.create_of_words()
@@ -238,14 +253,18 @@ async def test_it_makes_the_plan_that_is_then_worked_on(stage: SetStage, known: 
 
 @thorough
 async def test_who_makes_the_plan_changes_nothing(stage: SetStage, known: Known) -> None:
-    writes = in_turn(Reply("", (Run("echo >>calc.py"),)), Reply(json.dumps(PLAN)))
+    changes = (Reply("", (Run("echo >>calc.py"),)), Reply("", (Write("calc.py", WRONG),)))
+    writes = in_turn(*changes, Reply(json.dumps(PLAN)))
     there = stage(known, writes)
     state = await there.create_of_words()
     state = await plan_by_agent(
         there.engine.ports, state.goal_id, known.worker, known.agent, by="me"
     )
     hindered = known in TALKING  # nobody can hinder the others: their plan is not taken
-    assert (state.planner == "agent") is hindered and bool(state.unplanned) is not hindered
+    assert (state.planner == "agent") is hindered, state.unplanned or "its plan was taken"
+    assert bool(state.unplanned) is not hindered
+    if known is KIMI_ACP:
+        assert ", mode plan" in await there.read_planning(state)
 
 
 @pytest.mark.parametrize("known", [KIMI_CLI, KIMI_ACP], ids=str)
@@ -289,7 +308,9 @@ async def test_a_person_may_be_asked_and_allows_it(
         settings.write('permissions = "ask"\n')
     state, asked = await asyncio.gather(play(there), answer(there, "allow"))
     assert state.status is S.READY, tell(state)
+    assert asked, "nobody was asked"
     assert "run_tests.py" in asked[-1]
+    assert "Ran" in there.model.asked[-1].results[-1], "what was allowed is done"
 
 
 @talking
@@ -297,13 +318,13 @@ async def test_a_question_waits_for_the_persons_answer(stage: SetStage, known: K
     def asks(asked: Asked) -> Reply:
         right = "Plus" in str(asked.results[:1])
         return in_turn(
-            Reply("", (Question("Which sign is it?", ("Plus", "Times")),)),
+            Reply("", (Question("Which sign is it?", ("Times", "Plus")),)),
             Reply("", (Write("calc.py", RIGHT if right else WRONG),)),
             Reply("Done."),
         )(asked)
 
     there = stage(known, asks)
-    state, asked = await asyncio.gather(play(there), answer(there, "Plus"))
+    state, asked = await asyncio.gather(play(there, repairs=0), answer(there, "Plus"))
     assert state.status is S.READY, tell(state)
     assert len(asked) == 1 and "Which sign is it?" in asked[0]
 
@@ -319,7 +340,7 @@ async def test_it_hears_what_a_person_says_meanwhile(stage: SetStage, known: Kno
         return in_turn(*(Reply("", (one,)) for one in works), Reply("I know nothing."))(asked)
 
     there = stage(known, listens)
-    state, _ = await asyncio.gather(play(there), say(there, WORD))
+    state, _ = await asyncio.gather(play(there, repairs=0), say(there, WORD))
     assert state.status is S.READY, tell(state)
     assert state.tasks["fix"].words == (WORD,)
     assert f"the person says: {WORD}" in await there.read_log(state)
@@ -342,10 +363,28 @@ async def test_a_goal_whose_runner_was_killed_goes_on_in_the_agents_session(
     assert any(isinstance(fact, e.GoalResumed) for fact in there.facts)
     first, second = there.model.asked[1], there.model.asked[2]
     if known in KEEPING:
-        assert second.prompts[:-1] == first.prompts and "You may remember" in second.prompt
+        assert second.prompts[:-1] == first.prompts, "it remembers nothing"
+        assert "You may remember" in second.prompt
         assert SEEN in second.said and SEEN not in second.prompts
     else:
         assert second.prompts == first.prompts and SEEN not in second.said
+
+
+@pytest.mark.long  # with agents that are scripts, `tests/integration` has every point of it
+async def test_a_goal_whose_runner_was_killed_while_it_planned_is_planned_again(
+    stage: SetStage,
+) -> None:
+    there = stage(KIMI_ACP, hangs_at(0, plans))
+    goal = (await there.create_of_words()).goal_id
+    words = ("-m", "goal_server", "--trust", "-C", str(there.project))
+    words += ("revise", goal, "--planner", "agent")
+    await asyncio.to_thread(kill_when_asked, there, words, 1)
+    await asyncio.to_thread(wait_until, lambda: not find_agents(there.around))
+    ports = there.engine.ports
+    state = await recover_goal(ports, goal)
+    assert state.status is S.PAUSED and state.planner != "agent" and state.consulting is None
+    state = await resume_goal(ports, goal)
+    assert state.status is S.PLANNED and state.planner == "agent", state.unplanned
 
 
 async def answer(there: Stage, text: str) -> list[str]:
