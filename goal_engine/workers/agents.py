@@ -81,7 +81,8 @@ def read_agents() -> dict[str, Agent]:
 
 
 def _speak(argv: list[str], mode: str) -> Speaks | None:
-    return Speaks(tuple(argv), mode=mode) if argv else None
+    """One of the person's own is taken at its word where it says that it keeps sessions."""
+    return Speaks(tuple(argv), mode=mode, sessions=True) if argv else None
 
 
 def _read_own() -> dict[str, _Agent]:

@@ -98,7 +98,7 @@ async def test_what_can_go_is_shown_then_goes_and_nothing_that_is_needed(
     assert before == list_all(engine.state_dir) | list_all(engine.checkout / ".goalproof")
     counts = {kind.name: found.count for kind, found in shown.found}
     some = dict.fromkeys(("workspaces", "temporary", "objects"), 1)
-    assert counts == {**some, "caches": 2, "archive": 0, "results": 0, "orphans": 0}
+    assert counts == {**some, "caches": 2, "sessions": 0, "archive": 0, "results": 0, "orphans": 0}
     assert find(shown, "workspaces")[1] >= 50_000
 
     freed = await free_room(ports, "me", policy=NOTHING, do=True)
