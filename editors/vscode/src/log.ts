@@ -7,47 +7,15 @@ import * as vscode from 'vscode';
 import type { GoalClient } from './client';
 import type { Goals } from './goals';
 import { LogFeed } from './logFeed';
+import { LogButtons } from './logButtons';
+import { LOG_SCHEME, type LogTarget, makeLogUri, readLogUri } from './logTarget';
 import { Follow, LogText } from './logText';
-import { plainLine, plainText } from './plain';
-import { type Action, findActions } from './possible';
+import { plainText } from './plain';
 import { readRefusal } from './refusal';
-import { hears } from './treeModel';
-
-export const LOG_SCHEME = 'goalproof-log';
 
 const PAUSE_MS = 500;
 /** Milliseconds between two changes of a document: the editor takes over all of its text with each. */
 const REDRAW_MS = 200;
-
-/** What the title of a log has buttons for: each knows the logs for which it is possible. */
-const BUTTONS = ['tell', 'answer', 'pause', 'resume', 'cancel'] as const satisfies Action[];
-
-export interface LogTarget {
-  root: string;
-  goal: string;
-  task?: string;
-  gate?: string;
-}
-
-/** Returns the URI of a log; `name` is what its tab says. */
-export function makeLogUri(target: LogTarget, name: string): vscode.Uri {
-  const plain = plainLine(name, 60)
-    .replace(/[/\\?#%*:|"<>]/g, ' ')
-    .trim();
-  const path = `/${plain || 'goal'}.log`;
-  return vscode.Uri.from({ scheme: LOG_SCHEME, path, query: JSON.stringify(target) });
-}
-
-/** Reads the URI of a log.  Returns undefined for one that is not ours. */
-export function readLogUri(uri: vscode.Uri): LogTarget | undefined {
-  try {
-    const target: unknown = JSON.parse(uri.query);
-    const fits = typeof target === 'object' && target !== null && 'goal' in target;
-    return uri.scheme === LOG_SCHEME && fits ? (target as LogTarget) : undefined;
-  } catch {
-    return undefined;
-  }
-}
 
 /** One log that is open. */
 interface Open {
@@ -66,14 +34,14 @@ export class Logs implements vscode.TextDocumentContentProvider, vscode.Disposab
   private readonly changed = new vscode.EventEmitter<vscode.Uri>();
   private readonly open = new Map<string, Open>();
   private readonly subscriptions: vscode.Disposable[];
-  private offering = false;
-  private stale = false;
+  private readonly buttons: LogButtons;
   readonly onDidChange = this.changed.event;
 
   constructor(
     private readonly client: GoalClient,
     private readonly goals: Goals,
   ) {
+    this.buttons = new LogButtons(goals, () => this.open.values());
     this.subscriptions = [
       vscode.workspace.registerTextDocumentContentProvider(LOG_SCHEME, this),
       vscode.window.tabGroups.onDidChangeTabs(({ opened, closed }) => {
@@ -134,12 +102,12 @@ export class Logs implements vscode.TextDocumentContentProvider, vscode.Disposab
     if (known || !target) {
       return known;
     }
-    const text = new LogText(`\`goalproof log ${target.goal}\``);
+    const text = new LogText(nameCommand(target));
     const status = this.goals.find(target.goal)?.line.status ?? '';
     const log: Open = { uri, target, text, follow: new Follow(), reading: undefined, status };
     this.open.set(uri.toString(), log);
     this.read(log);
-    this.offer();
+    this.buttons.offer();
     return log;
   }
 
@@ -163,7 +131,7 @@ export class Logs implements vscode.TextDocumentContentProvider, vscode.Disposab
     const log = this.find(input.uri);
     if (log) {
       this.end(log);
-      this.offer();
+      this.buttons.offer();
     }
   }
 
@@ -198,42 +166,7 @@ export class Logs implements vscode.TextDocumentContentProvider, vscode.Disposab
       log.status = status;
     }
     if (about.length > 0) {
-      this.offer();
-    }
-  }
-
-  /** Says which buttons each log has; what changes meanwhile is said next. */
-  private offer(): void {
-    this.stale = true;
-    if (!this.offering) {
-      void this.offerAll();
-    }
-  }
-
-  private async offerAll(): Promise<void> {
-    this.offering = true;
-    while (this.stale) {
-      this.stale = false;
-      const logs = [...this.open.values()];
-      const actions = await Promise.all(logs.map(({ target }) => this.findButtons(target)));
-      for (const button of BUTTONS) {
-        const offered = logs.filter((_, at) => actions[at]?.includes(button));
-        const value = offered.map(({ uri }) => uri.toString());
-        void vscode.commands.executeCommand('setContext', `goalproof.${button}Logs`, value);
-      }
-    }
-    this.offering = false;
-  }
-
-  private async findButtons({ root, goal, task }: LogTarget): Promise<Action[]> {
-    try {
-      const view = await this.goals.view(goal, root);
-      const entry = this.goals.find(goal);
-      const actions = entry ? findActions(entry.line, view) : [];
-      const deaf = task !== undefined && !view.tasks.some((one) => one.id === task && hears(one));
-      return actions.filter((action) => action !== 'tell' || !deaf);
-    } catch {
-      return []; // nothing can be done without a server, and others say so
+      this.buttons.offer();
     }
   }
 
@@ -282,6 +215,12 @@ export class Logs implements vscode.TextDocumentContentProvider, vscode.Disposab
       this.changed.fire(log.uri);
     }, REDRAW_MS);
   }
+}
+
+/** Returns what prints a log on the command line. */
+function nameCommand({ goal, task, gate }: LogTarget): string {
+  const words = [goal, ...(task ? ['--task', task] : []), ...(gate ? ['--gate', gate] : [])];
+  return `\`goalproof log ${words.join(' ')}\``;
 }
 
 function isAt(uri: vscode.Uri, key: string): boolean {

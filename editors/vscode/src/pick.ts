@@ -4,8 +4,8 @@ import type { TaskView } from './protocol';
 import * as vscode from 'vscode';
 import type { Entry } from './book';
 import type { Context } from './context';
-import { readLogUri } from './log';
 import { GOAL_LOOKS, TASK_LOOKS, findLook } from './look';
+import { readLogUri } from './logTarget';
 import { plainLabel } from './plain';
 import { type Action, findActions, isPossible } from './possible';
 import type { Target } from './treeModel';
@@ -121,6 +121,10 @@ export async function pickRoot(given: Given = {}): Promise<string | undefined> {
   }
   const folders = vscode.workspace.workspaceFolders ?? [];
   const active = vscode.window.activeTextEditor?.document.uri;
+  const log = active && readLogUri(active);
+  if (log) {
+    return log.root;
+  }
   const near = active && vscode.workspace.getWorkspaceFolder(active);
   if (near) {
     return near.uri.toString();

@@ -110,6 +110,17 @@ module.exports = {
     );
   },
 
+  'who reviews new goals is a setting': async () => {
+    const settings = vscode.workspace.getConfiguration('goalproof');
+    const { Workspace } = vscode.ConfigurationTarget;
+    await settings.update('reviewer', 'nobody', Workspace);
+    const given = { ...place(), text: 'Sums', worker: 'manual', mode: 'plan', yes: true };
+    const { asked } = await withPerson(approves, () => run('goalproof.newGoal', given));
+    await settings.update('reviewer', undefined, Workspace);
+    const told = asked.find((one) => one.name === 'showErrorMessage');
+    assert.match(told?.args[0] ?? '', /nobody/);
+  },
+
   'what is refused is told in a sentence': async () => {
     const { asked } = await withPerson({}, () =>
       run('goalproof.showDiff', { ...place(), goal: 'goal-none' }),
