@@ -30,7 +30,7 @@ LENT = "lent"
 LOCK = "lock"
 NOTHING_IN_IT = {".json": b"{}\n", ".jsonc": b"{}\n"}
 """What a file says that is there for nothing else than to be read only, by its suffix."""
-MEANT = frozenset({".env"})
+MEANT = frozenset({".env", "SYSTEM.md", "config", "package-lock.json", "system.md"})
 """Names of files that mean something although they are empty: whoever makes one has it set aside."""
 ASIDE = ".made-in-a-sandbox"
 
