@@ -362,18 +362,13 @@ PRESETS: tuple[Agent, ...] = (
         ),
         folders=("~/.qwen",),
         reads=(
-            *(
-                "settings.json",
-                "QWEN.md",
-                "AGENTS.md",
-                "memory.md",
-                "output-language.md",
-                "system.md",
-            ),
-            *(".env", "trustedFolders.json", "agents/", "commands/", "extension-store/"),
+            *("settings.json", "QWEN.md", "AGENTS.md", "memory.md", "output-language.md"),
+            *("system.md", ".env", "trustedFolders.json", "agents/", "commands/"),
             *("extensions/", "hooks/", "locales/", "memories/", "output-styles/", "rules/"),
             *("skills/", "updates/", "workflows/"),
         ),
+        # it does not begin where it cannot write to this one
+        forgets=("extension-store/",),
         transcripts=("tmp/", "projects/"),
         install="npm install -g @qwen-code/qwen-code",
         keys=("OPENAI_API_KEY", "DASHSCOPE_API_KEY", "BAILIAN_CODING_PLAN_API_KEY"),

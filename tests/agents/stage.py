@@ -18,6 +18,7 @@ from goal_engine.planner import CreateGoalOptions, create_goal
 from goal_engine.state import events as e
 from goal_engine.state.model import GoalState
 from goal_engine.types import GoalId
+from goal_engine.workers.agents import find_belongings, read_agents
 from tests.agents.endpoint import Endpoint, serve
 from tests.agents.known import Known
 from tests.agents.scripted import Script
@@ -115,6 +116,7 @@ def set_stage(folder: Path, known: Known, script: Script) -> Iterator[Stage]:
     """Set a stage for an agent, at home in `folder`, whose model follows a script."""
     with serve(script, GOAL) as model:
         known.configure(folder / "home", model.url)
+        make_shelves(known)
         engine = Engine.open(a_project(folder / "project"))
         stage = Stage(known, model, engine)
         engine.subscribe(stage.note)
@@ -122,6 +124,13 @@ def set_stage(folder: Path, known: Known, script: Script) -> Iterator[Stage]:
             yield stage
         finally:
             engine.close()
+
+
+def make_shelves(known: Known) -> None:
+    """Make the folders that an agent finds read only: who has used it has them."""
+    belongings = find_belongings(read_agents()[known.agent], Path("/nowhere"))
+    for path in belongings.shelves:
+        path.mkdir(parents=True, exist_ok=True)
 
 
 def find_agents(folder: Path) -> list[psutil.Process]:
