@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from goal_engine import consulting, lifecycle
-from goal_engine.dispatch.tasks import asking, waves
+from goal_engine.dispatch.tasks import asking, retries, waves
 from goal_engine.permission import Action, Answer, Ask, Permissions
 from goal_engine.proof.verdict import Judgement, Verdict
+from goal_engine.runtime import dialogue, process
 from goal_engine.runtime.personal import PersonalSettings
 from goal_engine.workers import acp_worker, telling
 from goal_engine.workers.told import Ending, Over
@@ -41,6 +43,8 @@ class Mutant:
     says: str
     """What the failure says, so that it fails for this reason."""
     known: Known = KIMI_ACP
+    also: tuple[tuple[Any, str, Any], ...] = ()
+    """What else stands in another's place, so that the scenario is soon over."""
     long: bool = False
 
     def __str__(self) -> str:
@@ -54,7 +58,8 @@ class Mutant:
             calls.append(self.piece)
             return wrong(*given, **more)
 
-        patch.setattr(self.owner, self.piece, counting)
+        for owner, piece, value in ((self.owner, self.piece, counting), *self.also):
+            patch.setattr(owner, piece, value)
         return calls
 
 
@@ -146,6 +151,25 @@ def names_no_login(_: Real) -> Real:
 def lets_a_planner_write(real: Real) -> Real:
     """An agent that plans is in the mode of one that works."""
     return lambda **given: real(**{**given, "reads_only": False})
+
+
+def calls_it_busy(real: Real) -> Real:
+    """An agent that nobody is logged in to is asked again later."""
+    return lambda *given: replace(real(*given), ending=Ending.RATE_LIMITED)
+
+
+WRONG_GUARDIAN = Path(__file__).with_name("wrong") / "guardian.py"
+
+
+def leaves_who_went_away(real: Real) -> Real:
+    """With an agent its own group is ended, and nobody who has another one."""
+
+    def start(*given: Any) -> Any:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(process, "GUARDIAN", WRONG_GUARDIAN)
+            return real(*given)
+
+    return start
 
 
 def forgets_the_session(real: Real) -> Real:
@@ -253,6 +277,23 @@ MUTANTS = (
         "read_error",
         played.test_a_login_that_is_refused_is_said,
         "401",
+        long=True,
+    ),
+    Mutant(
+        calls_it_busy,
+        acp_worker,
+        "read_error",
+        played.test_a_login_that_is_refused_is_said,
+        "is to ask its vendor later",
+        also=((retries, "PAUSES", dict.fromkeys(retries.PAUSES, retries.Pause(1, 1))),),
+        long=True,
+    ),
+    Mutant(
+        leaves_who_went_away,
+        dialogue,
+        "start_guardian",
+        played.test_what_an_agent_that_is_killed_left_running_is_ended_and_it_goes_on,
+        "somebody is left",
         long=True,
     ),
     Mutant(

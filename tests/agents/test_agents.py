@@ -42,6 +42,7 @@ from tests.agents.stage import Stage, find_agents, find_running
 from tests.agents.tools import Programs
 from tests.integration.agents import wait_until
 from tests.integration.projects import fingerprint
+from tests.personal import set_sandbox
 
 S = GoalStatus
 ME = Decision(actor="me", reason="I looked at it")
@@ -148,6 +149,26 @@ async def test_cancelling_ends_the_agent_and_what_it_runs(stage: SetStage, known
     assert state.status is S.CANCELLED and not find_agents(there.around)
     assert not find_running(there.around, SLEEPS)
     await job
+
+
+@pytest.mark.parametrize(
+    "known", [KIMI_ACP, pytest.param(KIMI_WIRE, marks=pytest.mark.long)], ids=str
+)
+async def test_what_an_agent_that_is_killed_left_running_is_ended_and_it_goes_on(
+    stage: SetStage, known: Known, tmp_path: Path
+) -> None:
+    """Without a sandbox, which would end all of it by itself."""
+    there = stage(known, lambda asked: (WAITS if asked.number == 0 else FIXES)(asked))
+    set_sandbox(tmp_path / "config", "off")
+    job = asyncio.ensure_future(play(there))
+    await asyncio.to_thread(wait_until, lambda: find_running(there.around, SLEEPS))
+    ours = find_agents(there.around)
+    above = [one for one in find_running(there.around, SLEEPS)[-1].parents() if one in ours]
+    above[-1].kill()
+    state = await job
+    assert state.status is S.READY, tell(state)
+    assert not find_running(there.around, SLEEPS), "somebody is left"
+    assert "its process broke off" in await there.read_log(state)
 
 
 @thorough
