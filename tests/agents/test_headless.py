@@ -10,28 +10,28 @@ from goal_engine.budget import SpendSource
 from goal_engine.lifecycle import execute_goal
 from goal_engine.types import GoalStatus
 from tests.agents.conftest import SetStage
-from tests.agents.endpoint import Reply, Run
 from tests.agents.known import CLAUDE_CLI, KIMI_CLI, KIMI_OLD_CLI, OPENCODE_CLI, Known
+from tests.agents.scripted import Reply, Run
 from tests.agents.scripts import FIXES
 from tests.agents.stage import find_agents
 from tests.agents.test_agents import play, tell
 
 S = GoalStatus
-COUNTING = {OPENCODE_CLI: Decimal("0.00282"), CLAUDE_CLI: Decimal("0.01206")}
-"""Who says what it used, and what three answers of the model cost: by its settings, or by its list."""
+COUNTING = {OPENCODE_CLI: Decimal("0.00376"), CLAUDE_CLI: Decimal("0.01608")}
+"""Who says what it used, and what four answers of the model cost: by its settings, or by its list."""
 SILENT = (KIMI_CLI, KIMI_OLD_CLI)
 
 
 @pytest.mark.parametrize("known", COUNTING, ids=str)
 async def test_what_it_used_is_counted_to_the_token(stage: SetStage, known: Known) -> None:
-    """Each of three answers is 1,000 tokens in, 100 of them cached, and 20 out."""
+    """Each of four answers is 1,000 tokens in, 100 of them cached, and 20 out."""
     there = stage(known, FIXES)
     state = await play(there)
     assert state.status is S.READY, tell(state)
-    assert state.spend.tokens == 3060 and state.spend.source is SpendSource.VENDOR_REPORTED
+    assert state.spend.tokens == 4080 and state.spend.source is SpendSource.VENDOR_REPORTED
     assert state.spend.usd == COUNTING[known] and not state.spend.priced
     log = await there.read_log(state)
-    assert "calls " in log and "run_tests.py" in log and "3060 tokens" in log
+    assert "calls " in log and "run_tests.py" in log and "4080 tokens" in log
     assert '{"' not in log, "people read a transcript"
 
 
@@ -61,7 +61,7 @@ async def test_a_limit_of_tokens_holds_between_turns_of_who_counts_at_the_end(
     state = await play(there, tokens=2500)
     assert state.status is S.NEEDS_MORE_BUDGET, tell(state)
     assert state.blocked and state.blocked.limits == ("tokens",)
-    assert state.spend.tokens == 3060
+    assert state.spend.tokens == 4080
 
 
 @pytest.mark.parametrize("known", SILENT, ids=str)
