@@ -10,7 +10,7 @@ import hashlib
 import posixpath
 import re
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from fnmatch import fnmatchcase
 from ipaddress import ip_address
@@ -121,6 +121,18 @@ async def deny(_: Ask) -> Answer:
     return Answer(allowed=False, reason="nobody is there to allow it")
 
 
+@dataclass(slots=True)
+class Presence:
+    """Whether a person seems to be there in one run, by what became of asks; they may answer from anywhere."""
+
+    unanswered: set[str] = field(default_factory=set)
+    """Keys of what nobody answered in time: nobody is asked it again."""
+    is_away: bool = False
+    """Whether the last ask found nobody, so that the next does not wait as long."""
+
+
+BRIEF = 10.0
+"""Seconds that an ask waits after one that found nobody."""
 MOST_ASKS = 50
 """What one attempt may ask a person; more is answered no."""
 MOST_WORDS = 50
@@ -138,12 +150,16 @@ TIMEOUT = 300.0
 """Seconds that a person has."""
 
 
+LARGEST = 500
+"""Characters of a pattern."""
+
+
 def _check_pattern(text: str) -> str:
     """Return a pattern as it is matched, with single spaces.
 
     One that could match nothing is refused: who wrote it would rely on it.
     """
-    said = re.sub(r"[ \t]+", " ", text.strip())
+    said = _single(text)
     action, colon, about = said.partition(":")
     known, word = ", ".join(PATTERNED), action.isidentifier()
     if not said:
@@ -161,7 +177,7 @@ def _check_pattern(text: str) -> str:
 
 PATTERNED = tuple(str(action) for action in Action if action is not Action.QUESTION)
 Pattern = Annotated[
-    str, StringConstraints(min_length=1, max_length=500), AfterValidator(_check_pattern)
+    str, StringConstraints(min_length=1, max_length=LARGEST), AfterValidator(_check_pattern)
 ]
 """`git status*`, or `read: /data/*`: an action, `execute` where none is named, and what it is about;
 `*` stands for anything."""
@@ -173,8 +189,8 @@ class Permissions(Frozen):
     level: Level = "workspace"
     allow: tuple[Pattern, ...] = ()
     deny: tuple[Pattern, ...] = ()
-    timeout: float = Field(default=TIMEOUT, gt=0)
-    """Seconds until an ask that no person answers is answered no."""
+    timeout: float = Field(default=TIMEOUT, ge=0)
+    """Seconds until an ask that no person answers is answered no; 0 where nobody is to be waited for."""
 
     @property
     def asks(self) -> bool:
@@ -469,6 +485,34 @@ def _shorten(text: str) -> str:
 # Patterns
 
 
+def find_patterns(ask: Ask, ground: Ground) -> tuple[str, ...]:
+    """Return the patterns that would allow just this ask from now on; none where none can."""
+    match ask.action:
+        case Action.QUESTION:
+            return ()
+        case Action.EXECUTE:
+            about: tuple[str, ...] = (ask.detail,)
+        case Action.OTHER:
+            about = (_escape(ask.tool),)
+        case _:
+            paths = (ground.find_inside(path) or ground.find(path) for path in ask.paths)
+            about = tuple(map(_escape, tuple(paths) or (ask.detail,)))
+    patterns = tuple(f"{ask.action}: {one}" for one in dict.fromkeys(about))
+    if any(len(one) > LARGEST or one != _single(one) or "\n" in one for one in patterns):
+        return ()
+    answer = find_answer(ask, Permissions(level="deny", allow=patterns), ground)
+    return patterns if answer and answer.allowed else ()
+
+
+def _escape(text: str) -> str:
+    """A name may have what a pattern has a meaning for."""
+    return re.sub(r"([*?[])", r"[\1]", text)
+
+
+def _single(text: str) -> str:
+    return re.sub(r"[ \t]+", " ", text.strip())
+
+
 def _split(pattern: str) -> tuple[str, str]:
     action, colon, wanted = pattern.partition(": ")
     return (action, wanted.strip()) if colon and action in PATTERNED else ("execute", pattern)
@@ -491,7 +535,7 @@ def _is_allowed(
     """Whether patterns allow all of an ask: each command of a line, each path, as they are said."""
     wanted = [two[1] for two in map(_split, patterns) if two[0] == ask.action]
     if ask.action is Action.EXECUTE:
-        if ask.detail in wanted:
+        if _single(ask.detail) in wanted:
             return True
         if line is None or not line.is_plain or not line.commands:
             return False

@@ -38,7 +38,7 @@ from goal_engine.errors import (
 )
 from goal_engine.evidence import GoalGitEvidence
 from goal_engine.installers import OWN_CACHES, find_read
-from goal_engine.permission import Permissions
+from goal_engine.permission import Permissions, Presence
 from goal_engine.redaction import Redactor
 from goal_engine.runtime.belongings import Belongings
 from goal_engine.runtime.cargo import view_cargo
@@ -202,6 +202,8 @@ class Workbench:
     """What everything that is not the person's own runs in."""
     permissions: Permissions = Permissions()
     """What agents may do without asking a person."""
+    presence: Presence = field(default_factory=Presence)
+    """Whether one seems to be there."""
     logins: tuple[Path, ...] = ()
     """Where agents keep their logins, which nobody else is to see."""
 

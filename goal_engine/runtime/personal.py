@@ -57,8 +57,8 @@ class PersonalSettings(Frozen):
     """What they may do beside that: `git push*`, `read: /data/*`."""
     permissions_deny: Annotated[list[Pattern], Field(max_length=200)] = []
     """What they may not do whatever allows it."""
-    permissions_timeout: Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)] = TIMEOUT
-    """Seconds that the person has for an answer; then it is no."""
+    permissions_timeout: Annotated[float, Field(ge=0, le=86_400, allow_inf_nan=False)] = TIMEOUT
+    """Seconds that the person has for an answer; then it is no.  With 0 nobody is waited for."""
 
     def find_permissions(self, level: Level | None, deny: Iterable[str]) -> Permissions:
         """Return what agents may do for a goal that may want less: `level`, and patterns to `deny`."""

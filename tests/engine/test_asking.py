@@ -29,6 +29,7 @@ from goal_engine.errors import BadInput, GoalAmbiguous, GoalNotFound, NotPossibl
 from goal_engine.history.sentences import tell_event
 from goal_engine.metering import Meter
 from goal_engine.permission import (
+    BRIEF,
     MOST_ASKS,
     MOST_WORDS,
     SHOWN,
@@ -37,6 +38,7 @@ from goal_engine.permission import (
     Ask,
     Ground,
     Permissions,
+    Presence,
     say_ask,
     shorten_ask,
 )
@@ -68,6 +70,7 @@ class Room:
     store: InMemoryGoalStateStore = field(default_factory=InMemoryGoalStateStore)
     clock: StoppedClock = StoppedClock()
     task: GoalTask = FIX
+    presence: Presence = field(default_factory=Presence)
 
     def __post_init__(self) -> None:
         self.do(self.transact(GOAL, c.CreateGoal(a_goal_created(), planned(self.task))))
@@ -84,6 +87,7 @@ class Room:
             self.permissions,
             Ground("/ws"),
             self.redactor,
+            self.presence,
         )
 
     def do(self, work: Awaitable[Any]) -> Any:
@@ -274,6 +278,46 @@ def test_what_its_agent_takes_back_is_asked_no_more(open_room: Make) -> None:
     last = room.do(room.store.entries(GOAL))[-1].events[-1]
     assert tell_event(last) == "the agent of task fix waited no more for what it had asked"
     assert room.do(room.ask_and(PUSH, room.say("allow"))).allowed, "it may be asked again"
+
+
+def test_who_is_not_there_is_waited_for_once(open_room: Make) -> None:
+    """Each different ask of a tool that no policy knows waited as long as the first."""
+    room = open_room(permissions=Permissions(timeout=300))
+    tool = Ask(tool="mcp__db__query", action=Action.OTHER, detail="select 1")
+    asks = [tool.changed(detail=f"select {number}") for number in range(5)]
+    begun = room.loop.time()
+    answers = [room.do(room.beside.ask(ask)) for ask in (*asks, *asks)]
+    assert {(one.allowed, one.by) for one in answers} == {(False, "timeout")}
+    assert 300 + 4 * BRIEF <= room.loop.time() - begun < 300 + 5 * BRIEF
+    assert room.events.count("permission.asked") == len(asks)
+    assert not any("settings.toml" in one.reason for one in answers), "its agent is not told"
+    last = tell_event(room.do(room.store.entries(GOAL))[-1].events[-1])
+    assert '`permissions_allow = ["other: mcp__db__query"]` allows it from now on' in last
+    room.do(room.ask_and(tool.changed(detail="select 9"), room.say("allow")))
+    begun = room.loop.time()
+    room.do(room.beside.ask(tool.changed(detail="select 10")))
+    assert room.loop.time() - begun >= 300, "a person was there since"
+
+
+def test_what_nobody_answered_is_asked_in_no_other_attempt_of_the_run(open_room: Make) -> None:
+    room = open_room()
+    assert room.do(room.beside.ask(PUSH)).by == "timeout"
+    other = open_room(presence=room.presence)
+    assert other.do(other.beside.ask(PUSH)).by == "timeout" and other.events == []
+
+
+def test_where_nobody_is_to_be_waited_for_the_answer_is_no_at_once(open_room: Make) -> None:
+    room = open_room(permissions=Permissions(level="ask", timeout=0))
+    begun = room.loop.time()
+    assert room.do(room.beside.ask(PUSH)).by == "timeout"
+    assert room.loop.time() - begun < 1 and room.events[0] == "permission.asked"
+
+
+def test_a_secret_is_no_pattern(open_room: Make) -> None:
+    room = open_room(redactor=Redactor.of(["hunter2-hunter2"]))
+    room.do(room.beside.ask(PUSH.changed(detail="curl -u hunter2-hunter2 x")))
+    last = tell_event(room.do(room.store.entries(GOAL))[-1].events[-1])
+    assert "it is not asked again" in last and "permissions_allow" not in last
 
 
 def test_there_is_an_end_to_asking(open_room: Make) -> None:

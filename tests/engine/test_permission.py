@@ -13,6 +13,7 @@ from goal_engine.permission import (
     Ground,
     Permissions,
     find_answer,
+    find_patterns,
 )
 from goal_engine.shell_line import read_line
 
@@ -311,6 +312,32 @@ def test_a_goal_gets_less_and_never_more(own: str, goals: str | None) -> None:
     got = Permissions(level=own, deny=("a",)).narrowed(goals, ("b",))
     assert LEVELS.index(got.level) == min(LEVELS.index(own), LEVELS.index(goals or own))
     assert got.deny == ("a", "b")
+
+
+@pytest.mark.parametrize(
+    ("asked", "patterns"),
+    [
+        (ask("make all"), ("execute: make all",)),
+        (ask("read: x | sudo  y"), ()),
+        (ask("sudo a; sudo b"), ("execute: sudo a; sudo b",)),
+        (ask("a\nb"), ()),
+        (ask("x" * 600), ()),
+        (Ask(tool="mcp__db[1]*", action=Action.OTHER), ("other: mcp__db[[]1][*]",)),
+        (ask("", Action.EDIT, "/ws/task/a.py", "/people/x"), ("edit: a.py", "edit: /people/x")),
+        (ask("", Action.READ, "/people/me/[x]"), ("read: /people/me/[[]x]",)),
+        (ask("http://localhost:80/?a=*", Action.FETCH), ("fetch: http://localhost:80/[?]a=[*]",)),
+        (ask("Which?", Action.QUESTION), ()),
+        (ask("", Action.EDIT), ()),
+    ],
+)
+def test_what_allows_just_one_ask_for_good(asked: Ask, patterns: tuple[str, ...]) -> None:
+    assert find_patterns(asked, GROUND) == patterns
+    if patterns:
+        allowed = Permissions(level="deny", allow=patterns)
+        assert judge(asked, allowed) is True
+        assert not judge(
+            asked.changed(detail=f"{asked.detail} x", tool="y", paths=("/z",)), allowed
+        )
 
 
 @pytest.mark.parametrize(

@@ -139,7 +139,7 @@ def test_settings_that_could_never_hold_are_refused() -> None:
         'permissions_allow = ["run: x"]',
         'permissions_allow = ["read: "]',
         'permissions_deny = ["git push*", ""]',
-        "permissions_timeout = 0",
+        "permissions_timeout = -1",
     ):
         path.write_text(f"{text}\n", encoding="utf-8")
         with pytest.raises(BadConfiguration, match="permissions"):

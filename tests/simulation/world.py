@@ -22,7 +22,7 @@ from goal_engine.budget import Reports, Spend, find_exceeded
 from goal_engine.conflicts import ConflictKind, MergeTold
 from goal_engine.errors import GoalBusy, GoalNotFound, JournalConflict
 from goal_engine.evidence import ChangedFile, GoalGitEvidence
-from goal_engine.permission import Permissions
+from goal_engine.permission import Permissions, Presence
 from goal_engine.ports import TurnResult, WorkerTurn
 from goal_engine.proof.gate import GateOutcome, GateResult, GateSpec, GateStage
 from goal_engine.redaction import Redactor
@@ -480,6 +480,7 @@ class SimBench:
     sandbox: Sandbox = NO_SANDBOX
     redactor: Redactor = Redactor()
     permissions: Permissions = Permissions()
+    presence: Presence = field(default_factory=Presence)
 
     def confine(self, *_: object) -> tuple[str, ...]:
         return ()

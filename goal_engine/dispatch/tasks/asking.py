@@ -7,6 +7,7 @@ Both by the journal: whoever talks to the person only appends, wherever that is,
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping
@@ -16,12 +17,15 @@ from pathlib import Path
 
 from goal_engine.errors import NotPossibleNow
 from goal_engine.permission import (
+    BRIEF,
     MOST_ASKS,
     Answer,
     Ask,
     Ground,
     Permissions,
+    Presence,
     find_answer,
+    find_patterns,
     shorten_ask,
 )
 from goal_engine.ports import Ports
@@ -58,6 +62,7 @@ class Beside:
         permissions: Permissions,
         ground: Ground,
         redactor: Redactor,
+        presence: Presence,
     ) -> None:
         self._ports, self._goal_id = ports, goal_id
         self._task, self._attempt = task, attempt
@@ -67,8 +72,7 @@ class Beside:
         """How many wait for the answer to each; it is put once."""
         self._putting = asyncio.Lock()
         self._asked = 0
-        self._late: set[str] = set()
-        """What nobody answered in time: nobody is asked it again."""
+        self._presence = presence
         self.words: asyncio.Queue[str] = asyncio.Queue()
         """What the person says to the agent."""
         self._heard = 0
@@ -85,13 +89,15 @@ class Beside:
         if answer is not None:
             return answer
         hidden = hide_secrets(ask, self._redactor)
-        if hidden.key in self._late:
+        if hidden.key in self._presence.unanswered:
             return LATE
         self._waiting[hidden.key] += 1
         try:
             async with self._putting:
                 asked = self._open.get(hidden.key) or await self._put(hidden)
-            return TOO_OFTEN if asked is None else await self._wait(asked)
+            if asked is None:
+                return TOO_OFTEN
+            return await self._wait(asked, ask if ask == hidden else None)
         except asyncio.CancelledError:
             if self._waiting[hidden.key] == 1 and hidden.key in self._open:
                 await asyncio.shield(self._record(self._open[hidden.key], WITHDRAWN))
@@ -111,26 +117,38 @@ class Beside:
             attempt=self._attempt,
             key=ask.key,
             ask=shorten_ask(ask),
-            until=self._ports.clock.now() + timedelta(seconds=self._permissions.timeout),
+            until=self._ports.clock.now() + timedelta(seconds=self._patience),
         )
         await self._ports.transact(self._goal_id, Record((asked,)))
         return asked
 
-    async def _wait(self, asked: PermissionAsked) -> Answer:
+    async def _wait(self, asked: PermissionAsked, whole: Ask | None) -> Answer:
+        """Return the person's word; `whole` is the ask where nothing of it is hidden."""
         clock = asyncio.get_running_loop().time
-        give_up = clock() + self._permissions.timeout
+        give_up = clock() + self._patience
         while True:
             state = await self._ports.read(self._goal_id)
             leave = state.find_leave(asked)
             if leave is None or not state.is_present(asked.task, asked.attempt):
                 return OVER
-            if leave.answer is not None:
+            if leave.answer is not None and leave.answer.by != "timeout":
+                self._presence.is_away &= leave.answer.by != "person"
                 return leave.answer
+            if leave.answer is not None:
+                return LATE
             if clock() >= give_up:
-                self._late.add(asked.key)
-                await self._record(asked, LATE)
+                self._presence.unanswered.add(asked.key)
+                self._presence.is_away = True
+                said = await in_thread(say_unanswered, whole, self._ground)
+                await self._record(asked, LATE.changed(reason=said))
                 continue
             await asyncio.sleep(LOOK)
+
+    @property
+    def _patience(self) -> float:
+        """Seconds that a person has; where the last ask found nobody, few."""
+        usual = self._permissions.timeout
+        return min(usual, BRIEF) if self._presence.is_away else usual
 
     async def _record(self, asked: PermissionAsked, answer: Answer) -> None:
         """Write down that nobody answers it."""
@@ -163,6 +181,18 @@ class Beside:
         for word in said[self._heard :]:
             self.words.put_nowait(word)
         self._heard = max(self._heard, len(said))
+
+
+def say_unanswered(ask: Ask | None, ground: Ground) -> str:
+    """Return for people what allows an ask for good that nobody answered.  Its agent is not told."""
+    patterns = find_patterns(ask, ground) if ask else ()
+    if not patterns:
+        return "it is not asked again in this run"
+    listed = ", ".join(json.dumps(one, ensure_ascii=False) for one in patterns)
+    return (
+        "it is not asked again in this run; in settings.toml "
+        f"`permissions_allow = [{listed}]` allows it from now on"
+    )
 
 
 def hide_secrets(ask: Ask, redactor: Redactor) -> Ask:

@@ -147,7 +147,14 @@ async def _work(
     said = await ports.store.read_object(repair.failures) if repair and repair.failures else b""
     ground = await in_thread(find_ground, task, workspace, environment.variables)
     beside = Beside(
-        ports, state.goal_id, task, attempt.number, bench.permissions, ground, bench.redactor
+        ports,
+        state.goal_id,
+        task,
+        attempt.number,
+        bench.permissions,
+        ground,
+        bench.redactor,
+        bench.presence,
     )
 
     async def keep_session(name: str) -> None:
