@@ -12,7 +12,7 @@ from pathlib import Path
 from goal_engine.budget import LOST_TURN
 from goal_engine.errors import GoalBusy, GoalError, GoalNotFound
 from goal_engine.ports import Ports
-from goal_engine.runtime.leftovers import is_owned, remove_aside, remove_gone, set_aside
+from goal_engine.runtime.leftovers import forget, is_owned, remove_aside, remove_gone, set_aside
 from goal_engine.runtime.repository import UNDONE
 from goal_engine.runtime.running import Ended, end_recorded, find_runner, is_stopped
 from goal_engine.runtime.threads import in_thread
@@ -51,7 +51,7 @@ def sessions_folder(state_dir: Path, goal_id: GoalId) -> Path:
 def forget_sessions(state_dir: Path, goal_id: GoalId) -> int:
     """Let go of what agents left of their sessions for a goal, and return how many bytes it had; blocking."""
     folder = sessions_folder(state_dir, goal_id)
-    return 0 if folder.parent.is_symlink() else remove_aside(set_aside(folder))
+    return 0 if folder.parent.is_symlink() else forget(folder)
 
 
 async def take_over(ports: Ports, goal_id: GoalId) -> tuple[GoalState, Ended]:

@@ -53,7 +53,7 @@ from goal_engine.runtime.environment import (
 from goal_engine.runtime.go_cache import SEED, find_go_cache, keep_go_cache, seed_go_cache
 from goal_engine.runtime.inside import LeadsOut, copy_inside
 from goal_engine.runtime.large_files import Pointer, describe_absent
-from goal_engine.runtime.leftovers import own, remove_aside, set_aside
+from goal_engine.runtime.leftovers import forget, own
 from goal_engine.runtime.port_ranges import lease_ports, render_ports
 from goal_engine.runtime.process import clean_environment, run_process
 from goal_engine.runtime.redacting import redacting
@@ -518,7 +518,7 @@ class Workbench:
 
     def forget_sessions(self, task: str) -> None:
         """Let go of that; blocking."""
-        remove_aside(set_aside(self.sessions_path(task)))
+        forget(self.sessions_path(task))
 
     async def keep_log(self, store: GoalStateStore, log: Path) -> str | None:
         """Move a log into the store, if anything was written."""

@@ -48,6 +48,13 @@ def remove_aside(gone: Path | None) -> int:
     return freed
 
 
+def forget(folder: Path) -> int:
+    """Remove a folder that is worth no failure at all, and return how many bytes it had."""
+    with suppress(OSError):
+        return remove_aside(set_aside(folder))
+    return 0
+
+
 def remove_gone(parent: Path) -> int:
     """Remove what a process that is dead by now was removing; return how many bytes it had."""
     return sweep_left(parent, GONE)

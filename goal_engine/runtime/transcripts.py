@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -39,6 +39,7 @@ def keep(folder: Path, *, anew: bool) -> Iterator[Path | None]:
     """
     for path in (folder.parent.parent, folder.parent, folder):
         make_own(path)
+    make_way(folder / LOCK, stat.S_ISREG)
     descriptor = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
     with os.fdopen(descriptor, "r+b") as lock:
         try:
@@ -56,12 +57,17 @@ def keep(folder: Path, *, anew: bool) -> Iterator[Path | None]:
 
 
 def make_own(path: Path) -> None:
-    """Make a folder for the person alone; what else has its name is moved out of the way, and is not followed."""
-    with suppress(FileNotFoundError):
-        if not stat.S_ISDIR(path.lstat().st_mode):
-            remove_aside(set_aside(path))
+    """Make a folder for the person alone."""
+    make_way(path, stat.S_ISDIR)
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
     path.chmod(0o700)
+
+
+def make_way(path: Path, is_fit: Callable[[int], bool]) -> None:
+    """Remove what has a name and is not of the kind that belongs there: nothing of it is followed."""
+    with suppress(FileNotFoundError):
+        if not is_fit(path.lstat().st_mode):
+            remove_aside(set_aside(path))
 
 
 def empty(folder: Path) -> None:

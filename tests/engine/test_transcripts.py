@@ -90,6 +90,17 @@ def test_a_link_in_the_place_of_a_folder_is_not_followed(
     assert [path.name for path in theirs.iterdir()] == ["key"]
 
 
+@pytest.mark.parametrize(
+    "plant", [Path.mkdir, lambda path: path.symlink_to("/dev/null"), os.mkfifo]
+)
+def test_what_is_planted_in_the_place_of_the_lock_hinders_nobody(folder: Path, plant) -> None:
+    left = leave(folder)
+    (folder / transcripts.LOCK).unlink()
+    plant(folder / transcripts.LOCK)
+    with keep(folder, anew=False) as kept:
+        assert kept == folder and left.exists()
+
+
 def test_links_that_it_left_are_neither_measured_nor_emptied(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

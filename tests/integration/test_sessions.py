@@ -209,6 +209,12 @@ async def test_what_is_kept_goes_with_the_delivery(engine: Engine) -> None:
     assert not folder.exists()
 
 
+async def test_what_cannot_be_let_go_keeps_no_goal_from_its_end(engine: Engine) -> None:
+    state = await create(engine, a_plan(FIX))
+    (engine.state_dir / SESSIONS).touch()
+    assert (await cancel_goal(engine.ports, state.goal_id, ME)).status is S.CANCELLED
+
+
 async def test_room_is_freed_of_what_goals_that_are_over_left_and_of_no_other(
     engine: Engine, tmp_path: Path
 ) -> None:
