@@ -17,6 +17,7 @@ from goal_engine.engine import Engine
 from goal_engine.planner import CreateGoalOptions, create_goal
 from goal_engine.state import events as e
 from goal_engine.state.model import GoalState
+from goal_engine.takeover import SESSIONS
 from goal_engine.types import GoalId
 from goal_engine.workers.agents import find_belongings, read_agents
 from tests.agents.endpoint import Endpoint, serve
@@ -84,6 +85,15 @@ class Stage:
     async def read(self) -> GoalState:
         """Return it as it stands."""
         return await self.engine.ports.read(self.goal)
+
+    def has_transcript(self, words: str) -> bool:
+        """Whether the agent has written down what is said: some do that a little later."""
+        places = (self.engine.state_dir / SESSIONS, Path.home() / ".local" / "share" / "opencode")
+        for path in (path for place in places for path in place.rglob("*") if words):
+            with suppress(OSError):  # a folder, or it is gone again
+                if words.encode() in path.read_bytes():
+                    return True
+        return not words
 
     async def read_log(self, state: GoalState) -> str:
         """Return what the agent printed in its last turn."""

@@ -374,7 +374,7 @@ async def test_a_goal_whose_runner_was_killed_goes_on_in_the_agents_session(
     there = stage(known, hangs_at(1, FIXES))
     state = await there.create()
     words = ("-m", "goal_server", "--trust", "-C", str(there.project), "execute", state.goal_id)
-    await asyncio.to_thread(kill_when_asked, there, words, 2)
+    await asyncio.to_thread(kill_when_asked, there, words, 2, SEEN if known in KEEPING else "")
     await asyncio.to_thread(wait_until, lambda: not find_agents(there.around))
     ports = there.engine.ports
     state = await recover_goal(ports, state.goal_id)
@@ -432,10 +432,11 @@ async def say(there: Stage, word: str) -> None:
     (Path(find()[0].cwd()) / "go").touch()
 
 
-def kill_when_asked(there: Stage, words: tuple[str, ...], number: int) -> None:
-    """Run a process until its agent has asked the model so often."""
+def kill_when_asked(there: Stage, words: tuple[str, ...], number: int, seen: str = "") -> None:
+    """Run a process until its agent has asked the model so often, and has written down what it has `seen`."""
     with subprocess.Popen((sys.executable, *words), stdout=subprocess.DEVNULL) as runner:
         there.model.wait_for(number)
+        wait_until(lambda: there.has_transcript(seen))
         runner.kill()
 
 
