@@ -709,6 +709,9 @@ def _view_agent(
             mode=usual.mode,
             reading=usual.reading,
             sessions=usual.sessions,
+            tokens=usual.tokens,
+            usd=usual.usd,
+            estimates=usual.models,
         )
         for worker, usual in agent.ways.items()
     )

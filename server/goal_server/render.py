@@ -379,14 +379,34 @@ def _agents(view: r.AgentsView) -> Iterator[str]:
 def _agent(agent: r.AgentView) -> tuple[str, ...]:
     found = click.style("here", fg="green") if agent.available else "absent"
     facts = [agent.title, *dict.fromkeys(way.package for way in agent.ways if way.package)]
-    able = " ".join(way.worker for way in agent.ways if way.available)
-    if agent.available:
+    able = [way for way in agent.ways if way.available]
+    prefix = f"agent {agent.name} is not on this machine: "
+    if able:
         hint = f"no login seen: {agent.log_in}" if agent.log_in else ""
         facts.append(f"login: {agent.login}" if agent.login else hint)
         facts += ["does goals of words alone"] if agent.is_default else []
+        facts.append(_say_way(able[0]))
+        best = agent.ways[0]
+        lacks = best.missing.removeprefix(prefix)
+        facts += [f"`{best.worker}` would be better: {lacks}"] if lacks else []
     else:
-        facts.append(agent.ways[-1].missing if agent.ways else shlex.join(agent.argv))
-    return (found, plain_line(agent.name), able, plain_line("; ".join(filter(None, facts))))
+        missing = agent.ways[-1].missing if agent.ways else shlex.join(agent.argv)
+        facts.append(missing.removeprefix(prefix))
+    workers = " ".join(way.worker for way in able)
+    return (found, plain_line(agent.name), workers, plain_line("; ".join(filter(None, facts))))
+
+
+def _say_way(way: r.WayView) -> str:
+    """Return how an agent works by a worker: its modes, and what it says of what it uses."""
+    modes = [f"mode {way.mode}"] if way.mode else []
+    modes += [f"reads in mode {way.reading}"] if way.reading else []
+    dollars = USAGE[way.usd] or ("estimated" if way.estimates else "not said")
+    usage = [f"tokens {USAGE[way.tokens] or 'not said'}", f"dollars {dollars}"]
+    return f"by `{way.worker}`: {', '.join((*modes, *usage))}"
+
+
+USAGE = {"live": "told while it works", "turn": "told after each turn", "never": "", "nothing": ""}
+"""When an agent says what it used."""
 
 
 def _doctor(view: r.DoctorView) -> Iterator[str]:

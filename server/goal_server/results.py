@@ -377,6 +377,12 @@ class WayView(View):
     """The mode in which it changes nothing."""
     sessions: bool = False
     """Whether a later turn can go on with a session."""
+    tokens: str = "never"
+    """When it says what tokens it used: `live`, `turn` (after each) or `never`."""
+    usd: str = "never"
+    """The same of dollars."""
+    estimates: bool = False
+    """Whether dollars can be estimated at list price where it says none."""
 
 
 class AgentView(View):

@@ -253,7 +253,12 @@ def test_agents_shows_who_is_on_this_machine_and_starts_nobody(
     assert found["codex"]["isDefault"] and found["codex"]["logIn"] == "`codex login`"
     assert [way["worker"] for way in found["codex"]["ways"] if way["available"]] == ["cli"]
     assert "codex-acp was not found on PATH" in found["codex"]["ways"][0]["missing"]
+    assert {way["worker"]: way["tokens"] for way in found["kimi"]["ways"]}["wire"] == "live"
     text = run("agents")[1]
+    words = " ".join(text.split())
+    assert "by `cli`: tokens told after each turn, dollars" in words, words
+    assert "`acp` would be better: codex-acp was not found on PATH" in words
+    assert "is not on this machine:" not in words and "claude was not found on PATH" in words
     assert "agents.toml" in text and "here" in text and "no login seen: `codex login`" in text
     config_dir().mkdir(parents=True, exist_ok=True)
     (config_dir() / "agents.toml").write_text('[agent.mine]\nacp = ["codex"]\n', encoding="utf-8")

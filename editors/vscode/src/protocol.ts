@@ -1014,6 +1014,9 @@ export interface WayView {
   readonly mode: string;
   readonly reading: string;
   readonly sessions: boolean;
+  readonly tokens: string;
+  readonly usd: string;
+  readonly estimates: boolean;
 }
 
 /** Somebody who works on a prompt, and what there is of them on this machine. */

@@ -751,6 +751,9 @@
 ---@field mode string
 ---@field reading string
 ---@field sessions boolean
+---@field tokens string
+---@field usd string
+---@field estimates boolean
 
 --- Somebody who works on a prompt, and what there is of them on this machine.
 ---@class goalproof.AgentView
