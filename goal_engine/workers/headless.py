@@ -154,7 +154,7 @@ def _count(
     return Usage(model=name, input=own, cache_read=cached, cache_write=kept, output=output)
 
 
-# Claude Code, and Qwen Code, which prints the same
+# Claude Code
 
 
 def _read_claude(event: Payload, heard: Heard) -> Iterator[Told]:
@@ -235,6 +235,28 @@ def _read_claude_result(event: Payload, heard: Heard) -> None:
         why = as_text(event.get("subtype"))
         heard.limited = why.startswith("error_max")
         heard.fail(as_text(event.get("result")) or why)
+
+
+# Qwen Code
+
+
+def _read_qwen(event: Payload, heard: Heard) -> Iterator[Told]:
+    """It prints what Claude Code does, but for the end: its input has what was cached in it."""
+    if event["type"] != "result":
+        yield from _read_claude(event, heard)
+        return
+    used = as_mapping(event.get("usage"))
+    told = _count(
+        heard.model,
+        used.get("input_tokens"),
+        used.get("output_tokens"),
+        read=used.get("cache_read_input_tokens"),
+        within=True,
+    )
+    heard.parts = [told] if told else heard.parts
+    if event.get("is_error") is True:
+        said = as_text(as_mapping(event.get("error")).get("message"))
+        heard.fail(said or as_text(event.get("subtype")))
 
 
 # Codex CLI
@@ -404,7 +426,7 @@ DIALECTS: Mapping[str, Dialect] = {
     "gemini": Dialect(_read_gemini, tokens=Reporting.TURN, models=True),
     "opencode": Dialect(_read_opencode, tokens=Reporting.LIVE, usd=Reporting.LIVE),
     "kimi": Dialect(_read_kimi, kind="role"),
-    "qwen": Dialect(_read_claude, tokens=Reporting.TURN, models=True),
+    "qwen": Dialect(_read_qwen, tokens=Reporting.TURN, models=True),
 }
 """By name, what is printed: by Claude Code, Qwen Code, Gemini CLI and both of Kimi with `stream-json`, by
 Codex CLI with `--json`, by OpenCode with `--format json`."""

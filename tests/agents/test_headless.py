@@ -10,15 +10,30 @@ from goal_engine.budget import SpendSource
 from goal_engine.lifecycle import execute_goal
 from goal_engine.types import GoalStatus
 from tests.agents.conftest import SetStage
-from tests.agents.known import CLAUDE_CLI, KIMI_CLI, KIMI_OLD_CLI, OPENCODE_CLI, Known
-from tests.agents.scripted import Reply, Run
+from tests.agents.known import (
+    CLAUDE_CLI,
+    CODEX_CLI,
+    GEMINI_CLI,
+    KIMI_CLI,
+    KIMI_OLD_CLI,
+    OPENCODE_CLI,
+    QWEN_CLI,
+    Known,
+)
+from tests.agents.scripted import Reply, Run, in_turn
 from tests.agents.scripts import FIXES
 from tests.agents.stage import find_agents
 from tests.agents.test_agents import play, tell
 
 S = GoalStatus
-COUNTING = {OPENCODE_CLI: Decimal("0.00376"), CLAUDE_CLI: Decimal("0.01608")}
+COUNTING = {
+    OPENCODE_CLI: Decimal("0.00376"),
+    CLAUDE_CLI: Decimal("0.01608"),
+    GEMINI_CLI: None,
+    QWEN_CLI: None,
+}
 """Who says what it used, and what four answers of the model cost: by its settings, or by its list."""
+EVERY = [*COUNTING, KIMI_CLI, KIMI_OLD_CLI, CODEX_CLI]
 SILENT = (KIMI_CLI, KIMI_OLD_CLI)
 
 
@@ -33,6 +48,14 @@ async def test_what_it_used_is_counted_to_the_token(stage: SetStage, known: Know
     log = await there.read_log(state)
     assert "calls " in log and "run_tests.py" in log and "4080 tokens" in log
     assert '{"' not in log, "people read a transcript"
+
+
+async def test_what_codex_used_is_counted_and_not_priced(stage: SetStage) -> None:
+    """Its own sandbox does not work in ours for root, so it only speaks."""
+    there = stage(CODEX_CLI, in_turn(Reply("I would do this.")))
+    state = await play(there, repairs=0)
+    assert state.spend.tokens == 1020 and state.spend.usd is None, tell(state)
+    assert "  I would do this." in await there.read_log(state)
 
 
 @pytest.mark.parametrize("known", SILENT, ids=str)
@@ -73,7 +96,7 @@ async def test_who_says_nothing_does_not_begin_below_a_limit(stage: SetStage, kn
     assert there.model.asked == []
 
 
-@pytest.mark.parametrize("known", [*COUNTING, *SILENT], ids=str)
+@pytest.mark.parametrize("known", EVERY, ids=str)
 async def test_a_login_that_is_refused_is_said_and_not_tried_again(
     stage: SetStage, known: Known
 ) -> None:

@@ -8,14 +8,17 @@ from pathlib import Path
 
 import pytest
 
-from goal_engine.budget import Reporting, Spend, SpendSource
+from goal_engine.budget import Reporting, Spend
 from goal_engine.usage import Estimate, Usage
 from goal_engine.workers.headless import DIALECTS, STRAY, Heard
 from goal_engine.workers.presets import PRESETS
 from goal_engine.workers.told import Called, Ending, Noted, Over, Spoken, Told
 
 CAPTURES = Path(__file__).parent / "headless"
-WROTE, RAN = "I write the file.\n", "I run the tests.\n"
+SAID = "I write the file.I run the tests.Sums are right."
+RUNS = "run_shell_command: python3 run_tests.py"
+RIGHT = "\ndef add(a, b):\n    return a + b\n\n\ndef double(a):\n    return 2 * a\n"
+PRINTS = f"command execution: /bin/bash -lc \"printf %s '{RIGHT}' >calc.py\""
 NOTHING_KNOWN = None
 
 
@@ -41,14 +44,18 @@ def event(**more: object) -> bytes:
         ("opencode-edit", ["write: calc.py", "bash: python3 run_tests.py"]),
         ("kimi-edit", ["Write: calc.py", "Bash: python3 run_tests.py"]),
         ("kimi-cli-edit", ["WriteFile: calc.py", "Shell: python3 run_tests.py"]),
+        ("gemini-edit", ["read_file: calc.py", "write_file: calc.py", RUNS]),
+        ("qwen-edit", ["read_file: calc.py", "write_file: calc.py", RUNS]),
+        ("codex-edit", [PRINTS, "command execution: /bin/bash -lc 'python3 run_tests.py'"]),
     ],
 )
 def test_its_words_and_its_calls_are_told_in_their_order(name: str, calls: list[str]) -> None:
     told, heard = replay(name)
-    heeded = [one for one in told if not isinstance(one, Noted)]
-    write, run = calls
-    words = (Spoken(WROTE), Called(write), Spoken(RAN), Called(run), Spoken("Sums are right.\n"))
-    assert heeded == [*words]
+    assert [one.tool for one in told if isinstance(one, Called)] == calls
+    at = [type(one) for one in told if not isinstance(one, Noted)]
+    words = "".join(one.text for one in told if isinstance(one, Spoken)).replace("\n", "")
+    assert words.removeprefix("I read the file.") == SAID
+    assert at[-3:] == [Spoken, Called, Spoken], "its last words come after its last call"
     assert heard.stray == [] and heard.conclude(0) == Over(Ending.END_TURN)
 
 
@@ -58,7 +65,12 @@ def test_its_words_and_its_calls_are_told_in_their_order(name: str, calls: list[
         ("claude-edit", Spend(tokens=3060, usd=Decimal("0.01206"), source="vendor_reported")),
         ("claude-fail", Spend(tokens=2040, usd=Decimal("0.00804"), source="vendor_reported")),
         ("opencode-edit", Spend(tokens=3060, usd=Decimal("0.00282"), source="vendor_reported")),
+        ("codex-edit", Spend(tokens=4080, usd=None, source="vendor_reported")),
+        ("gemini-edit", Spend(tokens=4080, usd=None, source="vendor_reported")),
+        ("qwen-edit", Spend(tokens=4080, usd=None, source="vendor_reported")),
+        ("claude-401", Spend(tokens=0, usd=Decimal(0), source="vendor_reported")),
         ("opencode-401", NOTHING_KNOWN),
+        ("codex-401", NOTHING_KNOWN),
         ("kimi-edit", NOTHING_KNOWN),
         ("kimi-cli-edit", NOTHING_KNOWN),
     ],
@@ -76,24 +88,28 @@ def test_who_counts_each_step_is_counted_while_it_works() -> None:
     assert list(dict.fromkeys(seen)) == [None, 1020, 2040, 3060]
 
 
-def test_tokens_of_a_named_model_are_priced_and_others_are_not() -> None:
-    known = Estimate(usd=Decimal("0.5"), source="a list")
-    asked: list[Usage] = []
+CACHED = {"input": 3600, "cache_read": 400, "output": 80}
 
+
+@pytest.mark.parametrize(
+    ("name", "parts"),
+    [
+        ("gemini-edit", [Usage(model="stub-model", **CACHED)]),
+        ("qwen-edit", [Usage(model="stub-model", **CACHED)]),
+        ("codex-edit", [Usage(**CACHED)]),
+    ],
+)
+def test_tokens_of_a_named_model_are_priced_and_others_are_not(
+    name: str, parts: list[Usage]
+) -> None:
     def find(usage: Usage) -> Estimate | None:
-        asked.append(usage)
-        return known if usage.model == "qwen4" else None
+        return Estimate(usd=Decimal("0.5"), source="a list") if usage.model else None
 
-    heard = Heard()
-    told = {"input_tokens": 900, "output_tokens": 20, "cache_read_input_tokens": 100}
-    hear("qwen", event(type="system", subtype="init", model="qwen4"), heard=heard)
-    hear("qwen", event(type="result", usage=told), heard=heard)
-    whole = Spend(
-        tokens=1020, usd=Decimal("0.5"), source=SpendSource.VENDOR_REPORTED, priced="a list"
-    )
-    assert heard.find_spent(find) == whole
-    assert asked == [Usage(model="qwen4", input=900, cache_read=100, output=20)]
-    assert heard.find_spent() == whole.changed(usd=None, priced="")
+    _, heard = replay(name)
+    spent = heard.find_spent(find)
+    assert heard.parts == parts and spent is not None
+    priced = (spent.usd, spent.priced) == (Decimal("0.5"), "a list")
+    assert priced is DIALECTS[name.partition("-")[0]].models
 
 
 @pytest.mark.parametrize(
@@ -103,6 +119,9 @@ def test_tokens_of_a_named_model_are_priced_and_others_are_not() -> None:
         ("claude-429", Ending.RATE_LIMITED, "API Error: Request rejected (429)"),
         ("opencode-401", Ending.AUTH_REQUIRED, "APIError 401 scripted failure 401"),
         ("opencode-429", Ending.RATE_LIMITED, "APIError 429 scripted failure 429"),
+        ("codex-401", Ending.AUTH_REQUIRED, "unexpected status 401 Unauthorized: "),
+        ("gemini-401", Ending.AUTH_REQUIRED, "[API Error: {"),
+        ("qwen-401", Ending.AUTH_REQUIRED, "[API Error: 401 scripted failure 401]"),
         ("kimi-cli-401", Ending.AUTH_REQUIRED, "Error code: 401 - "),
         ("kimi-cli-429", Ending.RATE_LIMITED, "Error code: 429 - "),
     ],
