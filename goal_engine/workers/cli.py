@@ -83,10 +83,11 @@ class CliWorker:
             return self._find_given(task.command), PLAIN
         agent = find_agent(self._find_agents(), task.agent)
         way = find_way(agent, "cli", self._checkout)
-        words = agent.looks if turn.reads_only and agent.looks else way.speaks.argv
-        speaks = replace(way.speaks, argv=words)
+        looks = turn.reads_only and agent.looks
+        speaks = replace(way.speaks, argv=agent.looks if looks else way.speaks.argv)
         argv = (hold(speaks) if turn.confine() else speaks).argv
         argv, variables = (str(way.path), *argv[1:]), read_variables(agent)
+        variables |= dict(agent.looking) if looks else {}
         own = find_belongings(agent, self._checkout)
         says = DIALECTS.get(way.speaks.dialect, PLAIN)
         return AgentCommand(agent.name, argv, variables, own), says

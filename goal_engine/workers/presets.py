@@ -88,6 +88,8 @@ class Agent:
     """Its headless command, empty where there is none.  `{prompt}` and `{workspace}` are filled in; the first word is a name on PATH or absolute."""
     looks: tuple[str, ...] = ()
     """The same for a turn that changes nothing, where its options can say so."""
+    looking: tuple[tuple[str, str], ...] = ()
+    """Variables that it is given in such a turn, beside its other settings."""
     dialect: str = ""
     """What these commands print, one of `headless.DIALECTS`; empty for plain text."""
     held: tuple[tuple[str, str], ...] = ()
@@ -160,6 +162,7 @@ PRESETS: tuple[Agent, ...] = (
         looks=(
             *("claude", "-p", *EVENTS, "--verbose", "--permission-mode", "default"),
             *("--disallowedTools", "Bash", "Edit", "MultiEdit", "Write", "NotebookEdit"),
+            "EnterWorktree",
         ),
         dialect="claude",
         env=(
@@ -265,6 +268,13 @@ PRESETS: tuple[Agent, ...] = (
         title="OpenCode",
         argv=("opencode", "run", "--format", "json", PROMPT),
         looks=("opencode", "run", "--format", "json", "--agent", "plan", PROMPT),
+        # its plan agent runs any command; what is asked would end the turn, what is denied does not
+        looking=(
+            (
+                "OPENCODE_PERMISSION",
+                '{"edit": "deny", "bash": "deny", "task": "deny", "external_directory": "deny"}',
+            ),
+        ),
         dialect="opencode",
         env=(
             *("OPENCODE_CONFIG", "OPENCODE_CONFIG_DIR", "OPENCODE_CONFIG_CONTENT"),

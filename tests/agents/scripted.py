@@ -6,6 +6,7 @@ actions, and the tools that this agent offers are found for them.
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 from collections.abc import Callable, Mapping
@@ -47,7 +48,15 @@ class Question:
     options: tuple[str, str]
 
 
-Action = Read | Write | Run | Question
+@dataclass(frozen=True)
+class Use:
+    """Call a tool by its name, offered or not; `{folder}` in a text is where the agent works."""
+
+    tool: str
+    values: Mapping[str, Any]
+
+
+Action = Read | Write | Run | Question | Use
 
 
 @dataclass(frozen=True)
@@ -124,7 +133,7 @@ Call = tuple[str, str, dict[str, Any]]
 Tools = dict[str, Mapping[str, Any]]
 
 
-WORKSPACE = re.compile(r"/[\w./+-]+/workspaces/goal-[\w-]+/[\w-]+")
+WORKSPACE = re.compile(r"/[\w./+-]+/workspaces/goal-[\w-]+/[\w-]+(?:\.agent)?")
 """The folder of an agent that works on a goal, as agents tell their models."""
 
 
@@ -174,6 +183,9 @@ def find_call(number: int, action: Action, tools: Tools, folder: str) -> Call:
             choices = [{"label": label, "description": label} for label in options]
             question = {"question": text, "header": "Choice", "options": choices}
             values = {"questions": [question]}
+        case Use(tool, given):
+            told = json.loads(json.dumps(dict(given)).replace("{folder}", folder or "."))
+            return f"call_{number}", tool, told
     name = next((name for name in names if name in tools), None)
     if name is None:
         raise LookupError(f"no tool of {sorted(tools)} does {action}")

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
 from goal_engine.budget import SpendSource
-from goal_engine.lifecycle import execute_goal
+from goal_engine.lifecycle import execute_goal, plan_by_agent
 from goal_engine.types import GoalStatus
 from tests.agents.conftest import SetStage
 from tests.agents.known import (
@@ -20,10 +23,11 @@ from tests.agents.known import (
     QWEN_CLI,
     Known,
 )
-from tests.agents.scripted import Reply, Run, in_turn
+from tests.agents.scripted import Asked, Reply, Run, Script, Use, in_turn
 from tests.agents.scripts import FIXES
-from tests.agents.stage import find_agents
-from tests.agents.test_agents import play, tell
+from tests.agents.stage import GOAL, find_agents
+from tests.agents.test_agents import PLAN, play, tell
+from tests.integration.projects import fingerprint
 
 S = GoalStatus
 COUNTING = {
@@ -104,3 +108,86 @@ async def test_a_login_that_is_refused_is_said_and_not_tried_again(
     state = await play(there, repairs=0)
     assert state.status is not S.READY
     assert "401" in tell(state) and state.tasks["fix"].attempts == 1
+
+
+LOOKING = (CLAUDE_CLI, OPENCODE_CLI, GEMINI_CLI, QWEN_CLI, CODEX_CLI)
+"""Who has a command line that only reads.  Kimi has none: what it changes is seen, and its answer not taken."""
+SPOILS = "echo spoiled >>calc.py"
+HELPER = f"{GOAL}: you are a helper"
+HIDDEN = (
+    *("Bash", "Edit", "Write", "NotebookEdit", "Monitor", "EnterWorktree", "ExitPlanMode"),
+    *("bash", "edit", "write", "apply_patch", "multiedit", "plan_exit", "exit_plan_mode"),
+    *("write_file", "replace", "run_shell_command", "shell", "exec_command", "notebook_edit"),
+)
+"""Tools that change something, which a model may call whether it is offered them or not."""
+PATCH = "*** Begin Patch\n*** Add File: spoiled.py\n+spoiled\n*** End Patch"
+
+
+def misuse() -> dict[str, Any]:
+    """Return what any tool would have to be told to change something, by the name of an argument."""
+    here = "{folder}/calc.py"
+    paths = ("path", "file_path", "filePath", "absolute_path", "notebook_path")
+    texts = ("content", "new_string", "newString", "new_source", "newText", "chars")
+    return {
+        **dict.fromkeys(paths, here),
+        **dict.fromkeys(texts, "spoiled"),
+        **dict.fromkeys(("old_string", "oldString"), "a - b"),
+        **dict.fromkeys(("command", "cmd", "script"), SPOILS),
+        **dict.fromkeys(("input", "patch", "patchText"), PATCH),
+        **dict.fromkeys(("description", "title", "plan", "reason"), "It helps"),
+        "query": "select:Monitor,Bash,Edit,Write,EnterWorktree,write_file",
+        "pattern": "a - b",
+        "name": "spoiled",
+        **dict.fromkeys(("prompt", "task"), HELPER),
+        **dict.fromkeys(("agent_name",), "generalist"),
+        "subagent_type": "general-purpose",
+        "sandbox_permissions": "require_escalated",
+        "justification": "It helps",
+        "timeout_ms": 1000,
+    }
+
+
+def find_misuses(offered: Mapping[str, Mapping[str, Any]], *, helps: bool) -> list[Use]:
+    """Return a call of every tool that changes something, a helper's own but those that call another one.
+
+    The way into a mode that only plans comes last.
+    """
+    values = misuse()
+    wanted = {**dict.fromkeys(HIDDEN, values), **offered}
+    calls = [
+        Use(name, {key: value for key, value in values.items() if key in known})
+        for name, known in sorted(wanted.items(), key=lambda item: "plan" in item[0])
+        if {*known} & {*values} and not (helps and "prompt" in known)
+    ]
+    if "tool_call" in offered:
+        calls += [Use("tool_call", {"name": name, "arguments": values}) for name in HIDDEN]
+    return calls
+
+
+def tries_everything(answer: str) -> Script:
+    """Return a script that misuses every tool that there is at first, and then answers."""
+    calls: dict[bool, list[Use]] = {}
+
+    def say(asked: Asked) -> Reply:
+        helps = HELPER in asked.prompt
+        if helps not in calls:
+            calls[helps] = find_misuses(asked.tools, helps=helps)
+        left = calls[helps][asked.done :]
+        return Reply("", (left[0],)) if left else Reply("Done." if helps else answer)
+
+    return say
+
+
+@pytest.mark.parametrize("known", LOOKING, ids=str)
+async def test_who_only_looks_answers_and_changes_nothing_whatever_its_model_tries(
+    stage: SetStage, known: Known
+) -> None:
+    there = stage(known, tries_everything(f"So:\n```json\n{json.dumps(PLAN)}\n```"))
+    before, state = fingerprint(there.project), await there.create_of_words()
+    ports = there.engine.ports
+    state = await plan_by_agent(ports, state.goal_id, known.worker, known.agent, by="me")
+    assert state.planner == "agent" and not state.unplanned, state.unplanned
+    assert max(asked.done for asked in there.model.asked) >= len(HIDDEN)
+    if known is not CODEX_CLI:  # its own sandbox does not work in ours for root
+        assert any("a - b" in text for asked in there.model.asked for text in asked.results)
+    assert fingerprint(there.project) == before

@@ -168,6 +168,18 @@ async def test_why_it_failed_is_said_and_whether_it_may_be_tried_again(
     assert (result.ended, result.reason, result.trouble) == (False, reason, trouble)
 
 
+@pytest.mark.parametrize("reads_only", [False, True])
+async def test_who_only_looks_is_started_otherwise(tmp_path: Path, reads_only: bool) -> None:
+    tells = "speak(text(' '.join([sys.argv[1], os.environ.get('MY_RULES', 'none')])))"
+    agents = an_agent(tells, "claude", "works")
+    mine = agents["mine"]
+    looks = (*mine.argv[:-1], "looks")
+    agent = replace(mine, looks=looks, looking=(("MY_RULES", "strict"),))
+    turn = a_cli_turn(tmp_path, reads_only=reads_only)
+    result = await play(turn, {"mine": agent})
+    assert result.said == ("looks strict" if reads_only else "works none")
+
+
 async def test_what_it_used_before_it_failed_counts(tmp_path: Path) -> None:
     result = await play(a_cli_turn(tmp_path), an_agent("step(1020)\nsys.exit(1)", "opencode"))
     assert not result.ended and result.spent.tokens == 1020 and result.spent.usd == Decimal("0.01")
