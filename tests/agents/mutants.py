@@ -6,7 +6,6 @@ called: a place that is not there any more, or that nobody comes by, fails as a 
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -95,10 +94,10 @@ def hands_no_answer_on(real: Real) -> Real:
 def keeps_words_to_itself(_: Real) -> Real:
     """What the person says is never handed on."""
 
-    async def listen(_: Any) -> None:
-        await asyncio.Event().wait()
+    async def catch_up(_: Any) -> None:
+        pass
 
-    return listen
+    return catch_up
 
 
 def believes_the_end_of_a_turn(real: Real) -> Real:
@@ -202,19 +201,19 @@ MUTANTS = (
         lifecycle,
         "judge",
         played.test_an_agent_that_only_says_so_is_not_ready,
-        "ready: ",
+        "ready: ; ()",
     ),
     Mutant(
         looks_at_no_write_set,
         waves,
         "find_outside",
         played.test_what_it_writes_elsewhere_fails_the_task,
-        "ready: ",
+        "ready: ; ()",
     ),
     Mutant(
         keeps_words_to_itself,
         asking.Beside,
-        "_listen",
+        "catch_up",
         played.test_it_hears_what_a_person_says_meanwhile,
         "not_ready",
     ),

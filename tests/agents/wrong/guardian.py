@@ -6,11 +6,10 @@ import os
 import signal
 from contextlib import suppress
 from importlib import util
+from pathlib import Path
 
-_ROOT = os.path.dirname(
-    os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-)
-_found = util.spec_from_file_location("real", f"{_ROOT}/goal_engine/runtime/guardian.py")
+_REAL = Path(__file__).parents[3] / "goal_engine" / "runtime" / "guardian.py"
+_found = util.spec_from_file_location("real", _REAL)
 assert _found and _found.loader
 real = util.module_from_spec(_found)
 _found.loader.exec_module(real)
