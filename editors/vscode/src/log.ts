@@ -27,6 +27,8 @@ interface Open {
   reading: vscode.CancellationTokenSource | undefined;
   /** How the goal stood when that was last looked at. */
   status: string;
+  /** Whether the last reading was refused: nothing had been printed yet, say. */
+  refused: boolean;
   timer?: NodeJS.Timeout;
 }
 
@@ -104,7 +106,8 @@ export class Logs implements vscode.TextDocumentContentProvider, vscode.Disposab
     }
     const text = new LogText(nameCommand(target));
     const status = this.goals.find(target.goal)?.line.status ?? '';
-    const log: Open = { uri, target, text, follow: new Follow(), reading: undefined, status };
+    const follow = new Follow();
+    const log: Open = { uri, target, text, follow, reading: undefined, status, refused: false };
     this.open.set(uri.toString(), log);
     this.read(log);
     this.buttons.offer();
@@ -157,11 +160,12 @@ export class Logs implements vscode.TextDocumentContentProvider, vscode.Disposab
     );
     for (const log of about) {
       const status = this.goals.find(log.target.goal)?.line.status ?? '';
-      if (status === 'running' && log.status !== 'running' && !log.reading) {
-        if (log.target.task || log.target.gate) {
+      const goesOn = log.refused || log.status !== 'running'; // it was paused, say
+      if (status === 'running' && goesOn && !log.reading) {
+        if (log.refused || log.target.task || log.target.gate) {
           log.text.clear();
         }
-        this.read(log); // it was paused, say, and goes on
+        this.read(log);
       }
       log.status = status;
     }
@@ -173,8 +177,12 @@ export class Logs implements vscode.TextDocumentContentProvider, vscode.Disposab
   private read(log: Open): void {
     const reading = new vscode.CancellationTokenSource();
     log.reading = reading;
+    log.refused = false;
     void this.readOn(log, reading.token)
-      .catch((error: unknown) => log.text.appendLine(plainText(readRefusal(error).message)))
+      .catch((error: unknown) => {
+        log.refused = true;
+        log.text.appendLine(plainText(readRefusal(error).message));
+      })
       .finally(() => {
         log.reading = undefined;
         if (!reading.token.isCancellationRequested) {
