@@ -97,6 +97,10 @@ class Greeting:
         """Whether a later process can go on with a session."""
         return self.resumes or self.loads
 
+    def find_login(self, log_in: str) -> str:
+        """Return how one logs in: with a command of the agent's, else as is known of it (`log_in`)."""
+        return self.login if self.login.startswith("`") else log_in or self.login
+
     def make_again(self, session: str, folder: str) -> Call:
         """Return what goes on with a session."""
         method = "session/resume" if self.resumes else "session/load"
@@ -558,6 +562,14 @@ def read_stop(result: Any) -> Over:
     reason = as_text(as_mapping(result).get("stopReason"))
     ending = STOPS.get(reason, Ending.END_TURN)
     return Over(ending, "" if ending is Ending.END_TURN else reason)
+
+
+LOST = re.compile(r"\b(?:thread|session)\b.{0,100}\bnot found\b", re.IGNORECASE)
+
+
+def is_session_lost(error: RemoteError) -> bool:
+    """Whether a prompt was answered with that there is no such session."""
+    return LOST.search(f"{error.message} {dump(error.data)[:KEPT]}") is not None
 
 
 def read_error(error: RemoteError, login: str = "") -> Over:

@@ -7,6 +7,7 @@ turn's to answer, and what they did is found in the workspace.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable
 from contextlib import suppress
 from functools import partial
 from importlib.metadata import version
@@ -15,7 +16,7 @@ from typing import Any
 
 from goal_engine.budget import Reports
 from goal_engine.errors import GoalError
-from goal_engine.permission import Action, Answer, say_ask
+from goal_engine.permission import Action, Answer, Ask, say_ask
 from goal_engine.ports import TurnResult, WorkerTurn
 from goal_engine.runtime.threads import in_thread
 from goal_engine.task_graph.graph import GoalTask
@@ -28,6 +29,7 @@ from goal_engine.workers.acp import (
     Greeting,
     Session,
     find_mode,
+    is_session_lost,
     make_cancel,
     make_initialize,
     make_new,
@@ -48,16 +50,20 @@ from goal_engine.workers.agents import (
 from goal_engine.workers.commands import AgentCommand
 from goal_engine.workers.installed import find_way
 from goal_engine.workers.peer import METHOD_NOT_FOUND, Peer, RemoteError
-from goal_engine.workers.presets import Speaks, hold
+from goal_engine.workers.presets import Agent, Speaks, hold
 from goal_engine.workers.prices import find_reports, read_prices
-from goal_engine.workers.shapes import as_mapping
+from goal_engine.workers.shapes import as_mapping, as_text
 from goal_engine.workers.talking import Conversation, run_talk
-from goal_engine.workers.told import Ending, Over
+from goal_engine.workers.told import Called, Ending, Over, Spoken, Told
 
 LATE = 0.25
 """Seconds after an answer in which an agent may still say what it used."""
 ASIDE = 5.0
 """Seconds for an answer that an agent gives without its model."""
+DENIALS = 5
+"""Times that an agent which ends its turn at a denial is told to go on, after each prompt."""
+WITHOUT_IT = "Go on without it, and end your turn when the task is done."
+NO_SESSION = Over(Ending.PROVIDER_ERROR, "it opened no session")
 
 
 class AcpWorker:
@@ -74,23 +80,26 @@ class AcpWorker:
     async def run(self, turn: WorkerTurn) -> TurnResult:
         """Have the agent work on the turn's prompt until it ends its turn, or its time is up."""
         try:
-            speaks, command = await in_thread(self._find, turn)
+            agent, speaks, command = await in_thread(self._find, turn)
             prices = await in_thread(read_prices) if speaks.models else know_no_price
         except GoalError as error:
             return TurnResult(ended=False, reason=error.paragraph)
-        return await run_talk(turn, command, partial(_converse, speaks=speaks, prices=prices))
+        converse = partial(_converse, speaks=speaks, prices=prices, log_in=agent.log_in)
+        return await run_talk(turn, command, converse)
 
-    def _find(self, turn: WorkerTurn) -> tuple[Speaks, AgentCommand]:
+    def _find(self, turn: WorkerTurn) -> tuple[Agent, Speaks, AgentCommand]:
         agent = find_agent(self._find_agents(), turn.task.agent)
         way = find_way(agent, "acp", self._checkout)
         speaks = hold(way.speaks) if turn.confine() else way.speaks
         variables = {**read_variables(agent), **dict(speaks.settings)}
         own = find_belongings(agent, self._checkout)
         argv = (str(way.path), *speaks.argv[1:])
-        return speaks, AgentCommand(agent.name, argv, variables, own)
+        return agent, speaks, AgentCommand(agent.name, argv, variables, own)
 
 
-async def _converse(conversation: Conversation, speaks: Speaks, prices: FindEstimate) -> Over:
+async def _converse(
+    conversation: Conversation, speaks: Speaks, prices: FindEstimate, log_in: str
+) -> Over:
     talk = _Talk(conversation, prices)
     async with conversation.connect(talk.answer, talk.hear) as peer:
         talk.peer = peer
@@ -110,7 +119,7 @@ async def _converse(conversation: Conversation, speaks: Speaks, prices: FindEsti
             return await talk.run(greeting, speaks)
         except RemoteError as error:
             await asyncio.sleep(LATE)
-            return read_error(error, greeting.login)
+            return read_error(error, greeting.find_login(log_in))
 
 
 class _Talk:
@@ -124,13 +133,40 @@ class _Talk:
         self._turn = conversation.turn
         self._session = Session()
         self._unanswered = ""
+        self._denied = ""
+        """What was denied and is the last that is known of, empty as soon as it does something else."""
+        self._denied_call = ""
+        self._heard: list[str] = []
 
     async def run(self, greeting: Greeting, speaks: Speaks) -> Over:
         """Open a session, give the prompt, and say how it ended.  Raises `RemoteError`."""
         conversation, turn = self._conversation, self._turn
-        opened = await conversation.start(self._open(greeting))
+        if not await self._start(self._open(greeting), greeting, speaks):
+            return NO_SESSION
+        before = await self._find_total(greeting) if turn.session else 0
+        try:
+            over = await self._work(greeting)
+        except RemoteError as error:
+            if not self._has_lost_it(error):
+                raise
+            conversation.begin_anew(str(error))
+            self._session, before = Session(), 0
+            for word in self._heard:
+                turn.words.put_nowait(word)
+            if not await self._start(self._open_new(), greeting, speaks):
+                return NO_SESSION
+            over = await self._work(greeting)
+        total = await self._find_total(greeting)
+        if total is not None and before is not None:
+            conversation.spend(tokens=max(total - before, 0))
+        return over
+
+    async def _start(self, opening: Awaitable[Any], greeting: Greeting, speaks: Speaks) -> bool:
+        """Make a session ready for its prompt, and return whether there is one."""
+        conversation, turn = self._conversation, self._turn
+        opened = await conversation.start(opening)
         if not self._session.name:
-            return Over(Ending.PROVIDER_ERROR, "it opened no session")
+            return False
         if greeting.keeps and speaks.sessions:
             await conversation.open_session(self._session.name)
         mode = (speaks.reading if turn.reads_only else "") or speaks.mode
@@ -138,12 +174,25 @@ class _Talk:
         who = " ".join(filter(None, (greeting.name or "the agent", greeting.release)))
         conversation.add_note(f"{who}{said}")
         self._session.live = True
-        before = await self._find_total(greeting) if turn.session else 0
-        over = await conversation.work(lambda text: self._prompt(text, greeting))
-        total = await self._find_total(greeting)
-        if total is not None and before is not None:
-            conversation.spend(tokens=max(total - before, 0))
-        return over
+        return True
+
+    def _has_lost_it(self, error: RemoteError) -> bool:
+        """Whether an agent that said it goes on with an earlier session turns out not to have it.
+
+        Codex says so of one whose process was killed before it wrote anything."""
+        conversation = self._conversation
+        untouched = conversation.remembers and conversation.prompts == 1 and not conversation.calls
+        return untouched and is_session_lost(error)
+
+    async def _work(self, greeting: Greeting) -> Over:
+        return await self._conversation.work(
+            lambda text: self._prompt_on(text, greeting), self._find_words
+        )
+
+    def _find_words(self) -> list[str]:
+        words = self._conversation.take_words()
+        self._heard += words
+        return words
 
     async def _find_total(self, greeting: Greeting) -> int | None:
         """Ask an agent that says by itself nothing of it what its session used, in tokens."""
@@ -179,7 +228,10 @@ class _Talk:
                 return opened
         elif turn.session:
             conversation.begin_anew("it keeps none")
-        opened = await self.peer.request(*make_new(str(turn.workspace)))
+        return await self._open_new()
+
+    async def _open_new(self) -> Any:
+        opened = await self.peer.request(*make_new(str(self._turn.workspace)))
         self._session.name = read_session(opened)
         return opened
 
@@ -198,8 +250,20 @@ class _Talk:
             return f", without mode {wanted}: {error}"
         return f", mode {wanted}"
 
+    async def _prompt_on(self, text: str, greeting: Greeting) -> Over:
+        """Give a prompt, and have an agent go on that ends its turn at the first thing denied."""
+        over = await self._prompt(text, greeting)
+        for _ in range(DENIALS):
+            denied = self._denied
+            if over.ending is not Ending.END_TURN or not denied or not self._turn.words.empty():
+                break
+            self._conversation.add_note("it stopped at what was denied, and is told to go on")
+            over = await self._prompt(f"Not done, it was denied: {denied}. {WITHOUT_IT}", greeting)
+        return over
+
     async def _prompt(self, text: str, greeting: Greeting) -> Over:
         name, usage, self._unanswered = self._session.name, self._session.usage, ""
+        self._denied = ""
         request = self.peer.request(*make_prompt(name, text))
         result = await self._conversation.prompt(
             request, lambda: self.peer.notify(*make_cancel(name))
@@ -219,8 +283,20 @@ class _Talk:
         used = (self._session.usage.tokens, self._session.usage.usd)
         for told in self._session.read(method, params):
             self._conversation.take(told)
+            if self._goes_on(told, params):
+                self._denied = ""
         if used != (self._session.usage.tokens, self._session.usage.usd):
             self._spend()
+
+    def _goes_on(self, told: Told, params: Any) -> bool:
+        """Whether the agent does something beside ending the call that was denied."""
+        call = as_mapping(as_mapping(params).get("update")).get("toolCallId")
+        other = isinstance(told, Called) and call != self._denied_call
+        return other or (isinstance(told, Spoken) and told.text.strip() != "")
+
+    def _deny(self, call: object, ask: Ask, reason: str) -> None:
+        self._denied_call = as_text(call)
+        self._denied = f"{say_ask(ask)}{reason and ': '}{reason}"
 
     def _spend(self) -> None:
         usage = self._session.usage
@@ -241,11 +317,14 @@ class _Talk:
             refused = "this turn changes nothing"
         if refused:
             self._conversation.add_note(f"asks to {request.ask.action}, and is refused: {refused}")
+            self._deny(call, request.ask, refused)
             return request.answer(Answer(allowed=False, reason=refused))
         answer = await self._conversation.ask(request.ask)
         told = request.answer(answer)
         if request.ask.action is Action.QUESTION and told == CANCELLED:
             self._unanswered = request.ask.detail
+        if answer and not answer.allowed and request.ask.action is not Action.QUESTION:
+            self._deny(call, request.ask, answer.reason)
         if answer and answer.by == "person" and answer.reason and not request.has_said(told):
             about = say_ask(request.ask)
             self._turn.words.put_nowait(f"To what you asked ({about}): {answer.reason}")

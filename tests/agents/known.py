@@ -148,5 +148,5 @@ ONE_EACH = (KIMI_CLI, KIMI_ACP, KIMI_WIRE)
 """Of each protocol the agent that plays every scenario."""
 TALKING = (KIMI_ACP, KIMI_WIRE)
 """Those of them that ask, and hear what a person says."""
-KEEPING = (KIMI_ACP, KIMI_WIRE, CLAUDE_ACP, OPENCODE_ACP)
+KEEPING = (KIMI_ACP, KIMI_WIRE, CLAUDE_ACP, OPENCODE_ACP, CODEX_ACP)
 """Those that go on in a session of theirs in another process."""

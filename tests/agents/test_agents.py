@@ -28,15 +28,19 @@ from tests.agents.conftest import SetStage
 from tests.agents.isolated import ALONE, NOT_ALONE, can_isolate
 from tests.agents.known import (
     ALL,
+    CODEX_ACP,
+    CODEX_CLI,
+    GEMINI_ACP,
     KEEPING,
     KIMI_ACP,
     KIMI_CLI,
     KIMI_WIRE,
     ONE_EACH,
+    QWEN_ACP,
     TALKING,
     Known,
 )
-from tests.agents.scripted import Asked, Question, Reply, Run, Script, Write, in_turn
+from tests.agents.scripted import Asked, Question, Read, Reply, Run, Script, Write, in_turn
 from tests.agents.scripts import FIXES, PLAN, RIGHT, SLEEPS, WAITS, WRONG
 from tests.agents.stage import Stage, find_agents, find_running
 from tests.agents.tools import Programs
@@ -72,6 +76,11 @@ once = pytest.mark.parametrize(
 """For what the engine alone decides: the others play it with `nox -s agents -- --long`."""
 talking = pytest.mark.parametrize("known", TALKING, ids=str)
 thorough = pytest.mark.parametrize("known", ONE_EACH, ids=str)
+
+
+def with_more(known: tuple[Known, ...], *more: Known) -> pytest.MarkDecorator:
+    """For what some of the others do in a way of their own."""
+    return pytest.mark.parametrize("known", [*known, *more], ids=str)
 
 
 async def play(stage: Stage, writes: str = '"**"', **limits: object) -> GoalState:
@@ -204,7 +213,7 @@ async def test_what_it_writes_elsewhere_fails_the_task(stage: SetStage, known: K
     assert state.tasks["fix"].status is TaskStatus.FAILED and "other.py" in tell(state)
 
 
-@thorough
+@with_more(ONE_EACH, CODEX_ACP, CODEX_CLI)
 async def test_it_cannot_write_to_the_checkout(
     stage: SetStage, known: Known, tmp_path: Path
 ) -> None:
@@ -231,12 +240,13 @@ async def test_it_cannot_write_to_the_checkout(
     assert TRIED in there.model.asked[-1].results[-1]
 
 
-@thorough
+@with_more(ONE_EACH, CODEX_ACP, GEMINI_ACP, QWEN_ACP)
 async def test_a_login_that_is_refused_is_said(stage: SetStage, known: Known) -> None:
     there = stage(known, lambda _: Reply(status=401))
     state = await play(there, repairs=0)
     assert state.status is not S.READY
-    assert "401" in tell(state) or "is not logged in: log in (`kimi login`)" in tell(state)
+    how = read_agents()[known.agent].log_in
+    assert "401" in tell(state) or f"is not logged in: log in ({how})" in tell(state)
     assert state.tasks["fix"].attempts == 1
 
 
@@ -308,12 +318,12 @@ async def test_a_limit_of_tokens_ends_the_agent_in_the_middle_of_its_turn(stage:
     assert state.spend.tokens == 3060 and not find_agents(there.around)
 
 
-@talking
+@with_more(TALKING, QWEN_ACP)
 async def test_what_the_policy_denies_is_not_done_and_the_turn_goes_on(
     stage: SetStage, known: Known
 ) -> None:
-    pushes = (Reply("", (Run("git push origin HEAD"),)), Reply("", (Write("calc.py", RIGHT),)))
-    there = stage(known, in_turn(*pushes, Reply("Done.")))
+    does = (Run("git push origin HEAD"), Read("calc.py"), Write("calc.py", RIGHT))
+    there = stage(known, in_turn(*(Reply("", (one,)) for one in does), Reply("Done.")))
     state = await play(there)
     assert state.status is S.READY, tell(state)
     assert "denied by policy" in await there.read_log(state)
@@ -389,6 +399,20 @@ async def test_a_goal_whose_runner_was_killed_goes_on_in_the_agents_session(
         assert SEEN in second.said and SEEN not in second.prompts
     else:
         assert second.prompts == first.prompts and SEEN not in second.said
+
+
+async def test_a_session_that_was_killed_before_it_was_written_is_begun_anew(
+    stage: SetStage,
+) -> None:
+    """Codex says that it goes on with it, and has no such thread when it is prompted."""
+    there = stage(CODEX_ACP, hangs_at(0, FIXES))
+    state = await there.create()
+    words = ("-m", "goal_server", "--trust", "-C", str(there.project), "execute", state.goal_id)
+    await asyncio.to_thread(kill_when_asked, there, words, 1)
+    await asyncio.to_thread(wait_until, lambda: not find_agents(there.around))
+    state = await recover_goal(there.engine.ports, state.goal_id)
+    state = await resume_goal(there.engine.ports, state.goal_id)
+    assert state.status is S.READY, tell(state)
 
 
 @pytest.mark.long  # with agents that are scripts, `tests/integration` has every point of it

@@ -16,7 +16,7 @@ from goal_engine.budget import SAYS_NOTHING, Reporting, SpendSource
 from goal_engine.permission import Action, Answer
 from goal_engine.task_graph.graph import GoalTask
 from goal_engine.types import Trouble
-from goal_engine.workers.acp_worker import AcpWorker
+from goal_engine.workers.acp_worker import DENIALS, AcpWorker
 from goal_engine.workers.presets import PRESETS, Agent, Speaks
 from goal_engine.workers.talking import IS_TOLD
 from goal_engine.workers.telling import AGAIN, ANOTHERS, YOURS
@@ -194,8 +194,7 @@ async def test_an_agent_that_nobody_is_logged_in_to_says_how(tmp_path):
     result, _ = await replay(tmp_path, "codex-dead")
     assert not result.ended and result.trouble is None
     assert result.reason == (
-        "codex is not logged in: log in (Use an API key to authenticate or Use ChatGPT to"
-        " authenticate) and `execute` the goal again"
+        "codex is not logged in: log in (`codex login`) and `execute` the goal again"
     )
 
 
@@ -509,6 +508,37 @@ async def test_who_keeps_no_session_is_not_begun_again_for_a_word(tmp_path):
     assert (tmp_path / "workspace" / "begun").read_text() == "x"
 
 
+async def test_a_session_that_goes_on_and_is_not_there_when_it_is_prompted_is_begun_anew(tmp_path):
+    script = """
+greet(loadSession=True)
+say(id=told("session/load")["id"], result={})
+lost = {"code": -32603, "message": "Internal error", "data": {"details": "thread not found: old"}}
+say(id=told("session/prompt")["id"], error=lost)
+say(id=told("session/new")["id"], result={"sessionId": "s"})
+message = told("session/prompt")
+words(message["params"]["sessionId"] + message["params"]["prompt"][0]["text"])
+end(message["id"])
+"""
+    words = asyncio.Queue()
+    words.put_nowait("Use plus")
+    result, log = await run(tmp_path, script, session="old", words=words)
+    assert result.ended and result.session == "s"
+    assert "its earlier session is gone: Internal error" in log
+    assert result.said.startswith("s") and "Use plus" in result.said
+
+
+async def test_another_error_in_an_earlier_session_is_no_reason_to_begin_anew(tmp_path):
+    script = """
+greet(loadSession=True)
+say(id=told("session/load")["id"], result={})
+say(id=told("session/prompt")["id"], error={"code": -32603, "message": "model not found"})
+told()
+"""
+    result, log = await run(tmp_path, script, session="old")
+    assert not result.ended and "model not found" in result.reason
+    assert "begins" not in log and "is gone" not in log
+
+
 # Modes
 
 
@@ -595,6 +625,53 @@ end(name)
 """
     result, _ = await run(tmp_path, script, ask=wait)
     assert result.said == "ask-1 -32800" and dropped == [True]
+
+
+STOPS = """
+name = begin()
+for at in range(int(TIMES)):
+    ask(title="Bash", kind="execute", rawInput={"command": "git push"})
+    update("tool_call_update", toolCallId="c", status="failed", title="Bash")
+    AFTER
+    end(name)
+    name = told("session/prompt", None)
+    if name.get("method") != "session/prompt":
+        sys.exit()
+    words(name["params"]["prompt"][0]["text"])
+    name = name["id"]
+update("tool_call", toolCallId="d", status="completed", title="Edit", rawInput={"path": "a"})
+end(name)
+told()
+"""
+
+
+async def test_an_agent_that_ends_its_turn_at_a_denial_is_told_to_go_on_without_it(tmp_path):
+    async def deny(_):
+        return Answer(allowed=False, reason="not here")
+
+    script = STOPS.replace("TIMES", "2").replace("AFTER", "")
+    result, log = await run(tmp_path, script, ask=deny)
+    assert result.ended and log.count("it stopped at what was denied, and is told to go on") == 2
+    assert "Not done, it was denied: Bash: git push: not here. Go on without it" in log
+    assert "calls Edit" in log
+
+
+async def test_an_agent_that_says_something_to_a_denial_ends_its_turn(tmp_path):
+    async def deny(_):
+        return Answer(allowed=False, reason="not here")
+
+    script = STOPS.replace("TIMES", "1").replace("AFTER", 'words("So I leave it.")')
+    result, log = await run(tmp_path, script, ask=deny)
+    assert result.ended and result.said == "So I leave it." and "told to go on" not in log
+
+
+async def test_an_agent_that_is_denied_again_and_again_is_not_told_for_ever(tmp_path):
+    async def deny(_):
+        return Answer(allowed=False)
+
+    script = STOPS.replace("TIMES", "100").replace("AFTER", "")
+    result, log = await run(tmp_path, script, ask=deny)
+    assert result.ended and log.count("is told to go on") == DENIALS
 
 
 async def test_a_question_that_nobody_answers_is_what_the_turn_ended_for(tmp_path):
