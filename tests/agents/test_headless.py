@@ -33,11 +33,12 @@ S = GoalStatus
 COUNTING = {
     OPENCODE_CLI: Decimal("0.00376"),
     CLAUDE_CLI: Decimal("0.01608"),
+    CODEX_CLI: None,
     GEMINI_CLI: None,
     QWEN_CLI: None,
 }
 """Who says what it used, and what four answers of the model cost: by its settings, or by its list."""
-EVERY = [*COUNTING, KIMI_CLI, KIMI_OLD_CLI, CODEX_CLI]
+EVERY = [*COUNTING, KIMI_CLI, KIMI_OLD_CLI]
 SILENT = (KIMI_CLI, KIMI_OLD_CLI)
 
 
@@ -52,14 +53,6 @@ async def test_what_it_used_is_counted_to_the_token(stage: SetStage, known: Know
     log = await there.read_log(state)
     assert "calls " in log and "run_tests.py" in log and "4080 tokens" in log
     assert '{"' not in log, "people read a transcript"
-
-
-async def test_what_codex_used_is_counted_and_not_priced(stage: SetStage) -> None:
-    """Its own sandbox does not work in ours for root, so it only speaks."""
-    there = stage(CODEX_CLI, in_turn(Reply("I would do this.")))
-    state = await play(there, repairs=0)
-    assert state.spend.tokens == 1020 and state.spend.usd is None, tell(state)
-    assert "  I would do this." in await there.read_log(state)
 
 
 @pytest.mark.parametrize("known", SILENT, ids=str)
@@ -110,8 +103,10 @@ async def test_a_login_that_is_refused_is_said_and_not_tried_again(
     assert "401" in tell(state) and state.tasks["fix"].attempts == 1
 
 
-LOOKING = (CLAUDE_CLI, OPENCODE_CLI, GEMINI_CLI, QWEN_CLI, CODEX_CLI)
-"""Who has a command line that only reads.  Kimi has none: what it changes is seen, and its answer not taken."""
+LOOKING = (CLAUDE_CLI, OPENCODE_CLI, GEMINI_CLI, QWEN_CLI)
+"""Whom a command line of their own holds to reading."""
+UNHELD = (CODEX_CLI, KIMI_CLI, KIMI_OLD_CLI)
+"""Kimi has none such, and that of Codex is its own sandbox, which does not work in ours."""
 SPOILS = "echo spoiled >>calc.py"
 HELPER = f"{GOAL}: you are a helper"
 HIDDEN = (
@@ -188,6 +183,17 @@ async def test_who_only_looks_answers_and_changes_nothing_whatever_its_model_tri
     state = await plan_by_agent(ports, state.goal_id, known.worker, known.agent, by="me")
     assert state.planner == "agent" and not state.unplanned, state.unplanned
     assert max(asked.done for asked in there.model.asked) >= len(HIDDEN)
-    if known is not CODEX_CLI:  # its own sandbox does not work in ours for root
-        assert any("a - b" in text for asked in there.model.asked for text in asked.results)
+    assert any("a - b" in text for asked in there.model.asked for text in asked.results)
+    assert fingerprint(there.project) == before
+
+
+@pytest.mark.parametrize("known", UNHELD, ids=str)
+async def test_what_nobody_hinders_is_seen_and_the_answer_is_not_taken(
+    stage: SetStage, known: Known
+) -> None:
+    there = stage(known, in_turn(Reply("", (Run(SPOILS),)), Reply(json.dumps(PLAN))))
+    before, state = fingerprint(there.project), await there.create_of_words()
+    ports = there.engine.ports
+    state = await plan_by_agent(ports, state.goal_id, known.worker, known.agent, by="me")
+    assert state.planner == "scaffold" and "it changed calc.py" in state.unplanned
     assert fingerprint(there.project) == before
