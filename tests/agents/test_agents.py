@@ -459,9 +459,11 @@ async def say(there: Stage, word: str) -> None:
 def kill_when_asked(there: Stage, words: tuple[str, ...], number: int, seen: str = "") -> None:
     """Run a process until its agent has asked the model so often, and has written down what it has `seen`."""
     with subprocess.Popen((sys.executable, *words), stdout=subprocess.DEVNULL) as runner:
-        there.model.wait_for(number)
-        wait_until(lambda: there.has_transcript(seen))
-        runner.kill()
+        try:
+            there.model.wait_for(number)
+            wait_until(lambda: there.has_transcript(seen))
+        finally:
+            runner.kill()
 
 
 def hangs_at(number: int, script: Script) -> Script:
