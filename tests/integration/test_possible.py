@@ -106,6 +106,7 @@ async def make_world(folder: Path) -> World:
         "waits for a word": await run(engine, a_plan(FIX, criteria=TWO)),
         "not ready": await run(engine, a_plan(WRONG, criteria=TWO)),
         "not ready, no word missing": await run(engine, a_plan(WRONG)),
+        "not ready, nothing changed": await run(engine, a_plan(NOOP)),
         "planned": await create(engine, a_plan(FIX)),
     }
     accepted = ended["ready, nothing changed"]
@@ -211,6 +212,7 @@ def list_goals() -> Mapping[str, Goal]:
         "waits for a word": Goal("waits for a word"),
         "not ready": Goal("not ready"),
         "not ready, no word missing": Goal("not ready, no word missing"),
+        "not ready, nothing changed": Goal("not ready, nothing changed"),
         "rejected": Goal("rejected"),
         "ready and applied": Goal("ready", applied=True),
         "not ready any more and applied": Goal("rejected", applied=True),
