@@ -401,18 +401,21 @@ async def test_a_goal_whose_runner_was_killed_goes_on_in_the_agents_session(
         assert second.prompts == first.prompts and SEEN not in second.said
 
 
-async def test_a_session_that_was_killed_before_it_was_written_is_begun_anew(
-    stage: SetStage,
-) -> None:
+async def test_a_session_whose_transcript_is_gone_is_begun_anew(stage: SetStage) -> None:
     """Codex says that it goes on with it, and has no such thread when it is prompted."""
     there = stage(CODEX_ACP, hangs_at(0, FIXES))
     state = await there.create()
     words = ("-m", "goal_server", "--trust", "-C", str(there.project), "execute", state.goal_id)
     await asyncio.to_thread(kill_when_asked, there, words, 1)
     await asyncio.to_thread(wait_until, lambda: not find_agents(there.around))
+    transcripts = [*there.around.rglob("rollout-*.jsonl")]
+    assert transcripts
+    for transcript in transcripts:
+        transcript.unlink()
     state = await recover_goal(there.engine.ports, state.goal_id)
     state = await resume_goal(there.engine.ports, state.goal_id)
     assert state.status is S.READY, tell(state)
+    assert "is gone: Internal error" in await there.read_log(state)
 
 
 @pytest.mark.long  # with agents that are scripts, `tests/integration` has every point of it
