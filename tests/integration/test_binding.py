@@ -191,13 +191,16 @@ async def test_what_writes_or_executes_waits_until_the_store_is_adopted(
     used, opened, tmp_path, operation
 ):
     from goal_server.operations import check_adopted
+    from goal_server.parameters import NoParams, ReviewParams
 
     moved = used.rename(tmp_path / "two")
     if operation.name in LOOKING:
-        check_adopted(opened(moved), operation)
+        check_adopted(opened(moved), operation, NoParams())
+    if operation.name in LOOKING and operation.name != "review":
         return
+    asked = ReviewParams(goal="latest", reviewer="codex") if operation.name == "review" else None
     with pytest.raises(NotAdopted, match="goalproof adopt"):
-        check_adopted(opened(moved), operation)
+        check_adopted(opened(moved), operation, asked or NoParams())
 
 
 async def test_a_process_that_runs_hears_of_an_adoption_by_another(used, opened, tmp_path):
