@@ -314,7 +314,7 @@ FETCHED_AND_RUN = tuple(
 )
 """What stands first and what after it in one command of a line: found one after the other, in time."""
 ADDRESS = re.compile(
-    r"\b([a-z][a-z0-9+.-]*)://(?:[^/\s@]*@)?(\[[^\]\s]*\]|[^/\s:?#]*)", re.IGNORECASE
+    r"\b([a-z][a-z0-9+.-]{0,40})://(?:[^/\s@]*@)?(\[[^\]\s]*\]|[^/\s:?#]*)", re.IGNORECASE
 )
 METADATA = frozenset({"metadata", "metadata.google.internal", "instance-data"})
 

@@ -6,7 +6,6 @@ nobody knows is passed over.  Agents differ in where they say what; each place w
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -24,6 +23,7 @@ from goal_engine.workers.shapes import (
     as_mappings,
     as_text,
     dump,
+    load,
 )
 from goal_engine.workers.told import Called, Ending, Noted, Over, Spoken, Told
 from goal_engine.workers.troubles import LOGGED_OUT, RATE_LIMITED
@@ -273,8 +273,8 @@ def _parse(text: str) -> Payload:
     if not text.startswith("{"):
         return {}
     try:
-        return as_mapping(json.loads(text))
-    except (ValueError, RecursionError):
+        return as_mapping(load(text))
+    except ValueError:
         return {}
 
 

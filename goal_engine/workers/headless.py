@@ -6,7 +6,6 @@ and an event that nobody knows is passed over.  Each agent has a dialect of its 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -25,6 +24,7 @@ from goal_engine.workers.shapes import (
     as_mappings,
     as_text,
     dump,
+    load,
 )
 from goal_engine.workers.told import Called, Ending, Noted, Over, Spoken, Told
 from goal_engine.workers.troubles import KILLED, LOGGED_OUT, RATE_LIMITED
@@ -91,8 +91,8 @@ class Dialect:
     def hear(self, line: bytes, heard: Heard) -> Iterator[Told]:
         """Yield what a line says to people; what else it says is in `heard` then."""
         try:
-            event = json.loads(line)
-        except (ValueError, RecursionError):
+            event = load(line)
+        except ValueError:
             event = None
         if isinstance(event, dict) and isinstance(event.get(self.kind), str):
             yield from self.read(event, heard)
@@ -128,8 +128,8 @@ def _speak(text: Any, *, thought: bool = False) -> Iterator[Told]:
 
 def _parse(text: Any) -> Payload:
     try:
-        return as_mapping(json.loads(as_text(text)))
-    except (ValueError, RecursionError):
+        return as_mapping(load(as_text(text)))
+    except ValueError:
         return {}
 
 

@@ -14,6 +14,8 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Any, Literal, Protocol, Self
 
+from goal_engine.workers.shapes import load
+
 METHOD_NOT_FOUND, BUSY, TAKEN_BACK = -32601, -32603, -32800
 MOST_OPEN = 64
 """Requests of the other side that are open at once; more are refused, and of many more nothing is heard."""
@@ -219,8 +221,8 @@ class Peer:
 def parse_message(line: bytes) -> dict[str, Any] | None:
     """Return what a line says, `None` for what is no message."""
     try:
-        message = json.loads(line)
-    except (ValueError, RecursionError):
+        message = load(line)
+    except ValueError:
         return None
     return message if isinstance(message, dict) else None
 

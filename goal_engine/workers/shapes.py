@@ -9,6 +9,35 @@ from typing import Any
 Payload = Mapping[str, Any]
 MOST = 10**12
 """No count of tokens and no price is larger: who says so says nothing."""
+DEEPEST = 100
+"""Lists and objects within one another; what is deeper could be read, and not be written again."""
+
+
+def load(text: str | bytes) -> Any:
+    """Return what a JSON says.  Raises `ValueError` for what is none, or too deep."""
+    try:
+        found = json.loads(text)
+    except RecursionError as error:
+        raise ValueError("it is too deep") from error
+    if _count_opened(text) > DEEPEST and _is_deep(found):
+        raise ValueError("it is too deep")
+    return found
+
+
+def _count_opened(text: str | bytes) -> int:
+    if isinstance(text, bytes):
+        return text.count(b"[") + text.count(b"{")
+    return text.count("[") + text.count("{")
+
+
+def _is_deep(value: Any) -> bool:
+    layer = [value]
+    for _ in range(DEEPEST):
+        inside = (one.values() if isinstance(one, dict) else one for one in layer)
+        layer = [one for part in inside for one in part if isinstance(one, dict | list)]
+        if not layer:
+            return False
+    return True
 
 
 def as_mapping(value: Any) -> Payload:
