@@ -10,7 +10,7 @@ import codecs
 import posixpath
 import re
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 OPERATORS = frozenset(";&|<>()\n")
@@ -90,8 +90,10 @@ GUESSES = 20
 """Readings of one command that are tried."""
 DEEP = 5
 """How many shells within one another are read."""
+MOST_WORDS = 40_000
+"""Words of all that a line may run, with each reading of it: of more, nobody could tell in time."""
 PLACE = re.compile(
-    r"(?:^|[=:,@]|^-[A-Za-z])(?P<path>(?:~[^/=:,]*|\.\.|\.|)/[^=:,]*|~|\.\.)(?=$|[=:,])"
+    r"(?:^|[=:,@]|^-[A-Za-z])(?P<path>(?:~[^/=:,]{0,64}|\.\.|\.|)/[^=:,]*|~|\.\.)(?=$|[=:,])"
 )
 HOME = re.compile(r"^\$(?:HOME|\{HOME\})(?=/|$)")
 HERE_FOLDER = re.compile(r"^\$(?:PWD|\{PWD\})(?=/|$)")
@@ -154,8 +156,43 @@ class ShellLine:
     """Whether it runs these commands and nothing that only a shell could work out."""
 
 
-def read_line(line: str, depth: int = 0) -> ShellLine | None:
+class _TooMuch(Exception):
+    """A line may run more than can be looked at."""
+
+
+def read_line(line: str) -> ShellLine | None:
     """Return what a line runs, `None` where it cannot be told at all."""
+    try:
+        found = _read(line, 0)
+        _count(found.commands if found else ())
+    except _TooMuch:
+        return None
+    return found
+
+
+def _count(commands: Iterable[Simple]) -> tuple[Simple, ...]:
+    """Return commands as they come.  Raises `_TooMuch` as soon as they are too many to be looked at."""
+    found: list[Simple] = []
+    words = 0
+    for one in commands:
+        found.append(one)
+        words += len(one.words) + 1
+        if words > MOST_WORDS:
+            raise _TooMuch
+    return tuple(found)
+
+
+def _read_inner(text: str, depth: int) -> tuple[Simple, ...]:
+    """Return what a text within a line runs: a shell takes whole lines, so it runs those before one that
+    does not end."""
+    whole = _read(text, depth)
+    if whole is not None:
+        return whole.commands
+    lines = (_read(line, depth) for line in text.splitlines())
+    return tuple(one for line in lines if line for one in line.commands)
+
+
+def _read(line: str, depth: int) -> ShellLine | None:
     line = ANSI_C.sub(_take_ansi_c, line.replace("\\\n", ""))
     text, bodies, lively = _cut_texts(line)
     try:
@@ -169,13 +206,12 @@ def read_line(line: str, depth: int = 0) -> ShellLine | None:
     plain = not lively and "$" not in text and "`" not in text
     inner = [part for match in NESTED.finditer(line) for part in match.groups() if part]
     inner += [said for one in found for said in _find_said(one.words)]
-    unwrapped = [one for simple in found for one in _unwrap(simple)]
+    unwrapped = _count(one for simple in found for one in _unwrap(simple))
     if any(_listens(one) for one in (*found, *unwrapped)):
         inner += [*bodies, *_find_handed(words, found)]
-    for part in inner if depth < DEEP else ():
-        nested = read_line(part, depth + 1)
-        found += nested.commands if nested else ()
-    return ShellLine((*found, *unwrapped), plain and not inner)
+    parts = inner if depth < DEEP else ()
+    within = _count(one for part in parts for one in _read_inner(part, depth + 1))
+    return ShellLine((*found, *within, *unwrapped), plain and not inner)
 
 
 ANSI_C = re.compile(r"\$'((?:[^'\\]|\\.)*)'")
@@ -328,8 +364,7 @@ def _run(simple: Simple, at: int) -> Iterator[Simple]:
     words = simple.words[at:]
     yield Simple(words, simple.folder)
     for said in _find_said(words):
-        nested = read_line(said, DEEP)
-        yield from nested.commands if nested else ()
+        yield from _read_inner(said, DEEP)
 
 
 def _find_wrapped(words: Sequence[str], at: int) -> int:

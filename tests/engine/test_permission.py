@@ -394,6 +394,17 @@ def test_a_line_that_repeats_itself_is_read_in_time() -> None:
         f"find {'-exec ' * 4000}x | sh",
         f"{'echo ' * 4000} | sh",
         "watch 'a " * 2000,
+        "env -a x " * 1700,
+        f"ls {'@~' * 8000}",
+        f"env {'-a ' * 20}{'@~' * 7900}",
+        f"bash;{'echo a;' * 2200}",
     ):
         read_line(text)
         find_answer(ask(text), USUAL, GROUND)
+    find_answer(ask("a." * 8000, Action.FETCH), USUAL, GROUND)
+
+
+def test_a_line_that_may_run_more_than_can_be_looked_at_is_a_persons_to_allow() -> None:
+    line = "env -a x " * 1700
+    assert read_line(line) is None and judge(ask(line)) is None
+    assert read_line(f"bash -c '{line}'") is None
