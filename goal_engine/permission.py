@@ -255,7 +255,7 @@ _GIT = r"(?:-[Cc] \S+ |(?!-[Cc] )--?\S+ )*"  # read in one way only, or it would
 DANGERS: tuple[tuple[str, str], ...] = (
     (r"(?:sudo|doas|su|pkexec|run0|runuser|gosu)\b", "it takes the rights of another user"),
     (
-        rf"git {_GIT}(?:push|send-email|send-pack|request-pull|credential\S*)\b",
+        rf"git {_GIT}(?:(?:lfs |subtree )?push|svn dcommit|send-email|send-pack|request-pull|credential\S*)\b",
         "nothing is pushed from here: the files as they are left are the result",
     ),
     (
@@ -291,14 +291,14 @@ DANGERS: tuple[tuple[str, str], ...] = (
         r"|chroot|nsenter|unshare)\b",
         "it changes the machine and not the workspace",
     ),
-    (r"(?:pkill|killall|skill)\b|kill (?:-\S+ )*-1\b", "it may end programs that are not its own"),
+    (rf"(?:pkill|killall|skill)\b|kill {_ANY}-1(?= |$)", "it may end programs that are not its own"),
     (
         rf"(?:apt|apt-get|aptitude|dpkg|dnf|yum|zypper|apk|pacman|brew|port|snap|flatpak) {_ANY}"
         r"(?:install|add|remove|purge|upgrade|update|-S\w*|-i)\b"
         rf"|(?:npm|pnpm|yarn|bun) {_ANY}(?:-g|--global)\b|yarn global\b",
         "it installs for the whole machine",
     ),
-    (r"goalproof\b|python\S* -m goal_server\b", "it speaks in the person's place"),
+    (rf"goalproof\b|python\S* {_ANY}-m ?goal_server\b", "it speaks in the person's place"),
 )  # fmt: skip
 """Commands that are refused though they may name nothing outside, and why; no sandbox, a courtesy."""
 _DANGERS = tuple((re.compile(pattern), why) for pattern, why in DANGERS)
@@ -307,9 +307,11 @@ FETCHED_AND_RUN = tuple(
     for first, then in (
         (
             r"\b(?:curl|wget)\b",
-            r"\|(?:[^\s|]*/)?(?:(?:ba|z|da|k)?sh|python\S*|perl|ruby|node)\b",
+            r"\|&?(?:(?:sudo|doas|env|exec|command|nohup|nice|time) (?:-[^\s|]+ )*)*"
+            r"(?:[^\s|]*/)?(?:(?:ba|z|da|k)?sh|python\S*|perl|ruby|node)\b",
         ),
-        (r"\b(?:ba|z|da|k)?sh\b", r"<\(\s*(?:curl|wget)\b"),
+        (r"\b(?:(?:ba|z|da|k)?sh|source)\b|(?<!\S)\. ", r"<\(\s*(?:curl|wget)\b"),
+        (r"\b(?:ba|z|da|k)?sh (?:\S+ ){0,8}?-\w*c\b|\beval\b", r"(?:\$\(|`)\s*(?:curl|wget)\b"),
     )
 )
 """What stands first and what after it in one command of a line: found one after the other, in time."""
@@ -395,7 +397,7 @@ def _judge_execute(ask: Ask, line: ShellLine | None, ground: Ground) -> Answer |
 
 
 def _runs_what_it_fetches(line: str) -> bool:
-    parts = re.split(r"[\n;]", re.sub(r"\|\s+", "|", line))
+    parts = re.split(r"[\n;]", re.sub(r"(\|&?)\s+", r"\1", line))
     return any(
         then.search(part, found.end())
         for part in parts
@@ -461,6 +463,8 @@ def _may_put(ground: Ground, path: str) -> bool:
 
 def _find_outside(command: Simple, ground: Ground) -> str | None:
     """Return the first place of a command that leads out of what it may reach."""
+    if command.folder.startswith("~"):
+        return command.folder
     for path in command.writes:
         if not _may_put(ground, command.locate(path)):
             return path

@@ -85,6 +85,10 @@ VALUED = frozenset(
     | {"--attr-source"}
 )
 """Options of git before its verb that take the word after them."""
+EACH = frozenset({("submodule", "foreach"), ("bisect", "run")})
+"""Words of git before a command."""
+SPLIT = re.compile(r"(?:-S|--split-string=)(.+)", re.DOTALL)
+"""An option of `env` that has a command in it."""
 AMOUNT = re.compile(r"\d+(?:\.\d+)?[smhdk]?")
 GUESSES = 20
 """Readings of one command that are tried."""
@@ -133,6 +137,8 @@ class Simple:
     def find_places(self) -> Iterator[tuple[str, str]]:
         """Yield each word with a path in it that may lead out of its folder; `~` is the home's."""
         for word in self.words:
+            if self.folder.startswith("/") and not word.startswith(("-", "/", "~", "$")):
+                yield word, self.locate(word)
             said = HERE_FOLDER.sub(".", HOME.sub("~", word))
             if "://" in said:
                 continue
@@ -206,12 +212,27 @@ def _read(line: str, depth: int) -> ShellLine | None:
     plain = not lively and "$" not in text and "`" not in text
     inner = [part for match in NESTED.finditer(line) for part in match.groups() if part]
     inner += [said for one in found for said in _find_said(one.words)]
+    if _is_intricate(line):
+        inner.append(re.sub(r"['\"`#<]", " ", line))
     unwrapped = _count(one for simple in found for one in _unwrap(simple))
     if any(_listens(one) for one in (*found, *unwrapped)):
         inner += [*bodies, *_find_handed(words, found)]
     parts = inner if depth < DEEP else ()
     within = _count(one for part in parts for one in _read_inner(part, depth + 1))
     return ShellLine((*found, *within, *unwrapped), plain and not inner)
+
+
+INTRICATE = re.compile(r"\$\{[^}]{200}|\(\([^\n]{200}")
+
+
+def _is_intricate(line: str) -> bool:
+    """Whether quotes stand within quotes, or so much in brackets, that what is quoted cannot be told."""
+    quoted = [one for found in SCANNED.finditer(line) if (one := found["skip"] or "")[:1] == '"']
+    torn = any(
+        one.count("$(") > one.count(")") or one.count("${") > one.count("}") or one.count("`") % 2
+        for one in quoted
+    )
+    return torn or INTRICATE.search(line) is not None
 
 
 ANSI_C = re.compile(r"\$'((?:[^'\\]|\\.)*)'")
@@ -262,9 +283,9 @@ def _take_text(line: str, at: int, end: str) -> tuple[str, int]:
 
 def _listens(simple: Simple) -> bool:
     """Whether it is a shell that runs what it is handed."""
-    if not simple.words or posixpath.basename(simple.words[0]) not in SHELLS:
+    if not simple.words or posixpath.basename(simple.words[0]) not in {*SHELLS, "source", "."}:
         return False
-    return all(word.startswith("-") for word in simple.words[1:])
+    return all(word.startswith(("-", "/dev/")) for word in simple.words[1:])
 
 
 def _find_handed(words: Sequence[str], found: Sequence[Simple]) -> Iterator[str]:
@@ -290,7 +311,9 @@ def _find_simple(words: Sequence[str]) -> Iterator[Simple]:
             writes.append(rest.pop(0))
         elif word == "<<<":
             rest[:1] = []
-        elif "<" in word or ">" in word:
+        elif word == ">&" and rest and not re.fullmatch(r"\d+-?|-", rest[0]):
+            writes.append(rest.pop(0))
+        elif ("<" in word or ">" in word) and not word.endswith("("):
             rest[:1] = [] if word.endswith("&") else rest[:1]  # `2>&1` names no file
         else:
             if part or writes:
@@ -309,6 +332,8 @@ def _make(part: Sequence[str], folder: str, writes: Sequence[str]) -> Simple:
 def _enter(part: Sequence[str], folder: str) -> str:
     """Where what follows runs."""
     match [word for word in part if word not in ("-P", "-L", "--")]:
+        case ["cd"]:
+            return "~"
         case ["cd" | "pushd", to] if "$" not in to and not to.startswith(("~", "-")):
             return posixpath.normpath(to if to.startswith("/") else f"{folder}/{to}")
         case _:
@@ -324,15 +349,30 @@ def _find_said(words: Sequence[str]) -> Iterator[str]:
         yield " ".join(words[1:])
     elif program in SHELLS:
         for place, word in enumerate(words[1:-1], 1):
-            if re.fullmatch(r"-[a-zA-Z]*c|--command", word):
-                yield words[place + 1]
+            if re.fullmatch(r"[-+][a-zA-Z]*c[a-zA-Z]*|--command", word):
+                yield from (
+                    one for one in words[place + 1 : place + 4] if one[0:1] not in ("-", "+")
+                )
     elif program in TOLD:
         yield from (word for word in words[1:] if " " in word)
+    elif program == "alias":
+        yield from (word.partition("=")[2] for word in words[1:])
+    elif program == "env":
+        yield from (found[1] for word in words if (found := SPLIT.fullmatch(word)))
     elif program == "git":
-        for word in words[1:]:
-            name, _, value = word.partition("=")
-            if name.startswith("alias.") and value:
-                yield value[1:] if value.startswith("!") else f"git {value}"
+        yield from _find_told_git(words)
+
+
+def _find_told_git(words: Sequence[str]) -> Iterator[str]:
+    for place, word in enumerate(words[1:], 1):
+        name, _, value = word.partition("=")
+        if name.startswith("alias."):
+            value = value or " ".join(words[place + 1 : place + 2])
+            yield value[1:] if value.startswith("!") else f"git {value}"
+        elif (words[place - 1], word) in EACH:
+            yield " ".join(words[place + 1 :])
+        elif word in ("-x", "--exec") and "rebase" in words:
+            yield from words[place + 1 : place + 2]
 
 
 def _unwrap(simple: Simple) -> Iterator[Simple]:
@@ -354,6 +394,8 @@ def _unwrap(simple: Simple) -> Iterator[Simple]:
                 at += 1
     if 0 < at < len(words):
         yield from _run(simple, at)
+    if "{" in words[:-1]:
+        yield from _run(simple, words.index("{") + 1)
     if words and posixpath.basename(words[0]) == "find":
         places = [place for place, word in enumerate(words[:-1], 1) if word in RUNS_EACH]
         for place in places[:GUESSES]:
