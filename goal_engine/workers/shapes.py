@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -13,21 +14,35 @@ DEEPEST = 100
 """Lists and objects within one another; what is deeper could be read, and not be written again."""
 
 
+HALF = re.compile(r"\\u[dD][89a-fA-F]")
+"""What may be one half of a character in UTF-16, alone: agents cut their words in two there."""
+
+
 def load(text: str | bytes) -> Any:
-    """Return what a JSON says.  Raises `ValueError` for what is none, or too deep."""
+    """Return what a JSON says, of halves of characters that they are such.
+
+    Raises `ValueError` for what is none, or too deep.
+    """
+    said = text.decode("utf-8-sig") if isinstance(text, bytes) else text
     try:
-        found = json.loads(text)
+        found = json.loads(said)
     except RecursionError as error:
         raise ValueError("it is too deep") from error
-    if _count_opened(text) > DEEPEST and _is_deep(found):
+    if said.count("[") + said.count("{") > DEEPEST and _is_deep(found):
         raise ValueError("it is too deep")
-    return found
+    return _mend(found) if HALF.search(said) else found
 
 
-def _count_opened(text: str | bytes) -> int:
-    if isinstance(text, bytes):
-        return text.count(b"[") + text.count(b"{")
-    return text.count("[") + text.count("{")
+def _mend(value: Any) -> Any:
+    match value:
+        case str():
+            return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        case list():
+            return [_mend(one) for one in value]
+        case dict():
+            return {_mend(name): _mend(one) for name, one in value.items()}
+        case _:
+            return value
 
 
 def _is_deep(value: Any) -> bool:

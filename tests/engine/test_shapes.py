@@ -30,6 +30,14 @@ def test_what_is_too_deep_to_be_written_again_is_not_read(depth: int) -> None:
     assert add_told(Tool(), {"content": content}).command == ""
 
 
+def test_half_a_character_is_read_as_one_that_nobody_knows() -> None:
+    told = {"\ud83d": ["half \ud83d", {"text": "whole \ud83d\ude00"}], "bytes": "\udce4"}
+    mended = {"\ufffd": ["half \ufffd", {"text": "whole \U0001f600"}], "bytes": "\ufffd"}
+    assert load(json.dumps(told)) == load(json.dumps(told).encode()) == mended
+    with pytest.raises(UnicodeDecodeError):
+        load(json.dumps(told, ensure_ascii=False).encode("utf-8", "surrogatepass"))
+
+
 def test_what_is_wide_or_only_quotes_brackets_is_read() -> None:
     wide = [[{"a": [1]}] for _ in range(DEEPEST)]
     assert load(json.dumps(wide)) == wide

@@ -93,6 +93,16 @@ async def test_its_words_its_tokens_and_its_price_are_read_and_the_log_is_for_pe
     assert [*tmp_path.glob("*.raw"), *tmp_path.glob("*.prompt")] == []
 
 
+@pytest.mark.parametrize("code", [0, 1])
+async def test_an_agent_that_cuts_a_character_in_two_ends_its_turn_and_no_run(
+    tmp_path: Path, code: int
+) -> None:
+    says = f"speak(text('done \\ud83d'))\nused(40, is_error=True, result='no \\ude00 luck')\nsys.exit({code})"
+    result = await play(a_cli_turn(tmp_path), an_agent(says))
+    assert result.ended is (code == 0) and result.said == "done \N{REPLACEMENT CHARACTER}"
+    assert result.spent.tokens == 40 and ("luck" in result.reason) is (code == 1)
+
+
 async def test_the_prompt_may_be_an_argument_and_then_nothing_is_to_be_read(
     tmp_path: Path,
 ) -> None:
