@@ -131,7 +131,7 @@ class Presence:
     """Whether the last ask found nobody, so that the next does not wait as long."""
 
 
-BRIEF = 10.0
+BRIEF = 30.0
 """Seconds that an ask waits after one that found nobody."""
 MOST_ASKS = 50
 """What one attempt may ask a person; more is answered no."""
