@@ -495,7 +495,7 @@ def find_patterns(ask: Ask, ground: Ground) -> tuple[str, ...]:
         case Action.QUESTION:
             return ()
         case Action.EXECUTE:
-            about: tuple[str, ...] = (ask.detail,)
+            about: tuple[str, ...] = (_escape(ask.detail),)
         case Action.OTHER:
             about = (_escape(ask.tool),)
         case _:
@@ -529,7 +529,8 @@ def _is_meant(ask: Ask, pattern: str, line: ShellLine | None, ground: Ground) ->
         return False
     said = {ask.detail, *(word for one in line.commands for word in _spell(one))} if line else set()
     if ask.action is Action.EXECUTE and line is None:  # nobody can tell what it runs
-        return fnmatchcase(re.sub(r"""['"\\]""", "", ask.detail), f"*{wanted}*")
+        bare = " ".join(re.sub(r"""['"\\]""", "", ask.detail).split())
+        return fnmatchcase(bare, f"*{wanted}*")
     return any(fnmatchcase(one, wanted) for one in (ask.detail, *said, *_spell_paths(ask, ground)))
 
 
@@ -539,7 +540,7 @@ def _is_allowed(
     """Whether patterns allow all of an ask: each command of a line, each path, as they are said."""
     wanted = [two[1] for two in map(_split, patterns) if two[0] == ask.action]
     if ask.action is Action.EXECUTE:
-        if _single(ask.detail) in wanted:
+        if {_single(ask.detail), _escape(_single(ask.detail))} & {*wanted}:
             return True
         if line is None or not line.is_plain or not line.commands:
             return False

@@ -321,6 +321,8 @@ EVASIONS = (
     "cat <<'E F'\nx\nE F\nnpm publish",
     "echo '<<EOF'\nnpm publish\nEOF",
     "npm publish 'and a quote that never ends",
+    "npm \tpublish 'and a quote that never ends",
+    f"npm  publish; {'env -a x ' * 1700}",
 )
 """One command, said as an agent might that was told no."""
 
@@ -358,6 +360,8 @@ def test_a_goal_gets_less_and_never_more(own: str, goals: str | None) -> None:
         (ask("make all"), ("execute: make all",)),
         (ask("read: x | sudo  y"), ()),
         (ask("sudo a; sudo b"), ("execute: sudo a; sudo b",)),
+        (ask("rm *.py"), ("execute: rm [*].py",)),
+        (ask("sudo a; rm [a-z]?"), ("execute: sudo a; rm [[]a-z][?]",)),
         (ask("a\nb"), ()),
         (ask("x" * 600), ()),
         (Ask(tool="mcp__db[1]*", action=Action.OTHER), ("other: mcp__db[[]1][*]",)),
@@ -373,6 +377,8 @@ def test_what_allows_just_one_ask_for_good(asked: Ask, patterns: tuple[str, ...]
     if patterns:
         allowed = Permissions(level="deny", allow=patterns)
         assert judge(asked, allowed) is True
+        wider = asked.changed(detail=asked.detail.replace("*", "-rf src x"))
+        assert wider == asked or not judge(wider, allowed)
         assert not judge(
             asked.changed(detail=f"{asked.detail} x", tool="y", paths=("/z",)), allowed
         )
