@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import posixpath
 import re
+import unicodedata
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -315,9 +316,11 @@ FETCHED_AND_RUN = tuple(
     )
 )
 """What stands first and what after it in one command of a line: found one after the other, in time."""
-ADDRESS = re.compile(
-    r"\b([a-z][a-z0-9+.-]{0,40})://(?:[^/\s@]*@)?(\[[^\]\s]*\]|[^/\s:?#]*)", re.IGNORECASE
-)
+_HOST = r"[/\\]*(?:[^/\\\s]*@)?(\[[^\]\s]*\]|[^/\\\s:?#]*)"
+ADDRESS = re.compile(rf"\b([a-z][a-z0-9+.-]{{0,40}})://{_HOST}", re.IGNORECASE)
+BARE = re.compile(rf"(?:(https?|file|ftp):)?{_HOST}", re.IGNORECASE)
+"""An address of which a part is left out, where it is all that is said."""
+NUMBER = re.compile(r"0x[0-9a-f]{1,16}|[0-9]{1,20}", re.IGNORECASE)
 METADATA = frozenset({"metadata", "metadata.google.internal", "instance-data"})
 
 
@@ -411,9 +414,13 @@ def _judge_fetch(ask: Ask, line: ShellLine | None, ground: Ground) -> Answer | N
 
     What only this machine and its provider answer is not: a fetch there is no reading of pages.
     """
-    for scheme, host in ADDRESS.findall(ask.detail):
+    said = unicodedata.normalize("NFKC", ask.detail.strip()).replace("\u3002", ".")
+    bare = BARE.match(said) if "://" not in said and len(said.split()) == 1 else None
+    for scheme, host in ADDRESS.findall(said) or ([(bare[1] or "http", bare[2])] if bare else []):
         if scheme.lower() not in ("http", "https"):
             return _no(f"`{scheme}:` is no address of a page")
+        if "\\" in said:
+            return _no("programs do not agree on where an address with `\\` leads")
         if _is_private(host.strip("[]").rstrip(".").lower()):
             return _no(f"{host} is an address of this machine or its network")
     return OF_WORKSPACE
@@ -438,9 +445,23 @@ def _is_private(host: str) -> bool:
     if host in METADATA or host == "localhost" or host.endswith((".localhost", ".internal")):
         return True
     try:
-        return not ip_address(int(host) if host.isdigit() else host).is_global
+        number = _read_number(host)
+        return not ip_address(host if number is None else number).is_global
     except ValueError:
         return False
+
+
+def _read_number(host: str) -> int | None:
+    """Return the address that is written as one to four numbers, as programs take them; `None` for a name."""
+    parts = host.split(".")
+    if len(parts) > 4 or not all(map(NUMBER.fullmatch, parts)):
+        return None
+    octal = ((part[:1] == "0" and part.isdigit()) for part in parts)
+    numbers = [
+        int(part, 8) if old else int(part, 0) for part, old in zip(parts, octal, strict=True)
+    ]
+    *whole, last = numbers
+    return sum(one << 8 * (3 - place) for place, one in enumerate(whole)) + last
 
 
 def _is_below(path: str, folders: Iterable[str]) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -39,6 +40,7 @@ from goal_engine.permission import (
     Ground,
     Permissions,
     Presence,
+    find_answer,
     say_ask,
     shorten_ask,
 )
@@ -481,6 +483,22 @@ def test_a_path_is_where_it_leads_with_every_link_before_what_follows_it(tmp_pat
     assert ground.find_inside("none/../file") == "file"
     for path in ("loop", "a" * 5000, "a\0b", "a/" * 3000):
         assert ground.find_inside(path)
+
+
+def test_a_link_that_may_not_be_read_leads_nowhere_and_stops_no_goal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As `/proc/1/root` is one."""
+
+    def refuse(*_: object, **__: object) -> str:
+        raise PermissionError
+
+    (tmp_path / "link").symlink_to("x")
+    ground = find_ground(FIX, tmp_path, {})
+    monkeypatch.setattr(os, "readlink", refuse)
+    read = Ask(tool="Read", action=Action.READ, paths=("link/.ssh",))
+    answer = find_answer(read, Permissions(), ground)
+    assert answer is not None and not answer.allowed
 
 
 @pytest.mark.parametrize(

@@ -204,6 +204,19 @@ def test_a_command_that_goes_beyond_it_is_not(line: str, why: str) -> None:
         (ask("", Action.READ, "link"), False),
         (ask("https://docs.python.org/3/", Action.FETCH), True),
         (ask("how to sort a list", Action.FETCH), True),
+        (ask("error: listen on localhost:80 at 127.0.0.1", Action.FETCH), True),
+        (ask("std::vector", Action.FETCH), True),
+        (ask("8.8.8.8/x", Action.FETCH), True),
+        *(
+            (ask(address, Action.FETCH), False)
+            for address in (
+                *("http://127.1", "http://0x7f.1/x", "http://0177.0.0.1", "http://a@b@127.0.0.1"),
+                *("http:/127.0.0.1", "http:127.0.0.1", "//127.0.0.1", "127.0.0.1:80"),
+                *("localhost:3000", "http://\\127.0.0.1", "http://127\u30020\u30020\u30021"),
+                *("http://127.0.0.1\\@x.y", "http://x.y\\@127.0.0.1", "file:/etc/passwd"),
+                "http://\uff11\uff12\uff17.1",
+            )
+        ),
         (ask("file:///etc/passwd", Action.FETCH), False),
         (ask("http://169.254.169.254/latest", Action.FETCH), False),
         (ask("http://user@127.0.0.1:80/", Action.FETCH), False),
@@ -449,7 +462,8 @@ def test_a_line_that_repeats_itself_is_read_in_time() -> None:
     ):
         read_line(text)
         find_answer(ask(text), USUAL, GROUND)
-    find_answer(ask("a." * 8000, Action.FETCH), USUAL, GROUND)
+    for text in ("a." * 8000, "a@" * 8000, f"{'a@' * 8000} b", "http://a@" * 1700):
+        find_answer(ask(text, Action.FETCH), USUAL, GROUND)
 
 
 def test_a_line_that_may_run_more_than_can_be_looked_at_is_a_persons_to_allow() -> None:

@@ -225,7 +225,11 @@ def find_ground(task: GoalTask, workspace: Path, variables: Mapping[str, str]) -
 def _resolve(path: str) -> str:
     try:
         return os.path.realpath(path.replace("\0", "\ufffd"))
-    except (ValueError, RecursionError):  # no name of a file, or a chain of links that has no end
+    except (
+        OSError,
+        ValueError,
+        RecursionError,
+    ):  # no name of a file, or links without leave or end
         return ""
 
 
