@@ -34,7 +34,7 @@ RISK = "An agent says so; nobody has shown it."
 MOST = 40
 """Findings of one review."""
 PATCH = 60_000
-"""Characters of the change that are in the prompt."""
+"""Bytes of the change that are in the prompt."""
 CUT = "\n… the rest of the change is in the files of the current folder"
 
 OPENING = """\
@@ -99,14 +99,21 @@ def render_review_prompt(reviewed: Reviewed) -> str:
     """Return the prompt that asks for a review."""
     shown = "\n".join(f"{c.id}: {c.text}{say_evidence(c)}" for c in reviewed.criteria)
     said = "\n".join(f"{run.gate}: {run.outcome}" for run in reviewed.gates)
-    patch = reviewed.patch
-    short = patch if len(patch) <= PATCH else patch[:PATCH].rpartition("\n")[0] + CUT
+    short = _shorten(reviewed.patch)
     parts = [OPENING, render_section("The goal of the change", reviewed.goal)]
     parts.append(render_section("What it has to show", shown or "nothing was asked for"))
     parts.append(render_section("What the gates said of it", said or "there are none"))
     parts.append(render_section("The files it touches", "\n".join(_list_files(reviewed.evidence))))
     parts.append(render_section("The change", short or "it has no text"))
     return "\n".join((*parts, SHAPE))
+
+
+def _shorten(patch: str) -> str:
+    """Return as much of a patch as every agent takes: some get it as one argument, which is held to bytes."""
+    data = patch.encode("utf-8", "replace")
+    if len(data) <= PATCH:
+        return patch
+    return data[:PATCH].decode("utf-8", "ignore").rpartition("\n")[0] + CUT
 
 
 def _list_files(evidence: GoalGitEvidence) -> Iterator[str]:

@@ -49,6 +49,8 @@ from goal_engine.workers.troubles import find_trouble
 
 SAID = 128 * 1024
 """Bytes of a log's end that are an agent's last words."""
+LONGEST = (128 << 10) - 1
+"""Bytes of one argument of a program, on Linux."""
 
 
 class CliWorker:
@@ -69,7 +71,9 @@ class CliWorker:
             prices = await in_thread(read_prices) if says.models else know_no_price
         except GoalError as error:
             return TurnResult(ended=False, reason=error.paragraph)
-        prompt = render_turn(turn)
+        prompt = _clean(render_turn(turn))
+        if takes_argument(command.argv) and len(prompt.encode()) > LONGEST:
+            return TurnResult(ended=False, reason=_say_too_long(command.name))
         given = "" if takes_argument(command.argv) else prompt
         command = replace(command, argv=fill_argv(command.argv, prompt, str(turn.workspace)))
         if says is PLAIN:
@@ -100,6 +104,18 @@ class CliWorker:
             return AgentCommand(argv[0], argv, {})
         folders = find_belongings(replace(agent, env=()), self._checkout)
         return AgentCommand(argv[0], (str(program), *argv[1:]), {}, folders)
+
+
+def _clean(prompt: str) -> str:
+    """Return a prompt as every program can be given it, whatever was printed or changed that it quotes."""
+    return prompt.replace("\0", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode()
+
+
+def _say_too_long(name: str) -> str:
+    return (
+        f"its prompt has more than {LONGEST >> 10} KiB, and {name} takes it as one argument, which cannot be"
+        " that long: say less in the task, or take an agent that is talked to (`acp`) or reads its input"
+    )
 
 
 async def _run_plain(turn: WorkerTurn, command: AgentCommand, given: str) -> TurnResult:

@@ -102,6 +102,10 @@ def test_a_long_change_is_cut_at_a_line() -> None:
     prompt = render_review_prompt(Reviewed("x", (), (), CHANGE, f"{'+' * 99}\n" * PATCH))
     assert len(prompt) < PATCH + len(OPENING) + len(SHAPE) + 1000
     assert f"{'+' * 99}{CUT}" in prompt
+    line = "\u6f22" * 99
+    prompt = render_review_prompt(Reviewed("x", (), (), CHANGE, f"{line}\n" * 600))
+    assert len(prompt.encode()) < PATCH + len(OPENING) + len(SHAPE) + 1000
+    assert f"{line}{CUT}" in prompt
 
 
 def test_the_example_of_the_prompt_is_a_review() -> None:

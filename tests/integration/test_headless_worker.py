@@ -111,6 +111,17 @@ async def test_the_prompt_may_be_an_argument_and_then_nothing_is_to_be_read(
     assert result.ended and result.spent.tokens == 40
 
 
+@pytest.mark.parametrize("output", ["claude", ""])
+async def test_a_prompt_that_no_argument_can_be_is_made_one_or_told_of(
+    tmp_path: Path, output: str
+) -> None:
+    agents = an_agent("assert sys.argv[1] == 'a\\ufffdb?c'\nused(40)", output, "{prompt}")
+    result = await play(replace(a_cli_turn(tmp_path), prompt="a\0b\ud800c"), agents)
+    assert result.ended, result.reason
+    result = await play(replace(a_cli_turn(tmp_path), prompt="x" * (1 << 17)), agents)
+    assert not result.ended and "its prompt has more than 127 KiB, and mine takes" in result.reason
+
+
 async def test_an_agent_that_prints_more_than_a_pipe_holds_before_it_reads_is_no_deadlock(
     tmp_path: Path,
 ) -> None:
