@@ -168,9 +168,10 @@ def _forecast(worker: str, kind: str, groups: Mapping[Group, list[Sample]]) -> T
     alike, any_kind = groups.get((worker, kind), []), groups.get((worker, ""), [])
     used = alike if len(alike) >= ENOUGH else any_kind
     of_kind = f" of kind {kind}" if used is alike else ""
-    basis = f"{len(used)} tasks of {worker}{of_kind}"
+    basis = f"{len(used)} {'task' if len(used) == 1 else 'tasks'} of {worker}{of_kind}"
     if len(used) < ENOUGH:
-        basis += f"; {ENOUGH - len(used)} more are needed"
+        missing = ENOUGH - len(used)
+        basis += f"; {missing} more {'is' if missing == 1 else 'are'} needed"
     ranges = {name: _find_range(used, name) for name in FIGURES}
     known = {name: found for name, found in ranges.items() if found is not None}
     return TaskForecast(task="", worker=worker, basis=basis, figures=known)

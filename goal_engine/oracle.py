@@ -32,6 +32,7 @@ RULES: dict[GoalKind, dict[str, int]] = {
         r"bugs?|bugfix(es)?|regressions?|crash\w*|off[ -]by[ -]one": 3,
         r"broken|wrong\w*|incorrect\w*|flaky|flakes|traceback|exceptions?|hangs?|deadlocks?": 2,
         r"fail(s|ed|ing|ures?)?|not work\w*|doesn'?t work": 2,
+        r"(so|such) that (\w+ ){0,3}tests? (pass\w*|succeed\w*|(is|are) green)": 2,
         r"errors?|issues?": 1,
     },
     K.REFACTOR: {

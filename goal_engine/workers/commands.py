@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -20,6 +21,8 @@ TURN_TIMEOUT = 1800.0
 """Seconds that a turn may take when the task says nothing."""
 TAIL = 4096
 """Bytes of a log's end in which its last line is looked for."""
+NOISE = re.compile(r"at (?:async )?\S.*:\d+:\d+\)?|Node\.js v\d\S*")
+"""Lines that say nothing of what is wrong: where a program of Node was, and which Node it was."""
 LAST = 4
 """Lines among which that is."""
 QUOTED = 300
@@ -87,6 +90,6 @@ def find_last_line(text: str) -> str:
     """
     lines = (" ".join(line.split()) for line in COLOURS.sub("", text).splitlines())
     plain = ("".join(char for char in line if char.isprintable()) for line in lines)
-    last = [line for line in plain if line][-LAST:]
+    last = [line for line in plain if line and not NOISE.fullmatch(line)][-LAST:]
     telling = [line for line in last if SPECIFIC.search(line)] or last
     return telling[-1][:QUOTED] if telling else ""

@@ -56,13 +56,17 @@ def _check(state: GoalState, event: e.CheckFinished) -> str:
     return f"check {asked.id} {standing.replace('_', ' ')}: {reason}"
 
 
+def _attempt(number: int) -> str:
+    return f", attempt {number}" if number > 1 else ""
+
+
 def _task(state: GoalState, task_id: str) -> GoalTask | None:
     return next((task for task in state.graph if task.id == task_id), None)
 
 
 def _task_started(state: GoalState, event: e.TaskStarted) -> str:
     task = _task(state, event.task)
-    again = f", attempt {event.attempt}" if event.attempt > 1 else ""
+    again = _attempt(event.attempt)
     return f"task {event.task} started{again}: {task.title if task else ''}"
 
 
@@ -137,7 +141,7 @@ FACTS: Mapping[type, Say] = {
     e.GoalPlanned: _planned,
     e.PlanningEnded: _planning_ended,
     e.ConsultationStarted: lambda _, event: (
-        f"{event.agent or event.worker} is asked for a {event.about} ({event.attempt})"
+        f"{event.agent or event.worker} is asked for a {event.about}{_attempt(event.attempt)}"
     ),
     e.ConsultationFinished: lambda _, event: (
         f"no {event.about} was taken: {'; '.join(event.problems)}" if event.problems else ""

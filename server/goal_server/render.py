@@ -79,7 +79,7 @@ def _goal(goal: g.GoalView) -> Iterator[str]:
     if goal.conflict:
         yield from map(plain_line, _conflict(goal.conflict))
     if goal.receipt:
-        yield from _wrap(goal.receipt.said, "stopped ")
+        yield from _wrap(goal.receipt.said.removeprefix("stopped: "), "stopped ")
     if goal.reasons and goal.status != "ready":
         for reason in goal.reasons:
             yield from _wrap(reason, "why     ")
@@ -606,14 +606,20 @@ def _table(rows: Iterable[Sequence[str]], indent: int = 0) -> Iterator[str]:
             cell + " " * (width - len(click.unstyle(cell)))
             for cell, width in zip(row[:-1], widths[:-1], strict=True)
         )
-        first, *rest = textwrap.wrap(row[-1], room) or [""]
+        first, *rest = textwrap.wrap(row[-1], room, break_on_hyphens=False) or [""]
         yield f"{head}  {first}".rstrip()
         yield from (" " * left + line for line in rest)
 
 
 def _wrap(text: str, label: str) -> Iterator[str]:
     room, after = max(_width(), 40), " " * len(label)
-    yield from textwrap.wrap(plain_line(text), room, initial_indent=label, subsequent_indent=after)
+    yield from textwrap.wrap(
+        plain_line(text),
+        room,
+        initial_indent=label,
+        subsequent_indent=after,
+        break_on_hyphens=False,  # of a command that is copied, say
+    )
 
 
 def _width() -> int:

@@ -89,7 +89,7 @@ def test_there_is_no_number_without_a_basis_and_it_says_how_many_more_are_needed
     before = [finished(number, seconds=10) for number in range(ENOUGH - 1)]
     found = look(open_goal(an_agents("fix")), *before)
     assert found.tasks[0].figures == {} and found.wall_ms is None and found.calibration is None
-    assert found.tasks[0].basis == "4 tasks of codex; 1 more are needed"
+    assert found.tasks[0].basis == "4 tasks of codex; 1 more is needed"
     other = look(open_goal(an_agents("fix", agent="claude")), *before, finished(99, seconds=1))
     assert other.tasks[0].figures == {}
 

@@ -33,6 +33,8 @@ KINDS = [
     ("Update the README", "docs"),
     ("Add tests for the parser", "test"),
     ("Raise test coverage of the billing module", "test"),
+    ("Make sums right so that the tests pass", "fix"),
+    ("Add a total so that all our tests are green", "feature"),
     ("Make it so", "mixed"),
     ("Tidy `add_feature()` and src/fix/crash.py", "mixed"),
     ("perfect prefix", "mixed"),

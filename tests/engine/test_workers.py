@@ -35,6 +35,7 @@ from goal_engine.state.evolve import fold
 from goal_engine.task_graph.graph import GoalTask, GoalTaskGraph, WriteStep
 from goal_engine.types import GoalKind, GoalStatus, TaskStatus
 from goal_engine.workers.agents import find_folders
+from goal_engine.workers.commands import find_last_line
 from goal_engine.workers.installed import Hands
 from goal_engine.workers.presets import PRESETS, fill_argv, hold, takes_argument
 from tests.builders import (
@@ -413,3 +414,21 @@ def test_what_a_stopped_agent_spent_is_unknown(end: e.GoalEvent) -> None:
     spent = by_hand(end, worker="cli").spend
     assert spent.tokens is None and spent.usd is None and spent.source is SpendSource.UNKNOWN
     assert by_hand(end).spend.tokens == 0
+
+
+OLD_NODE = """\
+import zlib, { createZstdDecompress, gzip } from "node:zlib";
+               ^^^^^^^^^^^^^^^^^^^^
+SyntaxError: 'node:zlib' does not provide an export named 'createZstdDecompress'
+    at ModuleJob._instantiate (node:internal/modules/esm/module_job:213:21)
+    at async ModuleJob.run (node:internal/modules/esm/module_job:320:5)
+    at async ModuleLoader.import (node:internal/modules/esm/loader:606:24)
+    at async node:internal/main:117:5
+
+Node.js v20.20.2
+"""
+
+
+def test_of_a_crash_in_node_the_error_is_quoted_and_not_where_it_was() -> None:
+    assert find_last_line(OLD_NODE).startswith("SyntaxError: 'node:zlib' does not provide")
+    assert find_last_line("look at it\n") == "look at it"
