@@ -603,24 +603,28 @@ async def test_what_it_asks_is_the_turns_to_answer(tmp_path):
 
 
 async def test_what_it_takes_back_is_asked_no_more(tmp_path):
-    dropped = []
+    dropped, asked = [], tmp_path / "asked"
 
     async def wait(_):
+        asked.touch()
         try:
             await asyncio.Event().wait()
         finally:
             dropped.append(True)
 
-    script = """
+    script = f"""
+import pathlib, time
 name = begin()
-say(method="$/cancel_request", params={"requestId": "ask-1"})
+say(method="$/cancel_request", params={{"requestId": "ask-1"}})
 say(method="$/cancel_request", params=None)
 hear = told
 def told():
-    say(method="$/cancel_request", params={"requestId": "ask-1"})
+    while not pathlib.Path({str(asked)!r}).exists():
+        time.sleep(0.01)
+    say(method="$/cancel_request", params={{"requestId": "ask-1"}})
     return hear()
-answer = ask(title="Bash", kind="execute", rawInput={"command": "git push"})
-words(f"{answer['id']} {answer['error']['code']}")
+answer = ask(title="Bash", kind="execute", rawInput={{"command": "git push"}})
+words(f"{{answer['id']}} {{answer['error']['code']}}")
 end(name)
 """
     result, _ = await run(tmp_path, script, ask=wait)
