@@ -178,7 +178,7 @@ def _look_at_prices(_: Place) -> Iterator[Check]:
         yield Check("prices", Standing.GOOD, "tokens that nobody priced are estimated in dollars")
     else:
         said = "tokens are not estimated in dollars"
-        yield Check("prices", Standing.NOTE, said, 'for that, `pip install "goalproof[prices]"`')
+        yield Check("prices", Standing.NOTE, said, 'for that, `pip install ".[prices]"` in a clone')
 
 
 CHECKS: tuple[tuple[str, Callable[[Place], Iterator[Check]]], ...] = (

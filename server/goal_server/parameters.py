@@ -219,7 +219,7 @@ class ReviseParams(GoalParams):
     )  # fmt: skip
     plan_text: str | None = _plan_text()
     planner: Literal["agent"] | None = Field(
-        default=None, description="Let an agent make the plan, in the place of a file."
+        default=None, description="`agent` has one make the plan, in the place of a file."
     )
     agent: AgentName | None = Field(
         default=None, description="Which agent makes the plan; the goal's own if left out."

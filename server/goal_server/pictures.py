@@ -434,7 +434,10 @@ def find_next_steps(state: GoalState) -> tuple[str, ...]:
     if steps or (state.status is S.BLOCKED_ON_EXTERNAL and not state.graph.tasks):
         unneeded.add("resume")
     if state.status is S.NEEDS_MORE_BUDGET:
-        steps.append(f"goalproof resume {goal} --wall-seconds N --attempts N --changed-lines N")
+        told = state.blocked.limits if state.blocked else ()
+        limits = told or ("wall_seconds", "attempts", "changed_lines")
+        more = " ".join(f"--{name.replace('_', '-')} N" for name in limits)
+        steps.append(f"goalproof resume {goal} {more}")
         unneeded.add("resume")
     possible = find_possible(state)
     if state.tree is None:

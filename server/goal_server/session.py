@@ -127,16 +127,23 @@ async def _dispatch(
 async def _read_on(
     context: Context, settings: Settings, operation: Operation, asked: LogParams, part: r.LogView
 ) -> g.View:
-    """Print a log part by part to its end; followed, each log that comes after it as well."""
+    """Print a log part by part to its end; followed, each log that comes after it as well.
+
+    As JSON it is one document, unless it is followed: then each part is one.
+    """
     asked = asked.model_copy(update={"goal": part.goal})  # `latest` may be another one soon
     every = asked.follow and asked.task is None and asked.gate is None
     shown = ended = ""
+    kept: list[str] = []
     while True:
         if part.text and (part.live or part.name != ended):
             if every and part.name != shown:
                 click.echo(click.style(f"── {plain_line(part.name)}", dim=True), err=True)
             shown = part.name
-            print_result(settings, part)
+            if settings.json and not asked.follow:
+                kept.append(part.text)
+            else:
+                print_result(settings, part)
             params = asked.model_copy(
                 update={"offset": part.offset, "task": part.task, "gate": part.gate}
             )
@@ -144,7 +151,7 @@ async def _read_on(
             ended, params = part.name, asked
             await asyncio.sleep(BETWEEN)
         else:
-            return part.model_copy(update={"text": ""})
+            return part.model_copy(update={"text": "".join(kept)})
         said = await dispatch(context, operation, params)
         assert isinstance(said, r.LogView)
         part = said

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import signal
 import sys
 from collections.abc import AsyncIterator
@@ -85,6 +86,9 @@ async def test_a_log_is_followed_from_another_terminal(project: Path, tmp_path: 
         out, err = await read.communicate()
     assert (read.returncode, err) == (0, b"")
     assert b"begun\nended\n" in out
+    async with goalproof(project, "log", "latest", "--task", "fix", "--json") as read:
+        told, _ = await read.communicate()
+    assert json.loads(told)["text"].encode() == out, "one document, with all of it"
 
 
 async def test_a_follower_that_is_interrupted_leaves_the_goal_alone(

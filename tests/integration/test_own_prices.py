@@ -103,6 +103,8 @@ def test_a_limit_of_dollars_is_kept_by_these_prices(project: Path) -> None:
     set_prices(PRICES)
     code, said = run(project, "--usd", "23")
     assert code == 4 and "needs_more_budget" in said and f"{COSTS} USD" in said, said
+    (step,) = [line for line in said.splitlines() if " resume goal-" in line]
+    assert step.endswith(" --usd N"), "the limit that is used up is the one to raise"
 
 
 def test_a_model_that_is_not_in_it_costs_what_nobody_knows(project: Path) -> None:

@@ -404,7 +404,7 @@ export interface ReviseParams {
   readonly plan?: string | null;
   /** The text of the plan, in the place of what is in the file. */
   readonly planText?: string | null;
-  /** Let an agent make the plan, in the place of a file. */
+  /** `agent` has one make the plan, in the place of a file. */
   readonly planner?: "agent" | null;
   /** Which agent makes the plan; the goal's own if left out. */
   readonly agent?: string | null;

@@ -285,7 +285,7 @@
 ---@field goal string The goal's id, the beginning of one, or `latest`.
 ---@field plan? string|nil The plan to take (TOML file); the one that `open GOAL plan` wrote if left out.
 ---@field planText? string|nil The text of the plan, in the place of what is in the file.
----@field planner? 'agent'|nil Let an agent make the plan, in the place of a file.
+---@field planner? 'agent'|nil `agent` has one make the plan, in the place of a file.
 ---@field agent? string|nil Which agent makes the plan; the goal's own if left out.
 
 --- A goal to stop for a while.
