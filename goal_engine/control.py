@@ -175,6 +175,11 @@ async def _control(
         if asked:
             await in_thread(_check_runner, ports, goal_id)
         await asyncio.sleep(LOOK)
+    if not asked:
+        raise GoalBusy(
+            f"Another process works on {goal_id} without running it, as an agent's review does: end that,"
+            f" or `{kind}` the goal when it is over. Nothing was asked of it."
+        )
     raise GoalBusy(
         f"The runner of {goal_id} has not answered for {PATIENCE:g} s; what was asked of it stands"
         " in the journal and it will obey when it looks.  `goalproof show` tells how far it is."

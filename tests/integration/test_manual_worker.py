@@ -301,7 +301,8 @@ async def test_a_cancel_waits_for_whoever_begins_with_the_goal(
     await pause_goal(engine.ports, desk.goal, ME)
     await job
     monkeypatch.setattr("goal_engine.control.PATIENCE", 0.5)
-    with engine.ports.store.runner_lock(desk.goal), pytest.raises(GoalBusy):
+    busy = pytest.raises(GoalBusy, match="`cancel` the goal when it is over. Nothing was asked")
+    with engine.ports.store.runner_lock(desk.goal), busy:
         await cancel_goal(engine.ports, desk.goal, ME)
     assert (await engine.ports.read(desk.goal)).status is S.PAUSED and folder.is_dir()
     assert (await cancel_goal(engine.ports, desk.goal, ME)).status is S.CANCELLED
