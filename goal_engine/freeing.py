@@ -294,7 +294,9 @@ KINDS: tuple[Kind, ...] = (
     Kind("caches", "answers of gates and set-ups that are too old to count", _free_caches),
     Kind("archive", "ended goals to archive, as storage.toml says", _archive_ended),
     Kind("results", "results of archived goals, as storage.toml says", _drop_results),
-    Kind("objects", "objects that nothing needs any more", _collect_objects),
+    Kind(
+        "objects", "objects that nothing needs, and what packing the rest saves", _collect_objects
+    ),
     Kind("orphans", "state of stores that are gone", _free_orphans),
 )
 """In this order: what one lets go, a later one may collect."""

@@ -273,6 +273,7 @@ class EvidenceRepository:
     def collect(self, needed: Collection[str], *, do: bool) -> int:
         """Return the bytes of objects that nothing needs any more; with `do` they go.
 
+        With `do` it is also what the pack saves, which nobody knows before.
         What is younger than a day stays, whoever made it: it may be about to be kept.  `needed` are
         objects that count beside what is kept.  With `do`, the rest is put into one pack, each base
         whole.  For when nothing here works on a goal.
