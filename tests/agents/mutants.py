@@ -236,7 +236,7 @@ MUTANTS = (
         consulting,
         "WorkerTurn",
         played.test_who_makes_the_plan_changes_nothing,
-        "mode plan",
+        "changed calc.py",
     ),
     Mutant(
         says_no_failures,
