@@ -406,10 +406,6 @@ async def show_log(context: Context, params: p.LogParams) -> r.LogView:
         offset = part.offset
         if not moved:
             await asyncio.sleep(FOLLOWING)
-    if not text and not offset and not part.place.live:
-        context.say(
-            f"{part.place.name} has no log: it printed nothing, or was stopped before its end"
-        )
     return r.LogView(
         goal=goal,
         name=part.place.name,

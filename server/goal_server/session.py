@@ -135,6 +135,11 @@ async def _read_on(
     every = asked.follow and asked.task is None and asked.gate is None
     shown = ended = ""
     kept: list[str] = []
+    if not (part.text or part.live or asked.offset):
+        what = plain_line(part.name)
+        click.echo(
+            f"{what} has no log: it printed nothing, or was stopped before its end", err=True
+        )
     while True:
         if part.text and (part.live or part.name != ended):
             if every and part.name != shown:

@@ -110,3 +110,21 @@ async def test_a_follower_that_is_interrupted_leaves_the_goal_alone(
         (tmp_path / "signal").touch()
         await run.communicate()
         assert run.returncode == 0
+
+
+async def test_what_was_stopped_before_its_end_has_no_log_and_that_is_said(
+    project: Path, tmp_path: Path
+) -> None:
+    plan = str(tmp_path / "plan.toml")
+    async with (
+        asyncio.timeout(PATIENCE),
+        goalproof(project, "run", "--plan", plan, "--trust") as run,
+    ):
+        await until_started(run)
+        run.send_signal(signal.SIGINT)
+        await run.communicate()
+        assert run.returncode == 130
+    async with goalproof(project, "log", "latest", "--task", "fix") as read:
+        out, err = await read.communicate()
+    assert (read.returncode, out) == (0, b"")
+    assert b"fix has no log: it printed nothing, or was stopped before its end" in err
