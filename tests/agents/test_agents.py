@@ -10,6 +10,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
@@ -28,6 +29,7 @@ from tests.agents.conftest import SetStage
 from tests.agents.isolated import ALONE, NOT_ALONE, can_isolate
 from tests.agents.known import (
     ALL,
+    CLAUDE_CLI,
     CODEX_ACP,
     CODEX_CLI,
     GEMINI_ACP,
@@ -68,12 +70,19 @@ WORD = "Use plus, not times."
 TRIED = "it was tried"
 EACH = 1020
 """Tokens of one answer of the model."""
-every = pytest.mark.parametrize("known", ALL, ids=str)
-LESS = {known: [pytest.mark.long] if known is not KIMI_ACP else [] for known in ONE_EACH}
-once = pytest.mark.parametrize(
-    "known", [pytest.param(known, marks=LESS[known]) for known in ONE_EACH], ids=str
-)
-"""For what the engine alone decides: the others play it with `nox -s agents -- --long`."""
+
+
+def with_long(known: tuple[Known, ...], usual: Callable[[Known], bool]) -> pytest.MarkDecorator:
+    """For `usual` ones: the others play it with `nox -s agents -- --long`."""
+    marks = {one: [] if usual(one) else [pytest.mark.long] for one in known}
+    played = [pytest.param(one, marks=marks[one]) for one in known]
+    return pytest.mark.parametrize("known", played, ids=str)
+
+
+every = with_long(ALL, lambda one: one.worker != "cli" or one in (KIMI_CLI, CLAUDE_CLI))
+"""The other headless ones are started and ended as these are, and fix it in `test_headless.py`."""
+once = with_long(ONE_EACH, lambda one: one is KIMI_ACP)
+"""For what the engine alone decides."""
 talking = pytest.mark.parametrize("known", TALKING, ids=str)
 thorough = pytest.mark.parametrize("known", ONE_EACH, ids=str)
 
