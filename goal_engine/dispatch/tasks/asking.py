@@ -223,14 +223,24 @@ def find_ground(task: GoalTask, workspace: Path, variables: Mapping[str, str]) -
 
 
 def _resolve(path: str) -> str:
+    """Follow links; nothing for what is no name of a file, and for links without leave or without end."""
     try:
-        return os.path.realpath(path.replace("\0", "\ufffd"))
-    except (
-        OSError,
-        ValueError,
-        RecursionError,
-    ):  # no name of a file, or links without leave or end
+        real = os.path.realpath(path.replace("\0", "\ufffd"))
+        _check_followed(real)
+    except (OSError, ValueError, RecursionError):
         return ""
+    return real
+
+
+def _check_followed(path: str) -> None:
+    """Raise `OSError` for a link on the way that may not be read: newer Pythons take it for a folder."""
+    at = ""
+    for part in Path(path).parts[1:]:
+        at = f"{at}{os.sep}{part}"
+        if not os.path.lexists(at):
+            return
+        if Path(at).is_symlink():
+            os.readlink(at)  # noqa: PTH115 nothing is done with what it says
 
 
 def _find_tools(path: str) -> list[str]:
